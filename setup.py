@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Package definition; the tools' settings are in pyproject.toml, the tested versions in constraints.txt."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+EXTRAS = {
+    "tracking": ["tensorboard", "mlflow"],
+    "export": ["onnx", "onnxruntime"],
+    "study": ["pyyaml", "ray"],
+    "label": [],  # MONAI Label needs an environment of its own
+    "docs": ["sphinx", "myst-parser", "furo"],
+    "test": ["pytest", "ruff", "mypy", "tensorboard", "onnx", "jsonschema"],
+}
+
+setup(
+    name="monai-kd",
+    version="0.1.0",
+    description="Knowledge distillation for MONAI: train a small segmentation network from a large one",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["monai_kd", "monai_kd.*"]),
+    package_data={"monai_kd": ["py.typed"]},
+    install_requires=[
+        "torch>=2.8",
+        "monai>=1.6,<1.7",
+        "nibabel",
+        "itk-io",
+        "pytorch-ignite>=0.5.2",
+        "fire",
+        "matplotlib",
+        "numpy",
+        "openpyxl",
+        "pillow",
+        "rich",
+        "scipy",
+        "tqdm",
+        "typer",
+    ],
+    extras_require=EXTRAS,
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Healthcare Industry",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Medical Science Apps.",
+    ],
+)
