@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the layers of a network return, by module name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+__all__ = ["FeatureHooks", "layer_shapes", "plain", "unwrap"]
+
+
+def unwrap(network: nn.Module) -> nn.Module:
+    """
+    The user's own network inside ``torch.compile`` and (Distributed)DataParallel wrappers, whose prefixes
+    (``_orig_mod.``, ``module.``) would otherwise appear in every layer and weight name.
+
+    Args:
+        network: a network, wrapped or not.
+    """
+    wrappers = (nn.parallel.DistributedDataParallel, nn.DataParallel)
+    while True:
+        if isinstance(network, wrappers):
+            network = network.module
+        elif isinstance(getattr(network, "_orig_mod", None), nn.Module):
+            network = network._orig_mod  # type: ignore[assignment]
+        else:
+            return network
+
+
+def plain(value: Any) -> Any:
+    """A MetaTensor as the tensor it holds (its bookkeeping makes small networks two to three times slower)."""
+    return value.as_tensor() if hasattr(value, "as_tensor") else value
+
+
+def _find(network: nn.Module, layer: str) -> nn.Module:
+    modules = dict(network.named_modules())
+    if layer in modules:
+        return modules[layer]
+    closest = difflib.get_close_matches(layer, [name for name in modules if name], n=1, cutoff=0.0)
+    hint = f" Closest: '{closest[0]}'." if closest else ""
+    raise ValueError(
+        f"No layer '{layer}' in {type(network).__name__}.{hint} layer_shapes(network, image) lists them all."
+    )
+
+
+class FeatureHooks:
+    """
+    Captures the outputs of named layers while it is open, as plain tensors.
+
+    A layer that runs several times between two calls of :meth:`pop` (the windows of a sliding-window inferer)
+    gives its outputs joined along the batch. Hooks act only on this network: a deep copy made meanwhile does not
+    write here. A layer inside a compiled network must be named before the network's first call.
+
+    Args:
+        network: any module, compiled or wrapped for several devices too.
+        layers: names as in ``network.named_modules()``; ``""`` is the network's own output.
+        copy: keep a copy of each output. Needed only for a layer whose output a later in-place operation (the
+            activation in ``monai.networks.nets.BasicUNet``'s blocks, say) overwrites; ``pop`` tells if so.
+
+    Raises:
+        ValueError: When a layer does not exist; the message names the closest.
+
+    Example:
+        >>> import torch
+        >>> network = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU())
+        >>> with FeatureHooks(network, ["0", ""]) as hooks:
+        ...     output = network(torch.rand(2, 1, 8, 8))
+        ...     features = hooks.pop()
+        >>> {name: tuple(feature.shape) for name, feature in features.items()}
+        {'0': (2, 4, 6, 6), '': (2, 4, 6, 6)}
+    """
+
+    def __init__(self, network: nn.Module, layers: Iterable[str], copy: bool = False) -> None:
+        self._network = unwrap(network)
+        self._compiled = unwrap(network) is not network and hasattr(network, "_orig_mod")
+        self._modules = {layer: _find(self._network, layer) for layer in dict.fromkeys(layers)}
+        self._copy = copy
+        self._captured: dict[str, list[tuple[torch.Tensor, int]]] = {}
+        self._handles: list[torch.utils.hooks.RemovableHandle] = []
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The names of the captured layers."""
+        return tuple(self._modules)
+
+    def __enter__(self) -> FeatureHooks:
+        self.close()
+        if self._compiled:
+            # A graph compiled before the hooks were there would never call them.
+            torch.compiler.reset()
+        for layer, module in self._modules.items():
+            self._handles.append(module.register_forward_hook(self._hook(layer, module)))
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the hooks and drop what was captured."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        self.clear()
+
+    def clear(self) -> None:
+        """Drop what was captured (by a validation run on the same network, say)."""
+        self._captured.clear()
+
+    def pop(self) -> dict[str, torch.Tensor]:
+        """
+        What the layers returned since the last call, by layer name; emptied.
+
+        Raises:
+            ValueError: When a layer did not run, returned something other than one tensor, or its output was
+                overwritten in place.
+        """
+        captured, self._captured = self._captured, {}
+        return {layer: self._joined(layer, captured.get(layer, [])) for layer in self._modules}
+
+    def _hook(self, layer: str, owner: nn.Module) -> Callable[[nn.Module, Any, Any], None]:
+        def capture(module: nn.Module, args: Any, output: Any) -> None:
+            if module is not owner:  # a deep copy carries the hook along
+                return
+            if not isinstance(output, torch.Tensor):
+                raise ValueError(
+                    f"Layer '{layer}' of {type(self._network).__name__} returned a {type(output).__name__}, not one "
+                    "tensor. Name a layer inside it; layer_shapes(network, image) lists those that return a tensor."
+                )
+            output = plain(output)
+            output = output.clone() if self._copy else output
+            version = -1 if torch.compiler.is_compiling() or output.is_inference() else output._version
+            self._captured.setdefault(layer, []).append((output, version))
+
+        return capture
+
+    def _joined(self, layer: str, outputs: list[tuple[torch.Tensor, int]]) -> torch.Tensor:
+        name = type(self._network).__name__
+        if not outputs:
+            raise ValueError(
+                f"Layer '{layer}' of {name} did not run. Is it used in forward(), was the network called since the "
+                "last pop(), and were the hooks opened before a compiled network's first call?"
+            )
+        if any(version >= 0 and tensor._version != version for tensor, version in outputs):
+            raise ValueError(
+                f"The output of layer '{layer}' of {name} was overwritten in place after it was captured. "
+                "Name the block around it, or open FeatureHooks(..., copy=True)."
+            )
+        tensors = [tensor for tensor, _ in outputs]
+        if any(tensor.shape[1:] != tensors[0].shape[1:] for tensor in tensors):
+            shapes = sorted({tuple(tensor.shape) for tensor in tensors})
+            raise ValueError(
+                f"Layer '{layer}' of {name} ran {len(tensors)} times with outputs of different shapes {shapes}, which "
+                "cannot be joined along the batch. Name a layer that runs at one resolution."
+            )
+        return tensors[0] if len(tensors) == 1 else torch.cat(tensors)
+
+
+def layer_shapes(network: nn.Module, image: torch.Tensor) -> dict[str, tuple[int, ...]]:
+    """
+    The output shape of every layer that returns a tensor, in the order of execution: the names to choose from.
+
+    Args:
+        network: any module; it is run once in evaluation mode without gradients, and left as it was.
+        image: input of the network, shape BNH[WD].
+
+    Example:
+        >>> import torch
+        >>> layer_shapes(torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU()), torch.rand(2, 1, 8, 8))
+        {'0': (2, 4, 6, 6), '1': (2, 4, 6, 6), '': (2, 4, 6, 6)}
+    """
+    network = unwrap(network)
+    shapes: dict[str, tuple[int, ...]] = {}
+    modes = {module: module.training for module in network.modules()}
+
+    def note(layer: str) -> Callable[[nn.Module, Any, Any], None]:
+        def hook(module: nn.Module, args: Any, output: Any) -> None:
+            if isinstance(output, torch.Tensor):
+                shapes[layer] = tuple(output.shape)
+
+        return hook
+
+    handles = [module.register_forward_hook(note(layer)) for layer, module in network.named_modules()]
+    try:
+        network.eval()
+        with torch.no_grad():
+            network(image)
+    finally:
+        for handle in handles:
+            handle.remove()
+        for module, training in modes.items():
+            module.training = training
+    return shapes

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Distillation losses: ``loss(student, teacher) -> scalar``.
+
+Summed over the axis that is a distribution, averaged over everything else; no gradient flows into the teacher;
+computed in full precision under autocast; 2D and 3D. ``torch.nn.MSELoss``, ``torch.nn.L1Loss`` and MONAI's losses
+serve as they stand.
+
+=====================  ================================================  =======================================
+Loss                   Compares                                          Source
+=====================  ================================================  =======================================
+``LogitsKLLoss``       class probabilities, by KL divergence             Hinton 2015; KLD of Behboodi 2025
+``LogitsMSELoss``      raw logits, by squared difference                 Ba and Caruana 2014; MSE of Behboodi 2025
+``LogitsBCELoss``      channel probabilities, by binary cross-entropy    Owen 2021
+=====================  ================================================  =======================================
+"""
+
+from monai_kd.losses.logits_bce import LogitsBCELoss
+from monai_kd.losses.logits_kl import LogitsKLLoss
+from monai_kd.losses.logits_mse import LogitsMSELoss
+
+__all__ = ["LogitsBCELoss", "LogitsKLLoss", "LogitsMSELoss"]

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from monai_kd.losses.checks import check_same_shape, check_temperature
+from monai_kd.losses.precision import full_precision
+
+__all__ = ["LogitsBCELoss"]
+
+
+def _one_against_rest(logits: torch.Tensor) -> torch.Tensor:
+    """The logit of each class's softmax probability: z_c - log(sum over the other classes of exp z)."""
+    others = torch.eye(logits.shape[1], dtype=torch.bool, device=logits.device)
+    spread = logits.unsqueeze(1).expand(-1, logits.shape[1], *logits.shape[1:])
+    mask = others.reshape(1, *others.shape, *(1,) * (logits.ndim - 2))
+    return logits - spread.masked_fill(mask, float("-inf")).logsumexp(dim=2)
+
+
+class LogitsBCELoss(nn.Module):
+    r"""
+    Binary cross-entropy of the student's logits against the teacher's probabilities as soft labels (BCE).
+
+    .. math:: -T^2 \big\langle q \log p + (1 - q) \log (1 - p) \big\rangle, \qquad p = \sigma(z^s/T),\ q = \sigma(z^t/T)
+
+    Averaged over samples, channels and positions. It is least, though not zero, when student and teacher agree: what
+    remains is the teacher's own entropy.
+
+    Source: the soft-label loss of Owen et al. (2021).
+
+    Args:
+        temperature: divisor of the logits, above 0. Defaults to 1.0.
+        softmax: for a softmax head: each class against all others, so that p and q are the softmax probabilities.
+            Defaults to False: the channels are independent (sigmoid heads).
+
+    Raises:
+        ValueError: When ``temperature`` is not above 0; at the call, when the shapes differ or ``softmax`` is asked of
+            one channel.
+
+    Example:
+        >>> import torch
+        >>> round(LogitsBCELoss()(torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 4)).item(), 4)  # log 2
+        0.6931
+    """
+
+    def __init__(self, temperature: float = 1.0, softmax: bool = False) -> None:
+        super().__init__()
+        check_temperature(temperature)
+        self.temperature = temperature
+        self.softmax = softmax
+
+    @full_precision
+    def forward(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+        """
+        Args:
+            student: logits, shape BNH[WD].
+            teacher: logits, the same shape; no gradient flows into them.
+        """
+        check_same_shape(student, teacher)
+        student, teacher = student / self.temperature, teacher.detach() / self.temperature
+        if self.softmax:
+            if student.shape[1] == 1:
+                raise ValueError(
+                    f"LogitsBCELoss(softmax=True) got logits of one channel, shape {tuple(student.shape)}: there are no "
+                    "other classes. Use LogitsBCELoss() for a sigmoid head."
+                )
+            student, teacher = _one_against_rest(student), _one_against_rest(teacher)
+        return self.temperature**2 * F.binary_cross_entropy_with_logits(student, teacher.sigmoid())

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from monai_kd.losses.checks import check_same_shape, check_temperature
+from monai_kd.losses.precision import full_precision
+
+__all__ = ["LogitsKLLoss"]
+
+
+class LogitsKLLoss(nn.Module):
+    r"""
+    Kullback-Leibler divergence of the student's class probabilities from the teacher's (KD; KLD in Behboodi et al.).
+
+    .. math:: T^2 \,\big\langle \textstyle\sum_c p^t_c \log (p^t_c / p^s_c) \big\rangle, \qquad p = \sigma(z / T)
+
+    Summed over the classes, averaged over samples and positions, so the value depends neither on the batch nor on the
+    image size. The factor :math:`T^2` keeps the gradient's size when the temperature is raised.
+
+    Source: Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", arXiv 1503.02531.
+
+    Args:
+        temperature: divisor of the logits, above 0; larger values show more of what the teacher thinks of the less
+            likely classes. Defaults to 1.0, the value of Behboodi et al. (2025).
+        sigmoid: for heads whose channels are independent yes-or-no answers: the divergence between two coins is taken
+            per channel and averaged over the channels. For one channel it equals the two-class softmax form on the
+            logits (0, z). Defaults to False: softmax over the channels.
+
+    Raises:
+        ValueError: When ``temperature`` is not above 0; at the call, when the shapes differ, or when a softmax is asked
+            of one channel (it is always 1, so the loss would always be 0).
+
+    Example:
+        >>> import torch
+        >>> logits = torch.tensor([[2.0, 0.0]])
+        >>> LogitsKLLoss()(logits, logits).item()
+        0.0
+        >>> round(LogitsKLLoss(temperature=4.0)(torch.zeros(1, 2), logits).item(), 3)
+        0.485
+    """
+
+    def __init__(self, temperature: float = 1.0, sigmoid: bool = False) -> None:
+        super().__init__()
+        check_temperature(temperature)
+        self.temperature = temperature
+        self.sigmoid = sigmoid
+
+    @full_precision
+    def forward(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+        """
+        Args:
+            student: logits, shape BNH[WD].
+            teacher: logits, the same shape; no gradient flows into them.
+        """
+        check_same_shape(student, teacher)
+        student, teacher = student / self.temperature, teacher.detach() / self.temperature
+        if self.sigmoid:
+            # KL of coins = cross-entropy - entropy; F.logsigmoid keeps it exact for large logits.
+            p = teacher.sigmoid()
+            yes = p * (F.logsigmoid(teacher) - F.logsigmoid(student))
+            no = (1 - p) * (F.logsigmoid(-teacher) - F.logsigmoid(-student))
+            return self.temperature**2 * (yes + no).mean()
+        if student.shape[1] == 1:
+            raise ValueError(
+                f"LogitsKLLoss got logits of one channel, shape {tuple(student.shape)}: a softmax over one channel is "
+                "always 1 and the loss always 0. Use LogitsKLLoss(sigmoid=True), or a head of two channels."
+            )
+        log_p, log_q = teacher.log_softmax(dim=1), student.log_softmax(dim=1)
+        return self.temperature**2 * (log_p.exp() * (log_p - log_q)).sum(dim=1).mean()

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Losses are computed in full precision, whatever the networks run in."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+__all__ = ["full_precision"]
+
+
+def _raise_precision(value: Any) -> Any:
+    if isinstance(value, torch.Tensor) and value.dtype in (torch.float16, torch.bfloat16):
+        return value.float()
+    return value
+
+
+def full_precision(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    """
+    Make a loss leave autocast and see half-precision tensors as float32 (float64 stays float64).
+
+    Sums of squares overflow in float16 at 65504, an epsilon of 1e-8 is zero there, and bfloat16 keeps only
+    eight bits of a log-probability.
+
+    Args:
+        function: a loss, or the ``forward`` method of one.
+
+    Example:
+        >>> import torch
+        >>> mse = full_precision(torch.nn.functional.mse_loss)
+        >>> mse(torch.full((2,), 300.0, dtype=torch.half), torch.zeros(2, dtype=torch.half)).item()
+        90000.0
+    """
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> torch.Tensor:
+        tensors = [a for a in (*args, *kwargs.values()) if isinstance(a, torch.Tensor)]
+        device_type = tensors[0].device.type if tensors else "cpu"
+        with torch.autocast(device_type=device_type, enabled=False):
+            return function(
+                *(_raise_precision(a) for a in args), **{k: _raise_precision(v) for k, v in kwargs.items()}
+            )
+
+    return wrapped

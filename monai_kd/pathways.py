@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The routes by which a teacher's knowledge reaches the student: layers, adapters, a loss and its weight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import nn
+
+from monai_kd.features import plain
+from monai_kd.losses.precision import full_precision
+
+__all__ = ["Pathway", "Pathways"]
+
+
+def _names(layer: str | Sequence[str]) -> tuple[str, ...]:
+    return (layer,) if isinstance(layer, str) else tuple(layer)
+
+
+def _adapters(adapter: nn.Module | Sequence[nn.Module] | None, count: int, argument: str) -> nn.ModuleList:
+    if adapter is None:
+        return nn.ModuleList(nn.Identity() for _ in range(count))
+    adapters = nn.ModuleList([adapter] if isinstance(adapter, nn.Module) else adapter)
+    if isinstance(adapter, nn.ModuleList):
+        adapters = adapter
+    if len(adapters) != count:
+        raise ValueError(f"{argument} holds {len(adapters)} modules for {count} layers. Give one for each layer.")
+    return adapters
+
+
+class Pathway(nn.Module):
+    r"""
+    One route from teacher to student.
+
+    .. math:: w \cdot \big\langle \mathcal{L}(a_s(F^s_l),\ a_t(F^t_l)) \big\rangle_l
+
+    Args:
+        loss: ``loss(student, teacher) -> scalar``. If it has an attribute ``uses = ("label", ...)``, these entries of
+            the batch are passed on as keyword arguments. If it has an attribute ``any_shape = True``, it compares
+            features of different shapes itself.
+        student_layer: the student's layer by module name; ``""``, the default, is the network's output. A list
+            pairs with the list of ``teacher_layer``, and the losses of the pairs are averaged.
+        teacher_layer: the teacher's layer. Defaults to the same name as ``student_layer``.
+        student_adapter: a module that brings the student's feature to the teacher's shape; its weights are trained.
+            A list gives one for each layer.
+        teacher_adapter: a module applied to the teacher's feature.
+        weight: factor of this term in the total loss.
+
+    Raises:
+        ValueError: When layers or adapters do not pair up; at the call, when the features do not match.
+
+    Example:
+        >>> import torch
+        >>> pathway = Pathway(torch.nn.MSELoss(), "encoder", "down.4", weight=0.5)
+        >>> pathway({"encoder": torch.zeros(1, 2, 4, 4)}, {"down.4": torch.ones(1, 2, 4, 4)}, {}).item()
+        0.5
+    """
+
+    def __init__(
+        self,
+        loss: nn.Module,
+        student_layer: str | Sequence[str] = "",
+        teacher_layer: str | Sequence[str] | None = None,
+        student_adapter: nn.Module | Sequence[nn.Module] | None = None,
+        teacher_adapter: nn.Module | Sequence[nn.Module] | None = None,
+        weight: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.student_layers = _names(student_layer)
+        self.teacher_layers = _names(student_layer if teacher_layer is None else teacher_layer)
+        if len(self.student_layers) != len(self.teacher_layers) or not self.student_layers:
+            raise ValueError(
+                f"student_layer names {len(self.student_layers)} layers and teacher_layer {len(self.teacher_layers)}. "
+                "Give lists of the same length, at least one: they are paired in order."
+            )
+        self.loss = loss
+        self.student_adapters = _adapters(student_adapter, len(self.student_layers), "student_adapter")
+        self.teacher_adapters = _adapters(teacher_adapter, len(self.teacher_layers), "teacher_adapter")
+        self.weight = weight
+
+    def forward(
+        self,
+        student: Mapping[str, torch.Tensor],
+        teacher: Mapping[str, torch.Tensor],
+        batch: Mapping[str, torch.Tensor],
+    ) -> torch.Tensor:
+        """
+        Args:
+            student: features by layer name, shape BNH[WD].
+            teacher: features by layer name.
+            batch: further tensors that ``loss.uses`` may name.
+        """
+        uses = getattr(self.loss, "uses", ())
+        missing = [key for key in uses if key not in batch]
+        if missing:
+            raise ValueError(
+                f"{type(self.loss).__name__} uses {missing}, but the batch holds {sorted(batch)}. "
+                "Add the missing entries to the data dictionaries."
+            )
+        extra = {key: plain(batch[key]) for key in uses}
+        terms = []
+        for i, (student_layer, teacher_layer) in enumerate(zip(self.student_layers, self.teacher_layers, strict=True)):
+            student_feature = self.student_adapters[i](plain(student[student_layer]))
+            teacher_feature = self.teacher_adapters[i](plain(teacher[teacher_layer]))
+            self._check(student_feature, teacher_feature)
+            terms.append(full_precision(self.loss)(student_feature, teacher_feature, **extra).mean())
+        return self.weight * torch.stack(terms).mean()
+
+    def _check(self, student: torch.Tensor, teacher: torch.Tensor) -> None:
+        if getattr(self.loss, "any_shape", False) or student.shape == teacher.shape:
+            return
+        message = f"student feature is {tuple(student.shape)} but teacher feature is {tuple(teacher.shape)}. "
+        if student.ndim != teacher.ndim or student.shape[2:] != teacher.shape[2:] or len(student) != len(teacher):
+            remedy = "Pair layers of one resolution (layer_shapes lists them), or add an adapter that resizes."
+        elif self.student_layers == ("",):
+            remedy = "Give student and teacher the same out_channels, or select the teacher's by teacher_adapter."
+        else:
+            remedy = (
+                f"Add student_adapter=ChannelAdapter(spatial_dims={student.ndim - 2}, "
+                f"in_channels={student.shape[1]}, out_channels={teacher.shape[1]})."
+            )
+        raise ValueError(message + remedy)
+
+
+class Pathways(nn.Module):
+    """
+    All routes from teacher to student. The keyword names are the names in the log.
+
+    Args:
+        pathways: each a :class:`Pathway`.
+
+    Raises:
+        ValueError: When there is none, or a name is taken by an attribute of this module or a key of the engine's
+            output; at the call, any pathway's error behind its name.
+
+    Example:
+        >>> import torch
+        >>> pathways = Pathways(logits=Pathway(torch.nn.MSELoss(), weight=0.5))
+        >>> pathways({"": torch.zeros(1, 2, 4, 4)}, {"": torch.ones(1, 2, 4, 4)}, {})
+        {'logits': tensor(0.5000)}
+    """
+
+    def __init__(self, **pathways: Pathway) -> None:
+        super().__init__()
+        if not pathways:
+            raise ValueError("Pathways() is empty. Give at least one, as in Pathways(logits=Pathway(LogitsKLLoss())).")
+        for name, pathway in pathways.items():
+            if not isinstance(pathway, Pathway):
+                raise ValueError(f"'{name}' is a {type(pathway).__name__}, not a Pathway. Wrap it: Pathway(loss, ...).")
+            if hasattr(self, name) or name in ("image", "label", "pred", "loss", "supervised_loss"):
+                raise ValueError(f"'{name}' cannot name a pathway, it is taken. Choose another name.")
+            self.add_module(name, pathway)
+
+    def items(self) -> list[tuple[str, Pathway]]:
+        """The pathways with their names."""
+        return [(name, module) for name, module in self.named_children() if isinstance(module, Pathway)]
+
+    @property
+    def student_layers(self) -> tuple[str, ...]:
+        """The layers to capture in the student, each once."""
+        return tuple(dict.fromkeys(layer for _, pathway in self.items() for layer in pathway.student_layers))
+
+    @property
+    def teacher_layers(self) -> tuple[str, ...]:
+        """The layers to capture in the teacher, each once."""
+        return tuple(dict.fromkeys(layer for _, pathway in self.items() for layer in pathway.teacher_layers))
+
+    def forward(
+        self,
+        student: Mapping[str, torch.Tensor],
+        teacher: Mapping[str, torch.Tensor],
+        batch: Mapping[str, torch.Tensor],
+    ) -> dict[str, torch.Tensor]:
+        """
+        Args:
+            student: features by layer name, shape BNH[WD].
+            teacher: features by layer name.
+            batch: further tensors that a loss may use.
+
+        Returns:
+            The weighted terms by pathway name; their sum is the distillation loss.
+        """
+        terms = {}
+        for name, pathway in self.items():
+            try:
+                terms[name] = pathway(student, teacher, batch)
+            except ValueError as error:
+                raise ValueError(f"'{name}': {error}") from error
+        return terms

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the teacher's features come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from monai_kd.features import FeatureHooks, plain, unwrap
+
+__all__ = ["LiveTeacher", "load_weights"]
+
+
+class LiveTeacher:
+    """
+    A frozen network that is run on every batch.
+
+    It is no module: no optimizer, checkpoint, ``train()`` call or distributed wrapper ever reaches the teacher's
+    weights, batch statistics or dropout.
+
+    Args:
+        network: the teacher; set to evaluation mode, its gradients switched off.
+        layers: the layers whose outputs are wanted; ``""`` is the network's output.
+
+    Raises:
+        ValueError: When a layer does not exist.
+
+    Example:
+        >>> import torch
+        >>> teacher = LiveTeacher(torch.nn.Conv2d(1, 2, 1), layers=[""])
+        >>> with teacher:
+        ...     features = teacher(torch.rand(1, 1, 4, 4))
+        >>> tuple(features[""].shape), features[""].requires_grad
+        ((1, 2, 4, 4), False)
+    """
+
+    def __init__(self, network: nn.Module, layers: tuple[str, ...] | list[str]) -> None:
+        self.network = network.eval().requires_grad_(False)
+        # The whole output is taken from the inferer, which may join windows; hooks are for inner layers.
+        self._hooks = FeatureHooks(network, [layer for layer in layers if layer])
+        self._wants_output = "" in layers
+
+    def to(self, device: torch.device) -> LiveTeacher:
+        """Move the teacher's weights to a device."""
+        self.network.to(device)
+        return self
+
+    def __enter__(self) -> LiveTeacher:
+        self._hooks.__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._hooks.close()
+
+    def __call__(self, image: torch.Tensor, inferer: Callable[..., Any] | None = None) -> dict[str, torch.Tensor]:
+        """
+        Args:
+            image: the teacher's view of the batch, shape BNH[WD].
+            inferer: how the network is applied, as in MONAI's engines. Defaults to one call.
+
+        Returns:
+            Features by layer name, without gradient history.
+        """
+        self.network.eval()  # an engine may have called train() on a parent module
+        with torch.no_grad():
+            output = self.network(plain(image)) if inferer is None else inferer(plain(image), self.network)
+        features = self._hooks.pop()
+        if self._wants_output:
+            if not isinstance(output, torch.Tensor):
+                raise ValueError(
+                    f"The teacher {type(unwrap(self.network)).__name__} returned a {type(output).__name__}, not one "
+                    "tensor. Name an inner layer as teacher_layer; layer_shapes(network, image) lists them."
+                )
+            features[""] = plain(output)
+        return features
+
+
+def _difference(network: Mapping[str, torch.Tensor], checkpoint: Mapping[str, Any]) -> list[str]:
+    missing = [f"'{key}' is not in the file" for key in network if key not in checkpoint]
+    foreign = [f"'{key}' is not in the network" for key in checkpoint if key not in network]
+    shapes = [
+        f"'{key}' is {tuple(checkpoint[key].shape)} in the file, {tuple(value.shape)} in the network"
+        for key, value in network.items()
+        if key in checkpoint and checkpoint[key].shape != value.shape
+    ]
+    return shapes + missing + foreign
+
+
+def load_weights(network: nn.Module, path: str | PathLike[str], key: str = "model") -> nn.Module:
+    """
+    Load a checkpoint into a network, strictly, without executing code from the file.
+
+    Args:
+        network: receives the weights, on its own device.
+        path: a file that ``torch.save`` wrote: a state dict, or a dictionary that holds one under ``key``.
+        key: where the state dict lies in a file of several (MONAI's ``CheckpointSaver`` calls it "model").
+
+    Returns:
+        ``network``.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ValueError: When the file is no checkpoint of tensors, or belongs to another network; the message names the
+            first keys that differ.
+    """
+    path = Path(path)
+    network_ = unwrap(network)
+    if not path.is_file():
+        raise FileNotFoundError(f"No checkpoint at '{path}'. Train the network first, or correct the path.")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ValueError(
+            f"'{path}' is not a checkpoint of plain tensors ({type(error).__name__}: {str(error).splitlines()[0]}). "
+            "It is damaged, or was written by something other than torch.save(network.state_dict(), path)."
+        ) from error
+    if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get(key), Mapping):
+        checkpoint = checkpoint[key]
+    if not isinstance(checkpoint, Mapping) or not all(isinstance(v, torch.Tensor) for v in checkpoint.values()):
+        raise ValueError(f"'{path}' holds no state dict, neither at its top nor under '{key}'. Save one of a network.")
+    differences = _difference(network_.state_dict(), checkpoint)
+    if differences:
+        shown = "; ".join(differences[:3]) + (f"; and {len(differences) - 3} more" if len(differences) > 3 else "")
+        raise ValueError(
+            f"'{path}' holds the weights of another network than this {type(network_).__name__}: {shown}. "
+            "Give the network the arguments it was trained with, or name its own checkpoint."
+        )
+    network_.load_state_dict(dict(checkpoint))
+    return network
