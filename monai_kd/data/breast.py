@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""BrEaST of Pawłowska et al. 2024: images and tumor masks in one folder, the clinical table beside it."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import defaultdict
+from pathlib import Path
+
+from monai_kd.data.records import Record, by_id, entries, first_few, pathology_of
+from monai_kd.data.tables import read_xlsx
+
+logger = logging.getLogger(__name__)
+
+FILE_NAME = re.compile(r"(case\d+)(?:_(tumor|other)\d*)?\.png", re.IGNORECASE)
+WITHOUT_TUMOR = ("case045", "case061", "case209", "case213")
+
+
+class Breast:
+    """BrEaST: ``case001.png``, ``case001_tumor.png``, ``case001_other1.png``; one image per patient.
+
+    Four of the 256 cases are normal and have no tumor mask; they are left out and named in the log. The clinical
+    table (``BrEaST-Lesions-USG-clinical-data-*.xlsx``) lies in the images' folder or beside it.
+
+    Pawłowska et al., Scientific Data 11, 2024, doi 10.1038/s41597-024-02984-z.
+
+    Args:
+        other_masks: join the masks of further lesions (``_other1`` …) with the tumor's.
+
+    Example:
+        >>> Breast(other_masks=True).missing(Path("nowhere"))
+        'files case001.png and case001_tumor.png'
+    """
+
+    name = "breast"
+
+    def __init__(self, other_masks: bool = False) -> None:
+        self.other_masks = other_masks
+
+    def missing(self, root: Path) -> str:
+        """What ``root`` lacks: files named as BrEaST names them."""
+        kinds = {_kind(path) for path in entries(root)} if root.is_dir() else set()
+        return "" if {"image", "tumor"} <= kinds else "files case001.png and case001_tumor.png"
+
+    def read(self, root: Path) -> list[Record]:
+        """One record per case with a mask.
+
+        Raises:
+            ValueError: for a mask without image, an image without tumor mask that is none of the four normal cases,
+                two files of one case, or a broken table.
+        """
+        files = entries(root)
+        images = by_id((path for path in files if _kind(path) == "image"), _case, "image")
+        masks = _masks(files, self.other_masks)
+        orphans = [path for path in files if _kind(path) in ("tumor", "other") and _case(path) not in images]
+        if orphans:
+            raise ValueError(
+                f"{len(orphans)} masks in {root} have no image: {first_few(orphans)}. Add the images, or remove these."
+            )
+        left_out = [case for case in images if case not in masks]
+        unexpected = [images[case] for case in left_out if case not in WITHOUT_TUMOR]
+        if unexpected:
+            raise ValueError(
+                f"{len(unexpected)} of {len(images)} images in {root} have no tumor mask: {first_few(unexpected)}. "
+                f"Only {', '.join(WITHOUT_TUMOR)} have none as published: copy the masks again."
+            )
+        if left_out:
+            logger.info("BrEaST: left out %s, published without a tumor mask.", ", ".join(left_out))
+        pathology = _pathology(root)
+        return [
+            {
+                "image": str(images[case]),
+                "label": masks[case][0] if len(masks[case]) == 1 else masks[case],
+                "id": case,
+                "patient": case,
+                "pathology": pathology.get(case, "unknown"),
+            }
+            for case in images
+            if case in masks
+        ]
+
+
+def _kind(path: Path) -> str:
+    match = FILE_NAME.fullmatch(path.name)
+    return (match[2] or "image").lower() if match else ""
+
+
+def _case(path: Path) -> str:
+    match = FILE_NAME.fullmatch(path.name)
+    return match[1].lower() if match else ""
+
+
+def _masks(files: list[Path], other_masks: bool) -> dict[str, list[str]]:
+    tumors = by_id((path for path in files if _kind(path) == "tumor"), _case, "tumor mask")
+    masks = defaultdict(list, {case: [str(path)] for case, path in tumors.items()})
+    for path in files:
+        if other_masks and _kind(path) == "other":
+            masks[_case(path)].append(str(path))
+    return dict(masks)
+
+
+def _pathology(root: Path) -> dict[str, str]:
+    tables = [path for folder in (root, root.resolve().parent) for path in entries(folder) if _is_table(path)]
+    looked_for = "BrEaST-Lesions-USG-clinical-data-Dec-15-2023.xlsx"
+    rows = read_xlsx(tables[0] if tables else None, ("Image_filename", "Classification"), looked_for)
+    return {Path(str(row["Image_filename"])).stem.lower(): pathology_of(row["Classification"]) for row in rows}
+
+
+def _is_table(path: Path) -> bool:
+    name = path.name.lower()
+    return name.startswith("breast") and "clinical-data" in name and name.endswith(".xlsx")

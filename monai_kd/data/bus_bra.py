@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""BUS-BRA of Gómez-Flores et al. 2024: Images/, Masks/, bus_data.csv and the official folds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from monai_kd.data.records import Record, by_id, first_few, pathology_of, png_files, require_pairs
+from monai_kd.data.tables import read_csv
+
+OFFICIAL_FOLDS = (5, 10)
+
+
+class BusBra:
+    """BUS-BRA: ``Images/bus_0001-l.png``, ``Masks/mask_0001-l.png`` and ``bus_data.csv``.
+
+    The table's ``Case`` is the patient, who has one or two images.
+
+    Gómez-Flores et al., Medical Physics 51(4), 2024, doi 10.1002/mp.16812.
+
+    Example:
+        >>> BusBra().missing(Path("nowhere"))
+        'folder Images, folder Masks, bus_data.csv'
+    """
+
+    name = "bus_bra"
+
+    def missing(self, root: Path) -> str:
+        """What ``root`` lacks: the folders ``Images`` and ``Masks``, and ``bus_data.csv``."""
+        lacking = [f"folder {name}" for name in ("Images", "Masks") if not (root / name).is_dir()]
+        return ", ".join(lacking + [name for name in ("bus_data.csv",) if not (root / name).is_file()])
+
+    def read(self, root: Path) -> list[Record]:
+        """One record per image.
+
+        Raises:
+            ValueError: for an image without mask, a mask without image, two files of one id, or a table that does
+                not list the same images.
+        """
+        images = by_id(png_files(root / "Images"), lambda path: path.stem, "image")
+        labels = by_id(png_files(root / "Masks"), lambda path: path.stem.replace("mask_", "bus_", 1), "mask")
+        require_pairs(images, labels, root)
+        table = {row["ID"]: row for row in read_csv(root / "bus_data.csv", ("ID", "Case", "Pathology"))}
+        _require_same_images(root / "bus_data.csv", set(table), set(images))
+        return [
+            {
+                "image": str(images[key]),
+                "label": str(labels[key]),
+                "id": key,
+                "patient": table[key]["Case"].strip(),
+                "pathology": pathology_of(table[key]["Pathology"]),
+            }
+            for key in images
+        ]
+
+
+def read_official_folds(root: Path, k: int) -> dict[str, int]:
+    """The publisher's fold (1 to ``k``) of each image: column ``kFold`` of ``<k>-fold-cv.csv``.
+
+    The table's ``valid_<i>`` columns are not read: they put images of one patient on both sides of training and
+    validation.
+
+    Args:
+        root: the folder that holds the tables.
+        k: 5 or 10.
+
+    Raises:
+        ValueError: when ``k`` is neither, or a cell is not a fold.
+    """
+    if k not in OFFICIAL_FOLDS:
+        raise ValueError(f"BUS-BRA has official folds for k = 5 and 10, got k = {k}. k_folds() makes others.")
+    path = root / f"{k}-fold-cv.csv"
+    folds = {row["ID"]: str(row["kFold"]).strip() for row in read_csv(path, ("ID", "kFold"))}
+    wrong = [f"{key}: {fold}" for key, fold in folds.items() if fold not in map(str, range(1, k + 1))]
+    if wrong:
+        raise ValueError(f"{path}: kFold must be 1 to {k}, got {first_few(wrong)}. Copy the table again.")
+    return {key: int(fold) for key, fold in folds.items()}
+
+
+def _require_same_images(table: Path, listed: set[str], images: set[str]) -> None:
+    if images - listed:
+        raise ValueError(
+            f"{len(images - listed)} images are not in {table}: {first_few(sorted(images - listed))}. "
+            "Their patients are unknown: add the rows, or move the images elsewhere."
+        )
+    if listed - images:
+        raise ValueError(
+            f"{len(listed - images)} images of {table} are not in Images: {first_few(sorted(listed - images))}. "
+            "Copy the images again, or remove the rows."
+        )

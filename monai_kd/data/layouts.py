@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which data set lies in a folder: one line a layout."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+from monai_kd.data.breast import Breast
+from monai_kd.data.bus_bra import BusBra
+from monai_kd.data.dataset_a import DatasetA
+from monai_kd.data.plain import PlainFolders
+from monai_kd.data.records import Layout, Record, entries
+
+LAYOUTS: tuple[Layout, ...] = (
+    DatasetA(),
+    Breast(),
+    BusBra(),
+    PlainFolders(),
+)
+
+SEARCH_DEPTH = 2  # an archive often unpacks to <name>/<name>/, and users point at the folder above
+
+
+def read_dataset(root: str | Path, layout: str | Layout | None = None) -> list[Record]:
+    """Read a data set's records, whatever its layout.
+
+    Args:
+        root: the data set's folder, or a folder up to two levels above it.
+        layout: a layout's name or object, e.g. ``"plain"`` or ``Breast(other_masks=True)``; None looks at the folder.
+
+    Returns:
+        Records in order of id, each with ``image``, ``label``, ``id``, ``patient`` and ``pathology``.
+
+    Raises:
+        FileNotFoundError: when ``root`` is not there.
+        ValueError: when ``root`` is empty, of no known layout or of several, or when a file is missing or double.
+
+    Example:
+        >>> read_dataset("no/such/folder")
+        Traceback (most recent call last):
+        FileNotFoundError: No folder no/such/folder. Set dataset_dir to the folder of the data set.
+    """
+    found, folder = find_dataset(root, layout)
+    records = found.read(folder)
+    if not records:
+        raise ValueError(f"{folder} is laid out as {found.name!r} but holds no images. Copy the images into it.")
+    return sorted(records, key=lambda record: str(record["id"]))
+
+
+def find_dataset(root: str | Path, layout: str | Layout | None = None) -> tuple[Layout, Path]:
+    """The layout of the data set in or below a folder, and the folder it begins in; see ``read_dataset``."""
+    folder = Path(root).expanduser()
+    if not folder.exists():
+        raise FileNotFoundError(f"No folder {root}. Set dataset_dir to the folder of the data set.")
+    if not folder.is_dir():
+        raise ValueError(f"{root} is a file. Set dataset_dir to the folder of the data set.")
+    if not entries(folder):
+        raise ValueError(f"{root} is empty. Copy the data set into it, or set dataset_dir to another folder.")
+    tried = LAYOUTS if layout is None else (_layout(layout),)
+    found = _search(folder, tried, SEARCH_DEPTH)
+    if len(found) > 1:
+        listed = "; ".join(f"{candidate.name!r} in {path}" for candidate, path in found)
+        raise ValueError(f"{root} holds several data sets: {listed}. Set dataset_dir to one of these folders.")
+    if found:
+        return found[0]
+    needs = "; ".join(f"{candidate.name!r} lacks {candidate.missing(folder)}" for candidate in tried)
+    raise ValueError(
+        f"No known layout in {root}: {needs}. Set dataset_dir to the folder that holds these, or bring the data "
+        "into images/<id>.png and labels/<id>.png."
+    )
+
+
+def _search(folder: Path, tried: Sequence[Layout], depth: int) -> list[tuple[Layout, Path]]:
+    found = [(candidate, folder) for candidate in tried if not candidate.missing(folder)]
+    if not found and depth:
+        below = [path for path in entries(folder) if path.is_dir()]
+        found = [match for path in below for match in _search(path, tried, depth - 1)]
+    return found
+
+
+def _layout(layout: str | Layout) -> Layout:
+    if not isinstance(layout, str):
+        return layout
+    names = {candidate.name: candidate for candidate in LAYOUTS}
+    if layout in names:
+        return names[layout]
+    closest = difflib.get_close_matches(layout.lower(), names, n=1, cutoff=0.0)[0]
+    raise ValueError(f"No layout {layout!r}. Closest: {closest!r}. Known layouts: {', '.join(names)}.")
