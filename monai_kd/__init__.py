@@ -1,1 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
+"""
+monai_kd: knowledge distillation for MONAI.
+
+A trainer (:class:`DistillationTrainer`) runs a frozen teacher beside the student; :class:`Pathways` say which layers are
+compared by which loss with which weight. Losses are in :mod:`monai_kd.losses`, handlers in :mod:`monai_kd.handlers`, the
+student network in :mod:`monai_kd.networks`, data sets in :mod:`monai_kd.data`.
+"""
+
+from monai_kd.engines import DistillationTrainer, add_loss_term, loss_terms
+from monai_kd.features import FeatureHooks, layer_shapes
+from monai_kd.handlers import FeatureHookHandler
+from monai_kd.losses import LogitsBCELoss, LogitsKLLoss, LogitsMSELoss
+from monai_kd.pathways import Pathway, Pathways
+from monai_kd.teachers import LiveTeacher, load_weights
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DistillationTrainer",
+    "FeatureHookHandler",
+    "FeatureHooks",
+    "LiveTeacher",
+    "LogitsBCELoss",
+    "LogitsKLLoss",
+    "LogitsMSELoss",
+    "Pathway",
+    "Pathways",
+    "add_loss_term",
+    "layer_shapes",
+    "load_weights",
+    "loss_terms",
+]

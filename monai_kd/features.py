@@ -89,7 +89,7 @@ class FeatureHooks:
 
     def __enter__(self) -> FeatureHooks:
         self.close()
-        if self._compiled:
+        if self._compiled and self._modules:
             # A graph compiled before the hooks were there would never call them.
             torch.compiler.reset()
         for layer, module in self._modules.items():

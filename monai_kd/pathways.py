@@ -21,12 +21,10 @@ def _names(layer: str | Sequence[str]) -> tuple[str, ...]:
 def _adapters(adapter: nn.Module | Sequence[nn.Module] | None, count: int, argument: str) -> nn.ModuleList:
     if adapter is None:
         return nn.ModuleList(nn.Identity() for _ in range(count))
-    adapters = nn.ModuleList([adapter] if isinstance(adapter, nn.Module) else adapter)
-    if isinstance(adapter, nn.ModuleList):
-        adapters = adapter
+    adapters = list(adapter) if isinstance(adapter, (Sequence, nn.ModuleList)) else [adapter]
     if len(adapters) != count:
         raise ValueError(f"{argument} holds {len(adapters)} modules for {count} layers. Give one for each layer.")
-    return adapters
+    return nn.ModuleList(adapters)
 
 
 class Pathway(nn.Module):

@@ -40,8 +40,6 @@ def full_precision(function: Callable[..., torch.Tensor]) -> Callable[..., torch
         tensors = [a for a in (*args, *kwargs.values()) if isinstance(a, torch.Tensor)]
         device_type = tensors[0].device.type if tensors else "cpu"
         with torch.autocast(device_type=device_type, enabled=False):
-            return function(
-                *(_raise_precision(a) for a in args), **{k: _raise_precision(v) for k, v in kwargs.items()}
-            )
+            return function(*(_raise_precision(a) for a in args), **{k: _raise_precision(v) for k, v in kwargs.items()})
 
     return wrapped

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from monai.engines.utils import IterationEvents
+from torch import nn
+
+from monai_kd.features import FeatureHooks
+
+__all__ = ["FeatureHookHandler"]
+
+
+class FeatureHookHandler:
+    """
+    Captures the outputs of named layers in any ignite engine, as ``engine.state.features``.
+
+    They are there from the forward pass (MONAI's ``FORWARD_COMPLETED``; for an engine without that event, from
+    ``ITERATION_COMPLETED``) until the next iteration starts, and not in ``engine.state.output``, which MONAI splits
+    into samples. What another engine does with the same network in between (validation, say) is dropped.
+
+    The hooks are placed when a run starts and removed when it completes. After an exception they stay until
+    :meth:`close` or the next run, because ignite calls only the first handler of ``EXCEPTION_RAISED``.
+
+    Args:
+        network: the network that the engine runs.
+        layers: names as in ``network.named_modules()``; ``""`` is the network's own output.
+
+    Raises:
+        ValueError: When a layer does not exist; in the run, when it did not run or gave no tensor.
+
+    Example:
+        >>> import torch
+        >>> from ignite.engine import Engine
+        >>> network = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU())
+        >>> engine = Engine(lambda engine, batch: network(batch))
+        >>> FeatureHookHandler(network, ["0"]).attach(engine)
+        >>> _ = engine.run([torch.rand(2, 1, 8, 8)])
+        >>> tuple(engine.state.features["0"].shape)
+        (2, 4, 6, 6)
+    """
+
+    def __init__(self, network: nn.Module, layers: Iterable[str]) -> None:
+        self._hooks = FeatureHooks(network, layers)
+
+    def attach(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: any ignite engine.
+        """
+        forward_completed = IterationEvents.FORWARD_COMPLETED
+        ready = forward_completed if forward_completed in engine._allowed_events else Events.ITERATION_COMPLETED
+        engine.add_event_handler(Events.STARTED, lambda engine: self._hooks.__enter__())
+        engine.add_event_handler(Events.ITERATION_STARTED, self._start)
+        engine.add_event_handler(ready, self._collect)
+        engine.add_event_handler(Events.COMPLETED, lambda engine: self.close())
+
+    def close(self) -> None:
+        """Remove the hooks."""
+        self._hooks.close()
+
+    def _start(self, engine: Engine) -> None:
+        self._hooks.clear()
+        self._publish(engine, {})
+
+    def _collect(self, engine: Engine) -> None:
+        self._publish(engine, self._hooks.pop())
+
+    @staticmethod
+    def _publish(engine: Engine, features: dict[str, torch.Tensor]) -> None:
+        state: Any = engine.state
+        state.features = features
