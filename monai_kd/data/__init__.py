@@ -12,16 +12,37 @@ layout               what it reads
 
 ``read_dataset`` recognizes the layout and gives MONAI-style records. A further layout is one file with ``name``,
 ``missing`` and ``read`` (see ``records.Layout``) and one line in ``layouts.LAYOUTS``.
+
+==================== ==================================================================================
+then                 what it does
+==================== ==================================================================================
+``check_dataset``    loads every pair once: all bad files in one error, content hashes of the images
+``random_splits``    the paper's protocol: three random splits, 130 of 163 images for training
+``k_folds``          stratified cross-validation
+``official_folds``   the folds that BUS-BRA's authors published
+``write_splits``     splits as one JSON file; ``read_splits`` checks it against the images
+``partition``        all of this in one call: folder → records of training, validation and test
+``LoadUltrasoundd``  the transform that loads image and mask, of any format, in one orientation
+==================== ==================================================================================
+
+No patient and no duplicate image is ever in two parts of a split.
 """
 
 from __future__ import annotations
 
 from monai_kd.data.breast import Breast
 from monai_kd.data.bus_bra import BusBra, read_official_folds
+from monai_kd.data.checks import check_dataset
 from monai_kd.data.dataset_a import DatasetA
+from monai_kd.data.groups import Split
 from monai_kd.data.layouts import LAYOUTS, read_dataset
+from monai_kd.data.loading import LoadUltrasoundd
+from monai_kd.data.partition import partition
+from monai_kd.data.phantom import write_phantoms
 from monai_kd.data.plain import PlainFolders
 from monai_kd.data.records import Layout, Record
+from monai_kd.data.split_files import read_splits, write_splits
+from monai_kd.data.splits import k_folds, official_folds, random_splits
 
 __all__ = [
     "LAYOUTS",
@@ -29,8 +50,18 @@ __all__ = [
     "BusBra",
     "DatasetA",
     "Layout",
+    "LoadUltrasoundd",
     "PlainFolders",
     "Record",
+    "Split",
+    "check_dataset",
+    "k_folds",
+    "official_folds",
+    "partition",
+    "random_splits",
     "read_dataset",
     "read_official_folds",
+    "write_phantoms",
+    "read_splits",
+    "write_splits",
 ]

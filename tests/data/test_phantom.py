@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from openpyxl import load_workbook
+from PIL import Image
+from scipy import ndimage
+
+from monai_kd.data.layouts import read_dataset
+from monai_kd.data.phantom import phantom, write_phantoms
+from monai_kd.data.phantom_scanner import Scanner
+from monai_kd.data.phantom_tissue import Tissue
+
+COUNT = 24
+
+
+@pytest.fixture(scope="module")
+def phantoms():
+    return [phantom(index) for index in range(1, COUNT + 1)]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    out = tmp_path_factory.mktemp("phantoms") / "BUS"
+    write_phantoms(out, count=6, seed=3)
+    return out
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.png")}
+
+
+def test_same_arguments_give_the_same_phantom(phantoms):
+    image, mask, pathology = phantom(5)
+    assert np.array_equal(image, phantoms[4][0]) and np.array_equal(mask, phantoms[4][1])
+    assert pathology == phantoms[4][2]
+
+
+def test_every_index_and_seed_gives_another_phantom(phantoms):
+    pictures = [image.tobytes() for image, _, _ in phantoms] + [phantom(5, seed=1)[0].tobytes()]
+    assert len(set(pictures)) == COUNT + 1
+
+
+def test_files_do_not_depend_on_count(written, tmp_path):
+    write_phantoms(tmp_path / "fewer", count=2, seed=3)
+    fewer, more = files(tmp_path / "fewer"), files(written)
+    assert len(fewer) == 4
+    assert all(more[name] == content for name, content in fewer.items())
+
+
+def test_sizes_types_and_masks_are_those_of_dataset_a(phantoms):
+    for image, mask, pathology in phantoms:
+        assert image.dtype == np.uint8 and mask.dtype == np.bool_ and image.shape == mask.shape
+        assert 233 <= image.shape[0] <= 641 and 239 <= image.shape[1] <= 791
+        assert 0.005 < mask.mean() < 0.4
+        assert pathology in ("Benign", "Malignant")
+    assert len({image.shape for image, _, _ in phantoms}) > COUNT // 2
+
+
+def test_both_pathologies_occur(phantoms):
+    assert 0.1 < np.mean([pathology == "Malignant" for _, _, pathology in phantoms]) < 0.6
+
+
+def test_a_mask_is_one_piece(phantoms):
+    for _, mask, _ in phantoms:
+        sizes = np.bincount(ndimage.label(mask)[0].ravel())[1:]
+        assert sizes.max() > 0.97 * mask.sum()
+
+
+def test_lesions_are_darker_than_around_but_gray_alone_does_not_find_them(phantoms):
+    darker, overlap = [], []
+    for image, mask, _ in phantoms:
+        ring = ndimage.binary_dilation(mask, iterations=12) & ~mask
+        darker.append(image[mask].mean() < image[ring].mean())
+        found = image < (image[mask].mean() + image[ring].mean()) / 2
+        overlap.append(2 * (found & mask).sum() / (found.sum() + mask.sum()))
+    assert np.mean(darker) > 0.85
+    assert np.median(overlap) < 0.6
+
+
+def test_carcinomas_have_rougher_outlines_than_benign_lesions(phantoms):
+    def roughness(mask):
+        perimeter = (mask ^ ndimage.binary_erosion(mask)).sum()
+        return perimeter**2 / mask.sum()
+
+    benign, malignant = (
+        [roughness(mask) for _, mask, name in phantoms if name == kind] for kind in ("Benign", "Malignant")
+    )
+    assert np.median(malignant) > np.median(benign)
+
+
+def test_homogeneous_scattering_has_a_rayleigh_envelope():
+    ones, random = np.ones((300, 300), np.float32), np.random.default_rng(0)
+    envelope = Scanner().envelope(ones, np.zeros_like(ones), random)[30:-30, 30:-30]
+    assert envelope.dtype == np.float32
+    assert envelope.mean() / envelope.std() == pytest.approx(1.91, abs=0.06)
+    assert np.square(envelope).mean() == pytest.approx(1, abs=0.05)
+
+
+def test_compounding_raises_the_signal_to_noise_ratio_by_the_root_of_the_frames():
+    ones, random = np.ones((300, 300), np.float32), np.random.default_rng(0)
+    envelope = Scanner(frames=4).envelope(ones, np.zeros_like(ones), random)[30:-30, 30:-30]
+    assert envelope.mean() / envelope.std() == pytest.approx(2 * 1.91, rel=0.05)
+
+
+def test_the_beam_widens_away_from_the_focus():
+    scatterer = np.zeros((340, 201), np.float32)
+    scatterer[[83, 291], 100] = 1  # 10 and 35 mm deep
+    envelope = Scanner(focus=10, depth_of_field=10).envelope(
+        np.zeros_like(scatterer), scatterer, np.random.default_rng(0)
+    )
+    near, far = ((envelope[row] > envelope[row].max() / 2).sum() for row in (83, 291))
+    assert far > 2 * near
+
+
+def test_attenuation_darkens_what_lies_below():
+    loss = np.zeros((300, 300), np.float32)
+    loss[100:110, 100:200] = 10
+    tissue = Tissue(np.zeros_like(loss), np.zeros_like(loss), loss)
+    image = Scanner().scan(tissue, np.random.default_rng(0)).astype(float)
+    assert image[150:, 120:180].mean() < image[150:, :70].mean() - 20
+    assert image[:90, 120:180].mean() == pytest.approx(image[:90, :70].mean(), abs=10)
+
+
+def test_layout_is_dataset_a(written):
+    ids = [f"{index:06d}" for index in range(1, 7)]
+    assert sorted(path.name for path in written.iterdir()) == ["DatasetB.xlsx", "GT", "original"]
+    for folder in ("original", "GT"):
+        assert sorted(path.name for path in (written / folder).iterdir()) == [f"{key}.png" for key in ids]
+    rows = list(load_workbook(written / "DatasetB.xlsx").worksheets[0].iter_rows(values_only=True))
+    assert rows[0] == ("Image", "Type")
+    assert [row[0] for row in rows[1:]] == ids
+    assert [row[1] for row in rows[1:]] == [phantom(index, seed=3)[2] for index in range(1, 7)]
+
+
+def test_written_pictures_are_the_phantoms_and_mask_modes_are_mixed(written):
+    modes = set()
+    for index in range(1, 7):
+        image, mask, _ = phantom(index, seed=3)
+        with Image.open(written / "original" / f"{index:06d}.png") as picture:
+            assert picture.mode == "L" and np.array_equal(np.asarray(picture), image)
+        with Image.open(written / "GT" / f"{index:06d}.png") as label:
+            modes.add(label.mode)
+            assert set(np.unique(np.asarray(label.convert("L")))) == {0, 255}
+            assert np.array_equal(np.asarray(label.convert("L")) > 0, mask)
+    assert modes == {"1", "L"}
+
+
+def test_the_reader_of_dataset_a_takes_it(written):
+    records = read_dataset(written)
+    assert len(records) == 6
+    assert {record["pathology"] for record in records} <= {"benign", "malignant"}
+
+
+def test_progress_hears_of_every_phantom_and_an_empty_folder_is_taken(tmp_path):
+    done = []
+    (tmp_path / "out").mkdir()
+    write_phantoms(tmp_path / "out", count=2, progress=done.append)
+    assert done == [1, 2]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("count", [0, -3])
+def test_count_below_one_is_refused(tmp_path, count):
+    with pytest.raises(ValueError, match=f"got {count}"):
+        write_phantoms(tmp_path / "out", count=count)
+    assert not list(tmp_path.iterdir())
+
+
+def test_negative_seed_or_index_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="seed"):
+        write_phantoms(tmp_path / "out", count=1, seed=-1)
+    with pytest.raises(ValueError, match="index"):
+        phantom(-1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_with_files_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "kept.txt").write_text("mine")
+    with pytest.raises(ValueError, match=r"not empty.*Choose a folder"):
+        write_phantoms(tmp_path, count=1)
+    assert (tmp_path / "kept.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_a_file_in_the_way_is_refused(tmp_path, name):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ValueError, match="Choose a folder"):
+        write_phantoms(tmp_path / name, count=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path, monkeypatch):
+    def refuse(*_args, **_kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(ValueError, match=r"Cannot write phantoms to .*out.*Permission denied"):
+        write_phantoms(tmp_path / "out", count=1)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_nothing_is_left_after_a_failure(tmp_path, monkeypatch, error):
+    def fail_at_two(index, seed):
+        if index == 2:
+            raise error
+        return phantom(index, seed)
+
+    monkeypatch.setattr("monai_kd.data.phantom.phantom", fail_at_two)
+    with pytest.raises(error):
+        write_phantoms(tmp_path / "out", count=3)
+    assert not list(tmp_path.iterdir())
