@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One image file or mask file as a MetaTensor (1, W, H[, D]), whatever its format."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from monai.data import MetaTensor
+from monai.data.utils import to_affine_nd
+
+from monai_kd.data.masks import binarize
+from monai_kd.data.readers import image_values, mask_values
+
+Values = npt.NDArray[Any]
+
+
+def read_image(path: str | Path) -> MetaTensor:
+    """Read an image as gray values in MONAI's index order.
+
+    Color becomes gray by ITU-R 601; transparent pixels are composited on black; 16-bit values are kept.
+
+    Args:
+        path: PNG, JPEG, BMP, TIFF (Pillow), NIfTI (nibabel), NRRD, MHA or DICOM (ITK).
+
+    Returns:
+        (1, W, H) or, for a volume, (1, W, H, D), float32, with ``affine``, ``original_affine``, ``spatial_shape``
+        and ``filename_or_obj``.
+
+    Raises:
+        FileNotFoundError: when there is no such file.
+        ValueError: when it is no readable image, has too many axes, or holds NaN or infinite values.
+
+    Example:
+        >>> read_image("images/none.png")
+        Traceback (most recent call last):
+        FileNotFoundError: No file images/none.png. Check the path in the record or the config.
+    """
+    values, affine = image_values(path)
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        count = int((~np.isfinite(values)).sum())
+        raise ValueError(f"{path} holds {count} NaN or infinite values. Export the image again without them.")
+    return _tensor(_spatial(values, path), affine, path)
+
+
+def read_mask(paths: str | Path | Sequence[str | Path]) -> MetaTensor:
+    """Read a mask as exactly 0 and 1; several masks of one image are joined by OR.
+
+    Colored masks count by their brightest channel, never by alpha; what is two-level, ``masks.binarize`` says.
+
+    Args:
+        paths: one file or several, of the formats of ``read_image``.
+
+    Returns:
+        As ``read_image``; the metadata is the first file's.
+
+    Raises:
+        FileNotFoundError: when there is no such file.
+        ValueError: when a file is no readable image or not two-level, or the masks differ in size.
+
+    Example:
+        >>> read_mask(["labels/none.png"])
+        Traceback (most recent call last):
+        FileNotFoundError: No file labels/none.png. Check the path in the record or the config.
+    """
+    files = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    masks = [_one_mask(file) for file in files]
+    for file, mask in zip(files, masks, strict=True):
+        require_same_size(mask, masks[0], file, files[0])
+    joined = masks[0]
+    for mask in masks[1:]:
+        joined.logical_or_(mask)
+    return joined
+
+
+def require_same_size(mask: MetaTensor, image: MetaTensor, mask_path: object, image_path: object) -> None:
+    """Check that a mask lies on its image's grid.
+
+    Raises:
+        ValueError: naming both sizes.
+    """
+    if mask.shape != image.shape:
+        raise ValueError(
+            f"{mask_path} is {_size(mask)} pixels but {image_path} is {_size(image)}. "
+            "Export the mask at the size of its image."
+        )
+
+
+def _one_mask(path: str | Path) -> MetaTensor:
+    values, affine = mask_values(path)
+    try:
+        mask = binarize(values)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}. Save it with 0 outside the lesion and 255 (or 1) inside.") from error
+    return _tensor(_spatial(mask, path), affine, path)
+
+
+def _spatial(values: Values, path: str | Path) -> Values:
+    """The array without trailing axes of length 1, which 2D NIfTI, NRRD and DICOM files carry."""
+    while values.ndim > 2 and values.shape[-1] == 1:
+        values = values[..., 0]
+    if values.ndim not in (2, 3):
+        raise ValueError(f"{path} has the shape {values.shape}; an image has 2 axes, a volume 3. Save each part alone.")
+    return values
+
+
+def _tensor(values: Values, affine: Values, path: str | Path) -> MetaTensor:
+    # Only this metadata, for every format alike: batches of mixed formats must collate, and readers' own differs.
+    affine = to_affine_nd(3, affine)
+    meta = {
+        "original_affine": affine.copy(),
+        "spatial_shape": np.asarray(values.shape),
+        "original_channel_dim": 0,
+        "filename_or_obj": str(path),
+    }
+    tensor = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))[None]
+    return MetaTensor(tensor, affine=torch.from_numpy(affine), meta=meta)
+
+
+def _size(tensor: MetaTensor) -> str:
+    return " × ".join(str(length) for length in tensor.shape[1:])

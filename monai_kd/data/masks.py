@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What counts as a two-level mask, and its values 0 and 1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+Values = npt.NDArray[Any]
+
+EDGE_WIDTH = 3  # pixels over which JPEG compression or smoothing spreads a mask's edge
+EDGE_SHARE = 0.95
+
+
+def binarize(values: Values) -> Values:
+    """Turn a mask as stored, in any of the usual scales, into exactly 0 and 1 (float32).
+
+    Accepted are, with ``top`` the largest value of the scale (1, 255 or 65535):
+
+    1. exact masks: 0 and one other value, whichever it is; all zero; or the one value ``top``;
+    2. masks blurred by JPEG compression or antialiasing, thresholded at ``top / 2``: five or more different values,
+       or two that are not exact; pixels in both the lowest and the highest quarter of the scale; fewer pixels in the
+       two quarters between than in the highest; and 95 % of those between at an edge, that is within 3 pixels of
+       the lowest and of the highest quarter.
+
+    Everything else is refused: label maps of several classes, photographs, negative or non-finite values. A map of
+    five or more classes that happens to fulfil rule 2 cannot be told from a blurred mask.
+
+    Args:
+        values: the mask's values, of any rank.
+
+    Raises:
+        ValueError: saying which values were found.
+
+    Example:
+        >>> binarize(np.array([[0, 255], [255, 0]], dtype=np.uint8)).tolist()
+        [[0.0, 1.0], [1.0, 0.0]]
+    """
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise ValueError("the mask holds NaN or infinite values")
+    high = values.max()
+    if values.min() < 0:
+        raise ValueError(f"the mask holds negative values (from {values.min():g} to {high:g})")
+    foreground: Values = values != 0
+    if not (foreground & (values != high)).any() and (not foreground.all() or high in (1, 255, 65535)):
+        return foreground.astype(np.float32)
+    if not _is_blurred(values):
+        raise ValueError(f"the mask is not two-level, it holds {_described(values)}")
+    return (values > _top(high) / 2).astype(np.float32)
+
+
+def _top(high: float) -> float:
+    return next((top for top in (1.0, 255.0) if high <= top), 65535.0)
+
+
+def _is_blurred(values: Values) -> bool:
+    """Rule 2 of ``binarize``."""
+    if len(np.unique(values)) in (1, 3, 4):
+        return False
+    top = _top(values.max())
+    low, high = values <= top / 4, values >= top * 3 / 4
+    between = ~low & ~high
+    if not (low.any() and high.any()) or between.sum() >= high.sum():
+        return False
+    edge = ndimage.binary_dilation(low, iterations=EDGE_WIDTH) & ndimage.binary_dilation(high, iterations=EDGE_WIDTH)
+    return bool((between & edge).sum() >= EDGE_SHARE * between.sum())
+
+
+def _described(values: Values) -> str:
+    levels = np.unique(values)
+    if len(levels) <= 8:
+        return "the values " + ", ".join(f"{level:g}" for level in levels)
+    return f"{len(levels)} different values from {levels[0]:g} to {levels[-1]:g}"

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a data set's folder to the records of each part: the one call of a bundle's config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from monai_kd.data.checks import check_dataset
+from monai_kd.data.groups import PARTS
+from monai_kd.data.layouts import read_dataset
+from monai_kd.data.records import Layout, Record
+from monai_kd.data.split_files import read_splits
+from monai_kd.data.splits import random_splits
+
+
+def partition(
+    dataset_dir: str | Path,
+    layout: str | Layout | None = None,
+    split_file: str | Path | None = None,
+    fold: int = 0,
+    seed: int = 0,
+    check: bool = True,
+) -> dict[str, list[Record]]:
+    """Read a data set, check every image and mask, and give the records of each part of one split.
+
+    Args:
+        dataset_dir: the data set's folder, or a folder above it.
+        layout: as in ``read_dataset``; None looks at the folder.
+        split_file: a file of ``write_splits``; None makes the paper's random splits.
+        fold: which split, from 0.
+        seed: for random splits.
+        check: load every pair first; without, bad files are found in training and duplicates not at all.
+
+    Returns:
+        The records of ``"training"``, ``"validation"`` and ``"test"``.
+
+    Raises:
+        FileNotFoundError: when the folder, an image or the split file is missing.
+        ValueError: when data set, images or split file are unusable, or there is no such fold.
+
+    Example:
+        >>> import numpy as np; from tempfile import TemporaryDirectory; from PIL import Image
+        >>> with TemporaryDirectory() as folder:
+        ...     for name in ("images", "labels"):
+        ...         Path(folder, name).mkdir()
+        ...     for i in range(5):
+        ...         Image.fromarray(np.full((8, 8), i, dtype=np.uint8)).save(Path(folder, "images", f"{i}.png"))
+        ...         Image.fromarray(np.zeros((8, 8), dtype=np.uint8)).save(Path(folder, "labels", f"{i}.png"))
+        ...     {part: len(records) for part, records in partition(folder).items()}
+        {'training': 3, 'validation': 1, 'test': 1}
+    """
+    records = read_dataset(dataset_dir, layout)
+    content = check_dataset(records) if check else None
+    if split_file is None:
+        if fold < 0:
+            raise ValueError(f"fold counts from 0, got {fold}.")
+        split = random_splits(records, number=fold + 1, seed=seed, content=content)[fold]
+    else:
+        splits = read_splits(split_file, records, content)
+        if not 0 <= fold < len(splits):
+            raise ValueError(f"{split_file} holds splits 0 to {len(splits) - 1}, got fold {fold}.")
+        split = splits[fold]
+    by_id = {record["id"]: record for record in records}
+    return {part: [by_id[key] for key in split[part]] for part in PARTS}
