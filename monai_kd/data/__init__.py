@@ -37,7 +37,7 @@ from monai_kd.data.dataset_a import DatasetA
 from monai_kd.data.groups import Split
 from monai_kd.data.layouts import LAYOUTS, read_dataset
 from monai_kd.data.loading import LoadUltrasoundd
-from monai_kd.data.partition import partition
+from monai_kd.data.partitioning import partition
 from monai_kd.data.phantom import write_phantoms
 from monai_kd.data.plain import PlainFolders
 from monai_kd.data.records import Layout, Record
