@@ -2,11 +2,12 @@
 """
 monai_kd: knowledge distillation for MONAI.
 
-A trainer (:class:`DistillationTrainer`) runs a frozen teacher beside the student; :class:`Pathways` say which layers are
-compared by which loss with which weight. Losses are in :mod:`monai_kd.losses`, handlers in :mod:`monai_kd.handlers`, the
-student network in :mod:`monai_kd.networks`, data sets in :mod:`monai_kd.data`.
+A trainer (:class:`DistillationTrainer`) runs a frozen teacher beside the student; :class:`Pathways` say which layers
+are compared by which loss with which weight. Losses are in :mod:`monai_kd.losses`, handlers in
+:mod:`monai_kd.handlers`, the student network in :mod:`monai_kd.networks`, data sets in :mod:`monai_kd.data`.
 """
 
+from monai_kd import data, engines, handlers, losses, networks
 from monai_kd.engines import DistillationTrainer, add_loss_term, loss_terms
 from monai_kd.features import FeatureHooks, layer_shapes
 from monai_kd.handlers import FeatureHookHandler
@@ -27,7 +28,12 @@ __all__ = [
     "Pathway",
     "Pathways",
     "add_loss_term",
+    "data",
+    "engines",
+    "handlers",
     "layer_shapes",
     "load_weights",
     "loss_terms",
+    "losses",
+    "networks",
 ]

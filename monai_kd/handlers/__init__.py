@@ -1,6 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Handlers for MONAI's and ignite's engines."""
 
+from monai_kd.handlers.checkpoint_saver import AtomicCheckpointSaver
 from monai_kd.handlers.feature_hooks import FeatureHookHandler
+from monai_kd.handlers.patience import PatienceHandler
+from monai_kd.handlers.resume import ResumeHandler
+from monai_kd.handlers.scores import ScoresHandler
+from monai_kd.handlers.seed import SeedHandler
 
-__all__ = ["FeatureHookHandler"]
+__all__ = [
+    "AtomicCheckpointSaver",
+    "FeatureHookHandler",
+    "PatienceHandler",
+    "ResumeHandler",
+    "ScoresHandler",
+    "SeedHandler",
+]

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images without masks, for inference."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+from monai_kd.data.formats import SUFFIXES, suffix_of
+from monai_kd.data.layouts import read_dataset
+from monai_kd.data.records import Record, by_id, entries
+
+__all__ = ["list_images"]
+
+
+def list_images(root: str | PathLike[str]) -> list[Record]:
+    """
+    The images to segment: of a file, of a folder of images (or with a folder ``images`` in it), or of a data set.
+
+    Args:
+        root: a file or folder.
+
+    Returns:
+        Records with ``image`` and ``id``, in order of name.
+
+    Raises:
+        FileNotFoundError: When there is nothing at ``root``.
+        ValueError: When no image is found, or two images would give masks of one name.
+    """
+    root = Path(root)
+    if not root.exists():
+        raise FileNotFoundError(f"No file or folder '{root}'. Correct the path.")
+    files = [root] if root.is_file() else _images_in(root) or _images_in(root / "images")
+    if not files:
+        return [{"image": record["image"], "id": record["id"]} for record in read_dataset(root)]
+    if not suffix_of(files[0]):
+        raise ValueError(f"'{root}' is in no known format. Convert it to one of {', '.join(SUFFIXES)}.")
+    named = by_id(files, lambda file: file.name[: len(file.name) - len(suffix_of(file))], "image")
+    return [{"image": str(file), "id": name} for name, file in named.items()]
+
+
+def _images_in(folder: Path) -> list[Path]:
+    return [path for path in entries(folder) if path.is_file() and suffix_of(path)] if folder.is_dir() else []

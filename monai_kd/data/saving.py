@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Masks written back in their images' own format and geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor, resolve_writer
+from monai.transforms import MapTransform
+from PIL import Image
+
+from monai_kd.data.formats import NIFTI_SUFFIXES, RASTER_SUFFIXES, suffix_of
+from monai_kd.files import atomic_write
+
+__all__ = ["SaveMaskd", "save_mask"]
+
+
+def save_mask(mask: MetaTensor, output_dir: str | PathLike[str]) -> Path:
+    """
+    Write a mask as ``<output_dir>/<image's name>.<suffix>``: PNG (0 and 255, lossless) for PNG, JPEG, BMP and TIFF images,
+    NIfTI for NIfTI, NRRD for every other format; NIfTI and NRRD keep the affine.
+
+    Args:
+        mask: shape (1, W, H[, D]), above 0 inside, in the image's own grid, with its metadata.
+        output_dir: folder; made if missing.
+
+    Returns:
+        The file.
+
+    Raises:
+        ValueError: When the folder cannot be written to.
+    """
+    source = Path(str(mask.meta["filename_or_obj"]))
+    suffix = suffix_of(source)
+    values = (mask.as_tensor().squeeze(0) > 0).to(torch.uint8).cpu().numpy()
+    name = source.name[: len(source.name) - len(suffix)]
+    kept = suffix if suffix in NIFTI_SUFFIXES else ".png" if suffix in RASTER_SUFFIXES else ".nrrd"
+    path = Path(output_dir) / (name + kept)
+    with atomic_write(path) as temporary:
+        if kept == ".png":
+            Image.fromarray(np.ascontiguousarray(values.T) * 255).save(temporary, format="PNG")
+        else:
+            writer = resolve_writer(kept)[0](output_dtype=np.uint8)
+            writer.set_data_array(values, channel_dim=None)
+            writer.set_metadata({"affine": mask.affine, "original_affine": mask.meta["original_affine"]}, resample=False)
+            writer.write(str(temporary), verbose=False)
+    return path
+
+
+class SaveMaskd(MapTransform):
+    """
+    Write masks by :func:`save_mask`, each in its image's own format and geometry; stock ``SaveImaged`` writes one format.
+
+    Args:
+        keys: the masks, each with the metadata of its image (after ``Invertd``).
+        output_dir: folder; made if missing.
+
+    Raises:
+        ValueError: When the folder cannot be written to.
+    """
+
+    def __init__(self, keys: KeysCollection, output_dir: str | PathLike[str]) -> None:
+        super().__init__(keys)
+        self.output_dir = output_dir
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """
+        Args:
+            data: holds a MetaTensor for every key.
+        """
+        sample = dict(data)
+        for key in self.key_iterator(sample):
+            save_mask(sample[key], self.output_dir)
+        return sample

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from ignite.handlers.checkpoint import BaseSaveHandler
+from monai.handlers import CheckpointSaver
+
+from monai_kd.files import atomic_write
+
+__all__ = ["AtomicCheckpointSaver", "save_atomically"]
+
+
+def save_atomically(checkpoint: Mapping[str, Any], path: Path) -> None:
+    """
+    ``torch.save`` that leaves either the new file or the former one.
+
+    Args:
+        checkpoint: what to save.
+        path: the file.
+
+    Raises:
+        ValueError: When the file cannot be written (no space, no permission); the former one is still there.
+    """
+    with atomic_write(path) as temporary:
+        try:
+            torch.save(checkpoint, temporary)
+        except RuntimeError as error:  # torch's zip writer reports a full disk so
+            raise OSError(str(error).splitlines()[0]) from error
+
+
+class _AtomicSaveHandler(BaseSaveHandler):
+    """Ignite removes the former file before it writes the new one; here the former goes after the new one is whole."""
+
+    def __init__(self, folder: str, filename: str | None) -> None:
+        self.folder, self.filename = Path(folder), filename
+        self._retired: list[Path] = []
+
+    def __call__(self, checkpoint: Mapping[str, Any], filename: str, metadata: Mapping[str, Any] | None = None) -> None:
+        if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
+            return
+        path = self.folder / (self.filename or filename)
+        save_atomically(checkpoint, path)
+        for retired in self._retired:
+            if retired != path:
+                retired.unlink(missing_ok=True)
+        self._retired.clear()
+
+    def remove(self, filename: str) -> None:
+        self._retired.append(self.folder / (self.filename or filename))
+
+
+class AtomicCheckpointSaver(CheckpointSaver):
+    """
+    MONAI's ``CheckpointSaver``, safe against kills and full disks: the former checkpoint survives until the new one is
+    whole. In distributed training the first process alone writes. It can itself be resumed (``state_dict``), so that
+    the best checkpoint of a resumed run is compared with the one from before.
+
+    Args:
+        save_dir: folder of the checkpoints.
+        save_dict: objects to save, by name; one alone is saved as a bare state dict.
+        checkpoint_saver_args: all other arguments of ``monai.handlers.CheckpointSaver``.
+    """
+
+    def __init__(self, save_dir: str, save_dict: dict[str, Any], **checkpoint_saver_args: Any) -> None:
+        super().__init__(save_dir=save_dir, save_dict=save_dict, **checkpoint_saver_args)
+        filenames = (
+            (self._final_checkpoint, checkpoint_saver_args.get("final_filename")),
+            (self._key_metric_checkpoint, checkpoint_saver_args.get("key_metric_filename")),
+            (self._interval_checkpoint, None),
+        )
+        for checkpoint, filename in filenames:
+            if checkpoint is not None:
+                checkpoint.save_handler = _AtomicSaveHandler(save_dir, filename)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The scores of the checkpoints kept so far."""
+        tracked = self._key_metric_checkpoint
+        return {} if tracked is None else dict(tracked.state_dict())
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """
+        Args:
+            state_dict: what ``state_dict()`` gave.
+        """
+        if state_dict:
+            super().load_state_dict(state_dict)

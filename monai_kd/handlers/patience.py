@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from ignite.engine import Engine, Events
+from monai.engines import Workflow
+
+__all__ = ["PatienceHandler"]
+
+
+class PatienceHandler:
+    """
+    Ends training when the evaluator's key metric has not improved for a number of epochs.
+
+    It counts from the evaluator's best epoch and keeps no state of its own, so a resumed run stops where the whole run
+    would have. Attach it to the trainer, after ``ValidationHandler``. (MONAI's ``EarlyStopHandler`` counts by itself,
+    cannot be resumed, and needs evaluator and trainer to know each other, which a config cannot express.)
+
+    Args:
+        evaluator: the engine that validates.
+        patience: number of epochs without improvement, at least 1.
+
+    Raises:
+        ValueError: When ``patience`` is below 1.
+    """
+
+    def __init__(self, evaluator: Workflow, patience: int) -> None:
+        if patience < 1:
+            raise ValueError(f"patience must be at least 1 epoch, got {patience}.")
+        self.evaluator = evaluator
+        self.patience = patience
+
+    def attach(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: the trainer.
+        """
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: the trainer, at the end of an epoch.
+        """
+        state: Any = self.evaluator.state
+        if state.best_metric_epoch >= 0 and engine.state.epoch - state.best_metric_epoch >= self.patience:
+            logging.getLogger(__name__).info(
+                f"No better {state.key_metric_name} than {state.best_metric:.4f} of epoch {state.best_metric_epoch} "
+                f"for {self.patience} epochs: training ends."
+            )
+            engine.terminate()

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from ignite.engine import Engine, Events
+from monai.engines import Workflow
+from torch import nn
+
+from monai_kd.features import unwrap
+from monai_kd.handlers.checkpoint_saver import save_atomically
+
+__all__ = ["ResumeHandler"]
+
+
+class ResumeHandler:
+    """
+    Saves the whole state of a run after every epoch, and continues from it when the run is started again.
+
+    Saved are the objects, the trainer's epoch and iteration, its gradient scaler, and the evaluator's best metric.
+    Random numbers need no saving where :class:`SeedHandler` draws them anew from (seed, epoch). Attach it last: what
+    other handlers do at the end of an epoch (validation, schedules) belongs to the saved state. A run that had ended
+    (its epochs were done, or it stopped early) ends again at once.
+
+    Args:
+        path: the one file, rewritten atomically; loaded with ``weights_only=True``.
+        objects: by name, each with ``state_dict()`` and ``load_state_dict()``: network, optimizer, pathways, scheduler,
+            checkpoint saver.
+        evaluator: the engine that validates, if any.
+        resume: whether to continue from an existing file; otherwise it is overwritten. Defaults to True.
+
+    Raises:
+        ValueError: At the start, when the file is damaged or belongs to another set of objects or another network; at
+            the end of an epoch, when the file cannot be written (the former one survives).
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        objects: Mapping[str, Any],
+        evaluator: Workflow | None = None,
+        resume: bool = True,
+    ) -> None:
+        self.path = Path(path)
+        self.objects = {k: unwrap(v) if isinstance(v, nn.Module) else v for k, v in objects.items()}
+        self.evaluator = evaluator
+        self.resume = resume
+        self.logger = logging.getLogger(__name__)
+
+    def attach(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: a MONAI trainer.
+        """
+        engine.add_event_handler(Events.STARTED, self._load)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._save)
+
+    def _save(self, engine: Engine) -> None:
+        if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
+            return
+        scaler = getattr(engine, "scaler", None)
+        checkpoint = {
+            "objects": {name: obj.state_dict() for name, obj in self.objects.items()},
+            "epoch": engine.state.epoch,
+            "iteration": engine.state.iteration,
+            "stopped_early": bool(engine.should_terminate),
+            "scaler": None if scaler is None else scaler.state_dict(),
+            "best": None if self.evaluator is None else self._best(self.evaluator),
+        }
+        save_atomically(checkpoint, self.path)
+
+    def _load(self, engine: Engine) -> None:
+        if not self.resume or not self.path.is_file():
+            return
+        state: Any = engine.state
+        checkpoint = self._read()
+        for name, obj in self.objects.items():
+            try:
+                obj.load_state_dict(checkpoint["objects"][name])
+            except (RuntimeError, ValueError, KeyError) as error:
+                raise ValueError(
+                    f"'{self.path}' does not fit '{name}' of this run: {str(error).splitlines()[0]} "
+                    "Start afresh with resume=False or another output folder, or repeat the run's own settings."
+                ) from error
+        if checkpoint["scaler"] is not None and getattr(engine, "scaler", None) is not None:
+            engine.scaler.load_state_dict(checkpoint["scaler"])  # type: ignore[attr-defined]
+        if self.evaluator is not None and checkpoint["best"] is not None:
+            evaluator_state: Any = self.evaluator.state
+            evaluator_state.best_metric, evaluator_state.best_metric_epoch = checkpoint["best"]
+        state.epoch, state.iteration = checkpoint["epoch"], checkpoint["iteration"]
+        self.logger.info(f"Resumed from '{self.path}' after epoch {state.epoch}.")
+        if checkpoint["stopped_early"] or state.epoch >= state.max_epochs:
+            self.logger.info("This run had ended already; raise max_epochs or choose another output folder to train.")
+            state.max_epochs = state.epoch
+            engine.terminate()
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            checkpoint: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
+            names = set(checkpoint["objects"])
+        except Exception as error:
+            raise ValueError(
+                f"'{self.path}' is no state of a run ({type(error).__name__}: {str(error).splitlines()[0]}). "
+                "Remove it to start afresh."
+            ) from error
+        if names != set(self.objects):
+            raise ValueError(
+                f"'{self.path}' holds {sorted(names)}, but this run resumes {sorted(self.objects)}: it was written by "
+                "another kind of run. Choose another output folder, or remove it to start afresh."
+            )
+        return checkpoint
+
+    @staticmethod
+    def _best(evaluator: Workflow) -> tuple[float, int]:
+        state: Any = evaluator.state
+        return float(state.best_metric), int(state.best_metric_epoch)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from ignite.engine import Engine, Events
+from PIL import Image
+
+from monai_kd.figures import GREEN, RED, overlay
+from monai_kd.files import atomic_write
+
+__all__ = ["ScoresHandler"]
+
+
+def _summary(values: list[float]) -> dict[str, float | int]:
+    finite = [value for value in values if math.isfinite(value)]
+    return {
+        "mean": fmean(finite) if finite else math.nan,
+        "std": stdev(finite) if len(finite) > 1 else math.nan,
+        "images": len(finite),
+        "undefined": len(values) - len(finite),
+    }
+
+
+class ScoresHandler:
+    """
+    Writes an evaluator's metrics image by image (``scores.csv``), their means (``summary.json``), and a picture of each
+    image with the true contour in green and the predicted one in red (``overlays/``).
+
+    A metric that is undefined for an image (the Hausdorff distance of an empty prediction) is left empty in the table,
+    left out of the mean, and counted under "undefined". Run the evaluator with MONAI's decollation, in one process.
+
+    Args:
+        output_dir: folder of the results; made if missing.
+        metrics: column name by the metric's name in the engine, each attached with ``save_details=True``.
+        overlays: whether to draw the pictures (of 2D images).
+    """
+
+    def __init__(self, output_dir: str | PathLike[str], metrics: Mapping[str, str], overlays: bool = True) -> None:
+        self.output_dir = Path(output_dir)
+        self.metrics = dict(metrics)
+        self.overlays = overlays
+        self._ids: list[str] = []
+
+    def attach(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: a MONAI evaluator whose data hold "id", and whose output holds "image", "label" and "pred".
+        """
+        engine.add_event_handler(Events.STARTED, lambda engine: self._ids.clear())
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
+        engine.add_event_handler(Events.COMPLETED, self._write)
+
+    def _collect(self, engine: Engine) -> None:
+        batch: Any = engine.state.batch
+        output: Any = engine.state.output
+        for sample, result in zip(batch, output, strict=True):
+            self._ids.append(str(sample["id"]))
+            if self.overlays and result["pred"].ndim == 3:
+                self._draw(str(sample["id"]), sample, result)
+
+    def _draw(self, name: str, sample: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+        # MONAI's index order is (W, H), a picture's is (H, W). The last channel is the lesion's.
+        image = sample["original"][0].cpu().numpy().T
+        label, pred = (result[key][-1].cpu().numpy().T for key in ("label", "pred"))
+        with atomic_write(self.output_dir / "overlays" / f"{name}.png") as temporary:
+            Image.fromarray(overlay(image, [(label, GREEN), (pred, RED)])).save(temporary, format="PNG")
+
+    def _write(self, engine: Engine) -> None:
+        details: Any = engine.state.metric_details
+        columns = {
+            column: [float(row.flatten()[-1]) for row in details[name]] for name, column in self.metrics.items()
+        }
+        for column, values in columns.items():
+            if len(values) != len(self._ids):
+                raise ValueError(
+                    f"'{column}' has {len(values)} values for {len(self._ids)} images. Evaluate in one process, each "
+                    "image once."
+                )
+        with atomic_write(self.output_dir / "scores.csv") as temporary, temporary.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["id", *columns])
+            for i, name in enumerate(self._ids):
+                cells = [f"{v[i]:.6f}" if math.isfinite(v[i]) else "" for v in columns.values()]
+                writer.writerow([name, *cells])
+        summary = {column: _summary(values) for column, values in columns.items()}
+        with atomic_write(self.output_dir / "summary.json") as temporary:
+            temporary.write_text(json.dumps(summary, indent=2) + "\n")
+        for column, row in summary.items():
+            engine.logger.info(f"{column}: {row['mean']:.4f} ± {row['std']:.4f} over {row['images']} images")

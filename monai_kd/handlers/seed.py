@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from ignite.engine import Engine, Events
+from monai.transforms import Randomizable
+
+__all__ = ["SeedHandler"]
+
+
+class SeedHandler:
+    """
+    Draws every random number of an epoch anew from (seed, epoch, process).
+
+    So an epoch is the same whether the run came there in one go or was killed and resumed, and no random state has to
+    be saved. It seeds torch, NumPy, Python and the random transforms, unlike ``monai.utils.set_determinism``, which
+    acts once and makes the GPU's algorithms slower.
+
+    Args:
+        seed: of the run.
+        transform: the random transforms of the training data, such as a ``Compose``.
+    """
+
+    def __init__(self, seed: int, transform: Any = None) -> None:
+        self.seed = seed
+        self.transform = transform
+
+    def attach(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: a trainer.
+        """
+        engine.add_event_handler(Events.EPOCH_STARTED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: a trainer at the start of an epoch.
+        """
+        rank = dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+        seed = int(np.random.SeedSequence([self.seed, engine.state.epoch, rank]).generate_state(1)[0])
+        torch.manual_seed(seed)
+        np.random.seed(seed)
+        random.seed(seed)
+        if isinstance(self.transform, Randomizable):
+            self.transform.set_random_state(seed=seed)
