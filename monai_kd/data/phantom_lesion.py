@@ -10,6 +10,8 @@ import numpy as np
 
 from monai_kd.data.phantom_tissue import Field, Tissue, facing, grid, line, ramp, smooth_field
 
+_SKIN = 1.2
+
 
 @dataclass
 class Lesion:
@@ -57,7 +59,7 @@ def draw_lesion(random: np.random.Generator) -> Lesion:
             lobes=u(0.08, 0.2),
             ragged=u(0.15, 0.45),
             margin=u(0.3, 2),
-            contrast=u(3, 12),
+            contrast=u(5, 12),
             uneven=u(1, 3.5),
             shadow=max(-2, u(-4, 14)),
             spikes=max(0, u(-0.6, 0.6)),
@@ -71,7 +73,7 @@ def draw_lesion(random: np.random.Generator) -> Lesion:
             lobes=u(0.02, 0.05),
             ragged=u(0.05, 0.15),
             margin=u(0.1, 0.4),
-            contrast=u(10, 25),
+            contrast=u(10, 22),
             uneven=u(0.5, 2),
             shadow=-u(2, 8),
             capsule=u(0, 0.8),
@@ -83,7 +85,7 @@ def draw_lesion(random: np.random.Generator) -> Lesion:
         lobes=u(0.02, 0.1),
         ragged=u(0.05, 0.25),
         margin=u(0.1, 1),
-        contrast=u(2.5, 11),
+        contrast=u(4.5, 11),
         uneven=u(0.5, 2.5),
         shadow=-max(0, u(-2, 6)),
         capsule=max(0, u(-0.4, 0.8)),
@@ -107,15 +109,16 @@ def _outline(random: np.random.Generator, lesion: Lesion) -> Field:
 def _distance(
     random: np.random.Generator, shape: tuple[int, ...], center: tuple[float, float], radius: float, lesion: Lesion
 ) -> Field:
-    """Distance (H, W) inwards from the outline, mm: positive inside, negative outside."""
-    depth, across = grid(shape)
-    depth = depth - center[0] + lesion.ragged * smooth_field(random, shape, 1.8, 1.8)
+    """Distance (H, W) inwards from the outline, mm: positive inside, negative outside and in the skin."""
+    below_surface, across = grid(shape)
+    depth = below_surface - center[0] + lesion.ragged * smooth_field(random, shape, 1.8, 1.8)
     across = across - center[1] + lesion.ragged * smooth_field(random, shape, 1.8, 1.8)
     tilt, stretch = random.normal(0, 0.2), math.sqrt(lesion.aspect)
     along = (across * math.cos(tilt) + depth * math.sin(tilt)) * (stretch / radius)
     upright = (depth * math.cos(tilt) - across * math.sin(tilt)) / (stretch * radius)
     step = ((np.arctan2(upright, along) + math.pi) * (512 / math.pi)).astype(np.int32) % 1024
-    return (_outline(random, lesion)[step] - np.hypot(along, upright)) * radius
+    inwards = (_outline(random, lesion)[step] - np.hypot(along, upright)) * radius
+    return np.minimum(inwards, below_surface - _SKIN)
 
 
 def _place(random: np.random.Generator, shape: tuple[int, ...], lesion: Lesion) -> tuple[tuple[float, float], float]:
@@ -124,7 +127,7 @@ def _place(random: np.random.Generator, shape: tuple[int, ...], lesion: Lesion) 
     part = min(max(0.05 * math.exp(random.normal(0, 0.75)), 0.008), 0.24)
     radius = math.sqrt(part * bottom * side / math.pi)
     half_height, half_width = radius * math.sqrt(lesion.aspect), radius / math.sqrt(lesion.aspect)
-    highest = 1.5 + half_height
+    highest = _SKIN + half_height
     depth = random.uniform(highest, max(highest, 0.8 * bottom - half_height))
     across = random.normal(0.5, 0.16) * side
     return (depth, min(max(across, half_width), max(side - half_width, side / 2))), radius

@@ -57,17 +57,21 @@ def smooth_field(random: np.random.Generator, shape: tuple[int, ...], depth: flo
 
 def facing(distance: Field) -> Field:
     """Squared cosine (H, W) between the normal of the levels of ``distance`` and the beam."""
-    depth_slope, across_slope = (np.square(slope) for slope in np.gradient(distance, PITCH))
-    total = depth_slope + across_slope
-    return depth_slope / (total + np.float32(0.05) * total.mean())
+    depth_slope, slope = _squared_slopes(distance)
+    return depth_slope / slope
 
 
 def septa(field: Field, width: float) -> Field:
     """Lines about ``width`` mm thick along the zeros of ``field``, fading where they do not face the probe."""
+    depth_slope, slope = _squared_slopes(field)
+    return np.exp(np.square(field) / slope * np.float32(-0.5 / width**2)) * np.square(depth_slope / slope)
+
+
+def _squared_slopes(field: Field) -> tuple[Field, Field]:
+    """Squared slope of ``field`` in depth, and in all, per mm²; the latter is kept from vanishing at extremes."""
     depth_slope, across_slope = (np.square(slope) for slope in np.gradient(field, PITCH))
     slope = depth_slope + across_slope
-    slope += np.float32(0.05) * slope.mean()
-    return np.exp(np.square(field) / slope * np.float32(-0.5 / width**2)) * np.square(depth_slope / slope)
+    return depth_slope, slope + np.float32(0.05) * slope.mean()
 
 
 def _interface(random: np.random.Generator, shape: tuple[int, int], depth: float, wave: float) -> Field:
