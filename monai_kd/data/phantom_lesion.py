@@ -75,7 +75,7 @@ def draw_lesion(random: np.random.Generator) -> Lesion:
             margin=u(0.1, 0.4),
             contrast=u(10, 22),
             uneven=u(0.5, 2),
-            shadow=-u(2, 8),
+            shadow=-u(4, 11),
             capsule=u(0, 0.8),
             edge_shadow=max(0, u(-1, 1.5)),
         )
@@ -87,7 +87,7 @@ def draw_lesion(random: np.random.Generator) -> Lesion:
         margin=u(0.1, 1),
         contrast=u(4.5, 11),
         uneven=u(0.5, 2.5),
-        shadow=-max(0, u(-2, 6)),
+        shadow=-max(0, u(-3, 8)),
         capsule=max(0, u(-0.4, 0.8)),
         edge_shadow=max(0, u(-1, 1.5)),
     )

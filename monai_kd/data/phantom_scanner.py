@@ -78,7 +78,7 @@ class Scanner:
         """B-mode picture (H, W) of ``tissue``: attenuation, gain, noise, echoes, logarithm, gray values."""
         depth = grid(tissue.echo.shape)[0]
         lost = ndimage.gaussian_filter1d(np.cumsum(tissue.loss, axis=0) * PITCH, 0.7 / PITCH, axis=1, truncate=2.5)
-        sliders = random.uniform(-0.3, 0.05) * depth + 2 * smooth_field(random, (depth.size, 1), 9, 1)
+        sliders = random.uniform(-0.4, 0.05) * depth + 2 * smooth_field(random, (depth.size, 1), 9, 1)
         level = sliders - lost
         mirror = tissue.mirror * np.exp(_PER_DECIBEL * level)
         # The filters keep the power of independent echoes, so noise and clutter add up as powers before them.
@@ -100,12 +100,12 @@ def draw_scanner(random: np.random.Generator) -> Scanner:
         focus=u(8, 24),
         depth_of_field=u(8, 16),
         frames=int(random.integers(1, 3)),
-        smoothing=u(0.5, 1.1),
+        smoothing=u(0.6, 1.3),
         noise=u(-62, -50),
         compensation=u(0.6, 0.9),
         clutter=u(-32, -18),
         dynamic_range=u(55, 75),
-        gain=u(0.37, 0.5),
+        gain=u(0.39, 0.52),
     )
 
 
