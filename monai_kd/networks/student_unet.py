@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small segmentation U-Net made for Dice per millisecond on one CPU thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from monai.networks.layers import Conv, get_act_layer, get_norm_layer
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = ["StudentUNet"]
+
+
+class StudentUNet(nn.Module):
+    """Small residual U-Net that answers in a third of the time of the usual small networks, on one CPU thread.
+
+    The first convolution halves the resolution and nothing but the logits ever returns to it, every level costs about
+    as much as the one above, and skips are added, not concatenated. ``docs/networks.md`` has the measurements.
+
+    Layers for a pathway, by name: ``"encoder"`` is the deepest feature, ``"encoder.levels.0"`` … are its levels from
+    the highest resolution down, ``"decoder.levels.0"`` … those of the decoder from the deepest up, ``"decoder"`` is the
+    feature that the head turns into logits.
+
+    Args:
+        spatial_dims: 2 or 3.
+        in_channels: channels of the image.
+        out_channels: channels of the logits.
+        channels: channels of each encoder level; level ``i`` has 1 / 2^(i+1) of the image's resolution.
+        act: activation, as in MONAI.
+        norm: normalization, as in MONAI; ``"instance"`` has a learned scale and shift.
+
+    Shapes:
+        image (B, in_channels, H, W[, D]) to logits (B, out_channels, H, W[, D]). Any size above 2^len(channels) will
+        do: feature sizes are rounded up and come back to the image's own.
+
+    Raises:
+        ValueError: when an argument is out of range, or an image is too small for the number of levels.
+
+    Example:
+        >>> network = StudentUNet(spatial_dims=2, in_channels=1, out_channels=2)
+        >>> network(torch.zeros(1, 1, 65, 48)).shape
+        torch.Size([1, 2, 65, 48])
+    """
+
+    def __init__(
+        self,
+        spatial_dims: int,
+        in_channels: int,
+        out_channels: int,
+        channels: Sequence[int] = (16, 32, 64, 128),
+        act: str | tuple[str, dict[str, Any]] = "relu",
+        norm: str | tuple[str, dict[str, Any]] = "instance",
+    ) -> None:
+        super().__init__()
+        _check_arguments(spatial_dims, in_channels, out_channels, channels)
+        self.spatial_dims = spatial_dims
+        self.in_channels = in_channels
+        self.smallest = 2 ** len(channels) + 1
+        self.encoder = _Encoder(spatial_dims, in_channels, channels, act, norm)
+        self.decoder = _Decoder(spatial_dims, channels, act, norm)
+        self.head = Conv[Conv.CONV, spatial_dims](channels[0], out_channels, kernel_size=1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits at the image's own size."""
+        if not torch.jit.is_scripting() and not torch.jit.is_tracing():  # type: ignore[no-untyped-call]
+            self._check_image(image)
+        skips: list[Tensor] = []
+        x = self.encoder(image, skips)
+        x = self.head(self.decoder(x, skips))
+        return _resize(x, image)
+
+    def _check_image(self, image: Tensor) -> None:
+        shape = tuple(image.shape)
+        if image.dim() != self.spatial_dims + 2 or shape[1] != self.in_channels:
+            axes = "B, C, H, W" if self.spatial_dims == 2 else "B, C, H, W, D"
+            raise ValueError(f"StudentUNet got an image of shape {shape}. Give ({axes}) with C = {self.in_channels}.")
+        if min(shape[2:]) < self.smallest:
+            raise ValueError(
+                f"StudentUNet got an image of shape {shape}, but its levels need "
+                f"{self.smallest} pixels along each axis. Give a larger image, or fewer levels in channels."
+            )
+
+
+class _Encoder(nn.Module):
+    """Levels of halving resolution; returns the deepest feature and appends those above it to ``skips``."""
+
+    def __init__(self, spatial_dims: int, in_channels: int, channels: Sequence[int], act: Any, norm: Any) -> None:
+        super().__init__()
+        levels: list[nn.Module] = [_ConvNormAct(spatial_dims, in_channels, channels[0], 2, act, norm)]
+        levels += [_Down(spatial_dims, wide, narrow, act, norm) for wide, narrow in pairwise(channels)]
+        self.levels = nn.ModuleList(levels)
+
+    def forward(self, x: Tensor, skips: list[Tensor]) -> Tensor:
+        for level in self.levels:
+            x = level(x)
+            skips.append(x)
+        skips.pop()
+        return x
+
+
+class _Decoder(nn.Module):
+    """Levels of doubling resolution; takes the skips from the last to the first."""
+
+    def __init__(self, spatial_dims: int, channels: Sequence[int], act: Any, norm: Any) -> None:
+        super().__init__()
+        deepest_first = channels[::-1]
+        self.levels = nn.ModuleList(_Up(spatial_dims, deep, out, act, norm) for deep, out in pairwise(deepest_first))
+
+    def forward(self, x: Tensor, skips: list[Tensor]) -> Tensor:
+        for level in self.levels:
+            x = level(x, skips.pop())
+        return x
+
+
+class _Down(nn.Module):
+    """Residual block of two convolutions that halves the resolution, rounding odd sizes up."""
+
+    def __init__(self, spatial_dims: int, in_channels: int, out_channels: int, act: Any, norm: Any) -> None:
+        super().__init__()
+        convolution = Conv[Conv.CONV, spatial_dims]
+        self.first = _ConvNormAct(spatial_dims, in_channels, out_channels, 2, act, norm)
+        self.second = convolution(out_channels, out_channels, kernel_size=3, padding=1, bias=False)
+        self.second_norm = _norm(norm, spatial_dims, out_channels)
+        self.skip = convolution(in_channels, out_channels, kernel_size=1, stride=2, bias=False)
+        self.skip_norm = _norm(norm, spatial_dims, out_channels)
+        self.act = get_act_layer(act)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.second_norm(self.second(self.first(x))) + self.skip_norm(self.skip(x)))
+
+
+class _Up(nn.Module):
+    """Brings a feature to its skip's channels and size, adds the two and refines the sum by a residual convolution."""
+
+    def __init__(self, spatial_dims: int, in_channels: int, out_channels: int, act: Any, norm: Any) -> None:
+        super().__init__()
+        self.reduce = Conv[Conv.CONV, spatial_dims](in_channels, out_channels, kernel_size=1, bias=False)
+        self.refine = _ConvNormAct(spatial_dims, out_channels, out_channels, 1, act, norm)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        x = _resize(self.reduce(x), skip) + skip
+        return x + self.refine(x)
+
+
+class _ConvNormAct(nn.Module):
+    def __init__(
+        self, spatial_dims: int, in_channels: int, out_channels: int, stride: int, act: Any, norm: Any
+    ) -> None:
+        super().__init__()
+        convolution = Conv[Conv.CONV, spatial_dims]
+        self.conv = convolution(in_channels, out_channels, kernel_size=3, stride=stride, padding=1, bias=False)
+        self.norm = _norm(norm, spatial_dims, out_channels)
+        self.act = get_act_layer(act)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.norm(self.conv(x)))
+
+
+def _norm(norm: str | tuple[str, dict[str, Any]], spatial_dims: int, channels: int) -> nn.Module:
+    # Instance norm is group norm with a group per channel, and torch's kernel for the latter is the faster one on CPU.
+    if norm == "instance":
+        return nn.GroupNorm(channels, channels)
+    layer: nn.Module = get_norm_layer(norm, spatial_dims, channels)
+    return layer
+
+
+def _resize(x: Tensor, like: Tensor) -> Tensor:
+    mode = "bilinear" if x.dim() == 4 else "trilinear"
+    return functional.interpolate(x, size=like.shape[2:], mode=mode, align_corners=False)
+
+
+def _check_arguments(spatial_dims: int, in_channels: int, out_channels: int, channels: Sequence[int]) -> None:
+    if spatial_dims not in (2, 3):
+        raise ValueError(f"StudentUNet got spatial_dims={spatial_dims!r}. Give 2 or 3.")
+    for name, value in (("in_channels", in_channels), ("out_channels", out_channels)):
+        if value < 1:
+            raise ValueError(f"StudentUNet got {name}={value!r}. Give 1 or more.")
+    if len(channels) < 2 or min(channels) < 1:
+        raise ValueError(
+            f"StudentUNet got channels={tuple(channels)!r}. Give one positive number for each of at least two levels."
+        )
