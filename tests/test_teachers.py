@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+import copy
+
+import pytest
+import torch
+from monai.inferers import SlidingWindowInferer
+from torch import nn
+
+from monai_kd import LiveTeacher, load_weights
+
+
+def network(width=4):
+    return nn.Sequential(nn.Conv2d(1, width, 3, padding=1), nn.BatchNorm2d(width), nn.Dropout(0.5), nn.Conv2d(width, 2, 1))
+
+
+def test_teacher_is_frozen_in_evaluation_mode_whatever_happens_to_it():
+    teacher = network()
+    state = copy.deepcopy(teacher.state_dict())
+    image = torch.rand(4, 1, 8, 8)
+    with LiveTeacher(teacher, ["", "0"]) as live:
+        first = live(image)
+        teacher.train()  # an engine may call train() on a parent module
+        second = live(image)
+    assert torch.equal(first[""], second[""])
+    assert all(torch.equal(value, teacher.state_dict()[key]) for key, value in state.items())
+    assert not any(p.requires_grad for p in teacher.parameters())
+    assert not first[""].requires_grad and not first["0"].requires_grad
+    assert not first[""].is_inference()  # inference tensors break losses
+
+
+def test_output_is_the_inferers():
+    teacher = network().eval()
+    image = torch.rand(1, 1, 16, 16)
+    inferer = SlidingWindowInferer(roi_size=8, sw_batch_size=3)
+    with LiveTeacher(teacher, ["", "0"]) as live:
+        features = live(image, inferer)
+    torch.testing.assert_close(features[""], inferer(image, teacher))
+    assert features["0"].shape == (9, 4, 8, 8)  # nine windows
+
+
+def test_output_that_is_no_tensor_is_refused():
+    class Deep(nn.Module):
+        def forward(self, x):
+            return [x, x]
+
+    with pytest.raises(ValueError, match=r"The teacher Deep returned a list.*teacher_layer"), LiveTeacher(Deep(), [""]) as t:
+        t(torch.rand(1))
+
+
+def test_weights_round_trip(tmp_path):
+    saved, bare, nested = network(), tmp_path / "bare.pt", tmp_path / "nested.pt"
+    torch.save(saved.state_dict(), bare)
+    torch.save({"model": saved.state_dict(), "epoch": 3}, nested)
+    for path in (bare, nested):
+        loaded = load_weights(network(), path)
+        assert all(torch.equal(a, b) for a, b in zip(saved.state_dict().values(), loaded.state_dict().values(), strict=True))
+
+
+def test_weights_load_into_wrapped_networks(tmp_path):
+    saved = network()
+    torch.save(saved.state_dict(), tmp_path / "w.pt")
+    wrapped = torch.compile(network())
+    load_weights(wrapped, tmp_path / "w.pt")
+    assert torch.equal(wrapped._orig_mod[0].weight, saved[0].weight)
+
+
+def test_checkpoint_of_another_network_names_the_first_keys_that_differ(tmp_path):
+    torch.save(network(width=8).state_dict(), tmp_path / "wide.pt")
+    with pytest.raises(ValueError, match=r"wide\.pt.*'0\.weight' is \(8, 1, 3, 3\) in the file, \(4, 1, 3, 3\) in the network"):
+        load_weights(network(), tmp_path / "wide.pt")
+    torch.save(nn.Linear(2, 2).state_dict(), tmp_path / "linear.pt")
+    with pytest.raises(ValueError, match=r"'0\.weight' is not in the file"):
+        load_weights(network(), tmp_path / "linear.pt")
+
+
+def test_checkpoint_that_is_missing_damaged_or_code_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"No checkpoint at '.*none\.pt'"):
+        load_weights(network(), tmp_path / "none.pt")
+    (tmp_path / "text.pt").write_text("not a checkpoint")
+    with pytest.raises(ValueError, match=r"text\.pt' is not a checkpoint of plain tensors"):
+        load_weights(network(), tmp_path / "text.pt")
+    torch.save(network(), tmp_path / "pickled.pt")
+    with pytest.raises(ValueError, match=r"pickled\.pt' is not a checkpoint of plain tensors"):
+        load_weights(network(), tmp_path / "pickled.pt")
+    torch.save(network().state_dict(), tmp_path / "cut.pt")
+    (tmp_path / "cut.pt").write_bytes((tmp_path / "cut.pt").read_bytes()[:-200])
+    with pytest.raises(ValueError, match=r"cut\.pt' is not a checkpoint"):
+        load_weights(network(), tmp_path / "cut.pt")
+    torch.save({"epoch": 3}, tmp_path / "other.pt")
+    with pytest.raises(ValueError, match=r"other\.pt' holds no state dict"):
+        load_weights(network(), tmp_path / "other.pt")
