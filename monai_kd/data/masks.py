@@ -11,7 +11,8 @@ from scipy import ndimage
 
 Values = npt.NDArray[Any]
 
-EDGE_WIDTH = 3  # pixels over which JPEG compression or smoothing spreads a mask's edge
+JPEG_BLOCK = 8  # pixels over which JPEG compression can spread an edge
+ENLARGED = 0.01  # of the longest side: over so much an edge spreads in a mask that was enlarged several times
 EDGE_SHARE = 0.95
 
 
@@ -23,8 +24,8 @@ def binarize(values: Values) -> Values:
     1. exact masks: 0 and one other value, whichever it is; all zero; or the one value ``top``;
     2. masks blurred by JPEG compression or antialiasing, thresholded at ``top / 2``: five or more different values,
        or two that are not exact; pixels in both the lowest and the highest quarter of the scale; fewer pixels in the
-       two quarters between than in the highest; and 95 % of those between at an edge, that is within 3 pixels of
-       the lowest and of the highest quarter.
+       two quarters between than in the highest; and 95 % of those between at an edge: within 8 pixels (or 1 % of the
+       longest side, if that is more) of both the lowest and the highest quarter along each axis.
 
     Everything else is refused: label maps of several classes, photographs, negative or non-finite values. A map of
     five or more classes that happens to fulfil rule 2 cannot be told from a blurred mask.
@@ -65,7 +66,8 @@ def _is_blurred(values: Values) -> bool:
     between = ~low & ~high
     if not (low.any() and high.any()) or between.sum() >= high.sum():
         return False
-    edge = ndimage.binary_dilation(low, iterations=EDGE_WIDTH) & ndimage.binary_dilation(high, iterations=EDGE_WIDTH)
+    size = 1 + 2 * max(JPEG_BLOCK, round(ENLARGED * max(values.shape)))
+    edge = ndimage.maximum_filter(low, size) & ndimage.maximum_filter(high, size)
     return bool((between & edge).sum() >= EDGE_SHARE * between.sum())
 
 

@@ -20,6 +20,10 @@ Values = npt.NDArray[Any]
 GRAY_WEIGHTS = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R 601-2, as Pillow's mode "L"
 
 
+class _UnsuitableError(ValueError):
+    """An intact image that cannot be used; the message goes on from the file's name."""
+
+
 def image_values(path: str | Path) -> tuple[Values, Values]:
     """Gray values in MONAI's index order, and the affine; see ``images.read_image``."""
     values, affine, has_channels = _read(path, PILReader(converter=_gray))
@@ -38,9 +42,11 @@ def _read(path: str | Path, raster_reader: ImageReader) -> tuple[Values, Values,
     reader = _reader(path, raster_reader)
     try:
         values, meta = reader.get_data(reader.read(path))
+    except _UnsuitableError as error:
+        raise ValueError(f"{path} {error}") from error
     except Exception as error:  # each format's library has its own errors for a damaged file
         reason = (str(error).strip() or type(error).__name__).splitlines()[-1].rstrip(".")
-        raise ValueError(f"{path} cannot be read: {reason}. Copy or export the file again.") from error
+        raise ValueError(f"{path} is damaged or no image ({reason}). Copy or export it again.") from error
     if values.dtype.names:  # NIfTI's RGB24 and RGBA32
         return np.stack([values[name] for name in values.dtype.names], axis=-1), meta["affine"], True
     has_channels = isinstance(reader, ITKReader) and not is_no_channel(meta["original_channel_dim"])
@@ -100,11 +106,13 @@ def _is_deep(image: Image.Image) -> bool:
 def _require_one_page(image: Image.Image) -> None:
     pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
     if pages > 1:
-        raise ValueError(f"it has {pages} pages, of which only one could be used")
+        raise _UnsuitableError(f"has {pages} pages. Save each as an image of its own.")
 
 
 def _require_two_colors(image: Image.Image) -> None:
     """A palette with colors is a label map; one of grays may be a smoothed mask."""
     colors = np.unique(np.asarray(image.convert("RGB")).reshape(-1, 3), axis=0)
     if len(colors) > 2 and (colors != colors[:, :1]).any():
-        raise ValueError(f"it is a label map of {len(colors)} colors, a mask has two")
+        raise _UnsuitableError(
+            f"is a label map of {len(colors)} colors, a mask has two. Save it with 0 outside the lesion and 255 inside."
+        )

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from monai_kd.data import LAYOUTS, Breast, PlainFolders, read_dataset
+from tests.data.layout_fixtures import make_breast, make_bus_bra, make_dataset_a, make_plain
+
+MAKERS = {"dataset_a": make_dataset_a, "breast": make_breast, "bus_bra": make_bus_bra, "plain": make_plain}
+
+
+def test_every_layout_has_a_generated_data_set():
+    assert [layout.name for layout in LAYOUTS] == list(MAKERS)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("above", [".", "BUS", "archive/UDIAT_Dataset_B"])
+@pytest.mark.parametrize("named", [True, False])
+def test_data_set_is_found_at_its_root_or_below(tmp_path, name, above, named):
+    if name == "breast" and above.startswith("archive"):
+        above = "archive"  # the images' folder itself is one level down
+    MAKERS[name](tmp_path / above)
+    records = read_dataset(tmp_path, layout=name if named else None)
+    assert records
+    ids = [record["id"] for record in records]
+    assert ids == sorted(set(ids))
+    for record in records:
+        assert set(record) == {"image", "label", "id", "patient", "pathology"}
+        assert all(isinstance(value, str) and value for value in record.values())
+
+
+def test_layout_object_is_taken_as_layout(tmp_path):
+    make_plain(tmp_path, count=3)
+    assert len(read_dataset(tmp_path, layout=PlainFolders())) == 3
+
+
+def test_name_selects_among_several_data_sets(tmp_path):
+    make_plain(tmp_path / "mine")
+    make_bus_bra(tmp_path / "BUSBRA")
+    with pytest.raises(ValueError, match=r"(?s)several data sets.*'bus_bra' in .*BUSBRA.*'plain' in .*mine"):
+        read_dataset(tmp_path)
+    assert read_dataset(tmp_path, "bus_bra")[0]["id"].startswith("bus_")
+
+
+def test_files_of_operating_systems_are_passed_over(tmp_path):
+    make_plain(tmp_path, count=3)
+    for name in ("Thumbs.db", ".DS_Store", "._case.1.png", "desktop.ini"):
+        (tmp_path / "images" / name).write_bytes(b"x")
+    (tmp_path / "__MACOSX" / "images").mkdir(parents=True)
+    assert len(read_dataset(tmp_path)) == 3
+
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nowhere.*Set dataset_dir"):
+        read_dataset(tmp_path / "nowhere")
+
+
+def test_file_in_place_of_a_folder(tmp_path):
+    (tmp_path / "data.zip").write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"data\.zip is a file"):
+        read_dataset(tmp_path / "data.zip")
+
+
+def test_empty_folder(tmp_path):
+    with pytest.raises(ValueError, match="is empty"):
+        read_dataset(tmp_path)
+
+
+def test_folders_without_files(tmp_path):
+    for name in ("images", "labels"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(ValueError, match="holds no images"):
+        read_dataset(tmp_path)
+
+
+def test_unknown_layout_names_all_that_were_tried_and_what_they_need(tmp_path):
+    (tmp_path / "pictures").mkdir()
+    with pytest.raises(ValueError, match="No known layout") as error:
+        read_dataset(tmp_path)
+    for words in ("'dataset_a' lacks folder original, folder GT", "'breast' lacks", "bus_data.csv", "folder labels"):
+        assert words in str(error.value)
+
+
+def test_named_layout_that_is_not_there(tmp_path):
+    make_plain(tmp_path)
+    with pytest.raises(ValueError, match="'dataset_a' lacks folder original, folder GT") as error:
+        read_dataset(tmp_path, "dataset_a")
+    assert "bus_bra" not in str(error.value)
+
+
+def test_unknown_name_gives_the_closest(tmp_path):
+    make_plain(tmp_path)
+    with pytest.raises(ValueError, match=re.escape("No layout 'BUSBRA'. Closest: 'bus_bra'.")):
+        read_dataset(tmp_path, "BUSBRA")
+
+
+def test_breast_object_reads_other_masks(tmp_path):
+    make_breast(tmp_path)
+    labels = [record["label"] for record in read_dataset(tmp_path, Breast(other_masks=True))]
+    assert [isinstance(label, list) for label in labels] == [True, False, False, False, False]
