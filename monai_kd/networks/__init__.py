@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Networks of this project: the student."""
+"""Networks of this project: the student, and adapters that bring its features to a teacher's shape."""
 
-from __future__ import annotations
-
+from monai_kd.networks.channel_adapter import ChannelAdapter
 from monai_kd.networks.student_unet import StudentUNet
 
-__all__ = ["StudentUNet"]
+__all__ = ["ChannelAdapter", "StudentUNet"]

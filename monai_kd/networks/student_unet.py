@@ -51,7 +51,7 @@ class StudentUNet(nn.Module):
         spatial_dims: int,
         in_channels: int,
         out_channels: int,
-        channels: Sequence[int] = (16, 32, 64, 128),
+        channels: Sequence[int] = (16, 32, 48, 80, 128),
         act: str | tuple[str, dict[str, Any]] = "relu",
         norm: str | tuple[str, dict[str, Any]] = "instance",
     ) -> None:

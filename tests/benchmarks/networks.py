@@ -32,7 +32,7 @@ from monai_kd.networks import StudentUNet
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "StudentUNet": lambda: StudentUNet(2, 1, 2),
     "StudentUNet 0.05 M": lambda: StudentUNet(2, 1, 2, channels=(8, 12, 16, 24, 32)),
-    "StudentUNet 0.015 M": lambda: StudentUNet(2, 1, 2, channels=(4, 6, 8, 12, 16)),
+    "StudentUNet 0.015 M": lambda: StudentUNet(2, 1, 2, channels=(4, 6, 8, 12, 20)),
     "SegResNet 8": lambda: SegResNet(2, 8, 1, 2),
     "MONAI UNet": lambda: UNet(2, 1, 2, (16, 32, 64, 128, 256), (2, 2, 2, 2), num_res_units=2),
     "MONAI UNet 4-32": lambda: UNet(2, 1, 2, (4, 8, 16, 32), (2, 2, 2)),
