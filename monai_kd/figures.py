@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 from scipy import ndimage
 
-__all__ = ["GREEN", "RED", "contour", "overlay"]
+from monai_kd.files import atomic_write
+
+__all__ = ["GREEN", "RED", "comparison", "contour", "overlay"]
 
 GREEN = (0, 220, 0)
 RED = (255, 40, 40)
@@ -59,3 +64,41 @@ def overlay(
     for mask, color in masks:
         picture[contour(np.asarray(mask) > 0, line)] = color
     return picture
+
+
+def comparison(
+    records: Sequence[Mapping[str, Any]],
+    overlays: Mapping[str, Path],
+    scores: Sequence[Mapping[str, float]],
+    path: Path,
+) -> None:
+    """
+    Draw images, their true masks and each model's contours side by side.
+
+    Args:
+        records: the images to show, each with ``image``, ``label`` and ``id``.
+        overlays: by the model's name, the folder of its pictures ``<id>.png`` (true contour green, predicted red).
+        scores: for each model, the Dice of every image by id.
+        path: the PNG to write.
+    """
+    from matplotlib.figure import Figure  # slow to import, and needed here alone
+
+    columns = 2 + len(overlays)
+    figure = Figure(figsize=(3 * columns, 2.5 * len(records)), layout="constrained")
+    axes = figure.subplots(len(records), columns, squeeze=False)
+    for row, record in zip(axes, records, strict=True):
+        image = np.asarray(Image.open(record["image"]).convert("L"))
+        truth = np.asarray(Image.open(record["label"]).convert("L")) > 0
+        pictures = [overlay(image, []), overlay(image, [(truth, GREEN)])]
+        pictures += [np.asarray(Image.open(folder / f"{record['id']}.png")) for folder in overlays.values()]
+        titles = ["image", "truth"]
+        titles += [
+            f"{name}: {100 * score[record['id']]:.0f} %" for name, score in zip(overlays, scores, strict=True)
+        ]
+        for axis, picture, title in zip(row, pictures, titles, strict=True):
+            axis.imshow(picture)
+            axis.set_title(title, fontsize=10)
+            axis.set_axis_off()
+    figure.suptitle("True contour green, predicted red; Dice above each picture")
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=80)
