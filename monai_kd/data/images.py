@@ -114,11 +114,12 @@ def _tensor(values: Values, affine: Values, path: str | Path) -> MetaTensor:
     meta = {
         "original_affine": affine.copy(),
         "spatial_shape": np.asarray(values.shape),
-        "original_channel_dim": 0,
+        "original_channel_dim": float("nan"),  # MONAI's for a file without channel axis
         "filename_or_obj": str(path),
     }
-    tensor = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))[None]
-    return MetaTensor(tensor, affine=torch.from_numpy(affine), meta=meta)
+    tensor = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+    # The channel is added last, as EnsureChannelFirst does: a MetaTensor counts its spatial axes when it is made.
+    return MetaTensor(tensor, affine=torch.from_numpy(affine), meta=meta)[None]
 
 
 def _size(tensor: MetaTensor) -> str:

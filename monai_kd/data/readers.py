@@ -45,12 +45,20 @@ def _read(path: str | Path, raster_reader: ImageReader) -> tuple[Values, Values,
     except _UnsuitableError as error:
         raise ValueError(f"{path} {error}") from error
     except Exception as error:  # each format's library has its own errors for a damaged file
-        reason = (str(error).strip() or type(error).__name__).splitlines()[-1].rstrip(".")
-        raise ValueError(f"{path} is damaged or no image ({reason}). Copy or export it again.") from error
+        raise ValueError(
+            f"{path} cannot be decoded ({_reason(error)}). It is damaged or of an unusual kind: copy it again, or "
+            "export it as gray values."
+        ) from error
     if values.dtype.names:  # NIfTI's RGB24 and RGBA32
         return np.stack([values[name] for name in values.dtype.names], axis=-1), meta["affine"], True
     has_channels = isinstance(reader, ITKReader) and not is_no_channel(meta["original_channel_dim"])
     return values, meta.get("affine", np.eye(4)), has_channels
+
+
+def _reason(error: Exception) -> str:
+    """The first telling line: ITK's begin with the place in its source, which ends with a colon."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next((line.rstrip(".") for line in lines if line and not line.endswith(":")), type(error).__name__)
 
 
 def _reader(path: str | Path, raster_reader: ImageReader) -> ImageReader:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from monai_kd.data.groups import PARTS, Split, require_no_leak
 from monai_kd.data.records import Record, first_few
+from monai_kd.files import atomic_write
 
 
 def write_splits(path: str | Path, splits: Sequence[Split], protocol: str, layout: str, seed: int) -> None:
@@ -24,6 +24,9 @@ def write_splits(path: str | Path, splits: Sequence[Split], protocol: str, layou
         layout: the data set's layout.
         seed: the seed they were made with.
 
+    Raises:
+        ValueError: when the file cannot be written.
+
     Example:
         >>> from tempfile import TemporaryDirectory
         >>> split = {"training": ["1", "2"], "validation": ["3"], "test": ["4"]}
@@ -33,15 +36,9 @@ def write_splits(path: str | Path, splits: Sequence[Split], protocol: str, layou
         ...     read_splits(Path(folder, "splits.json"), records) == [split]
         True
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     content = {"protocol": protocol, "layout": layout, "seed": seed, "splits": list(splits)}
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with atomic_write(path) as unfinished:
         unfinished.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def read_splits(path: str | Path, records: Sequence[Record], content: Mapping[str, str] | None = None) -> list[Split]:
