@@ -1,0 +1,30 @@
+# Two commands: `make demo` and `make test` set up everything they need in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+.PHONY: demo test lint benchmark clean
+
+demo: $(INSTALLED)
+	$(BIN)/python -m monai_kd demo --output-dir demo
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+benchmark: $(INSTALLED)
+	$(BIN)/python tests/benchmarks/distillation_step.py
+
+# The package is installed in place with the versions that were tested.
+$(INSTALLED): setup.py pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo runs build dist *.egg-info

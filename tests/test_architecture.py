@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The floors of the house: imports point down only, and the ground floor's rooms do not know each other."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import monai_kd
+
+PACKAGE = Path(monai_kd.__file__).parent
+FLOORS = [
+    {"files", "figures", "losses", "networks", "features", "data"},
+    {"pathways", "teachers"},
+    {"handlers", "engines"},
+    {"demo"},
+    {"__main__"},
+]
+# Helpers without knowledge of anything else, which the ground floor may share.
+FOUNDATION = {"files"}
+
+
+def floor_of(room):
+    return next(level for level, rooms in enumerate(FLOORS) if room in rooms)
+
+
+def imports():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                if name.startswith("monai_kd.") and room != "__init__":
+                    yield path, room, name.split(".")[1]
+
+
+def test_every_room_is_on_a_floor():
+    rooms = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in PACKAGE.rglob("*.py")} - {"__init__"}
+    assert rooms == set().union(*FLOORS)
+
+
+def test_imports_point_down_only():
+    upward = [
+        f"{path.name} ({room}) imports {other}"
+        for path, room, other in imports()
+        if room != other
+        and (floor_of(other) > floor_of(room) or (floor_of(room) == floor_of(other) == 0 and other not in FOUNDATION))
+    ]
+    assert not upward
+
+
+def test_nothing_heavy_is_needed_at_import():
+    heavy = ["itk", "mlflow", "ray", "matplotlib", "openpyxl", "typer", "rich", "onnx", "tensorboard", "tqdm"]
+    code = f"import sys; sys.modules.update(dict.fromkeys({heavy})); import monai_kd"
+    run = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
