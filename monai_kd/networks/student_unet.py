@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from monai.networks.layers import Conv, get_act_layer, get_norm_layer
+from monai.networks.layers import Conv, Pool, get_act_layer, get_norm_layer
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -125,12 +125,14 @@ class _Down(nn.Module):
         self.first = _ConvNormAct(spatial_dims, in_channels, out_channels, 2, act, norm)
         self.second = convolution(out_channels, out_channels, kernel_size=3, padding=1, bias=False)
         self.second_norm = _norm(norm, spatial_dims, out_channels)
-        self.skip = convolution(in_channels, out_channels, kernel_size=1, stride=2, bias=False)
+        self.pool = Pool[Pool.AVG, spatial_dims](kernel_size=2, ceil_mode=True)
+        self.skip = convolution(in_channels, out_channels, kernel_size=1, bias=False)
         self.skip_norm = _norm(norm, spatial_dims, out_channels)
         self.act = get_act_layer(act)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.act(self.second_norm(self.second(self.first(x))) + self.skip_norm(self.skip(x)))
+        skip = self.skip_norm(self.skip(self.pool(x)))
+        return self.act(self.second_norm(self.second(self.first(x))) + skip)
 
 
 class _Up(nn.Module):

@@ -5,7 +5,7 @@
     python tests/benchmarks/networks.py --latency-only
 
 Every finished (network, seed) is a line of the results file, so a run that was killed goes on where it stopped, and
-two processes with different ``--networks`` may share one file.
+two processes with different ``--networks`` may share one file. One results file is for one recipe.
 """
 
 from __future__ import annotations
@@ -21,12 +21,10 @@ from typing import Any
 
 import torch
 from monai.networks.nets import BasicUNet, SegResNet, UNet
-from monai.transforms import AsDiscreted, Compose, NormalizeIntensityd, Resized, ToTensord
-from torch import Tensor, nn
-from torch.nn import functional
+from network_recipe import dice_scores, load_images, train
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from monai_kd.data import LoadUltrasoundd, read_dataset
 from monai_kd.networks import StudentUNet
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
@@ -40,77 +38,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "UNet 14-448, 5 M": lambda: UNet(2, 1, 2, tuple(14 * 2**i for i in range(6)), (2,) * 5, num_res_units=2),
 }
 REFERENCE = "SegResNet 8"
-TRAINING_IMAGES, BATCH_SIZE, PEAK_LEARNING_RATE, TIMED_SIZE = 202, 16, 2e-3, 224
-
-
-def load_images(dataset_dir: Path, size: int) -> tuple[Tensor, Tensor]:
-    """All images that have a tumor mask: z-scored gray images and binary labels, both (N, 1, size, size)."""
-    load = Compose(
-        [
-            LoadUltrasoundd(("image", "label")),
-            Resized("image", (size, size), mode="bilinear", anti_aliasing=True),
-            Resized("label", (size, size), mode="area"),
-            AsDiscreted("label", threshold=0.5),
-            NormalizeIntensityd("image"),
-            ToTensord(("image", "label"), track_meta=False),
-        ]
-    )
-    items = [load(record) for record in read_dataset(dataset_dir)]
-    image, label = (torch.stack([item[key] for item in items]) for key in ("image", "label"))
-    return image, label
-
-
-def augment(image: Tensor, label: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Flip, rotate by up to 0.3 rad, scale by 0.8-1.2, shift by up to 0.15 of the half-width and add noise of 0.1."""
-    count = len(image)
-
-    def uniform(bound: float) -> Tensor:
-        return (torch.rand(count, generator=generator) * 2 - 1) * bound
-
-    angle, scale, shift_x, shift_y = uniform(0.3), 1 + uniform(0.2), uniform(0.15), uniform(0.15)
-    flip = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
-    cos, sin = scale * angle.cos(), scale * angle.sin()
-    rows = [torch.stack([flip * cos, -sin, shift_x], 1), torch.stack([flip * sin, cos, shift_y], 1)]
-    grid = functional.affine_grid(torch.stack(rows, 1), list(image.shape), align_corners=False)
-    image = functional.grid_sample(image, grid, align_corners=False)
-    label = functional.grid_sample(label, grid, mode="nearest", align_corners=False)
-    return image + 0.1 * torch.randn(image.shape, generator=generator), label
-
-
-def segmentation_loss(logits: Tensor, label: Tensor) -> Tensor:
-    """Cross-entropy plus soft Dice of the foreground over the whole batch."""
-    target = label[:, 0]
-    foreground = logits.softmax(1)[:, 1]
-    overlap = (2 * (foreground * target).sum() + 1) / (foreground.sum() + target.sum() + 1)
-    return functional.cross_entropy(logits, target.long()) + 1 - overlap
-
-
-def train(network: nn.Module, image: Tensor, label: Tensor, seed: int, epochs: int) -> None:
-    """Train in place; batch order and augmentation follow from the seed alone."""
-    network.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=PEAK_LEARNING_RATE)
-    steps = -(-len(image) // BATCH_SIZE) * epochs
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_LEARNING_RATE, total_steps=steps)
-    generator = torch.Generator().manual_seed(seed)
-    for _ in range(epochs):
-        for index in torch.randperm(len(image), generator=generator).split(BATCH_SIZE):
-            x, y = augment(image[index], label[index], generator)
-            loss = segmentation_loss(network(x.contiguous(memory_format=torch.channels_last)), y)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-
-
-def dice_scores(network: nn.Module, image: Tensor, label: Tensor) -> list[float]:
-    """Dice of the arg-max against the label, image by image."""
-    network.eval()
-    scores: list[float] = []
-    with torch.inference_mode():
-        for x, y in zip(image, label, strict=True):
-            foreground = network(x[None]).argmax(1)
-            scores.append((2 * (foreground * y).sum() / (foreground.sum() + y.sum())).item())
-    return scores
+TRAINING_IMAGES, TIMED_SIZE = 202, 224
 
 
 def latencies(names: list[str], size: int, rounds: int) -> list[dict[str, Any]]:
@@ -180,9 +108,13 @@ def write_result(path: Path, record: dict[str, Any]) -> None:
 
 def train_missing(options: argparse.Namespace) -> None:
     """Train every (network, seed) that the results file does not hold; the weights after the last epoch are tested."""
-    done = {(record["network"], record.get("seed")) for record in read_results(options.results)}
+    recipe = {key: getattr(options, key) for key in ("size", "epochs", "split_seed")}
+    results = [r for r in read_results(options.results) if "seed" in r]
+    done = {(r["network"], r["seed"]) for r in results if r["recipe"] == recipe}
     wanted = [(name, seed) for name in options.networks for seed in options.seeds if (name, seed) not in done]
-    image, label = load_images(options.dataset_dir, options.size) if wanted else (torch.empty(0), torch.empty(0))
+    if not wanted:
+        return
+    image, label = load_images(options.dataset_dir, options.size)
     order = torch.randperm(len(image), generator=torch.Generator().manual_seed(options.split_seed))
     learn, test = order[:TRAINING_IMAGES], order[TRAINING_IMAGES:]
     for name, seed in wanted:
@@ -192,7 +124,8 @@ def train_missing(options: argparse.Namespace) -> None:
         train(network, image[learn], label[learn], seed, options.epochs)
         dice = dice_scores(network, image[test], label[test])
         minutes = (time.perf_counter() - start) / 60
-        write_result(options.results, {"network": name, "seed": seed, "dice": dice, "minutes": minutes})
+        record = {"network": name, "seed": seed, "recipe": recipe, "dice": dice, "minutes": minutes}
+        write_result(options.results, record)
         print(
             f"{name}, seed {seed}: Dice {mean(dice):.3f} (median {median(dice):.3f}) in {minutes:.1f} min", flush=True
         )
