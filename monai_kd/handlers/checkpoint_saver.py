@@ -26,18 +26,19 @@ def save_atomically(checkpoint: Mapping[str, Any], path: Path) -> None:
     Raises:
         ValueError: When the file cannot be written (no space, no permission); the former one is still there.
     """
-    with atomic_write(path) as temporary:
+    # A file and not its path: torch, writing by itself, would not tell why it failed.
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         try:
-            torch.save(checkpoint, temporary)
-        except RuntimeError as error:  # torch's zip writer reports a full disk so
-            raise OSError(str(error).splitlines()[0]) from error
+            torch.save(checkpoint, file)
+        except RuntimeError as error:  # closing the unfinished archive hides the cause
+            raise error.__context__ if isinstance(error.__context__, OSError) else error  # noqa: B904
 
 
 class _AtomicSaveHandler(BaseSaveHandler):
     """Ignite removes the former file before it writes the new one; here the former goes after the new one is whole."""
 
     def __init__(self, folder: str, filename: str | None) -> None:
-        self.folder, self.filename = Path(folder), filename
+        self.folder, self.filename = Path(folder).expanduser(), filename
         self._retired: list[Path] = []
 
     def __call__(self, checkpoint: Mapping[str, Any], filename: str, metadata: Mapping[str, Any] | None = None) -> None:
@@ -64,10 +65,18 @@ class AtomicCheckpointSaver(CheckpointSaver):
         save_dir: folder of the checkpoints.
         save_dict: objects to save, by name; one alone is saved as a bare state dict.
         checkpoint_saver_args: all other arguments of ``monai.handlers.CheckpointSaver``.
+
+    Raises:
+        ValueError: When the folder cannot be made; in the run, when a checkpoint cannot be written.
     """
 
     def __init__(self, save_dir: str, save_dict: dict[str, Any], **checkpoint_saver_args: Any) -> None:
-        super().__init__(save_dir=save_dir, save_dict=save_dict, **checkpoint_saver_args)
+        try:
+            super().__init__(save_dir=save_dir, save_dict=save_dict, **checkpoint_saver_args)
+        except OSError as error:
+            raise ValueError(
+                f"Cannot write to the folder '{save_dir}': {error.strerror}. Choose one that is writable."
+            ) from error
         filenames = (
             (self._final_checkpoint, checkpoint_saver_args.get("final_filename")),
             (self._key_metric_checkpoint, checkpoint_saver_args.get("key_metric_filename")),
@@ -75,7 +84,7 @@ class AtomicCheckpointSaver(CheckpointSaver):
         )
         for checkpoint, filename in filenames:
             if checkpoint is not None:
-                checkpoint.save_handler = _AtomicSaveHandler(save_dir, filename)
+                checkpoint.save_handler = _AtomicSaveHandler(save_dir, filename)  # type: ignore[assignment]
 
     def state_dict(self) -> dict[str, Any]:
         """The scores of the checkpoints kept so far."""

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import logging
+import textwrap
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -19,6 +20,11 @@ from monai_kd.handlers.checkpoint_saver import save_atomically
 __all__ = ["ResumeHandler"]
 
 
+def _brief(error: Exception) -> str:
+    """One line: torch names what differs below its first line, and then for every weight."""
+    return textwrap.shorten(" ".join(str(error).splitlines()[:2]), width=240, placeholder=" …")
+
+
 class ResumeHandler:
     """
     Saves the whole state of a run after every epoch, and continues from it when the run is started again.
@@ -26,7 +32,8 @@ class ResumeHandler:
     Saved are the objects, the trainer's epoch and iteration, its gradient scaler, and the evaluator's best metric.
     Random numbers need no saving where :class:`SeedHandler` draws them anew from (seed, epoch). Attach it last: what
     other handlers do at the end of an epoch (validation, schedules) belongs to the saved state. A run that had ended
-    (its epochs were done, or it stopped early) ends again at once.
+    (its epochs were done, or it stopped early) ends again at once. A learning-rate schedule spans the whole run, so a
+    run goes on with the number of epochs, and of iterations in each, that it began with.
 
     Args:
         path: the one file, rewritten atomically; loaded with ``weights_only=True``.
@@ -36,8 +43,8 @@ class ResumeHandler:
         resume: whether to continue from an existing file; otherwise it is overwritten. Defaults to True.
 
     Raises:
-        ValueError: At the start, when the file is damaged or belongs to another set of objects or another network; at
-            the end of an epoch, when the file cannot be written (the former one survives).
+        ValueError: At the start, when the file is damaged or belongs to another set of objects, another network or a
+            run of another length; at the end of an epoch, when the file cannot be written (the former one survives).
     """
 
     def __init__(
@@ -69,6 +76,8 @@ class ResumeHandler:
             "objects": {name: obj.state_dict() for name, obj in self.objects.items()},
             "epoch": engine.state.epoch,
             "iteration": engine.state.iteration,
+            "max_epochs": engine.state.max_epochs,
+            "epoch_length": engine.state.epoch_length,
             "stopped_early": bool(engine.should_terminate),
             "scaler": None if scaler is None else scaler.state_dict(),
             "best": None if self.evaluator is None else self._best(self.evaluator),
@@ -80,12 +89,13 @@ class ResumeHandler:
             return
         state: Any = engine.state
         checkpoint = self._read()
+        self._check_length(checkpoint, engine)
         for name, obj in self.objects.items():
             try:
                 obj.load_state_dict(checkpoint["objects"][name])
             except (RuntimeError, ValueError, KeyError) as error:
                 raise ValueError(
-                    f"'{self.path}' does not fit '{name}' of this run: {str(error).splitlines()[0]} "
+                    f"'{self.path}' does not fit '{name}' of this run: {_brief(error)} "
                     "Start afresh with resume=False or another output folder, or repeat the run's own settings."
                 ) from error
         if checkpoint["scaler"] is not None and getattr(engine, "scaler", None) is not None:
@@ -96,8 +106,7 @@ class ResumeHandler:
         state.epoch, state.iteration = checkpoint["epoch"], checkpoint["iteration"]
         self.logger.info(f"Resumed from '{self.path}' after epoch {state.epoch}.")
         if checkpoint["stopped_early"] or state.epoch >= state.max_epochs:
-            self.logger.info("This run had ended already; raise max_epochs or choose another output folder to train.")
-            state.max_epochs = state.epoch
+            self.logger.info("This run had ended already. To train anew, choose another output_dir or resume=False.")
             engine.terminate()
 
     def _read(self) -> dict[str, Any]:
@@ -106,7 +115,7 @@ class ResumeHandler:
             names = set(checkpoint["objects"])
         except Exception as error:
             raise ValueError(
-                f"'{self.path}' is no state of a run ({type(error).__name__}: {str(error).splitlines()[0]}). "
+                f"'{self.path}' is no state of a run ({type(error).__name__}: {_brief(error)}). "
                 "Remove it to start afresh."
             ) from error
         if names != set(self.objects):
@@ -115,6 +124,19 @@ class ResumeHandler:
                 "another kind of run. Choose another output folder, or remove it to start afresh."
             )
         return checkpoint
+
+    def _check_length(self, checkpoint: Mapping[str, Any], engine: Engine) -> None:
+        lengths = {
+            "max_epochs": (engine.state.max_epochs, "the same max_epochs"),
+            "epoch_length": (engine.state.epoch_length, "the same data and batch size"),
+        }
+        for name, (current, remedy) in lengths.items():
+            if current is not None and checkpoint[name] != current:
+                raise ValueError(
+                    f"'{self.path}' was written by a run of {name}={checkpoint[name]}, but this run has "
+                    f"{name}={current}: a learning-rate schedule spans the whole run and cannot change its length on "
+                    f"the way. Give {remedy} to continue; another output_dir, or resume=False, to start afresh."
+                )
 
     @staticmethod
     def _best(evaluator: Workflow) -> tuple[float, int]:

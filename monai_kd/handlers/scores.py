@@ -74,10 +74,9 @@ class ScoresHandler:
             Image.fromarray(overlay(image, [(label, GREEN), (pred, RED)])).save(temporary, format="PNG")
 
     def _write(self, engine: Engine) -> None:
-        details: Any = engine.state.metric_details
-        columns = {
-            column: [float(row.flatten()[-1]) for row in details[name]] for name, column in self.metrics.items()
-        }
+        state: Any = engine.state
+        rows = {column: state.metric_details[name] for name, column in self.metrics.items()}
+        columns = {column: [float(row.flatten()[-1]) for row in values] for column, values in rows.items()}
         for column, values in columns.items():
             if len(values) != len(self._ids):
                 raise ValueError(
