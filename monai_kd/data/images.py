@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -119,7 +119,7 @@ def _tensor(values: Values, affine: Values, path: str | Path) -> MetaTensor:
     }
     tensor = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
     # The channel is added last, as EnsureChannelFirst does: a MetaTensor counts its spatial axes when it is made.
-    return MetaTensor(tensor, affine=torch.from_numpy(affine), meta=meta)[None]
+    return cast(MetaTensor, MetaTensor(tensor, affine=torch.from_numpy(affine), meta=meta)[None])
 
 
 def _size(tensor: MetaTensor) -> str:

@@ -61,6 +61,12 @@ def test_antialiased_mask(scale):
     np.testing.assert_array_equal(binarize(smooth.astype(np.uint16) * 257), binarize(smooth))
 
 
+def test_mask_enlarged_many_times():
+    small = lesion(1, (60, 45))
+    smooth = np.asarray(Image.fromarray(small.astype(np.uint8) * 255).resize((1080, 1440), Image.Resampling.BILINEAR))
+    assert (binarize(smooth) != small.repeat(24, axis=0).repeat(24, axis=1)).mean() < 0.02
+
+
 def test_volume():
     volume = lesion(2, (20, 16, 12))
     np.testing.assert_array_equal(binarize(volume.astype(np.uint8) * 255), volume)
@@ -74,6 +80,7 @@ def test_volume():
         (labels(0, 127, 255), "the values 0, 127, 255"),
         (labels(0, 1, 2, 3, 4, 5), "the values 0, 1, 2, 3, 4, 5"),
         (labels(0, 64, 128, 192, 255), "the values 0, 64, 128, 192, 255"),
+        (labels(0, 0, 20, 128, 240, 255, 255), "the values 0, 20, 128, 240, 255"),
         (labels(1, 2), "the values 1, 2"),
         (labels(127, 255), "the values 127, 255"),
         (labels(7), "the values 7"),

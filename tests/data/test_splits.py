@@ -149,6 +149,24 @@ def test_large_groups_get_as_close_as_they_can():
     assert sizes(random_splits(records)[0]) == (10, 10, 10)
 
 
+def test_what_pairs_cannot_fill_single_images_do():
+    records = make_records(44, per_patient=2, malignant=100)[2:] + [
+        {"id": f"m{i}", "patient": f"m{i}", "pathology": "malignant"} for i in range(12)
+    ]
+    for split in random_splits(records, number=5):
+        assert len(split["test"]) == round(54 * 33 / 163)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_folds_of_unequal_patients_are_balanced(seed):
+    records = [
+        {"id": f"{patient}-{i}", "patient": str(patient), "pathology": "benign"}
+        for patient in range(9)
+        for i in range(5 if patient < 3 else 1)
+    ]
+    assert [len(split["test"]) for split in k_folds(records, k=3, seed=seed)] == [7, 7, 7]
+
+
 @pytest.mark.parametrize("count", [3, 4, 5])
 def test_fewest_images_fill_every_part(count):
     for split in random_splits(make_records(count), number=10):
