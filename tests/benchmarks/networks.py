@@ -20,7 +20,7 @@ from statistics import mean, median, quantiles, stdev
 from typing import Any
 
 import torch
-from monai.networks.nets import BasicUNet, SegResNet, UNet
+from monai.networks.nets import BasicUNet, FlexibleUNet, SegResNet, UNet
 from network_recipe import dice_scores, load_images, train
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -35,7 +35,12 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "MONAI UNet": lambda: UNet(2, 1, 2, (16, 32, 64, 128, 256), (2, 2, 2, 2), num_res_units=2),
     "MONAI UNet 4-32": lambda: UNet(2, 1, 2, (4, 8, 16, 32), (2, 2, 2)),
     "BasicUNet": lambda: BasicUNet(2, 1, 2, features=(32, 32, 64, 128, 256, 32)),
-    "UNet 14-448, 5 M": lambda: UNet(2, 1, 2, tuple(14 * 2**i for i in range(6)), (2,) * 5, num_res_units=2),
+    "UNet 14-448": lambda: UNet(2, 1, 2, tuple(14 * 2**i for i in range(6)), (2,) * 5, num_res_units=2),
+    "UNet 57-1824": lambda: UNet(2, 1, 2, tuple(57 * 2**i for i in range(6)), (2,) * 5, num_res_units=2),
+    "SegResNet 8, 6 levels": lambda: SegResNet(2, 8, 1, 2, blocks_down=(1, 2, 2, 2, 2, 4), blocks_up=(1,) * 5),
+    "StudentUNet 32-448": lambda: StudentUNet(2, 1, 2, channels=(32, 64, 128, 256, 448)),
+    "FlexibleUNet b0": lambda: FlexibleUNet(1, 2, "efficientnet-b0", pretrained=False),
+    "FlexibleUNet b8": lambda: FlexibleUNet(1, 2, "efficientnet-b8", pretrained=False),
 }
 REFERENCE = "SegResNet 8"
 TRAINING_IMAGES, TIMED_SIZE = 202, 224
