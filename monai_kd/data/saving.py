@@ -47,8 +47,11 @@ def save_mask(mask: MetaTensor, output_dir: str | PathLike[str]) -> Path:
             Image.fromarray(np.ascontiguousarray(values.T) * 255).save(temporary, format="PNG")
         else:
             writer = resolve_writer(kept)[0](output_dtype=np.uint8)
-            writer.set_data_array(values, channel_dim=None)
-            writer.set_metadata({"affine": mask.affine, "original_affine": mask.meta["original_affine"]}, resample=False)
+            volume = values[..., None] if values.ndim == 2 else values
+            writer.set_data_array(volume[None], channel_dim=0, spatial_ndim=3)
+            # The mask is on its image's grid already: both affines are its own, and nothing is resampled.
+            geometry = {"affine": mask.affine, "original_affine": mask.affine, "spatial_shape": volume.shape}
+            writer.set_metadata(geometry)
             writer.write(str(temporary), verbose=False)
     return path
 

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small data set and a tiny teacher, shared by the bundle's tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from monai.bundle import ConfigWorkflow
+
+from monai_kd.data import write_phantoms
+
+ROOT = Path(__file__).parents[2] / "bundles" / "breast_ultrasound_segmentation"
+TINY = {
+    "spatial_size": [32, 32],
+    "teacher_channels": [4, 4, 6, 6],
+    "student_channels": [2, 4, 4],
+    "max_epochs": 1,
+    "batch_size": 4,
+    "use_tensorboard": False,
+    "quiet": True,
+}
+
+
+def run_bundle(config: str | list[str], **arguments: Any) -> ConfigWorkflow:
+    """Initialize, check, run and finalize a config, as the Model Zoo's checks do."""
+    configs = [config] if isinstance(config, str) else config
+    workflow = ConfigWorkflow(
+        config_file=[str(ROOT / "configs" / f"{name}.json") for name in configs],
+        workflow_type="train" if configs[0].startswith("train") else "infer",
+        logging_file=False,
+        bundle_root=str(ROOT),
+        **{**TINY, **arguments},
+    )
+    workflow.initialize()
+    assert workflow.check_properties() == []
+    workflow.run()
+    workflow.finalize()
+    return workflow
+
+
+@pytest.fixture(scope="session")
+def phantoms(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Sixteen phantoms in Dataset_A's layout."""
+    folder = tmp_path_factory.mktemp("data") / "phantoms"
+    write_phantoms(folder, count=16)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def teacher(phantoms: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The checkpoint of a tiny teacher, trained by the bundle."""
+    folder = tmp_path_factory.mktemp("teacher")
+    run_bundle("train_teacher", dataset_dir=phantoms, output_dir=str(folder), checkpoint=str(folder / "teacher.pt"))
+    return str(folder / "teacher.pt")
+
+
+@pytest.fixture(scope="session")
+def student(phantoms: str, teacher: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The checkpoint of a tiny student, distilled by the bundle."""
+    folder = tmp_path_factory.mktemp("student")
+    run_bundle(
+        "train",
+        dataset_dir=phantoms,
+        teacher_checkpoint=teacher,
+        output_dir=str(folder),
+        checkpoint=str(folder / "model.pt"),
+    )
+    return str(folder / "model.pt")

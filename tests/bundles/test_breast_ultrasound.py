@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+import csv
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+from monai.bundle import ckpt_export, verify_metadata, verify_net_in_out
+from PIL import Image
+
+from tests.bundles.conftest import ROOT, TINY, run_bundle
+
+CONFIGS = ROOT / "configs"
+METHODS = sorted(path.stem for path in (CONFIGS / "methods").glob("*.json"))
+
+
+def config(name):
+    return json.loads((CONFIGS / f"{name}.json").read_text())
+
+
+def test_the_three_trainings_share_all_that_is_not_theirs():
+    train, student, teacher = (config(name) for name in ("train", "train_student", "train_teacher"))
+    for section in ("data", "deterministic_transforms", "loss", "lr_scheduler", "validate", "initialize", "device", "amp"):
+        assert train[section] == student[section] == teacher[section], section
+    for section in ("random_transforms", "preprocessing", "dataset", "dataloader", "inferer"):
+        assert train["train"][section] == student["train"][section] == teacher["train"][section], section
+    for key in ("student_channels", "network_def", "learning_rate", "max_epochs", "patience", "batch_size"):
+        assert train[key] == student[key], key
+    for name in ("evaluate", "inference"):
+        assert config(name)["network_def"] == train["network_def"]
+        assert config(name)["student_channels"] == train["student_channels"]
+        assert config(name)["spatial_size"] == train["spatial_size"]
+    assert train["teacher_def"] == teacher["network_def"] == config("teacher")["network_def"]
+    assert train["teacher_channels"] == teacher["teacher_channels"] == config("teacher")["teacher_channels"]
+
+
+def test_default_sizes_are_the_papers():
+    from monai.bundle import ConfigParser
+
+    parser = ConfigParser({**config("train"), "imports": ["$import monai_kd"]})
+    sizes = [sum(p.numel() for p in parser.get_parsed_content(name).parameters()) for name in ("network_def", "teacher_def")]
+    assert sizes[0] <= 820_000
+    assert sizes[1] >= 82_000_000
+    assert sizes[1] >= 100 * sizes[0]
+    assert config("train")["supervised_weight"] == config("train")["pathways"]["logits"]["weight"] == 0.5
+
+
+def test_default_pathways_are_an_overlay():
+    assert config("methods/logits_kl")["pathways"]["logits"]["loss"]["_target_"] == "monai_kd.losses.LogitsKLLoss"
+    for name in METHODS:
+        assert list(config(f"methods/{name}")) == ["pathways"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_trains(method, phantoms, teacher, tmp_path):
+    extra = {"teacher_channels": TINY["teacher_channels"]}
+    workflow = run_bundle(
+        ["train", f"methods/{method}"],
+        dataset_dir=phantoms,
+        teacher_checkpoint=teacher,
+        output_dir=str(tmp_path),
+        checkpoint=str(tmp_path / "model.pt"),
+        **extra,
+    )
+    assert workflow.trainer.state.epoch == 1
+    best = torch.load(tmp_path / "model.pt", weights_only=True)
+    assert best.keys() == workflow.network_def.state_dict().keys()  # the student alone: no teacher, no adapter
+
+
+def test_student_alone_starts_from_the_weights_of_the_distilled_one(phantoms, teacher, tmp_path):
+    states = []
+    for name in ("train", "train_student"):
+        workflow = run_bundle(
+            name,
+            dataset_dir=phantoms,
+            teacher_checkpoint=teacher,
+            learning_rate=0.0,
+            output_dir=str(tmp_path / name),
+            checkpoint=str(tmp_path / name / "model.pt"),
+        )
+        states.append(workflow.network_def.state_dict())
+    assert all(torch.equal(a, b) for a, b in zip(*(state.values() for state in states), strict=True))
+
+
+def test_evaluation_scores_every_test_image_on_its_own_grid(phantoms, student, tmp_path):
+    workflow = run_bundle("evaluate", dataset_dir=phantoms, checkpoint=student, output_dir=str(tmp_path))
+    with (tmp_path / "scores.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    tested = workflow.parser.get_parsed_content("data")["test"]
+    assert [row["id"] for row in rows] == [record["id"] for record in tested]
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["dice"]["mean"] == pytest.approx(np.mean([float(row["dice"]) for row in rows]), abs=1e-5)
+    for row, record in zip(rows, tested, strict=True):
+        assert Image.open(tmp_path / "overlays" / f"{row['id']}.png").size == Image.open(record["image"]).size
+
+
+def test_teacher_is_evaluated_by_the_same_config(phantoms, teacher, tmp_path):
+    run_bundle(["evaluate", "teacher"], dataset_dir=phantoms, checkpoint=teacher, output_dir=str(tmp_path))
+    assert (tmp_path / "scores.csv").is_file()
+
+
+def test_inference_writes_masks_in_the_images_own_geometry(phantoms, student, tmp_path):
+    images, masks = tmp_path / "images", tmp_path / "masks"
+    images.mkdir()
+    picture = Image.open(Path(phantoms, "original", "000001.png"))
+    picture.save(images / "gray.png")
+    picture.convert("RGB").resize((201, 97)).save(images / "color.jpg")
+    affine = np.array([[-0.1, 0, 0, 5], [0, -0.2, 0, 7], [0, 0, 1, 9], [0, 0, 0, 1.0]])
+    values = np.asarray(picture).T[..., None]
+    nibabel.save(nibabel.Nifti1Image(values, affine), images / "volume.nii.gz")
+    run_bundle("inference", dataset_dir=str(images), checkpoint=student, output_dir=str(masks))
+    gray = Image.open(masks / "gray.png")
+    assert gray.size == picture.size and set(np.unique(np.asarray(gray))) <= {0, 255}
+    assert Image.open(masks / "color.png").size == (201, 97)
+    volume = nibabel.load(masks / "volume.nii.gz")
+    np.testing.assert_allclose(volume.affine, affine)
+    # The same picture in another format is the same mask, in the same orientation.
+    assert np.array_equal(np.squeeze(volume.get_fdata()).T > 0, np.asarray(gray) > 0)
+
+
+def test_killed_and_started_again_it_ends_like_a_whole_run(phantoms, teacher, tmp_path):
+    def train(folder, **kwargs):
+        arguments = {"dataset_dir": phantoms, "teacher_checkpoint": teacher, "max_epochs": 2}
+        paths = {"output_dir": str(tmp_path / folder), "checkpoint": str(tmp_path / folder / "model.pt")}
+        return run_bundle(["train", "methods/hidden_mse"], **arguments, **paths, **kwargs)
+
+    whole = train("whole")
+    with pytest.raises(RuntimeError, match="run()"):
+        train("parts", **{"train#handlers#1": {"_target_": "tests.bundles.test_breast_ultrasound.Kill", "epoch": 2}})
+    parts = train("parts")
+    for name in ("network_def", "pathways"):
+        states = [w.parser.get_parsed_content(name).state_dict().values() for w in (whole, parts)]
+        assert all(torch.equal(a, b) for a, b in zip(*states, strict=True))
+    bests = [torch.load(tmp_path / name / "model.pt", weights_only=True).values() for name in ("whole", "parts")]
+    assert all(torch.equal(a, b) for a, b in zip(*bests, strict=True))
+
+
+class Kill:
+    """Ends a run in the middle of an epoch, as a kill does: without any handler's leave."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def attach(self, engine):
+        from ignite.engine import Events
+
+        def kill(engine):
+            if engine.state.epoch == self.epoch:
+                raise RuntimeError("killed")
+
+        engine.add_event_handler(Events.ITERATION_COMPLETED, kill)
+
+
+def test_two_processes_train_together(phantoms, teacher, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    files = [str(CONFIGS / name) for name in ("train.json", "methods/hidden_mse.json", "multi_gpu_train.json")]
+    arguments = {**TINY, "bundle_root": ROOT, "dataset_dir": phantoms, "teacher_checkpoint": teacher}
+    arguments |= {"output_dir": tmp_path, "checkpoint": tmp_path / "model.pt"}
+    del arguments["quiet"], arguments["use_tensorboard"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}"]
+    command += ["-m", "monai.bundle", "run", "--config_file", str(files)]
+    command += [part for key, value in arguments.items() for part in (f"--{key}", str(value))]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert run.returncode == 0, run.stderr[-3000:]
+    state = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert state["epoch"] == 1
+    assert not any(key.startswith("module.") for key in state["objects"]["network"])
+
+
+def test_the_zoos_checks_pass(student, tmp_path):
+    meta, inference = str(CONFIGS / "metadata.json"), str(CONFIGS / "inference.json")
+    verify_net_in_out(net_id="network_def", meta_file=meta, config_file=inference, device="cpu")
+    overrides = {key: TINY[key] for key in ("student_channels",)}
+    exported = tmp_path / "model.ts"
+    ckpt_export(
+        net_id="network_def",
+        filepath=str(exported),
+        ckpt_file=student,
+        meta_file=meta,
+        config_file=inference,
+        **overrides,
+    )
+    assert torch.jit.load(exported)(torch.zeros(1, 1, 224, 224)).shape == (1, 2, 224, 224)
+
+
+def test_metadata_has_what_the_schema_requires(tmp_path):
+    required = {
+        "schema", "version", "monai_version", "pytorch_version", "numpy_version", "required_packages_version", "task",
+        "description", "authors", "copyright", "network_data_format", "changelog",
+    }  # fmt: skip
+    metadata = config("metadata")
+    assert required <= metadata.keys()
+    assert metadata["version"] in metadata["changelog"]
+    schema = tmp_path / "schema.json"
+    schema.write_text(json.dumps({"type": "object", "required": sorted(required)}))
+    verify_metadata(meta_file=str(CONFIGS / "metadata.json"), filepath=str(schema))
+
+
+def test_required_packages_are_the_tested_ones():
+    import monai_kd
+
+    pins = dict(line.split("==") for line in (ROOT.parents[1] / "constraints.txt").read_text().split() if "==" in line)
+    metadata = config("metadata")
+    required = dict(metadata["required_packages_version"])
+    assert required.pop("monai-kd") == monai_kd.__version__
+    required |= {name: metadata[f"{key}_version"] for name, key in (("monai", "monai"), ("torch", "pytorch"), ("numpy", "numpy"))}
+    assert {name: pins[name] for name in required} == required
