@@ -140,13 +140,12 @@ def _report(models: list[Model], networks: list[nn.Module], phantoms: Path, outp
         table.add_column(column, justify="left" if column == "Model" else "right")
     for model, network, size in zip(models, networks, sizes, strict=True):
         summary = json.loads((model.folder / "evaluation" / "summary.json").read_text())
-        dice, hd95 = summary["dice"], summary["hd95"]
         table.add_row(
             model.name,
             f"{size:,}",
             f"1/{sizes[0] / size:.0f}",
-            f"{100 * dice['mean']:.1f} ± {100 * dice['std']:.1f}",
-            f"{hd95['mean']:.1f} ± {hd95['std']:.1f}",
+            _plus_minus(summary["dice"], 100),
+            _plus_minus(summary["hd95"]),
             f"{_milliseconds(network):.1f}",
         )
     console.print(table)
@@ -158,6 +157,11 @@ def _report(models: list[Model], networks: list[nn.Module], phantoms: Path, outp
     titles = {model.name: model.folder / "evaluation" / "overlays" for model in models}
     comparison([records[name] for name in shown], titles, scores, output_dir / "report.png")
     console.print(f"Contours of four test images: {output_dir / 'report.png'}")
+
+
+def _plus_minus(score: dict[str, float | None], factor: int = 1) -> str:
+    values = (score["mean"], score["std"])  # null where it is undefined
+    return " ± ".join("–" if value is None else f"{factor * value:.1f}" for value in values)
 
 
 def _dice(model: Model) -> dict[str, float]:

@@ -19,11 +19,11 @@ from monai_kd.files import atomic_write
 __all__ = ["ScoresHandler"]
 
 
-def _summary(values: list[float]) -> dict[str, float | int]:
+def _summary(values: list[float]) -> dict[str, float | int | None]:
     finite = [value for value in values if math.isfinite(value)]
     return {
-        "mean": fmean(finite) if finite else math.nan,
-        "std": stdev(finite) if len(finite) > 1 else math.nan,
+        "mean": fmean(finite) if finite else None,  # JSON has no NaN
+        "std": stdev(finite) if len(finite) > 1 else None,
         "images": len(finite),
         "undefined": len(values) - len(finite),
     }
@@ -35,12 +35,16 @@ class ScoresHandler:
     image with the true contour in green and the predicted one in red (``overlays/``).
 
     A metric that is undefined for an image (the Hausdorff distance of an empty prediction) is left empty in the table,
-    left out of the mean, and counted under "undefined". Run the evaluator with MONAI's decollation, in one process.
+    left out of the mean, and counted under "undefined"; a mean or deviation of too few images is ``null``. Run the
+    evaluator with MONAI's decollation, in one process.
 
     Args:
         output_dir: folder of the results; made if missing.
         metrics: column name by the metric's name in the engine, each attached with ``save_details=True``.
         overlays: whether to draw the pictures (of 2D images).
+
+    Raises:
+        ValueError: In the run, when the data, the output or the metrics lack what is needed here.
     """
 
     def __init__(self, output_dir: str | PathLike[str], metrics: Mapping[str, str], overlays: bool = True) -> None:
@@ -48,11 +52,17 @@ class ScoresHandler:
         self.metrics = dict(metrics)
         self.overlays = overlays
         self._ids: list[str] = []
+        self._needed = {"id": "Give every image a name of its own."}
+        if overlays:
+            self._needed["original"] = (
+                'Copy the image right after loading by CopyItemsd("image", names="original"), or set overlays=False.'
+            )
 
     def attach(self, engine: Engine) -> None:
         """
         Args:
-            engine: a MONAI evaluator whose data hold "id", and whose output holds "image", "label" and "pred".
+            engine: a MONAI evaluator whose data hold "id" and, for the pictures, the image as it was read under
+                "original", and whose output holds "label" and "pred".
         """
         engine.add_event_handler(Events.STARTED, lambda engine: self._ids.clear())
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
@@ -61,6 +71,11 @@ class ScoresHandler:
     def _collect(self, engine: Engine) -> None:
         batch: Any = engine.state.batch
         output: Any = engine.state.output
+        if not isinstance(output, list):
+            raise ValueError("ScoresHandler reads image by image. Give the evaluator decollate=True.")
+        for key, remedy in self._needed.items():
+            if key not in batch[0]:
+                raise ValueError(f"ScoresHandler needs '{key}' in the data, which hold {sorted(batch[0])}. {remedy}")
         for sample, result in zip(batch, output, strict=True):
             self._ids.append(str(sample["id"]))
             if self.overlays and result["pred"].ndim == 3:
@@ -75,6 +90,12 @@ class ScoresHandler:
 
     def _write(self, engine: Engine) -> None:
         state: Any = engine.state
+        absent = sorted(set(self.metrics) - set(state.metric_details))
+        if absent:
+            raise ValueError(
+                f"The evaluator keeps no values for {absent}, only for {sorted(state.metric_details)}. Attach these "
+                "metrics to it with save_details=True, or leave them out of ScoresHandler(metrics=...)."
+            )
         rows = {column: state.metric_details[name] for name, column in self.metrics.items()}
         columns = {column: [float(row.flatten()[-1]) for row in values] for column, values in rows.items()}
         for column, values in columns.items():
@@ -93,4 +114,4 @@ class ScoresHandler:
         with atomic_write(self.output_dir / "summary.json") as temporary:
             temporary.write_text(json.dumps(summary, indent=2) + "\n")
         for column, row in summary.items():
-            engine.logger.info(f"{column}: {row['mean']:.4f} ± {row['std']:.4f} over {row['images']} images")
+            engine.logger.info(f"{column}: mean {row['mean']}, standard deviation {row['std']}, {row['images']} images")

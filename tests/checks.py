@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What several tests check or need."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+
+def assert_identical(actual: Any, expected: Any, where: str = "") -> None:
+    """Bit by bit, through dictionaries and lists."""
+    if isinstance(expected, dict):
+        assert list(actual) == list(expected), where
+        for key in expected:
+            assert_identical(actual[key], expected[key], f"{where}.{key}")
+    elif isinstance(expected, (list, tuple)):
+        assert len(actual) == len(expected), where
+        for i, pair in enumerate(zip(actual, expected, strict=True)):
+            assert_identical(*pair, f"{where}[{i}]")
+    elif isinstance(expected, torch.Tensor):
+        assert torch.equal(actual, expected), where
+    else:
+        assert actual == expected, where
+
+
+@contextmanager
+def small_files_only(limit: int) -> Iterator[None]:
+    """The system itself refuses to write beyond so many bytes, as on a full disk."""
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, former[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
