@@ -8,25 +8,10 @@ import pytest
 import torch
 from ignite.engine import Events
 
+from tests.checks import assert_identical
 from tests.handlers.tiny_run import EPOCH_LENGTH, Run, build
 
 ROOT = Path(__file__).parents[2]
-
-
-def assert_identical(actual, expected, where=""):
-    """Bit by bit, through dictionaries and lists."""
-    if isinstance(expected, dict):
-        assert list(actual) == list(expected), where
-        for key in expected:
-            assert_identical(actual[key], expected[key], f"{where}.{key}")
-    elif isinstance(expected, (list, tuple)):
-        assert len(actual) == len(expected), where
-        for i, pair in enumerate(zip(actual, expected, strict=True)):
-            assert_identical(*pair, f"{where}[{i}]")
-    elif isinstance(expected, torch.Tensor):
-        assert torch.equal(actual, expected), where
-    else:
-        assert actual == expected, where
 
 
 def break_off(run: Run, iteration: int) -> None:

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+import errno
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from monai_kd.files import atomic_write
+from tests.checks import small_files_only
+
+
+@pytest.fixture
+def former(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text("former")
+    return path
+
+
+def assert_survived(path):
+    assert [p.name for p in path.parent.iterdir()] == ["scores.csv"]
+    assert path.read_text() == "former"
+
+
+def test_new_file_in_a_new_folder(tmp_path):
+    path = tmp_path / "a" / "b" / "table.csv"
+    with atomic_write(str(path)) as temporary:
+        temporary.write_text("new")
+        assert not path.exists()
+    assert path.read_text() == "new"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_former_file_is_there_until_the_end(former):
+    with atomic_write(former) as temporary:
+        temporary.write_text("new")
+        assert former.read_text() == "former"
+    assert former.read_text() == "new"
+
+
+@pytest.mark.parametrize("name", ["image.nii.gz", "model.pt", "picture.png"])
+def test_temporary_file_is_beside_it_with_the_same_suffixes(tmp_path, name):
+    with atomic_write(tmp_path / name) as temporary:
+        assert temporary.parent == tmp_path
+        assert temporary.name.startswith(".") and temporary.name.endswith(name)
+
+
+def test_folder_may_be_a_link(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with atomic_write(tmp_path / "link" / "a.txt") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "real" / "a.txt").read_text() == "new"
+
+
+@pytest.mark.parametrize("error", [RuntimeError("boom"), KeyboardInterrupt("stop"), ValueError("own words")], ids=repr)
+def test_error_in_the_block_leaves_the_former_file(former, error):
+    with pytest.raises(type(error), match=str(error)), atomic_write(former) as temporary:
+        temporary.write_text("half")
+        raise error
+    assert_survived(former)
+
+
+def test_failed_write_is_told_and_leaves_the_former_file(former):
+    message = r"Writing '.*/scores\.csv' failed: File too large\. Free some space; a former file is still there\."
+    with small_files_only(10), pytest.raises(ValueError, match=message), atomic_write(former) as temporary:
+        temporary.write_text("x" * 100)
+    assert_survived(former)
+
+
+def test_failed_rename_leaves_the_former_file(former, monkeypatch):
+    def fail(*arguments, **keywords):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch, pytest.raises(ValueError, match=r"scores\.csv' failed: No space left"):
+        patch.setattr(os, "replace", fail)
+        with atomic_write(former) as temporary:
+            temporary.write_text("new")
+    assert_survived(former)
+
+
+def test_folder_where_nothing_can_be_written(former):
+    message = r"Cannot write to the folder '.*/scores\.csv': .+\. Choose one that is writable\."
+    with pytest.raises(ValueError, match=message), atomic_write(former / "below.csv"):
+        pytest.fail("the block must not run")
+    with (
+        pytest.raises(ValueError, match=r"Cannot write to the folder '.*/scores\.csv/a': "),
+        atomic_write(former / "a/b"),
+    ):
+        pytest.fail("the block must not run")
+    assert_survived(former)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_folder_without_permission(former):
+    former.parent.chmod(0o500)
+    try:
+        with pytest.raises(ValueError, match="Permission denied"), atomic_write(former):
+            pytest.fail("the block must not run")
+    finally:
+        former.parent.chmod(0o700)
+    assert_survived(former)
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_permissions_are_those_of_any_new_file(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        with atomic_write(tmp_path / "new") as temporary:
+            temporary.write_text("new")
+        Path(tmp_path / "ordinary").write_text("new")
+        assert os.umask(umask) == umask
+    finally:
+        os.umask(before)
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("new", "ordinary")]
+    assert modes[0] == modes[1] == 0o666 & ~umask
