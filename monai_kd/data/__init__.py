@@ -36,11 +36,13 @@ from monai_kd.data.checks import check_dataset
 from monai_kd.data.dataset_a import DatasetA
 from monai_kd.data.groups import Split
 from monai_kd.data.layouts import LAYOUTS, read_dataset
+from monai_kd.data.listing import list_images
 from monai_kd.data.loading import LoadUltrasoundd
 from monai_kd.data.partitioning import partition
 from monai_kd.data.phantom import write_phantoms
 from monai_kd.data.plain import PlainFolders
 from monai_kd.data.records import Layout, Record
+from monai_kd.data.saving import SaveMaskd, save_mask
 from monai_kd.data.split_files import read_splits, write_splits
 from monai_kd.data.splits import k_folds, official_folds, random_splits
 
@@ -53,15 +55,18 @@ __all__ = [
     "LoadUltrasoundd",
     "PlainFolders",
     "Record",
+    "SaveMaskd",
     "Split",
     "check_dataset",
     "k_folds",
+    "list_images",
     "official_folds",
     "partition",
     "random_splits",
     "read_dataset",
     "read_official_folds",
-    "write_phantoms",
     "read_splits",
+    "save_mask",
+    "write_phantoms",
     "write_splits",
 ]

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every command and every Python block of the README and the docs is run, at the smallest size."""
+
+import os
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
+# Commands are run as written; only what costs time is added at their end.
+SMALL = {
+    "phantom": ["--count", "16"],
+    "train": ["--max_epochs", "1", "--batch_size", "4"],
+    "sizes": ["--spatial_size", "[32,32]", "--teacher_channels", "[4,4,6,6]", "--student_channels", "[2,4,4]"],
+}
+
+
+def blocks(page, language):
+    return [text for name, text in BLOCK.findall(page.read_text()) if name == language]
+
+
+def smaller(words):
+    if "phantom" in words:
+        return words + SMALL["phantom"]
+    if "monai.bundle" not in words:
+        return words
+    config = words[words.index("--config_file") + 1]
+    return words + SMALL["sizes"] + (SMALL["train"] if "train" in config else [])
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A folder with the bundle in it, where all commands of the docs are run one after the other."""
+    folder = tmp_path_factory.mktemp("docs")
+    shutil.copytree(ROOT / "bundles", folder / "bundles", ignore=shutil.ignore_patterns("runs", "*.pt"))
+    return folder
+
+
+def run(command, monkeypatch):
+    words = smaller(shlex.split(command))
+    if words[0] == "torchrun":
+        arguments = [sys.executable, "-m", "torch.distributed.run", "--standalone", *words[1:]]
+        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return
+    assert words[:2] == ["python", "-m"], f"the test does not know how to run: {command}"
+    monkeypatch.setattr(sys, "argv", words[2:])
+    try:
+        runpy.run_module(words[2], run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        assert not end.code, command
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "bash")], ids=lambda page: page.name)
+def test_commands(page, workplace, monkeypatch):
+    monkeypatch.chdir(workplace)
+    monkeypatch.setenv("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
+    if not Path("data/phantoms").exists() and page.name != "README.md":
+        run("python -m monai_kd data phantom data/phantoms", monkeypatch)
+    for block in blocks(page, "bash"):
+        for command in block.strip().splitlines():
+            if "data phantom" in command and Path("data/phantoms").exists():
+                shutil.rmtree("data/phantoms")
+            run(command, monkeypatch)
+    if page.name == "bundles.md":
+        for file in ("runs/evaluation/scores.csv", "runs/inference/000001.png", "models/teacher.pt"):
+            assert Path("bundles/breast_ultrasound_segmentation", file).is_file()
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
+def test_python(page, workplace, monkeypatch):
+    from monai_kd.data import write_phantoms
+
+    monkeypatch.chdir(workplace)
+    monkeypatch.syspath_prepend(ROOT)
+    if "data/phantoms" in page.read_text() and not Path("data/phantoms").exists():
+        write_phantoms("data/phantoms", count=16)
+    names = {"__name__": "docs"}
+    for block in blocks(page, "python"):
+        exec(compile(block, page.name, "exec"), names)
+    if page.name == "extend.md":
+        contract = names["TestCosine"]()
+        for test in ("test_length_does_not_matter", "test_gradcheck", "test_channels_last_changes_nothing"):
+            getattr(contract, test)()
+
+
+def test_links_lead_somewhere():
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_the_readme_script_is_short():
+    assert len(blocks(ROOT / "README.md", "python")[0].strip().splitlines()) <= 30
