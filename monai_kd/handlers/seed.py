@@ -9,6 +9,7 @@ import torch
 import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.transforms import Randomizable
+from torch.utils.data import DistributedSampler
 
 __all__ = ["SeedHandler"]
 
@@ -18,8 +19,9 @@ class SeedHandler:
     Draws every random number of an epoch anew from (seed, epoch, process).
 
     So an epoch is the same whether the run came there in one go or was killed and resumed, and no random state has to
-    be saved. It seeds torch, NumPy, Python and the random transforms, unlike ``monai.utils.set_determinism``, which
-    acts once and makes the GPU's algorithms slower.
+    be saved. It seeds torch, NumPy, Python, the random transforms, and a ``DistributedSampler`` (alike in all
+    processes, which share its order), unlike ``monai.utils.set_determinism``, which acts once and makes the GPU's
+    algorithms slower.
 
     Args:
         seed: of the run.
@@ -43,9 +45,16 @@ class SeedHandler:
             engine: a trainer at the start of an epoch.
         """
         rank = dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
-        seed = int(np.random.SeedSequence([self.seed, engine.state.epoch, rank]).generate_state(1)[0])
+        epoch = engine.state.epoch
+        seed = self._draw(epoch, rank)
         torch.manual_seed(seed)
         np.random.seed(seed)
         random.seed(seed)
         if isinstance(self.transform, Randomizable):
             self.transform.set_random_state(seed=seed)
+        sampler = getattr(engine.state.dataloader, "sampler", None)
+        if isinstance(sampler, DistributedSampler):
+            sampler.set_epoch(self._draw(epoch))
+
+    def _draw(self, *keys: int) -> int:
+        return int(np.random.SeedSequence([self.seed, *keys]).generate_state(1)[0])
