@@ -157,7 +157,7 @@ def test_failed_write_keeps_the_best_under_its_score(tmp_path):
 
 def test_resumed_saver_keeps_a_better_model(tmp_path):
     arguments = {"save_key_metric": True, "key_metric_filename": "model.pt"}
-    first = run(tmp_path, Weights(), [0.3, 0.8, 0.5], **arguments)
+    first = run(tmp_path, Weights(), [0.3, 0.5, 0.8, 0.4], **arguments)
     torch.save(first.state_dict(), tmp_path / "state.pt")  # as ResumeHandler does
     state = torch.load(tmp_path / "state.pt", weights_only=True)
 
@@ -167,9 +167,9 @@ def test_resumed_saver_keeps_a_better_model(tmp_path):
             super().attach(engine)
 
     run(tmp_path, Weights(), [0.7, 0.8], Resumed, **arguments)
-    assert contents(tmp_path)["model.pt"]["value"][0] == 2
-    run(tmp_path, Weights(), [0.7, 0.8, 0.9], Resumed, **arguments)
     assert contents(tmp_path)["model.pt"]["value"][0] == 3
+    run(tmp_path, Weights(), [0.7, 0.9], Resumed, **arguments)
+    assert contents(tmp_path)["model.pt"]["value"][0] == 2
 
 
 def test_state_of_a_saver_without_scores_is_empty(tmp_path):
