@@ -4,7 +4,6 @@ import os
 import resource
 import subprocess
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import torch
@@ -190,12 +189,3 @@ def test_folder_that_cannot_be_made_is_refused(tmp_path):
         ValueError, match=r"Cannot write to the folder '.*/file/models': .* Choose one that is writable"
     ):
         AtomicCheckpointSaver(str(tmp_path / "file" / "models"), {"model": Weights()}, save_final=True)
-
-
-def test_folder_that_vanished_is_made_again(tmp_path):
-    saver = AtomicCheckpointSaver(str(tmp_path / "a"), {"model": Weights()}, save_final=True, final_filename="m.pt")
-    Path(tmp_path / "a").rmdir()
-    engine = Engine(lambda engine, batch: None)
-    saver.attach(engine)
-    engine.run([0])
-    assert list(contents(tmp_path / "a")) == ["m.pt"]
