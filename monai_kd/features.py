@@ -61,6 +61,9 @@ class FeatureHooks:
         copy: keep a copy of each output. Needed only for a layer whose output a later in-place operation (the
             activation in ``monai.networks.nets.BasicUNet``'s blocks, say) overwrites; ``pop`` tells if so.
 
+    Attributes:
+        listening: set it to False while outputs are not wanted (those of a validation run, say).
+
     Raises:
         ValueError: When a layer does not exist; the message names the closest.
 
@@ -79,6 +82,7 @@ class FeatureHooks:
         self._compiled = unwrap(network) is not network and hasattr(network, "_orig_mod")
         self._modules = {layer: _find(self._network, layer) for layer in dict.fromkeys(layers)}
         self._copy = copy
+        self.listening = True
         self._captured: dict[str, list[tuple[torch.Tensor, int]]] = {}
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
 
@@ -107,7 +111,7 @@ class FeatureHooks:
         self.clear()
 
     def clear(self) -> None:
-        """Drop what was captured (by a validation run on the same network, say)."""
+        """Drop what was captured."""
         self._captured.clear()
 
     def pop(self) -> dict[str, torch.Tensor]:
@@ -123,7 +127,7 @@ class FeatureHooks:
 
     def _hook(self, layer: str, owner: nn.Module) -> Callable[[nn.Module, Any, Any], None]:
         def capture(module: nn.Module, args: Any, output: Any) -> None:
-            if module is not owner:  # a deep copy carries the hook along
+            if not self.listening or module is not owner:  # a deep copy carries the hook along
                 return
             if not isinstance(output, torch.Tensor):
                 raise ValueError(

@@ -3,14 +3,33 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 
-__all__ = ["atomic_write"]
+__all__ = ["atomic_write", "require_writable"]
+
+
+def require_writable(folder: str | PathLike[str]) -> None:
+    """
+    Make a folder if it is missing, and find out now, not hours later, whether files can be written there.
+
+    Args:
+        folder: of files to come.
+
+    Raises:
+        ValueError: When it cannot be made or written to.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"Cannot write to the folder '{folder}': {error.strerror}. Choose one that is writable."
+        ) from error
 
 
 @contextmanager
@@ -35,21 +54,11 @@ def atomic_write(path: str | PathLike[str]) -> Iterator[Path]:
         ['scores.csv']
     """
     path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".", suffix="-" + path.name, dir=path.parent)
-        os.close(handle)
-    except OSError as error:
-        raise ValueError(
-            f"Cannot write to the folder '{path.parent}': {error.strerror}. Choose one that is writable."
-        ) from error
-    temporary = Path(name)
+    # One name for each file, so that what a kill left behind is overwritten by the next write.
+    temporary = path.with_name(f".partial-{path.name}")
+    require_writable(path.parent)
     try:
         yield temporary
-        # mkstemp gives the file to its owner alone; the result gets the permissions of any other new file.
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
         temporary.replace(path)
     except OSError as error:
         raise ValueError(

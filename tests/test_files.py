@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from monai_kd.files import atomic_write
+from monai_kd.files import atomic_write, require_writable
 from tests.checks import small_files_only
 
 
@@ -41,6 +41,7 @@ def test_former_file_is_there_until_the_end(former):
 @pytest.mark.parametrize("name", ["image.nii.gz", "model.pt", "picture.png"])
 def test_temporary_file_is_beside_it_with_the_same_suffixes(tmp_path, name):
     with atomic_write(tmp_path / name) as temporary:
+        temporary.write_text("new")
         assert temporary.parent == tmp_path
         assert temporary.name.startswith(".") and temporary.name.endswith(name)
 
@@ -114,3 +115,17 @@ def test_permissions_are_those_of_any_new_file(tmp_path, umask):
         os.umask(before)
     modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("new", "ordinary")]
     assert modes[0] == modes[1] == 0o666 & ~umask
+
+
+def test_what_a_kill_left_behind_is_gone_after_the_next_write(former):
+    former.with_name(f".partial-{former.name}").write_text("half")
+    with atomic_write(former) as temporary:
+        temporary.write_text("new")
+    assert [p.name for p in former.parent.iterdir()] == ["scores.csv"]
+
+
+def test_folder_is_made_and_tried(tmp_path, former):
+    require_writable(tmp_path / "a" / "b")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+    with pytest.raises(ValueError, match=r"Cannot write to the folder '.*/scores\.csv': "):
+        require_writable(former)

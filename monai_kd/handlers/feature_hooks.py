@@ -20,7 +20,7 @@ class FeatureHookHandler:
 
     They are there from the forward pass (MONAI's ``FORWARD_COMPLETED``; for an engine without that event, from
     ``ITERATION_COMPLETED``) until the next iteration starts, and not in ``engine.state.output``, which MONAI splits
-    into samples. What another engine does with the same network in between (validation, say) is dropped.
+    into samples. What another engine does with the same network in between (validation, say) is not captured.
 
     The hooks are placed when a run starts and removed when it completes. After an exception they stay until
     :meth:`close` or the next run, because ignite calls only the first handler of ``EXCEPTION_RAISED``.
@@ -64,10 +64,12 @@ class FeatureHookHandler:
 
     def _start(self, engine: Engine) -> None:
         self._hooks.clear()
+        self._hooks.listening = True
         self._publish(engine, {})
 
     def _collect(self, engine: Engine) -> None:
         self._publish(engine, self._hooks.pop())
+        self._hooks.listening = False
 
     @staticmethod
     def _publish(engine: Engine, features: dict[str, torch.Tensor]) -> None:

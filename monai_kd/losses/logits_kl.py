@@ -58,15 +58,15 @@ class LogitsKLLoss(nn.Module):
         check_same_shape(student, teacher)
         student, teacher = student / self.temperature, teacher.detach() / self.temperature
         if self.sigmoid:
-            # KL of coins = cross-entropy - entropy; F.logsigmoid keeps it exact for large logits.
             p = teacher.sigmoid()
-            yes = p * (F.logsigmoid(teacher) - F.logsigmoid(student))
-            no = (1 - p) * (F.logsigmoid(-teacher) - F.logsigmoid(-student))
-            return self.temperature**2 * (yes + no).mean()
+            entropy = F.binary_cross_entropy_with_logits(teacher, p)
+            return self.temperature**2 * (F.binary_cross_entropy_with_logits(student, p) - entropy)
         if student.shape[1] == 1:
             raise ValueError(
                 f"LogitsKLLoss got logits of one channel, shape {tuple(student.shape)}: a softmax over one channel is "
                 "always 1 and the loss always 0. Use LogitsKLLoss(sigmoid=True), or a head of two channels."
             )
         log_p, log_q = teacher.log_softmax(dim=1), student.log_softmax(dim=1)
-        return self.temperature**2 * (log_p.exp() * (log_p - log_q)).sum(dim=1).mean()
+        # torch's "batchmean" would divide by the batch alone and grow with the image.
+        positions = student.numel() // student.shape[1]
+        return self.temperature**2 * F.kl_div(log_q, log_p, reduction="sum", log_target=True) / positions

@@ -2,6 +2,7 @@
 import csv
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -213,3 +214,43 @@ def test_required_packages_are_the_tested_ones():
     assert required.pop("monai-kd") == monai_kd.__version__
     required |= {name: metadata[f"{key}_version"] for name, key in (("monai", "monai"), ("torch", "pytorch"), ("numpy", "numpy"))}
     assert {name: pins[name] for name in required} == required
+
+
+@pytest.mark.parametrize("name", ["train", "train_student", "train_teacher", "evaluate", "inference"])
+def test_an_unwritable_output_folder_is_found_before_anything_else(name, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RuntimeError) as caught:
+        run_bundle(name, dataset_dir=str(tmp_path / "none"), output_dir=str(tmp_path / "file" / "runs"))
+    assert "Cannot write to the folder" in str(caught.value.__cause__)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        ({"dataset_dir": "none"}, r"none"),
+        ({"teacher_checkpoint": "none.pt"}, r"No checkpoint at 'none\.pt'"),
+        ({"teacher_channels": [4, 4, 8, 8]}, r"another network than this UNet: 'model\.1\.submodule\.1\.submodule\."),
+        (
+            {"pathways#logits#student_layer": "encoder.level.0", "pathways#logits#teacher_layer": ""},
+            r"No layer 'encoder\.level\.0' in StudentUNet\. Closest: 'encoder\.levels\.0'",
+        ),
+        ({"teacher_def#out_channels": 3}, r"another network than this UNet"),
+        ({"network_def#out_channels": 1, "teacher_def#out_channels": 1, "teacher_checkpoint": "one"}, r"one channel"),
+    ],
+)
+def test_what_a_user_can_get_wrong_is_one_clear_error(arguments, cause, phantoms, teacher, tmp_path):
+    if arguments.get("teacher_checkpoint") == "one":  # a teacher of one channel, as its student
+        from monai.networks.nets import UNet
+
+        one = UNet(2, 1, 1, channels=TINY["teacher_channels"], strides=[2, 2, 2], num_res_units=2)
+        torch.save(one.state_dict(), tmp_path / "one.pt")
+        arguments = {**arguments, "teacher_checkpoint": str(tmp_path / "one.pt"), "loss": {"_target_": "DiceLoss"}}
+    paths = {"output_dir": str(tmp_path / "o"), "checkpoint": str(tmp_path / "o" / "model.pt")}
+    with pytest.raises(RuntimeError) as caught:
+        run_bundle("train", **{"dataset_dir": phantoms, "teacher_checkpoint": teacher, **paths, **arguments})
+    causes, error = [], caught.value
+    while error is not None:
+        causes.append(str(error))
+        error = error.__cause__
+    assert any(re.search(cause, text) for text in causes), causes
+    assert not (tmp_path / "o" / "model.pt").exists()

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+What a distillation step costs above its floor: the student's own step plus the teacher's forward pass.
+
+    python tests/benchmarks/distillation_step.py [--threads 2] [--batch 16] [--side 128] [--rounds 20]
+
+Plain and distilling trainers take turns on the same batch in one process, so that the machine's moods meet all of them.
+The overhead is (distillation step - teacher forward) / (plain student step).
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import time
+from collections.abc import Callable
+
+import monai
+import torch
+from ignite.engine import Events
+from monai.engines import SupervisedTrainer
+from monai.losses import DiceCELoss
+from monai.networks.nets import UNet
+
+from monai_kd import DistillationTrainer, LogitsKLLoss, Pathway, Pathways
+from monai_kd.networks import ChannelAdapter, StudentUNet
+
+STEPS = 5
+
+
+def iteration_times(trainer: SupervisedTrainer, device: torch.device) -> Callable[[], float]:
+    """A function that runs a few steps of a trainer and gives their median time in milliseconds."""
+    times: list[float] = []
+    started = [0.0]
+
+    def now() -> float:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return time.perf_counter()
+
+    trainer.add_event_handler(Events.ITERATION_STARTED, lambda engine: started.__setitem__(0, now()))
+    trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: times.append(now() - started[0]))
+
+    def run() -> float:
+        times.clear()
+        trainer.state.epoch = trainer.state.iteration = 0
+        trainer.run()
+        return 1000 * statistics.median(times)
+
+    return run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--side", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=20)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    image = torch.rand(arguments.batch, 1, arguments.side, arguments.side, device=device)
+    batch = {"image": image, "label": (image > 0.5).float()}
+    teacher = UNet(2, 1, 2, channels=(16, 32, 64, 128, 256), strides=(2, 2, 2, 2), num_res_units=2).to(device).eval()
+
+    def common(pathways: Pathways | None = None) -> dict[str, object]:
+        torch.manual_seed(0)
+        student = StudentUNet(2, 1, 2, channels=(8, 16, 24, 40)).to(device)
+        weights = [*student.parameters(), *(pathways.parameters() if pathways else [])]
+        return {
+            "network": student,
+            "optimizer": torch.optim.AdamW(weights, 1e-3),
+            "loss_function": DiceCELoss(softmax=True, to_onehot_y=True),
+            "device": device,
+            "max_epochs": 1,
+            "train_data_loader": [batch] * STEPS,
+        }
+
+    logits = Pathways(logits=Pathway(LogitsKLLoss(), weight=0.5)).to(device)
+    hidden = Pathways(
+        logits=Pathway(LogitsKLLoss(), weight=0.5),
+        hidden=Pathway(
+            torch.nn.MSELoss(),
+            "encoder",
+            "model.1.submodule.1.submodule.1.submodule.1.submodule",
+            student_adapter=ChannelAdapter(2, 40, 256),
+        ),
+    ).to(device)
+    runs = {
+        "plain student step": SupervisedTrainer(**common()),
+        "distillation, logits": DistillationTrainer(teacher=teacher, pathways=logits, **common()),
+        "distillation, logits and hidden": DistillationTrainer(teacher=teacher, pathways=hidden, **common(hidden)),
+    }
+    timers = {name: iteration_times(trainer, device) for name, trainer in runs.items()}
+
+    def teacher_forward() -> float:
+        times = []
+        with torch.no_grad():
+            for _ in range(STEPS):
+                start = time.perf_counter()
+                teacher(image)
+                if device.type == "cuda":
+                    torch.cuda.synchronize(device)
+                times.append(time.perf_counter() - start)
+        return 1000 * statistics.median(times)
+
+    timers["teacher forward"] = teacher_forward
+    rounds = [{name: timer() for name, timer in timers.items()} for _ in range(arguments.rounds + 2)][2:]
+
+    print(f"torch {torch.__version__}, monai {monai.__version__}, {platform.processor() or platform.machine()}, {device}, ")
+    print(f"{arguments.threads} threads, batch {arguments.batch} of {arguments.side}×{arguments.side}, median of rounds\n")
+    print("| step | ms (p10–p90) | (step − teacher forward) / plain |")
+    print("| --- | --- | --- |")
+    for name in timers:
+        values = sorted(r[name] for r in rounds)
+        low, high = values[len(values) // 10], values[-1 - len(values) // 10]
+        overhead = statistics.median((r[name] - r["teacher forward"]) / r["plain student step"] for r in rounds)
+        shown = f"{overhead:.3f}" if name.startswith("distillation") else ""
+        print(f"| {name} | {statistics.median(values):.1f} ({low:.1f}–{high:.1f}) | {shown} |")
+
+
+if __name__ == "__main__":
+    main()
