@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from monai.networks.layers import Conv, Pool, get_act_layer, get_norm_layer
+from monai.networks.layers import Conv, get_act_layer, get_norm_layer
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -117,22 +117,16 @@ class _Decoder(nn.Module):
 
 
 class _Down(nn.Module):
-    """Residual block of two convolutions that halves the resolution, rounding odd sizes up."""
+    """Halves the resolution, rounding odd sizes up, and refines the result by a residual convolution."""
 
     def __init__(self, spatial_dims: int, in_channels: int, out_channels: int, act: Any, norm: Any) -> None:
         super().__init__()
-        convolution = Conv[Conv.CONV, spatial_dims]
-        self.first = _ConvNormAct(spatial_dims, in_channels, out_channels, 2, act, norm)
-        self.second = convolution(out_channels, out_channels, kernel_size=3, padding=1, bias=False)
-        self.second_norm = _norm(norm, spatial_dims, out_channels)
-        self.pool = Pool[Pool.AVG, spatial_dims](kernel_size=2, ceil_mode=True)
-        self.skip = convolution(in_channels, out_channels, kernel_size=1, bias=False)
-        self.skip_norm = _norm(norm, spatial_dims, out_channels)
-        self.act = get_act_layer(act)
+        self.halve = _ConvNormAct(spatial_dims, in_channels, out_channels, 2, act, norm)
+        self.refine = _ConvNormAct(spatial_dims, out_channels, out_channels, 1, act, norm)
 
     def forward(self, x: Tensor) -> Tensor:
-        skip = self.skip_norm(self.skip(self.pool(x)))
-        return self.act(self.second_norm(self.second(self.first(x))) + skip)
+        x = self.halve(x)
+        return x + self.refine(x)
 
 
 class _Up(nn.Module):
