@@ -41,7 +41,9 @@ def phantom(
 
 @app.command()
 def demo(
-    output_dir: Annotated[Path, typer.Option(help="Folder of data, checkpoints, scores and the report.")] = Path("demo"),
+    output_dir: Annotated[Path, typer.Option(help="Folder of data, checkpoints, scores and the report.")] = Path(
+        "demo"
+    ),
     bundle_root: Annotated[Path, typer.Option(help="The bundle to run.")] = Path(
         "bundles/breast_ultrasound_segmentation"
     ),

@@ -92,9 +92,7 @@ def comparison(
         pictures = [overlay(image, []), overlay(image, [(truth, GREEN)])]
         pictures += [np.asarray(Image.open(folder / f"{record['id']}.png")) for folder in overlays.values()]
         titles = ["image", "truth"]
-        titles += [
-            f"{name}: {100 * score[record['id']]:.0f} %" for name, score in zip(overlays, scores, strict=True)
-        ]
+        titles += [f"{name}: {100 * score[record['id']]:.0f} %" for name, score in zip(overlays, scores, strict=True)]
         for axis, picture, title in zip(row, pictures, titles, strict=True):
             axis.imshow(picture)
             axis.set_title(title, fontsize=10)

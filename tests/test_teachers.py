@@ -10,7 +10,9 @@ from monai_kd import LiveTeacher, load_weights
 
 
 def network(width=4):
-    return nn.Sequential(nn.Conv2d(1, width, 3, padding=1), nn.BatchNorm2d(width), nn.Dropout(0.5), nn.Conv2d(width, 2, 1))
+    return nn.Sequential(
+        nn.Conv2d(1, width, 3, padding=1), nn.BatchNorm2d(width), nn.Dropout(0.5), nn.Conv2d(width, 2, 1)
+    )
 
 
 def test_teacher_is_frozen_in_evaluation_mode_whatever_happens_to_it():
@@ -43,7 +45,10 @@ def test_output_that_is_no_tensor_is_refused():
         def forward(self, x):
             return [x, x]
 
-    with pytest.raises(ValueError, match=r"The teacher Deep returned a list.*teacher_layer"), LiveTeacher(Deep(), [""]) as t:
+    with (
+        pytest.raises(ValueError, match=r"The teacher Deep returned a list.*teacher_layer"),
+        LiveTeacher(Deep(), [""]) as t,
+    ):
         t(torch.rand(1))
 
 
@@ -53,7 +58,9 @@ def test_weights_round_trip(tmp_path):
     torch.save({"model": saved.state_dict(), "epoch": 3}, nested)
     for path in (bare, nested):
         loaded = load_weights(network(), path)
-        assert all(torch.equal(a, b) for a, b in zip(saved.state_dict().values(), loaded.state_dict().values(), strict=True))
+        assert all(
+            torch.equal(a, b) for a, b in zip(saved.state_dict().values(), loaded.state_dict().values(), strict=True)
+        )
 
 
 def test_weights_load_into_wrapped_networks(tmp_path):
@@ -66,7 +73,9 @@ def test_weights_load_into_wrapped_networks(tmp_path):
 
 def test_checkpoint_of_another_network_names_the_first_keys_that_differ(tmp_path):
     torch.save(network(width=8).state_dict(), tmp_path / "wide.pt")
-    with pytest.raises(ValueError, match=r"wide\.pt.*'0\.weight' is \(8, 1, 3, 3\) in the file, \(4, 1, 3, 3\) in the network"):
+    with pytest.raises(
+        ValueError, match=r"wide\.pt.*'0\.weight' is \(8, 1, 3, 3\) in the file, \(4, 1, 3, 3\) in the network"
+    ):
         load_weights(network(), tmp_path / "wide.pt")
     torch.save(nn.Linear(2, 2).state_dict(), tmp_path / "linear.pt")
     with pytest.raises(ValueError, match=r"'0\.weight' is not in the file"):

@@ -23,8 +23,8 @@ __all__ = ["SaveMaskd", "save_mask"]
 
 def save_mask(mask: MetaTensor, output_dir: str | PathLike[str]) -> Path:
     """
-    Write a mask as ``<output_dir>/<image's name>.<suffix>``: PNG (0 and 255, lossless) for PNG, JPEG, BMP and TIFF images,
-    NIfTI for NIfTI, NRRD for every other format; NIfTI and NRRD keep the affine.
+    Write a mask as ``<output_dir>/<image's name>.<suffix>``: PNG (0 and 255) for PNG, JPEG, BMP and TIFF images, NIfTI
+    for NIfTI, NRRD for every other format; NIfTI and NRRD keep the affine.
 
     Args:
         mask: shape (1, W, H[, D]), above 0 inside, in the image's own grid, with its metadata.
@@ -58,7 +58,7 @@ def save_mask(mask: MetaTensor, output_dir: str | PathLike[str]) -> Path:
 
 class SaveMaskd(MapTransform):
     """
-    Write masks by :func:`save_mask`, each in its image's own format and geometry; stock ``SaveImaged`` writes one format.
+    Write masks by :func:`save_mask`, each in its image's own format and geometry (``SaveImaged`` writes one format).
 
     Args:
         keys: the masks, each with the metadata of its image (after ``Invertd``).

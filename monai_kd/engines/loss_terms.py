@@ -48,8 +48,8 @@ def add_loss_term(engine: Engine, name: str, value: torch.Tensor) -> None:
 
 def loss_terms(output: Any) -> dict[str, float]:
     """
-    The scalars of an engine's output: the ``output_transform`` with which ``StatsHandler``, ``TensorBoardStatsHandler``,
-    ``MLFlowHandler`` and ignite's ``ProgressBar`` log the total and every term by name.
+    The scalars of an engine's output: the ``output_transform`` with which ``StatsHandler``,
+    ``TensorBoardStatsHandler``, ``MLFlowHandler`` and ignite's ``ProgressBar`` log the total and every term by name.
 
     Args:
         output: ``engine.state.output``, before or after MONAI's decollation.

@@ -161,9 +161,9 @@ def _check_weights(pathways: nn.Module, optimizer: Optimizer, handlers: Sequence
                 "A CheckpointSaver saves the optimizer without the weights of the pathways, so its checkpoint could "
                 "not be resumed. Add 'pathways' to its save_dict."
             )
-    if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
-        if not isinstance(pathways, nn.parallel.DistributedDataParallel):
-            raise ValueError(
-                "The pathways have weights and training is distributed: every process would train its own. "
-                "Wrap them: monai_kd.engines.distribute(pathways, device)."
-            )
+    distributed = dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+    if distributed and not isinstance(pathways, nn.parallel.DistributedDataParallel):
+        raise ValueError(
+            "The pathways have weights and training is distributed: every process would train its own. "
+            "Wrap them: monai_kd.engines.distribute(pathways, device)."
+        )

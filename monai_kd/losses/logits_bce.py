@@ -63,8 +63,8 @@ class LogitsBCELoss(nn.Module):
         if self.softmax:
             if student.shape[1] == 1:
                 raise ValueError(
-                    f"LogitsBCELoss(softmax=True) got logits of one channel, shape {tuple(student.shape)}: there are no "
-                    "other classes. Use LogitsBCELoss() for a sigmoid head."
+                    f"LogitsBCELoss(softmax=True) got logits of one channel, shape {tuple(student.shape)}: there are "
+                    "no other classes. Use LogitsBCELoss() for a sigmoid head."
                 )
             student, teacher = _one_against_rest(student), _one_against_rest(teacher)
         return self.temperature**2 * F.binary_cross_entropy_with_logits(student, teacher.sigmoid())

@@ -108,8 +108,10 @@ def main() -> None:
     timers["teacher forward"] = teacher_forward
     rounds = [{name: timer() for name, timer in timers.items()} for _ in range(arguments.rounds + 2)][2:]
 
-    print(f"torch {torch.__version__}, monai {monai.__version__}, {platform.processor() or platform.machine()}, {device}, ")
-    print(f"{arguments.threads} threads, batch {arguments.batch} of {arguments.side}×{arguments.side}, median of rounds\n")
+    print(f"torch {torch.__version__}, monai {monai.__version__}, {platform.machine()}, {device},")
+    print(
+        f"{arguments.threads} threads, batch {arguments.batch} of {arguments.side}×{arguments.side}, median of rounds\n"
+    )
     print("| step | ms (p10–p90) | (step − teacher forward) / plain |")
     print("| --- | --- | --- |")
     for name in timers:

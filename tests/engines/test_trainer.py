@@ -243,7 +243,9 @@ def test_teacher_with_other_channels_is_refused_before_any_step():
     student = unet(4)
     before = copy.deepcopy(student.state_dict())
     teacher = UNet(2, 1, 3, channels=(8, 16), strides=(2,))
-    with pytest.raises(ValueError, match=r"'logits': student feature is \(2, 2, 16, 16\) but teacher feature is \(2, 3"):
+    with pytest.raises(
+        ValueError, match=r"'logits': student feature is \(2, 2, 16, 16\) but teacher feature is \(2, 3"
+    ):
         make(logits(), student, teacher=teacher).run()
     assert all(torch.equal(value, before[key]) for key, value in student.state_dict().items())
 
@@ -261,7 +263,10 @@ def test_adapter_weights_outside_the_checkpoint_are_refused(tmp_path):
     with pytest.raises(ValueError, match="Add 'pathways' to its save_dict"):
         make(pathways, student, optimizer=optimizer, train_handlers=[CheckpointSaver(str(tmp_path), state)])
     make(
-        pathways, student, optimizer=optimizer, train_handlers=[CheckpointSaver(str(tmp_path), {**state, "p": pathways})]
+        pathways,
+        student,
+        optimizer=optimizer,
+        train_handlers=[CheckpointSaver(str(tmp_path), {**state, "p": pathways})],
     )
 
 
