@@ -16,10 +16,10 @@ __all__ = ["StudentUNet"]
 
 
 class StudentUNet(nn.Module):
-    """Small residual U-Net that answers in a third of the time of the usual small networks, on one CPU thread.
+    """Small residual U-Net made for Dice per millisecond on one CPU thread.
 
-    The first convolution halves the resolution and nothing but the logits ever returns to it, every level costs about
-    as much as the one above, and skips are added, not concatenated. ``docs/networks.md`` has the measurements.
+    The first convolution halves the resolution and nothing but the logits ever returns to it; each level has one
+    residual 3-wide convolution; skips are added, not concatenated. ``docs/networks.md`` has the measurements.
 
     Layers for a pathway, by name: ``"encoder"`` is the deepest feature, ``"encoder.levels.0"`` … are its levels from
     the highest resolution down, ``"decoder.levels.0"`` … those of the decoder from the deepest up, ``"decoder"`` is the
