@@ -9,6 +9,8 @@ import logging
 import statistics
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,14 +97,14 @@ class _Bundle:
 
 def run_demo(output_dir: Path, bundle_root: Path, seed: int, epochs: int, console: Console) -> None:
     """
-    Make phantoms, train and evaluate the three models by the bundle, and write ``table.md`` and ``report.png``.
+    Make phantoms, train and evaluate the three models by the bundle, print a table and write ``report.png``.
 
     What is there already is used again: phantoms, finished trainings, and a killed one from its last epoch.
 
     Args:
         output_dir: folder of everything the demo writes.
         bundle_root: the bundle's folder.
-        seed: of phantoms and training.
+        seed: of training; the phantoms are always the same.
         epochs: of every training.
         console: where progress and table are printed.
 
@@ -111,8 +113,6 @@ def run_demo(output_dir: Path, bundle_root: Path, seed: int, epochs: int, consol
     """
     if not (bundle_root / "configs" / "train.json").is_file():
         raise FileNotFoundError(f"No bundle at '{bundle_root}'. Run from the repository's root, or give --bundle-root.")
-    logging.disable(logging.WARNING)
-    warnings.simplefilter("ignore")
     phantoms = output_dir / "phantoms"
     runs = output_dir / f"seed-{seed}"
     teacher = Model("Teacher", "train_teacher", ("evaluate", "teacher"), runs / "teacher")
@@ -122,7 +122,7 @@ def run_demo(output_dir: Path, bundle_root: Path, seed: int, epochs: int, consol
         Model("Student distilled", "train", ("evaluate",), runs / "distilled"),
     ]
     bundle = _Bundle(bundle_root, console, dataset_dir=str(phantoms), device=torch.device("cpu"), **SETTINGS)
-    with bundle.progress as progress:
+    with _quiet(), bundle.progress as progress:
         if not phantoms.is_dir():
             task = progress.add_task("Phantoms", total=PHANTOMS, note="synthetic images")
             write_phantoms(phantoms, PHANTOMS, progress=lambda done: progress.update(task, completed=done))
@@ -133,10 +133,22 @@ def run_demo(output_dir: Path, bundle_root: Path, seed: int, epochs: int, consol
     _report(models, networks, phantoms, output_dir, console)
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the log lines and warnings of libraries, which would tear the progress display."""
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
 def _report(models: list[Model], networks: list[nn.Module], phantoms: Path, output_dir: Path, console: Console) -> None:
     sizes = [sum(p.numel() for p in network.parameters()) for network in networks]
-    table = Table(title="Held-out phantoms", caption="± is the standard deviation over the images.")
-    for column in ("Model", "Parameters", "Of the teacher's", "Dice (%)", "HD95 (pixels)", "ms per image, one thread"):
+    table = Table(caption="Test images: mean ± standard deviation; HD95 in pixels; ms per image on one CPU thread")
+    for column in ("Model", "Parameters", "Ratio", "Dice (%)", "HD95", "ms"):
         table.add_column(column, justify="left" if column == "Model" else "right")
     for model, network, size in zip(models, networks, sizes, strict=True):
         summary = json.loads((model.folder / "evaluation" / "summary.json").read_text())
