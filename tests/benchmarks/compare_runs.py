@@ -54,14 +54,10 @@ def main() -> None:
             change += [100 * (distilled[key] - alone[key]) for key in alone]
         error = np.std(change, ddof=1) / np.sqrt(len(change))
         gap = means["teacher"] - means["student"]
-        share = (
-            f"; {100 * (means['distilled'] - means['student']) / gap:.0f} % of the gap to the teacher"
-            if gap > 0
-            else ""
-        )
+        share = f"; {100 * (means['distilled'] - means['student']) / gap:.0f} % of the gap to the teacher"
         verdicts.append(
-            f"{data}: distilled − alone {np.mean(change):+.1f} ± {error:.1f} Dice points over {len(change)} test images "
-            f"(standard error), Wilcoxon p = {wilcoxon(change).pvalue:.3f}{share}."
+            f"{data}: distilled minus alone {np.mean(change):+.1f} ± {error:.1f} Dice points over {len(change)} test "
+            f"images (standard error), Wilcoxon p = {wilcoxon(change).pvalue:.3f}{share if gap > 0 else ''}."
         )
     print("\n" + "\n".join(verdicts))
 
