@@ -4,9 +4,9 @@ Set the evaluations of several runs side by side.
 
     python tests/benchmarks/compare_runs.py RUNS
 
-RUNS holds ``<data>-<split>/<model>/evaluation/scores.csv`` with the models teacher, student and distilled. For each data
-set: every split's mean Dice, their mean ± standard deviation over the splits, and the paired difference between the
-student distilled and alone over all test images with its standard error and Wilcoxon's p.
+RUNS holds ``<data>-<split>/<model>/evaluation/scores.csv`` with the models teacher, student and distilled. For each
+data set: every split's mean Dice, their mean ± standard deviation over the splits, and the paired difference between
+the student distilled and alone over all test images with its standard error and Wilcoxon's p.
 """
 
 from __future__ import annotations
