@@ -84,6 +84,7 @@ def test_python(page, workplace, monkeypatch):
     if "data/phantoms" in page.read_text() and not Path("data/phantoms").exists():
         write_phantoms("data/phantoms", count=16)
     names = {"__name__": "docs"}
+    assert blocks(page, "python")
     for block in blocks(page, "python"):
         exec(compile(block, page.name, "exec"), names)
     if page.name == "extend.md":

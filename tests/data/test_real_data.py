@@ -20,7 +20,7 @@ def folder():
     return Path(os.environ["MONAI_KD_DATA"])
 
 
-def require_sound(splits, records, content):
+def check_sound(splits, records, content):
     for split in splits:
         assert sorted(key for ids in split.values() for key in ids) == [record["id"] for record in records]
         require_no_leak(split, records, content, "split")
@@ -35,7 +35,7 @@ def test_breast(folder):
     assert len(set(content.values())) == 252
     splits = random_splits(records, content=content)
     assert [len(split["test"]) for split in splits] == [51, 51, 51]
-    require_sound([*splits, *k_folds(records, content=content)], records, content)
+    check_sound([*splits, *k_folds(records, content=content)], records, content)
 
 
 def test_breast_with_other_masks(folder):
@@ -57,7 +57,7 @@ def test_bus_bra(folder):
         assert len(folds) == k
         assert sum(len(split["test"]) for split in folds) == 209
         splits += folds
-    require_sound(splits, records, content)
+    check_sound(splits, records, content)
 
 
 def test_both_together_are_ambiguous(folder):

@@ -35,7 +35,7 @@ def sizes(split):
     return tuple(len(split[part]) for part in ("training", "validation", "test"))
 
 
-def require_sound(split, records, content=None):
+def check_sound(split, records, content=None):
     """Each image once, and no patient and no content in two parts."""
     part_of = {key: part for part, ids in split.items() for key in ids}
     assert sorted(key for ids in split.values() for key in ids) == sorted(record["id"] for record in records)
@@ -52,7 +52,7 @@ def test_paper_protocol():
     splits = random_splits(records)
     assert len(splits) == 3
     for split in splits:
-        require_sound(split, records)
+        check_sound(split, records)
         assert len(split["test"]) == 33
         assert len(split["training"]) + len(split["validation"]) == 130
     assert len({tuple(split["test"]) for split in splits}) == 3
@@ -64,7 +64,7 @@ def test_paper_protocol_with_dataset_a_duplicates():
     for first, second in (("032", "040"), ("033", "042"), ("153", "159"), ("154", "160")):
         content[second] = content[first]
     for split in random_splits(records, number=20, content=content):
-        require_sound(split, records, content)
+        check_sound(split, records, content)
         assert len(split["test"]) == 33
 
 
@@ -73,9 +73,9 @@ def test_duplicates_are_found_and_kept_together_from_files(tmp_path):
     records = read_dataset(tmp_path)
     content = check_dataset(records)
     for seed in range(15):
-        require_sound(partition_ids(tmp_path, seed), records, content)
+        check_sound(partition_ids(tmp_path, seed), records, content)
         for split in k_folds(records, k=4, seed=seed, content=content):
-            require_sound(split, records, content)
+            check_sound(split, records, content)
 
 
 def partition_ids(root, seed):
@@ -87,7 +87,7 @@ def partition_ids(root, seed):
 def test_patients_stay_together(per_patient, seed):
     records = make_records(100, per_patient)
     for split in [*random_splits(records, seed=seed), *k_folds(records, k=4, seed=seed)]:
-        require_sound(split, records)
+        check_sound(split, records)
 
 
 def test_chains_of_patients_and_duplicates_are_one_group():
@@ -109,7 +109,7 @@ def test_patient_of_several_pathologies_is_kept_whole():
     for record in records[::2]:
         record["pathology"] = "normal"
     for split in random_splits(records):
-        require_sound(split, records)
+        check_sound(split, records)
 
 
 def test_each_image_is_a_test_image_once():
@@ -170,7 +170,7 @@ def test_folds_of_unequal_patients_are_balanced(seed):
 @pytest.mark.parametrize("count", [3, 4, 5])
 def test_fewest_images_fill_every_part(count):
     for split in random_splits(make_records(count), number=10):
-        require_sound(split, make_records(count))
+        check_sound(split, make_records(count))
 
 
 @pytest.mark.parametrize("k", [5, 10])
@@ -178,5 +178,5 @@ def test_official_folds(tmp_path, k):
     records = read_dataset(make_bus_bra(tmp_path, patients=30))
     folds = read_official_folds(tmp_path, k)
     for index, split in enumerate(official_folds(records, tmp_path, k)):
-        require_sound(split, records)
+        check_sound(split, records)
         assert split["test"] == sorted(key for key, fold in folds.items() if fold == index + 1)

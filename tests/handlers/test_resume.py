@@ -38,7 +38,7 @@ def two_epochs(tmp_path):
     return tmp_path
 
 
-def refused(run: Run, match: str) -> None:
+def check_refused(run: Run, match: str) -> None:
     with pytest.raises(ValueError, match=match) as error:
         run.train()
     assert "\n" not in str(error.value)
@@ -116,12 +116,16 @@ def test_another_number_of_epochs_is_refused(tmp_path, max_epochs, finished):
         break_off(build(tmp_path), 2 * EPOCH_LENGTH + 1)
     run = build(tmp_path, max_epochs=max_epochs)
     before = run.objects["network"][0].weight.clone()
-    refused(run, rf"last\.pt' .*max_epochs=4, .*max_epochs={max_epochs}: .*same max_epochs.*output_dir.*resume=False")
+    check_refused(
+        run, rf"last\.pt' .*max_epochs=4, .*max_epochs={max_epochs}: .*same max_epochs.*output_dir.*resume=False"
+    )
     assert torch.equal(run.objects["network"][0].weight, before)
 
 
 def test_other_amount_of_data_is_refused(two_epochs):
-    refused(build(two_epochs, images=8), r"last\.pt' .*epoch_length=3, .*epoch_length=4: .*same data and batch size")
+    check_refused(
+        build(two_epochs, images=8), r"last\.pt' .*epoch_length=3, .*epoch_length=4: .*same data and batch size"
+    )
 
 
 DAMAGES = {
@@ -136,13 +140,13 @@ DAMAGES = {
 def test_damaged_file_is_refused(two_epochs, damage):
     last = two_epochs / "last.pt"
     last.write_bytes(damage(last.read_bytes()))
-    refused(build(two_epochs), r"last\.pt' is no state of a run \(.*\)\. Remove it")
+    check_refused(build(two_epochs), r"last\.pt' is no state of a run \(.*\)\. Remove it")
 
 
 @pytest.mark.parametrize("content", [{}, [], {"objects": {}}], ids=repr)
 def test_other_kind_of_file_is_refused(tmp_path, content):
     torch.save(content, tmp_path / "last.pt")
-    refused(build(tmp_path), r"last\.pt' .*(no state of a run|another kind of run)")
+    check_refused(build(tmp_path), r"last\.pt' .*(no state of a run|another kind of run)")
 
 
 def test_file_is_never_executed(tmp_path):
@@ -151,16 +155,18 @@ def test_file_is_never_executed(tmp_path):
             return Path.touch, (tmp_path / "executed",)
 
     torch.save({"objects": Evil()}, tmp_path / "last.pt")
-    refused(build(tmp_path), r"last\.pt' is no state of a run \(UnpicklingError")
+    check_refused(build(tmp_path), r"last\.pt' is no state of a run \(UnpicklingError")
     assert not (tmp_path / "executed").exists()
 
 
 def test_state_of_another_network_is_refused(two_epochs):
-    refused(build(two_epochs, width=5), r"last\.pt' does not fit 'network' of this run: .*0\.weight.*resume=False")
+    check_refused(
+        build(two_epochs, width=5), r"last\.pt' does not fit 'network' of this run: .*0\.weight.*resume=False"
+    )
 
 
 def test_state_of_other_objects_is_refused(two_epochs):
-    refused(
+    check_refused(
         build(two_epochs, extra_objects=("discriminator",)),
         r"last\.pt' holds \['best', .*'pathways'\], but this run resumes \[.*'discriminator'.*another output folder",
     )
@@ -168,6 +174,6 @@ def test_state_of_other_objects_is_refused(two_epochs):
 
 def test_unwritable_folder_is_refused(tmp_path):
     (tmp_path / "file").touch()
-    refused(
+    check_refused(
         build(tmp_path, last="file/last.pt"), r"Cannot write to the folder '.*/file': .*Choose one that is writable"
     )
