@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.data.layout_fixtures import make_breast
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
@@ -51,10 +53,14 @@ def run(command, monkeypatch):
         done = subprocess.run(arguments, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-3000:]
         return
-    assert words[:2] == ["python", "-m"], f"the test does not know how to run: {command}"
-    monkeypatch.setattr(sys, "argv", words[2:])
+    module = words[1] == "-m"
+    assert words[0] == "python", f"the test does not know how to run: {command}"
+    monkeypatch.setattr(sys, "argv", words[2:] if module else words[1:])
     try:
-        runpy.run_module(words[2], run_name="__main__", alter_sys=True)
+        if module:
+            runpy.run_module(words[2], run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(str(ROOT / words[1]), run_name="__main__")
     except SystemExit as end:
         assert not end.code, command
 
@@ -65,6 +71,8 @@ def test_commands(page, workplace, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
     if not Path("data/phantoms").exists() and page.name != "README.md":
         run("python -m monai_kd data phantom data/phantoms", monkeypatch)
+    if "data/BrEaST" in page.read_text():
+        make_breast(Path("data/BrEaST"), cases=range(1, 25))
     for block in blocks(page, "bash"):
         for command in block.strip().splitlines():
             if "data phantom" in command and Path("data/phantoms").exists():

@@ -114,4 +114,5 @@ class ScoresHandler:
         with atomic_write(self.output_dir / "summary.json") as temporary:
             temporary.write_text(json.dumps(summary, indent=2) + "\n")
         for column, row in summary.items():
-            engine.logger.info(f"{column}: mean {row['mean']}, standard deviation {row['std']}, {row['images']} images")
+            mean, std = ("–" if row[key] is None else f"{row[key]:.4f}" for key in ("mean", "std"))
+            engine.logger.info(f"{column}: {mean} ± {std} over {row['images']} images")
