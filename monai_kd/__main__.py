@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
 app = typer.Typer(
@@ -60,8 +61,14 @@ def main() -> None:
     """Run the command line; what a user can mend is one line, not a traceback."""
     try:
         app()
-    except (ValueError, FileNotFoundError) as error:
-        console.print(f"[bold red]Error:[/] {error}", markup=True)
+    except Exception as error:
+        cause: BaseException | None = error
+        # MONAI wraps what goes wrong in a config into errors of its own.
+        while cause is not None and not isinstance(cause, (ValueError, OSError, ImportError)):
+            cause = cause.__cause__
+        if cause is None:
+            raise
+        Console(stderr=True, soft_wrap=True).print(f"[bold red]Error:[/] {escape(str(cause))}")
         raise SystemExit(1) from error
 
 

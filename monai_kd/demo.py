@@ -114,7 +114,7 @@ def run_demo(output_dir: Path, bundle_root: Path, seed: int, epochs: int, consol
     if not (bundle_root / "configs" / "train.json").is_file():
         raise FileNotFoundError(f"No bundle at '{bundle_root}'. Run from the repository's root, or give --bundle-root.")
     phantoms = output_dir / "phantoms"
-    runs = output_dir / f"seed-{seed}"
+    runs = output_dir / f"seed-{seed}-epochs-{epochs}"
     teacher = Model("Teacher", "train_teacher", ("evaluate", "teacher"), runs / "teacher")
     models = [
         teacher,

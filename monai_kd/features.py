@@ -79,7 +79,7 @@ class FeatureHooks:
 
     def __init__(self, network: nn.Module, layers: Iterable[str], copy: bool = False) -> None:
         self._network = unwrap(network)
-        self._compiled = unwrap(network) is not network and hasattr(network, "_orig_mod")
+        self._compiled = any(hasattr(module, "_orig_mod") for module in network.modules())
         self._modules = {layer: _find(self._network, layer) for layer in dict.fromkeys(layers)}
         self._copy = copy
         self.listening = True

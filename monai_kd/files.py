@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,8 +62,10 @@ def atomic_write(path: str | PathLike[str]) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+        remedy = "Free some space" if full else "Choose another place"
         raise ValueError(
-            f"Writing '{path}' failed: {error.strerror or error}. Free some space; a former file is still there."
+            f"Writing '{path}' failed: {error.strerror or error}. {remedy}; a former file is still there."
         ) from error
     finally:
         temporary.unlink(missing_ok=True)

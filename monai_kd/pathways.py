@@ -14,6 +14,12 @@ from monai_kd.losses.precision import full_precision
 __all__ = ["Pathway", "Pathways"]
 
 
+@full_precision
+def _evaluate(loss: nn.Module, *features: torch.Tensor, **extra: torch.Tensor) -> torch.Tensor:
+    value: torch.Tensor = loss(*features, **extra).mean()
+    return value
+
+
 def _names(layer: str | Sequence[str]) -> tuple[str, ...]:
     return (layer,) if isinstance(layer, str) else tuple(layer)
 
@@ -42,7 +48,8 @@ class Pathway(nn.Module):
         teacher_layer: the teacher's layer. Defaults to the same name as ``student_layer``.
         student_adapter: a module that brings the student's feature to the teacher's shape; its weights are trained.
             A list gives one for each layer.
-        teacher_adapter: a module applied to the teacher's feature.
+        teacher_adapter: a module applied to the teacher's feature; frozen, in evaluation mode, since student and
+            teacher adapters trained together could both shrink to nothing.
         weight: factor of this term in the total loss.
 
     Raises:
@@ -75,7 +82,18 @@ class Pathway(nn.Module):
         self.loss = loss
         self.student_adapters = _adapters(student_adapter, len(self.student_layers), "student_adapter")
         self.teacher_adapters = _adapters(teacher_adapter, len(self.teacher_layers), "teacher_adapter")
+        self.teacher_adapters.requires_grad_(False).eval()
         self.weight = weight
+
+    def extra_repr(self) -> str:
+        """What makes this pathway, beside its modules."""
+        return f"student_layer={self.student_layers}, teacher_layer={self.teacher_layers}, weight={self.weight}"
+
+    def train(self, mode: bool = True) -> Pathway:
+        """Set training mode; the teacher's adapters stay in evaluation mode."""
+        super().train(mode)
+        self.teacher_adapters.eval()
+        return self
 
     def forward(
         self,
@@ -96,13 +114,13 @@ class Pathway(nn.Module):
                 f"{type(self.loss).__name__} uses {missing}, but the batch holds {sorted(batch)}. "
                 "Add the missing entries to the data dictionaries."
             )
-        extra = {key: plain(batch[key]) for key in uses}
         terms = []
         for i, (student_layer, teacher_layer) in enumerate(zip(self.student_layers, self.teacher_layers, strict=True)):
             student_feature = self.student_adapters[i](plain(student[student_layer]))
             teacher_feature = self.teacher_adapters[i](plain(teacher[teacher_layer]))
             self._check(student_feature, teacher_feature)
-            terms.append(full_precision(self.loss)(student_feature, teacher_feature, **extra).mean())
+            extra = {key: plain(batch[key]).to(student_feature.device) for key in uses}
+            terms.append(_evaluate(self.loss, student_feature, teacher_feature, **extra))
         return self.weight * torch.stack(terms).mean()
 
     def _check(self, student: torch.Tensor, teacher: torch.Tensor) -> None:

@@ -47,7 +47,7 @@ def test_user_errors_are_one_line(tmp_path, monkeypatch, capsys):
         monkeypatch.setattr("sys.argv", ["monai_kd", *arguments])
         with pytest.raises(SystemExit) as end:
             command_line.main()
-        printed = capsys.readouterr().out
+        printed = capsys.readouterr().err
         assert end.value.code == 1
         assert "Error: " in printed and message in printed and "Traceback" not in printed
 

@@ -20,8 +20,11 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
 # Commands are run as written; only what costs time is added at their end.
 SMALL = {
     "phantom": ["--count", "16"],
+    "bundle": [
+        *("--device", "$torch.device('cpu')", "--spatial_size", "[32,32]"),
+        *("--teacher_channels", "[4,4,6,6]", "--student_channels", "[2,4,4]"),
+    ],
     "train": ["--max_epochs", "1", "--batch_size", "4"],
-    "sizes": ["--spatial_size", "[32,32]", "--teacher_channels", "[4,4,6,6]", "--student_channels", "[2,4,4]"],
 }
 
 
@@ -35,7 +38,7 @@ def smaller(words):
     if "monai.bundle" not in words:
         return words
     config = words[words.index("--config_file") + 1]
-    return words + SMALL["sizes"] + (SMALL["train"] if "train" in config else [])
+    return words + SMALL["bundle"] + (SMALL["train"] if "train" in config else [])
 
 
 @pytest.fixture(scope="module")

@@ -30,9 +30,17 @@ def list_images(root: str | PathLike[str]) -> list[Record]:
     root = Path(root)
     if not root.exists():
         raise FileNotFoundError(f"No file or folder '{root}'. Correct the path.")
+    try:
+        # Known data sets first: in some, masks lie beside the images.
+        records = [] if root.is_file() else read_dataset(root)
+        unknown = None
+    except ValueError as error:
+        records, unknown = [], error
+    if records:
+        return [{"image": record["image"], "id": record["id"]} for record in records]
     files = [root] if root.is_file() else _images_in(root) or _images_in(root / "images")
     if not files:
-        return [{"image": record["image"], "id": record["id"]} for record in read_dataset(root)]
+        raise unknown or ValueError(f"'{root}' holds no image.")
     if not suffix_of(files[0]):
         raise ValueError(f"'{root}' is in no known format. Convert it to one of {', '.join(SUFFIXES)}.")
     named = by_id(files, lambda file: file.name[: len(file.name) - len(suffix_of(file))], "image")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from monai.config import KeysCollection
+from monai.data import MetaTensor
 from monai.transforms import MapTransform
 from monai.utils import ensure_tuple
 
@@ -23,11 +24,13 @@ class LoadUltrasoundd(MapTransform):
     Args:
         keys: the keys to load; the value is a path, or for a mask a list of paths to be joined.
         mask_keys: those of ``keys`` that are masks.
+        spatial_dims: refuse images of another number of axes. Defaults to None: any.
+        eight_bit: refuse images whose values are not gray values from 0 to 255. Defaults to False.
 
     Raises:
         FileNotFoundError: when a file is missing.
-        ValueError: when a file is no readable image, a mask is not two-level or not of its image's size, an image
-            holds NaN or infinite values, or the record has none of ``keys``.
+        ValueError: when a file is no readable image or not what is expected, a mask is not two-level or not of its
+            image's size, an image holds NaN or infinite values, or the record has none of ``keys``.
 
     Example:
         >>> from pathlib import Path; from tempfile import TemporaryDirectory; from PIL import Image
@@ -39,9 +42,17 @@ class LoadUltrasoundd(MapTransform):
         (torch.Size([1, 40, 30]), 1.0)
     """
 
-    def __init__(self, keys: KeysCollection = ("image", "label"), mask_keys: KeysCollection = ("label",)) -> None:
+    def __init__(
+        self,
+        keys: KeysCollection = ("image", "label"),
+        mask_keys: KeysCollection = ("label",),
+        spatial_dims: int | None = None,
+        eight_bit: bool = False,
+    ) -> None:
         super().__init__(keys, allow_missing_keys=True)
         self.mask_keys = set(ensure_tuple(mask_keys))
+        self.spatial_dims = spatial_dims
+        self.eight_bit = eight_bit
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """The record with tensors in place of paths."""
@@ -50,9 +61,24 @@ class LoadUltrasoundd(MapTransform):
         if not present:
             raise ValueError(f"The record has none of the keys {self.keys}, but {tuple(data)}. Rename its keys.")
         for key in present:
-            loaded[key] = read_mask(data[key]) if key in self.mask_keys else read_image(data[key])
+            loaded[key] = read_mask(data[key]) if key in self.mask_keys else self._image(data[key])
         images = [key for key in present if key not in self.mask_keys]
         for key in present:
             if images and key in self.mask_keys:
                 require_same_size(loaded[key], loaded[images[0]], data[key], data[images[0]])
         return loaded
+
+    def _image(self, path: Any) -> MetaTensor:
+        image = read_image(path)
+        if self.spatial_dims not in (None, image.ndim - 1):
+            raise ValueError(
+                f"{path} has the shape {tuple(image.shape[1:])}, but images of {self.spatial_dims} axes are expected. "
+                "Save each slice or frame as an image of its own."
+            )
+        low, high = float(image.min()), float(image.max())
+        if self.eight_bit and (low < 0 or high > 255 or 0 < high <= 1):
+            raise ValueError(
+                f"{path} holds values from {low:g} to {high:g}, but gray values from 0 to 255 are expected. "
+                "Export it with 8 bits, or scale it."
+            )
+        return image

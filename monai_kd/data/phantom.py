@@ -105,8 +105,10 @@ def _unwritable(folder: Path, error: OSError) -> ValueError:
 
 
 def _write(folder: Path, count: int, seed: int, progress: Callable[[int], object] | None) -> None:
-    from openpyxl import Workbook
-
+    try:
+        from openpyxl import Workbook
+    except ImportError as error:
+        raise ImportError("Phantoms come with a table in .xlsx. Run: pip install openpyxl") from error
     table = Workbook()
     sheet = table.worksheets[0]
     sheet.append(["Image", "Type"])

@@ -34,7 +34,7 @@ def save_mask(mask: MetaTensor, output_dir: str | PathLike[str]) -> Path:
         The file.
 
     Raises:
-        ValueError: When the folder cannot be written to.
+        ValueError: When the folder cannot be written to, or the mask would overwrite its image.
     """
     source = Path(str(mask.meta["filename_or_obj"]))
     suffix = suffix_of(source)
@@ -42,6 +42,8 @@ def save_mask(mask: MetaTensor, output_dir: str | PathLike[str]) -> Path:
     name = source.name[: len(source.name) - len(suffix)]
     kept = suffix if suffix in NIFTI_SUFFIXES else ".png" if suffix in RASTER_SUFFIXES else ".nrrd"
     path = Path(output_dir) / (name + kept)
+    if path.resolve() == source.resolve():
+        raise ValueError(f"The mask of '{source}' would overwrite the image. Choose another output_dir.")
     with atomic_write(path) as temporary:
         if kept == ".png":
             Image.fromarray(np.ascontiguousarray(values.T) * 255).save(temporary, format="PNG")

@@ -9,7 +9,7 @@ from torch.nn.parallel import DistributedDataParallel
 __all__ = ["distribute"]
 
 
-def distribute(module: nn.Module, device: torch.device) -> nn.Module:
+def distribute(module: nn.Module, device: torch.device | str) -> nn.Module:
     """
     Move a module to its device and, in distributed training, wrap it in ``DistributedDataParallel`` if it has weights
     to train (which refuses a module without any). In a single process it is only moved, so one config serves both.
@@ -18,6 +18,7 @@ def distribute(module: nn.Module, device: torch.device) -> nn.Module:
         module: a network or :class:`monai_kd.Pathways`.
         device: this process's device.
     """
+    device = torch.device(device)
     module = module.to(device)
     distributed = dist.is_available() and dist.is_initialized()
     if not distributed or not any(parameter.requires_grad for parameter in module.parameters()):

@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 from monai_kd.engines.loss_terms import add_loss_term
 from monai_kd.features import plain, unwrap
 from monai_kd.handlers.feature_hooks import FeatureHookHandler
+from monai_kd.handlers.resume import ResumeHandler
 from monai_kd.pathways import Pathways
 from monai_kd.teachers import LiveTeacher
 
@@ -48,7 +49,8 @@ class DistillationTrainer(SupervisedTrainer):
 
     Raises:
         ValueError: When a layer does not exist, ``iteration_update`` is given, weights of ``pathways`` are missing
-            from the optimizer or from a checkpoint that resumes it, or are not wrapped for distributed training.
+            from the optimizer or from a checkpoint that resumes it, or are not wrapped for distributed training, or
+            the teacher shares weights with the student.
 
     Example::
 
@@ -86,6 +88,7 @@ class DistillationTrainer(SupervisedTrainer):
         if not isinstance(routes, Pathways):
             raise ValueError(f"pathways is a {type(routes).__name__}. Wrap it: Pathways(logits=Pathway(loss)).")
         _check_weights(pathways, optimizer, train_handlers or ())
+        _check_teacher(teacher, network, optimizer)
         super().__init__(
             network=network, optimizer=optimizer, loss_function=self._supervised_loss, **supervised_trainer_args
         )
@@ -142,6 +145,19 @@ class DistillationTrainer(SupervisedTrainer):
         return moved
 
 
+def _check_teacher(teacher: nn.Module, network: nn.Module, optimizer: Optimizer) -> None:
+    """Freezing the teacher would freeze what the student shares with it."""
+    trained = {id(p) for p in network.parameters()} | {
+        id(p) for group in optimizer.param_groups for p in group["params"]
+    }
+    shared = [name for name, p in unwrap(teacher).named_parameters() if id(p) in trained]
+    if shared:
+        raise ValueError(
+            f"The teacher shares {len(shared)} parameters with the student or the optimizer, such as '{shared[0]}', "
+            "and freezing it would freeze them. Give the teacher a copy: copy.deepcopy(network)."
+        )
+
+
 def _check_weights(pathways: nn.Module, optimizer: Optimizer, handlers: Sequence[Any]) -> None:
     """Weights of adapters and losses that would silently not be trained, saved or kept equal across processes."""
     weights = {name: p for name, p in unwrap(pathways).named_parameters() if p.requires_grad}
@@ -155,11 +171,12 @@ def _check_weights(pathways: nn.Module, optimizer: Optimizer, handlers: Sequence
             "Build it over [*network.parameters(), *pathways.parameters()]."
         )
     for handler in handlers:
-        saved = handler.save_dict.values() if isinstance(handler, CheckpointSaver) else ()
+        is_saver, resumes = isinstance(handler, CheckpointSaver), isinstance(handler, ResumeHandler)
+        saved = list((handler.save_dict if is_saver else handler.objects if resumes else {}).values())
         if optimizer in saved and unwrap(pathways) not in [unwrap(s) for s in saved if isinstance(s, nn.Module)]:
             raise ValueError(
-                "A CheckpointSaver saves the optimizer without the weights of the pathways, so its checkpoint could "
-                "not be resumed. Add 'pathways' to its save_dict."
+                f"A {type(handler).__name__} saves the optimizer without the weights of the pathways, so its "
+                f"checkpoint could not be resumed. Add 'pathways' to its {'save_dict' if is_saver else 'objects'}."
             )
     distributed = dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
     if distributed and not isinstance(pathways, nn.parallel.DistributedDataParallel):

@@ -9,7 +9,9 @@ import torch
 import torch.distributed as dist
 from ignite.handlers.checkpoint import BaseSaveHandler
 from monai.handlers import CheckpointSaver
+from torch import nn
 
+from monai_kd.features import unwrap
 from monai_kd.files import atomic_write
 
 __all__ = ["AtomicCheckpointSaver", "save_atomically"]
@@ -44,7 +46,7 @@ class _AtomicSaveHandler(BaseSaveHandler):
     def __call__(self, checkpoint: Mapping[str, Any], filename: str, metadata: Mapping[str, Any] | None = None) -> None:
         if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
             return
-        path = self.folder / (self.filename or filename)
+        path = self.path(filename)
         save_atomically(checkpoint, path)
         for retired in self._retired:
             if retired != path:
@@ -52,7 +54,10 @@ class _AtomicSaveHandler(BaseSaveHandler):
         self._retired.clear()
 
     def remove(self, filename: str) -> None:
-        self._retired.append(self.folder / (self.filename or filename))
+        self._retired.append(self.path(filename))
+
+    def path(self, filename: str) -> Path:
+        return self.folder / (self.filename or filename)
 
 
 class AtomicCheckpointSaver(CheckpointSaver):
@@ -72,7 +77,8 @@ class AtomicCheckpointSaver(CheckpointSaver):
 
     def __init__(self, save_dir: str, save_dict: dict[str, Any], **checkpoint_saver_args: Any) -> None:
         try:
-            super().__init__(save_dir=save_dir, save_dict=save_dict, **checkpoint_saver_args)
+            plain = {k: unwrap(v) if isinstance(v, nn.Module) else v for k, v in save_dict.items()}
+            super().__init__(save_dir=save_dir, save_dict=plain, **checkpoint_saver_args)
         except OSError as error:
             raise ValueError(
                 f"Cannot write to the folder '{save_dir}': {error.strerror}. Choose one that is writable."
@@ -95,6 +101,15 @@ class AtomicCheckpointSaver(CheckpointSaver):
         """
         Args:
             state_dict: what ``state_dict()`` gave.
+
+        Raises:
+            ValueError: When a checkpoint that it speaks of is gone.
         """
-        if state_dict:
-            super().load_state_dict(state_dict)
+        tracked = self._key_metric_checkpoint
+        if not state_dict or tracked is None:
+            return
+        handler: Any = tracked.save_handler
+        missing = [path for _, name in state_dict["_saved"] if not (path := handler.path(name)).is_file()]
+        if missing:
+            raise ValueError(f"the best checkpoint so far, '{missing[0]}', is gone.")
+        super().load_state_dict(state_dict)

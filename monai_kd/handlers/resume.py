@@ -41,10 +41,12 @@ class ResumeHandler:
             checkpoint saver.
         evaluator: the engine that validates, if any.
         resume: whether to continue from an existing file; otherwise it is overwritten. Defaults to True.
+        settings: what makes this run what it is (data, seed, loss …), by name; compared as text, so that another run
+            never takes this one's state for its own.
 
     Raises:
-        ValueError: At the start, when the file is damaged or belongs to another set of objects, another network or a
-            run of another length; at the end of an epoch, when the file cannot be written (the former one survives).
+        ValueError: At the start, when the file is damaged or belongs to a run of other settings, objects, network or
+            length; at the end of an epoch, when the file cannot be written (the former one survives).
     """
 
     def __init__(
@@ -53,11 +55,13 @@ class ResumeHandler:
         objects: Mapping[str, Any],
         evaluator: Workflow | None = None,
         resume: bool = True,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.path = Path(path)
         self.objects = {k: unwrap(v) if isinstance(v, nn.Module) else v for k, v in objects.items()}
         self.evaluator = evaluator
         self.resume = resume
+        self.settings = {name: str(value) for name, value in (settings or {}).items()}
         self.logger = logging.getLogger(__name__)
 
     def attach(self, engine: Engine) -> None:
@@ -74,6 +78,7 @@ class ResumeHandler:
         scaler = getattr(engine, "scaler", None)
         checkpoint = {
             "objects": {name: obj.state_dict() for name, obj in self.objects.items()},
+            "settings": self.settings,
             "epoch": engine.state.epoch,
             "iteration": engine.state.iteration,
             "max_epochs": engine.state.max_epochs,
@@ -89,6 +94,7 @@ class ResumeHandler:
             return
         state: Any = engine.state
         checkpoint = self._read()
+        self._check_settings(checkpoint)
         self._check_length(checkpoint, engine)
         for name, obj in self.objects.items():
             try:
@@ -124,6 +130,16 @@ class ResumeHandler:
                 "another kind of run. Choose another output folder, or remove it to start afresh."
             )
         return checkpoint
+
+    def _check_settings(self, checkpoint: Mapping[str, Any]) -> None:
+        for name, current in self.settings.items():
+            former = checkpoint["settings"].get(name, "")
+            if former != current:
+                former, current = (textwrap.shorten(text, width=100, placeholder=" …") for text in (former, current))
+                raise ValueError(
+                    f"'{self.path}' was written by a run with another {name}: {former!r} there, {current!r} here. "
+                    "Repeat that run's settings to continue it; another output_dir, or resume=False, to start afresh."
+                )
 
     def _check_length(self, checkpoint: Mapping[str, Any], engine: Engine) -> None:
         lengths = {

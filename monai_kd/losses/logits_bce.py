@@ -28,7 +28,7 @@ class LogitsBCELoss(nn.Module):
     Averaged over samples, channels and positions. It is least, though not zero, when student and teacher agree: what
     remains is the teacher's own entropy.
 
-    Source: the soft-label loss of Owen et al. (2021).
+    Source: the soft labels of Owen et al. (2021), as Behboodi et al. (2025) review them.
 
     Args:
         temperature: divisor of the logits, above 0. Defaults to 1.0.
@@ -50,6 +50,10 @@ class LogitsBCELoss(nn.Module):
         check_temperature(temperature)
         self.temperature = temperature
         self.softmax = softmax
+
+    def extra_repr(self) -> str:
+        """The arguments."""
+        return f"temperature={self.temperature}, softmax={self.softmax}"
 
     @full_precision
     def forward(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:

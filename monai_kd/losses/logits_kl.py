@@ -48,6 +48,10 @@ class LogitsKLLoss(nn.Module):
         self.temperature = temperature
         self.sigmoid = sigmoid
 
+    def extra_repr(self) -> str:
+        """The arguments."""
+        return f"temperature={self.temperature}, sigmoid={self.sigmoid}"
+
     @full_precision
     def forward(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
         """

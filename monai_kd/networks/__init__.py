@@ -2,6 +2,7 @@
 """Networks of this project: the student, and adapters that bring its features to a teacher's shape."""
 
 from monai_kd.networks.channel_adapter import ChannelAdapter
+from monai_kd.networks.check import check_network
 from monai_kd.networks.student_unet import StudentUNet
 
-__all__ = ["ChannelAdapter", "StudentUNet"]
+__all__ = ["ChannelAdapter", "StudentUNet", "check_network"]

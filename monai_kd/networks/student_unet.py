@@ -158,7 +158,7 @@ class _ConvNormAct(nn.Module):
 
 def _norm(norm: str | tuple[str, dict[str, Any]], spatial_dims: int, channels: int) -> nn.Module:
     # Instance norm is group norm with a group per channel, and torch's kernel for the latter is the faster one on CPU.
-    if norm == "instance":
+    if isinstance(norm, str) and norm.lower() == "instance":
         return nn.GroupNorm(channels, channels)
     layer: nn.Module = get_norm_layer(norm, spatial_dims, channels)
     return layer

@@ -18,6 +18,7 @@ TINY = {
     "student_channels": [2, 4, 4],
     "max_epochs": 1,
     "batch_size": 4,
+    "device": "$torch.device('cpu')",
     "use_tensorboard": False,
     "quiet": True,
 }

@@ -33,7 +33,6 @@ def test_the_three_trainings_share_all_that_is_not_theirs():
         "loss",
         "lr_scheduler",
         "validate",
-        "initialize",
         "device",
         "amp",
     ):
@@ -249,17 +248,12 @@ def test_an_unwritable_output_folder_is_found_before_anything_else(name, tmp_pat
             {"pathways#logits#student_layer": "encoder.level.0", "pathways#logits#teacher_layer": ""},
             r"No layer 'encoder\.level\.0' in StudentUNet\. Closest: 'encoder\.levels\.0'",
         ),
-        ({"teacher_def#out_channels": 3}, r"another network than this UNet"),
-        ({"network_def#out_channels": 1, "teacher_def#out_channels": 1, "teacher_checkpoint": "one"}, r"one channel"),
+        ({"teacher_def#out_channels": 3}, r"UNet gives \(1, 3, 32, 32\).*Set its out_channels to 2"),
+        ({"network_def#out_channels": 1}, r"StudentUNet gives \(1, 1, 32, 32\).*one channel for each of 2 classes"),
+        ({"spatial_size": [36, 36]}, r"UNet cannot take an image of shape \(1, 1, 36, 36\)"),
     ],
 )
 def test_what_a_user_can_get_wrong_is_one_clear_error(arguments, cause, phantoms, teacher, tmp_path):
-    if arguments.get("teacher_checkpoint") == "one":  # a teacher of one channel, as its student
-        from monai.networks.nets import UNet
-
-        one = UNet(2, 1, 1, channels=TINY["teacher_channels"], strides=[2, 2, 2], num_res_units=2)
-        torch.save(one.state_dict(), tmp_path / "one.pt")
-        arguments = {**arguments, "teacher_checkpoint": str(tmp_path / "one.pt"), "loss": {"_target_": "DiceLoss"}}
     paths = {"output_dir": str(tmp_path / "o"), "checkpoint": str(tmp_path / "o" / "model.pt")}
     with pytest.raises(RuntimeError) as caught:
         run_bundle("train", **{"dataset_dir": phantoms, "teacher_checkpoint": teacher, **paths, **arguments})
@@ -269,3 +263,26 @@ def test_what_a_user_can_get_wrong_is_one_clear_error(arguments, cause, phantoms
         error = error.__cause__
     assert any(re.search(cause, text) for text in causes), causes
     assert not (tmp_path / "o" / "model.pt").exists()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"learning_rate": 0.5}, {"seed": 5}, {"fold": 1}, {"pathways#logits#loss#temperature": 2.0}],
+    ids=lambda other: next(iter(other)),
+)
+def test_another_run_never_takes_this_ones_result_for_its_own(other, phantoms, teacher, tmp_path):
+    paths = {"output_dir": str(tmp_path), "checkpoint": str(tmp_path / "model.pt")}
+    common = {"dataset_dir": phantoms, "teacher_checkpoint": teacher, **paths}
+    run_bundle("train", **common)
+    with pytest.raises(RuntimeError) as caught:
+        run_bundle("train", **{**common, **other})
+    assert re.search(r"last\.pt' was written by a run with another .*resume=False", str(caught.value.__cause__))
+
+
+def test_a_finished_run_without_its_checkpoint_is_refused(phantoms, teacher, tmp_path):
+    paths = {"output_dir": str(tmp_path), "checkpoint": str(tmp_path / "model.pt")}
+    run_bundle("train", dataset_dir=phantoms, teacher_checkpoint=teacher, **paths)
+    (tmp_path / "model.pt").unlink()
+    with pytest.raises(RuntimeError) as caught:
+        run_bundle("train", dataset_dir=phantoms, teacher_checkpoint=teacher, **paths)
+    assert re.search(r"best checkpoint so far, '.*model\.pt', is gone", str(caught.value.__cause__))

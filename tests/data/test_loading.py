@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import nibabel
 import numpy as np
 import pytest
 import torch
@@ -100,3 +101,20 @@ def test_geometry_is_inverted(record):
     data["pred"] = data["image"].clone()
     back = Invertd("pred", transforms, orig_keys="image")(data)["pred"]
     np.testing.assert_array_equal(back.numpy()[0], speckle(1))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.full((8, 8), 4095, dtype=np.uint16), "holds values from 4095 to 4095"),
+        (np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8), "holds values from 0 to 1"),
+        (np.full((8, 8), -3.0, dtype=np.float32), "holds values from -3"),
+        (np.zeros((8, 8, 4), dtype=np.uint8), r"has the shape \(8, 8, 4\), but images of 2 axes"),
+    ],
+)
+def test_what_a_pipeline_does_not_expect_is_refused(tmp_path, values, message):
+    path = tmp_path / "a.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), path)
+    LoadUltrasoundd("image")({"image": str(path)})
+    with pytest.raises(ValueError, match=rf"a\.nii\.gz {message}"):
+        LoadUltrasoundd("image", spatial_dims=2, eight_bit=True)({"image": str(path)})

@@ -7,6 +7,7 @@ from PIL import Image
 
 from monai_kd.data import SaveMaskd, list_images, save_mask
 from monai_kd.data.images import read_image
+from tests.data.layout_fixtures import make_breast
 
 AFFINE = np.array([[-0.1, 0, 0, 5], [0, 0.2, 0, 7], [0, 0, 1, 9], [0, 0, 0, 1.0]])
 
@@ -58,6 +59,21 @@ def test_unwritable_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match=r"Cannot write to the folder '.*file"):
         SaveMaskd("pred", tmp_path / "file" / "masks")({"pred": image})
+
+
+def test_mask_never_overwrites_its_image(tmp_path):
+    path = write(tmp_path / "a.png")
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"a\.png' would overwrite the image"):
+        save_mask(read_image(path), tmp_path)
+    assert path.read_bytes() == before
+
+
+def test_masks_beside_images_are_not_listed_as_images(tmp_path):
+    make_breast(tmp_path)
+    listed = list_images(tmp_path / "BrEaST-Lesions_USG-images_and_masks")
+    assert [record["id"] for record in listed] == [record["id"] for record in list_images(tmp_path)]
+    assert not any("tumor" in record["image"] for record in listed)
 
 
 def test_images_are_listed_of_a_file_a_folder_and_a_data_set(tmp_path):

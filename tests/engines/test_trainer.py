@@ -13,6 +13,7 @@ from monai.networks.nets import UNet
 from torch import nn
 
 from monai_kd import DistillationTrainer, LogitsKLLoss, Pathway, Pathways, add_loss_term, loss_terms
+from monai_kd.handlers import ResumeHandler
 
 CPU = torch.device("cpu")
 SUPERVISED = DiceCELoss(softmax=True, to_onehot_y=True)
@@ -268,6 +269,31 @@ def test_adapter_weights_outside_the_checkpoint_are_refused(tmp_path):
         optimizer=optimizer,
         train_handlers=[CheckpointSaver(str(tmp_path), {**state, "p": pathways})],
     )
+
+
+def test_adapter_weights_outside_the_state_of_a_resumable_run_are_refused(tmp_path):
+    student, pathways = unet(4), hidden()
+    optimizer = torch.optim.SGD([*student.parameters(), *pathways.parameters()], 0.1)
+    handler = ResumeHandler(tmp_path / "last.pt", {"network": student, "optimizer": optimizer})
+    with pytest.raises(ValueError, match=r"A ResumeHandler saves the optimizer .*Add 'pathways' to its objects"):
+        make(pathways, student, optimizer=optimizer, train_handlers=[handler])
+
+
+def test_teacher_that_shares_weights_with_the_student_is_refused():
+    student = unet(4)
+    before = [p.requires_grad for p in student.parameters()]
+    with pytest.raises(ValueError, match=r"The teacher shares \d+ parameters with the student"):
+        make(logits(), student, teacher=nn.Sequential(student, nn.Conv2d(2, 2, 1)))
+    assert [p.requires_grad for p in student.parameters()] == before
+
+
+def test_teacher_adapter_stays_as_it_was():
+    adapter = nn.Sequential(nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2), nn.Dropout(0.5))
+    before = copy.deepcopy(adapter.state_dict())
+    student = unet(4)
+    pathways = Pathways(logits=Pathway(nn.MSELoss(), teacher_adapter=adapter))
+    make(pathways, student, optimizer=torch.optim.SGD(student.parameters(), 0.1)).run()
+    assert all(torch.equal(value, before[key]) for key, value in adapter.state_dict().items())
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="MONAI's amp needs a CUDA device")

@@ -189,3 +189,14 @@ def test_folder_that_cannot_be_made_is_refused(tmp_path):
         ValueError, match=r"Cannot write to the folder '.*/file/models': .* Choose one that is writable"
     ):
         AtomicCheckpointSaver(str(tmp_path / "file" / "models"), {"model": Weights()}, save_final=True)
+
+
+def test_compiled_network_is_saved_under_its_own_names(tmp_path):
+    network = torch.nn.Linear(2, 2)
+    saver = AtomicCheckpointSaver(
+        str(tmp_path), {"model": torch.compile(network)}, save_final=True, final_filename="model.pt"
+    )
+    engine = Engine(lambda engine, batch: None)
+    saver.attach(engine)
+    engine.run([0])
+    assert torch.load(tmp_path / "model.pt", weights_only=True).keys() == network.state_dict().keys()
