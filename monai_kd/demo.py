@@ -200,10 +200,12 @@ def _milliseconds(network: nn.Module) -> float:
     torch.set_num_threads(1)
     image = torch.rand(1, 1, *SETTINGS["spatial_size"])
     times = []
-    with torch.inference_mode():
-        for _ in range(60):
-            start = time.perf_counter()
-            network.eval()(image)
-            times.append(1000 * (time.perf_counter() - start))
-    torch.set_num_threads(threads)
+    try:
+        with torch.inference_mode():
+            for _ in range(60):
+                start = time.perf_counter()
+                network.eval()(image)
+                times.append(1000 * (time.perf_counter() - start))
+    finally:
+        torch.set_num_threads(threads)
     return statistics.median(times[10:])

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from monai_kd.data import write_phantoms
 from tests.data.layout_fixtures import make_breast
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BUNDLE = Path("bundles", "breast_ultrasound_segmentation")
+PAGES = [ROOT / "README.md", ROOT / BUNDLE / "docs" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
 # Commands are run as written; only what costs time is added at their end.
 SMALL = {
@@ -42,7 +44,7 @@ def smaller(words):
 
 
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory):
+def checkout(tmp_path_factory):
     """A folder with the bundle in it, where all commands of the docs are run one after the other."""
     folder = tmp_path_factory.mktemp("docs")
     shutil.copytree(ROOT / "bundles", folder / "bundles", ignore=shutil.ignore_patterns("runs", "*.pt"))
@@ -69,11 +71,16 @@ def run(command, monkeypatch):
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "bash")], ids=lambda page: page.name)
-def test_commands(page, workplace, monkeypatch):
-    monkeypatch.chdir(workplace)
+def test_commands(page, checkout, monkeypatch):
+    home = checkout / BUNDLE if page.parent.parent.name == BUNDLE.name else checkout
+    monkeypatch.chdir(home)
+    if home != checkout:  # its commands are for the bundle's own folder, with the images in data/
+        for folder in ("models", "runs"):
+            shutil.rmtree(folder, ignore_errors=True)
+        write_phantoms("data", count=16)
     monkeypatch.setenv("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
-    if not Path("data/phantoms").exists() and page.name != "README.md":
-        run("python -m monai_kd data phantom data/phantoms", monkeypatch)
+    if "data/phantoms" in page.read_text() and not Path("data/phantoms").exists():
+        write_phantoms("data/phantoms", count=16)
     if "data/BrEaST" in page.read_text():
         make_breast(Path("data/BrEaST"), cases=range(1, 25))
     for block in blocks(page, "bash"):
@@ -87,10 +94,8 @@ def test_commands(page, workplace, monkeypatch):
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
-def test_python(page, workplace, monkeypatch):
-    from monai_kd.data import write_phantoms
-
-    monkeypatch.chdir(workplace)
+def test_python(page, checkout, monkeypatch):
+    monkeypatch.chdir(checkout)
     monkeypatch.syspath_prepend(ROOT)
     if "data/phantoms" in page.read_text() and not Path("data/phantoms").exists():
         write_phantoms("data/phantoms", count=16)

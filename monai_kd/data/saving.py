@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Masks written back in their images' own format and geometry."""
+"""Masks written back in their images' own geometry."""
 
 from __future__ import annotations
 
@@ -60,7 +60,8 @@ def save_mask(mask: MetaTensor, output_dir: str | PathLike[str]) -> Path:
 
 class SaveMaskd(MapTransform):
     """
-    Write masks by :func:`save_mask`, each in its image's own format and geometry (``SaveImaged`` writes one format).
+    Write masks by :func:`save_mask`, each in its image's own geometry and a format that fits the image's
+    (``SaveImaged`` writes one format).
 
     Args:
         keys: the masks, each with the metadata of its image (after ``Invertd``).
