@@ -23,6 +23,9 @@ then                 what it does
 ``write_splits``     splits as one JSON file; ``read_splits`` checks it against the images
 ``partition``        all of this in one call: folder → records of training, validation and test
 ``LoadUltrasoundd``  the transform that loads image and mask, of any format, in one orientation
+``list_images``      the images to segment, of a file, a folder or a data set
+``SaveMaskd``        the transform that writes masks in their images' geometry
+``write_phantoms``   synthetic images with masks, in Dataset_A's layout
 ==================== ==================================================================================
 
 No patient and no duplicate image is ever in two parts of a split.
