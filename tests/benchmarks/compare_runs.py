@@ -55,7 +55,8 @@ def main() -> None:
     """Print the table and the differences."""
     data_sets: dict[str, list[Path]] = defaultdict(list)
     for split in sorted(Path(sys.argv[1]).iterdir()):
-        data_sets[split.name.rpartition("-")[0]].append(split)
+        if all((split / model / "evaluation" / "scores.csv").is_file() for model in ("teacher", "student")):
+            data_sets[split.name.rpartition("-")[0]].append(split)
     print("| data | model | Dice (%) of each split | mean ± s.d. | HD95 in pixels (undefined) |")
     print("| --- | --- | --- | --- | --- |")
     lines = []
