@@ -32,7 +32,8 @@ PHANTOMS = 163
 # The teacher has a hundred times the student's parameters; both are small, so that two cores train all in minutes.
 SETTINGS: dict[str, Any] = {
     "spatial_size": [96, 96],
-    "teacher_channels": [8, 16, 32, 64, 128, 256],
+    "teacher_channels": [16, 32, 64, 128, 256],
+    "learning_rate": 0.002,
     "student_channels": [4, 8, 16, 24],
 }
 
