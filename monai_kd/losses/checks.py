@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every loss on a pair of logits checks before it computes."""
+"""What a loss checks before it computes."""
 
 from __future__ import annotations
 
 import torch
 
-__all__ = ["check_same_shape", "check_temperature"]
+__all__ = ["check_same_shape"]
 
 
 def check_same_shape(student: torch.Tensor, teacher: torch.Tensor) -> None:
@@ -24,17 +24,3 @@ def check_same_shape(student: torch.Tensor, teacher: torch.Tensor) -> None:
             f"student has shape {tuple(student.shape)} but teacher has shape {tuple(teacher.shape)}. "
             "Both must match: give the networks the same out_channels and input, or match features by an adapter."
         )
-
-
-def check_temperature(temperature: float) -> None:
-    """
-    Refuse a temperature that is not a positive number.
-
-    Args:
-        temperature: divisor of the logits.
-
-    Raises:
-        ValueError: When ``temperature`` is zero or less.
-    """
-    if not temperature > 0:
-        raise ValueError(f"temperature must be above 0, got {temperature}. Use 1.0 for unsoftened probabilities.")

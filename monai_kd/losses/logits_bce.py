@@ -3,10 +3,8 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
-from monai_kd.losses.checks import check_same_shape, check_temperature
-from monai_kd.losses.precision import full_precision
+from monai_kd.losses.softened import SoftenedLoss
 
 __all__ = ["LogitsBCELoss"]
 
@@ -19,7 +17,7 @@ def _one_against_rest(logits: torch.Tensor) -> torch.Tensor:
     return logits - spread.masked_fill(mask, float("-inf")).logsumexp(dim=2)
 
 
-class LogitsBCELoss(nn.Module):
+class LogitsBCELoss(SoftenedLoss):
     r"""
     Binary cross-entropy of the student's logits against the teacher's probabilities as soft labels (BCE).
 
@@ -46,24 +44,19 @@ class LogitsBCELoss(nn.Module):
     """
 
     def __init__(self, temperature: float = 1.0, softmax: bool = False) -> None:
-        super().__init__()
-        check_temperature(temperature)
-        self.temperature = temperature
+        super().__init__(temperature)
         self.softmax = softmax
 
     def extra_repr(self) -> str:
         """The arguments."""
-        return f"temperature={self.temperature}, softmax={self.softmax}"
+        return f"{super().extra_repr()}, softmax={self.softmax}"
 
-    @full_precision
-    def forward(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+    def compare(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
         """
         Args:
-            student: logits, shape BNH[WD].
-            teacher: logits, the same shape; no gradient flows into them.
+            student: logits divided by the temperature, shape BNH[WD].
+            teacher: the same, without gradient history.
         """
-        check_same_shape(student, teacher)
-        student, teacher = student / self.temperature, teacher.detach() / self.temperature
         if self.softmax:
             if student.shape[1] == 1:
                 raise ValueError(
@@ -71,4 +64,4 @@ class LogitsBCELoss(nn.Module):
                     "no other classes. Use LogitsBCELoss() for a sigmoid head."
                 )
             student, teacher = _one_against_rest(student), _one_against_rest(teacher)
-        return self.temperature**2 * F.binary_cross_entropy_with_logits(student, teacher.sigmoid())
+        return F.binary_cross_entropy_with_logits(student, teacher.sigmoid())

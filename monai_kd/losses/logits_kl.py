@@ -3,15 +3,13 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
-from monai_kd.losses.checks import check_same_shape, check_temperature
-from monai_kd.losses.precision import full_precision
+from monai_kd.losses.softened import SoftenedLoss
 
 __all__ = ["LogitsKLLoss"]
 
 
-class LogitsKLLoss(nn.Module):
+class LogitsKLLoss(SoftenedLoss):
     r"""
     Kullback-Leibler divergence of the student's class probabilities from the teacher's (KD; KLD in Behboodi et al.).
 
@@ -43,28 +41,23 @@ class LogitsKLLoss(nn.Module):
     """
 
     def __init__(self, temperature: float = 1.0, sigmoid: bool = False) -> None:
-        super().__init__()
-        check_temperature(temperature)
-        self.temperature = temperature
+        super().__init__(temperature)
         self.sigmoid = sigmoid
 
     def extra_repr(self) -> str:
         """The arguments."""
-        return f"temperature={self.temperature}, sigmoid={self.sigmoid}"
+        return f"{super().extra_repr()}, sigmoid={self.sigmoid}"
 
-    @full_precision
-    def forward(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+    def compare(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
         """
         Args:
-            student: logits, shape BNH[WD].
-            teacher: logits, the same shape; no gradient flows into them.
+            student: logits divided by the temperature, shape BNH[WD].
+            teacher: the same, without gradient history.
         """
-        check_same_shape(student, teacher)
-        student, teacher = student / self.temperature, teacher.detach() / self.temperature
         if self.sigmoid:
             p = teacher.sigmoid()
             entropy = F.binary_cross_entropy_with_logits(teacher, p)
-            return self.temperature**2 * (F.binary_cross_entropy_with_logits(student, p) - entropy)
+            return F.binary_cross_entropy_with_logits(student, p) - entropy
         if student.shape[1] == 1:
             raise ValueError(
                 f"LogitsKLLoss got logits of one channel, shape {tuple(student.shape)}: a softmax over one channel is "
@@ -73,4 +66,4 @@ class LogitsKLLoss(nn.Module):
         log_p, log_q = teacher.log_softmax(dim=1), student.log_softmax(dim=1)
         # torch's "batchmean" would divide by the batch alone and grow with the image.
         positions = student.numel() // student.shape[1]
-        return self.temperature**2 * F.kl_div(log_q, log_p, reduction="sum", log_target=True) / positions
+        return F.kl_div(log_q, log_p, reduction="sum", log_target=True) / positions
