@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/installed
 
 .PHONY: demo test lint benchmark clean
 
-# glibc would give memory back to the system after every training step, which costs more than a tenth of it.
+# glibc would give memory back to the system after every training step, which costs time.
 demo: export MALLOC_TRIM_THRESHOLD_ = 1000000000
 demo: export MALLOC_MMAP_THRESHOLD_ = 33554432
 demo: $(INSTALLED)
