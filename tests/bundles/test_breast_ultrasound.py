@@ -111,6 +111,12 @@ def test_evaluation_scores_every_test_image_on_its_own_grid(phantoms, student, t
         assert Image.open(tmp_path / "overlays" / f"{row['id']}.png").size == Image.open(record["image"]).size
 
 
+def test_a_misspelled_section_is_told_the_right_ones(phantoms, student, tmp_path):
+    with pytest.raises(RuntimeError) as caught:
+        run_bundle("evaluate", dataset_dir=phantoms, checkpoint=student, output_dir=str(tmp_path), section="tset")
+    assert re.search(r"'test'", str(caught.value.__cause__))
+
+
 def test_teacher_is_evaluated_by_the_same_config(phantoms, teacher, tmp_path):
     run_bundle(["evaluate", "teacher"], dataset_dir=phantoms, checkpoint=teacher, output_dir=str(tmp_path))
     assert (tmp_path / "scores.csv").is_file()
