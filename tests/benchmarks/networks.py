@@ -20,24 +20,35 @@ from statistics import mean, median, quantiles, stdev
 from typing import Any
 
 import torch
-from monai.networks.nets import BasicUNet, FlexibleUNet, SegResNet, UNet
+from monai.networks.nets import BasicUNet, DynUNet, FlexibleUNet, SegResNet, UNet
 from network_recipe import dice_scores, load_images, train
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from monai_kd.networks import StudentUNet
 
+SIX_LEVELS = tuple(14 * 2**level for level in range(6))
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "StudentUNet": lambda: StudentUNet(2, 1, 2),
     "StudentUNet 0.05 M": lambda: StudentUNet(2, 1, 2, channels=(8, 12, 16, 24, 32)),
     "StudentUNet 0.015 M": lambda: StudentUNet(2, 1, 2, channels=(4, 6, 8, 12, 20)),
+    "StudentUNet, batch norm": lambda: StudentUNet(2, 1, 2, norm="batch"),
+    "StudentUNet, group norm": lambda: StudentUNet(2, 1, 2, norm=("group", {"num_groups": 8})),
+    "StudentUNet, four levels": lambda: StudentUNet(2, 1, 2, channels=(16, 32, 64, 128)),
+    "StudentUNet, six levels": lambda: StudentUNet(2, 1, 2, channels=(16, 32, 48, 64, 96, 128)),
+    "StudentUNet, wide at the top": lambda: StudentUNet(2, 1, 2, channels=(24, 48, 64, 80, 128)),
+    "StudentUNet, wide at the bottom": lambda: StudentUNet(2, 1, 2, channels=(12, 24, 48, 96, 192)),
     "SegResNet 8": lambda: SegResNet(2, 8, 1, 2),
     "MONAI UNet": lambda: UNet(2, 1, 2, (16, 32, 64, 128, 256), (2, 2, 2, 2), num_res_units=2),
     "MONAI UNet 4-32": lambda: UNet(2, 1, 2, (4, 8, 16, 32), (2, 2, 2)),
     "BasicUNet": lambda: BasicUNet(2, 1, 2, features=(32, 32, 64, 128, 256, 32)),
-    "UNet 14-448": lambda: UNet(2, 1, 2, tuple(14 * 2**i for i in range(6)), (2,) * 5, num_res_units=2),
+    "UNet 14-448": lambda: UNet(2, 1, 2, SIX_LEVELS, (2,) * 5, num_res_units=2),
+    "UNet 14-448, batch norm": lambda: UNet(2, 1, 2, SIX_LEVELS, (2,) * 5, num_res_units=2, norm="batch"),
     "UNet 57-1824": lambda: UNet(2, 1, 2, tuple(57 * 2**i for i in range(6)), (2,) * 5, num_res_units=2),
     "SegResNet 8, 6 levels": lambda: SegResNet(2, 8, 1, 2, blocks_down=(1, 2, 2, 2, 2, 4), blocks_up=(1,) * 5),
+    "DynUNet 13-416": lambda: DynUNet(
+        2, 1, 2, [3] * 6, [1] + [2] * 5, [2] * 5, filters=[13 * 2**i for i in range(6)], res_block=True
+    ),
     "StudentUNet 32-448": lambda: StudentUNet(2, 1, 2, channels=(32, 64, 128, 256, 448)),
     "FlexibleUNet b0": lambda: FlexibleUNet(1, 2, "efficientnet-b0", pretrained=False),
     "FlexibleUNet b8": lambda: FlexibleUNet(1, 2, "efficientnet-b8", pretrained=False),
