@@ -14,10 +14,11 @@ FLOORS = [
     {"pathways", "teachers"},
     {"handlers", "engines"},
     {"demo"},
+    {"commands"},
     {"__main__"},
 ]
 # Helpers without knowledge of anything else, which the ground floor may share.
-FOUNDATION = {"files"}
+FOUNDATION = {"files", "figures"}
 
 
 def floor_of(room):

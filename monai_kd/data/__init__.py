@@ -33,17 +33,17 @@ No patient and no duplicate image is ever in two parts of a split.
 
 from __future__ import annotations
 
-from monai_kd.data.breast import Breast
-from monai_kd.data.bus_bra import BusBra, read_official_folds
 from monai_kd.data.checks import check_dataset
-from monai_kd.data.dataset_a import DatasetA
 from monai_kd.data.groups import Split
 from monai_kd.data.layouts import LAYOUTS, read_dataset
+from monai_kd.data.layouts.breast import Breast
+from monai_kd.data.layouts.bus_bra import BusBra, read_official_folds
+from monai_kd.data.layouts.dataset_a import DatasetA
+from monai_kd.data.layouts.plain import PlainFolders
 from monai_kd.data.listing import list_images
 from monai_kd.data.loading import LoadUltrasoundd
 from monai_kd.data.partitioning import partition
 from monai_kd.data.phantom import write_phantoms
-from monai_kd.data.plain import PlainFolders
 from monai_kd.data.records import Layout, Record
 from monai_kd.data.saving import SaveMaskd, save_mask
 from monai_kd.data.split_files import read_splits, write_splits

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from monai_kd.data.bus_bra import BusBra, read_official_folds
 from monai_kd.data.groups import Group, Split, count, groups_of, shuffled, strata
 from monai_kd.data.layouts import find_dataset
+from monai_kd.data.layouts.bus_bra import BusBra, read_official_folds
 from monai_kd.data.records import Record, first_few
 from monai_kd.data.selection import take
 

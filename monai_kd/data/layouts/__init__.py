@@ -7,10 +7,10 @@ import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
-from monai_kd.data.breast import Breast
-from monai_kd.data.bus_bra import BusBra
-from monai_kd.data.dataset_a import DatasetA
-from monai_kd.data.plain import PlainFolders
+from monai_kd.data.layouts.breast import Breast
+from monai_kd.data.layouts.bus_bra import BusBra
+from monai_kd.data.layouts.dataset_a import DatasetA
+from monai_kd.data.layouts.plain import PlainFolders
 from monai_kd.data.records import Layout, Record, entries
 
 LAYOUTS: tuple[Layout, ...] = (

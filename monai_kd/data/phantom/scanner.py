@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import fft, ndimage
 
-from monai_kd.data.phantom_tissue import PITCH, Field, Tissue, grid, smooth_field
+from monai_kd.data.phantom.tissue import PITCH, Field, Tissue, grid, smooth_field
 
 _PER_DECIBEL = math.log(10) / 20
 

@@ -8,8 +8,8 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
+from monai_kd.data.layouts.tables import read_xlsx
 from monai_kd.data.records import Record, by_id, entries, first_few, pathology_of
-from monai_kd.data.tables import read_xlsx
 
 logger = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from monai_kd.data.layouts.tables import read_csv
 from monai_kd.data.records import Record, by_id, first_few, pathology_of, png_files, require_pairs
-from monai_kd.data.tables import read_csv
 
 OFFICIAL_FOLDS = (5, 10)
 

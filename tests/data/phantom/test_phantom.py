@@ -11,8 +11,8 @@ from scipy import ndimage
 
 from monai_kd.data.layouts import read_dataset
 from monai_kd.data.phantom import phantom, write_phantoms
-from monai_kd.data.phantom_scanner import Scanner
-from monai_kd.data.phantom_tissue import Tissue
+from monai_kd.data.phantom.scanner import Scanner
+from monai_kd.data.phantom.tissue import Tissue
 
 COUNT = 24
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monai_kd.data.phantom_tissue import Field, Tissue, facing, grid, line, ramp, smooth_field
+from monai_kd.data.phantom.tissue import Field, Tissue, facing, grid, line, ramp, smooth_field
 
 _SKIN = 1.2
 

@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from monai_kd.data.phantom_lesion import add_lesion
-from monai_kd.data.phantom_scanner import draw_scanner
-from monai_kd.data.phantom_tissue import PITCH, breast
+from monai_kd.data.phantom.lesion import add_lesion
+from monai_kd.data.phantom.scanner import draw_scanner
+from monai_kd.data.phantom.tissue import PITCH, breast
 
 
 def phantom(index: int, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.bool_], str]:
     """Synthetic B-mode picture of one breast lesion, its mask and its pathology, the same for the same arguments.
 
     Scatterers of random phase in layered tissue are blurred by a pulse and a beam that widens away from the focus,
-    attenuated, amplified with depth, and shown on a logarithmic scale (see ``phantom_scanner.Scanner``).
+    attenuated, amplified with depth, and shown on a logarithmic scale (see ``scanner.Scanner``).
 
     Args:
         index: number of the picture, from 0.

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where every command writes."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+# Messages are not wrapped: they hold paths that people copy.
+console = Console(soft_wrap=True)

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m monai_kd demo``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monai_kd.commands.console import console
+
+
+def demo(
+    output_dir: Annotated[Path, typer.Option(help="Folder of data, checkpoints, scores and the report.")] = Path(
+        "demo"
+    ),
+    bundle_root: Annotated[Path, typer.Option(help="The bundle to run.")] = Path(
+        "bundles/breast_ultrasound_segmentation"
+    ),
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same table.")] = 0,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of every training.")] = 60,
+) -> None:
+    """Train a teacher, a student alone and the same student distilled, on synthetic images, and compare them."""
+    from monai_kd.demo import run_demo
+
+    run_demo(output_dir, bundle_root, seed=seed, epochs=epochs, console=console)
