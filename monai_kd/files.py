@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import errno
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 
-__all__ = ["atomic_write", "require_writable"]
+__all__ = ["atomic_folder", "atomic_write", "require_writable"]
 
 
 def require_writable(folder: str | PathLike[str]) -> None:
@@ -69,3 +71,61 @@ def atomic_write(path: str | PathLike[str]) -> Iterator[Path]:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: str | PathLike[str]) -> Iterator[Path]:
+    """
+    Give a temporary folder to fill; when the block ends without an error, it becomes ``path`` in one step.
+
+    Whatever goes wrong in the block, nothing is left behind.
+
+    Args:
+        path: the folder to make; it may exist if it is empty. Folders above it are made if missing.
+
+    Raises:
+        ValueError: When ``path`` is a file or not empty, or it cannot be written to.
+
+    Example:
+        >>> import tempfile
+        >>> out = Path(tempfile.mkdtemp()) / "data"
+        >>> with atomic_folder(out) as temporary:
+        ...     _ = (temporary / "table.csv").write_text("id,patient")
+        ...     out.exists()
+        False
+        >>> [p.name for p in out.iterdir()]
+        ['table.csv']
+    """
+    folder = Path(path).resolve()
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            kind = "is not empty" if folder.is_dir() else "is a file"
+            raise ValueError(f"{path} {kind}. Choose a folder that does not exist yet, or remove it first.")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # The process's number keeps two runs apart that write the same folder: the second to end is refused.
+        temporary = folder.with_name(f".partial-{folder.name}-{os.getpid()}")
+        temporary.mkdir()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        yield temporary
+        _become(temporary, folder)
+    except OSError as error:
+        if error.errno is None:  # not the system's: a message of our own, for instance of a missing source file
+            raise
+        raise _unwritable(path, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _become(temporary: Path, folder: Path) -> None:
+    if folder.exists():
+        folder.rmdir()
+    temporary.rename(folder)
+
+
+def _unwritable(path: str | PathLike[str], error: OSError) -> ValueError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    remedy = "Free some space" if full else "Choose a folder that you may write to"
+    named = f" ({error.filename})" if error.filename else ""
+    return ValueError(f"Cannot write the folder {path}: {error.strerror or error}{named}. {remedy}.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from monai_kd.files import atomic_write, require_writable
+from monai_kd.files import atomic_folder, atomic_write, require_writable
 from tests.checks import small_files_only
 
 
@@ -129,3 +129,42 @@ def test_folder_is_made_and_tried(tmp_path, former):
     assert list((tmp_path / "a" / "b").iterdir()) == []
     with pytest.raises(ValueError, match=r"Cannot write to the folder '.*/scores\.csv': "):
         require_writable(former)
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_folder_is_there_only_when_whole(tmp_path, exists):
+    out = tmp_path / "a" / "out"
+    if exists:
+        out.mkdir(parents=True)
+    with atomic_folder(out) as temporary:
+        (temporary / "below").mkdir()
+        (temporary / "below" / "file").write_text("new")
+        assert temporary.parent == out.parent and not list(out.glob("*"))
+    assert (out / "below" / "file").read_text() == "new"
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("boom"), KeyboardInterrupt("stop"), FileNotFoundError("No file x")])
+def test_error_in_the_block_leaves_no_folder(tmp_path, error):
+    with pytest.raises(type(error), match=str(error)), atomic_folder(tmp_path / "out") as temporary:
+        (temporary / "half").write_text("half")
+        raise error
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["", "file", "file/below"])
+def test_folder_in_use_is_refused_and_left_alone(tmp_path, name):
+    (tmp_path / "file").write_text("mine")
+    with (
+        pytest.raises(ValueError, match="Choose a folder|is not empty|is a file"),
+        atomic_folder(tmp_path / name),
+    ):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_full_disk_is_named(tmp_path):
+    with pytest.raises(ValueError, match="No space left.*Free some space"), atomic_folder(tmp_path / "out"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert not list(tmp_path.iterdir())
