@@ -33,6 +33,7 @@ No patient and no duplicate image is ever in two parts of a split.
 
 from __future__ import annotations
 
+from monai_kd.data.breast_ultrasound_dataset import BreastUltrasoundDataset
 from monai_kd.data.checks import check_dataset
 from monai_kd.data.groups import Split
 from monai_kd.data.layouts import LAYOUTS, read_dataset
@@ -52,6 +53,7 @@ from monai_kd.data.splits import k_folds, official_folds, random_splits
 __all__ = [
     "LAYOUTS",
     "Breast",
+    "BreastUltrasoundDataset",
     "BusBra",
     "DatasetA",
     "Layout",

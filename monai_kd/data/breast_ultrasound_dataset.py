@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One part of a data set, loaded and cached, as MONAI's own data sets are."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from monai.data import CacheDataset
+
+from monai_kd.data.groups import PARTS
+from monai_kd.data.layouts import read_dataset
+from monai_kd.data.loading import LoadUltrasoundd
+from monai_kd.data.partitioning import partition
+from monai_kd.data.records import Layout, first_few
+
+__all__ = ["BreastUltrasoundDataset"]
+
+
+class BreastUltrasoundDataset(CacheDataset):
+    """
+    The training, validation or test images of a data set of any known layout, in the manner of
+    ``monai.apps.DecathlonDataset``.
+
+    Args:
+        root: the data set's folder, or a folder above it.
+        section: ``"training"``, ``"validation"`` or ``"test"``.
+        split: a file of ``write_splits``; or one split, the ids of each part, e.g. of ``random_splits``. Defaults to
+            None: the paper's random splits.
+        transform: from a record to a sample. Defaults to ``LoadUltrasoundd()``: image and label, (1, W, H).
+        layout: as in ``read_dataset``. Defaults to None: by looking at the folder.
+        fold: which split of the file or of the random ones, from 0.
+        seed: of the random splits.
+        check: load every pair of the data set first, so that bad files and duplicates are found. Not done where
+            ``split`` holds ids.
+        cache_num: at most so many samples are cached.
+        cache_rate: share of the samples to cache, 0 to 1.
+        num_workers: threads that fill the cache.
+        progress: show a bar while the cache is filled.
+        copy_cache, as_contiguous, runtime_cache: as in ``monai.data.CacheDataset``.
+
+    Raises:
+        FileNotFoundError: when the folder, an image or the split file is missing.
+        ValueError: when there is no such section or fold, or data set or split are unusable.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from monai_kd.data import write_phantoms
+        >>> with TemporaryDirectory() as root:
+        ...     write_phantoms(root, count=8)
+        ...     dataset = BreastUltrasoundDataset(root, section="training", cache_rate=0.0)
+        ...     len(dataset), sorted(dataset[0])
+        (5, ['id', 'image', 'label', 'pathology', 'patient'])
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        section: str = "training",
+        split: str | Path | Mapping[str, Sequence[str]] | None = None,
+        transform: Sequence[Callable[..., Any]] | Callable[..., Any] | None = None,
+        layout: str | Layout | None = None,
+        fold: int = 0,
+        seed: int = 0,
+        check: bool = True,
+        cache_num: int = sys.maxsize,
+        cache_rate: float = 1.0,
+        num_workers: int = 1,
+        progress: bool = True,
+        copy_cache: bool = True,
+        as_contiguous: bool = True,
+        runtime_cache: bool | str | list[Any] = False,
+    ) -> None:
+        if section not in PARTS:
+            closest = difflib.get_close_matches(str(section), PARTS, n=1, cutoff=0.0)[0]
+            raise ValueError(f"No section {section!r}. Closest: {closest!r}. There are {', '.join(PARTS)}.")
+        if isinstance(split, Mapping):
+            records = _chosen(read_dataset(root, layout), split, section, root)
+        else:
+            records = partition(root, layout, split, fold, seed, check)[section]
+        super().__init__(
+            data=records,
+            transform=LoadUltrasoundd() if transform is None else transform,
+            cache_num=cache_num,
+            cache_rate=cache_rate,
+            num_workers=num_workers,
+            progress=progress,
+            copy_cache=copy_cache,
+            as_contiguous=as_contiguous,
+            runtime_cache=runtime_cache,
+        )
+
+
+def _chosen(
+    records: Sequence[dict[str, Any]], split: Mapping[str, Sequence[str]], section: str, root: object
+) -> list[dict[str, Any]]:
+    if section not in split:
+        raise ValueError(f"The split has the parts {first_few(split)}, not {section!r}. Give it the ids of that part.")
+    by_id = {record["id"]: record for record in records}
+    absent = [key for key in split[section] if key not in by_id]
+    if absent:
+        raise ValueError(
+            f"{len(absent)} ids of the split are not in {root}: {first_few(absent)}. Use the split of this data set."
+        )
+    return [by_id[key] for key in split[section]]

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One model of the demo, and the bundle that trains and evaluates it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Events
+from monai.bundle import ConfigWorkflow
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from torch import nn
+
+__all__ = ["Bundle", "Model"]
+
+
+@dataclass
+class Model:
+    """One row of the demo's table: the configs that train and evaluate it, and its folder."""
+
+    name: str
+    train: str
+    evaluate: tuple[str, ...]
+    folder: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "model.pt"
+
+
+class Bundle:
+    """Runs the bundle's configs as ``python -m monai.bundle run`` does, in this process, under one progress display."""
+
+    def __init__(self, root: Path, console: Console, **arguments: Any) -> None:
+        self.root, self.arguments = root, {"bundle_root": str(root), "quiet": True, **arguments}
+        columns = (TextColumn("{task.description:<18}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self.progress = Progress(*columns, TextColumn("{task.fields[note]}"), console=console)
+
+    def train(self, model: Model, **arguments: Any) -> None:
+        workflow = self._workflow("train", (model.train,), model, output_dir=str(model.folder), **arguments)
+        trainer, validator = workflow.trainer, workflow.evaluator
+        task = self.progress.add_task(model.name, total=trainer.state.max_epochs, note="")
+
+        def show(engine: Any) -> None:
+            note = f"validation Dice {validator.state.best_metric:.3f}"
+            self.progress.update(task, completed=engine.state.epoch, note=note)
+
+        trainer.add_event_handler(Events.EPOCH_COMPLETED, show)
+        workflow.run()
+        show(trainer)  # also for a run that had ended before
+        workflow.finalize()
+
+    def evaluate(self, model: Model) -> nn.Module:
+        workflow = self._workflow("eval", model.evaluate, model, output_dir=str(model.folder / "evaluation"))
+        evaluator = workflow.evaluator
+        task = self.progress.add_task(f"Test: {model.name}", total=len(evaluator.data_loader), note="")
+        evaluator.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: self.progress.advance(task))
+        workflow.run()
+        workflow.finalize()
+        network: nn.Module = workflow.network_def
+        return network
+
+    def _workflow(self, kind: str, configs: tuple[str, ...], model: Model, **arguments: Any) -> Any:
+        files = [str(self.root / "configs" / f"{name}.json") for name in configs]
+        workflow = ConfigWorkflow(
+            config_file=files,
+            logging_file=False,
+            workflow_type=kind,
+            **{**self.arguments, "checkpoint": str(model.checkpoint), **arguments},
+        )
+        workflow.initialize()
+        return workflow
