@@ -156,7 +156,7 @@ def test_error_in_the_block_leaves_no_folder(tmp_path, error):
 def test_folder_in_use_is_refused_and_left_alone(tmp_path, name):
     (tmp_path / "file").write_text("mine")
     with (
-        pytest.raises(ValueError, match="Choose a folder|is not empty|is a file"),
+        pytest.raises(ValueError, match=r"Choose a folder|is not empty|is a file"),
         atomic_folder(tmp_path / name),
     ):
         pass
@@ -165,6 +165,6 @@ def test_folder_in_use_is_refused_and_left_alone(tmp_path, name):
 
 
 def test_full_disk_is_named(tmp_path):
-    with pytest.raises(ValueError, match="No space left.*Free some space"), atomic_folder(tmp_path / "out"):
+    with pytest.raises(ValueError, match=r"No space left.*Free some space"), atomic_folder(tmp_path / "out"):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert not list(tmp_path.iterdir())

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m monai_kd data download``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+
+from monai_kd.commands.console import console
+
+
+def download(
+    name: Annotated[str, typer.Argument(help="busi, busbra, breast or busuclm; dataset_a tells how to ask for it.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to make; data/<name> unless given.")] = None,
+    accept_license: Annotated[bool, typer.Option("--accept-license", help="I accept the license shown.")] = False,
+) -> None:
+    """Download a public data set from its publisher, unpack it and count its images.
+
+    Example: python -m monai_kd data download busbra --accept-license
+
+    The license and the article to cite are shown first. An interrupted download goes on where it stopped when the
+    same command runs again; a finished one is not fetched twice.
+    """
+    from monai_kd.data import read_dataset
+    from monai_kd.data.download import download_dataset, find_source
+
+    source = find_source(name)
+    folder = out or Path("data") / name
+    for line in (source.title, f"from {source.page}", f"License: {source.license}", source.terms):
+        console.print(escape(line))
+    console.print(f"Cite: {escape(source.citation)}\n")
+    if not accept_license:
+        _ask()
+    with _progress() as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(file: str, done: int, total: int) -> None:
+            task = tasks.get(file)
+            if task is None:
+                task = tasks[file] = bars.add_task(escape(file), total=None)
+            bars.update(task, completed=done, total=total or None)
+
+        fetched = download_dataset(name, folder, show, lambda notice: bars.console.print(escape(notice)))
+    images = len(read_dataset(folder))
+    console.print(f"{images} images in {escape(str(folder))}{'' if fetched else ', downloaded before'}. Next:")
+    console.print(f"python -m monai_kd data check {escape(str(folder))}")
+
+
+def _ask() -> None:
+    if not sys.stdin.isatty():
+        raise ValueError("Nothing was downloaded: add --accept-license if you accept the license shown above.")
+    if not typer.confirm("Do you accept this license?"):
+        raise ValueError("Nothing was downloaded: the license was not accepted.")
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    return Progress(*columns, console=console)

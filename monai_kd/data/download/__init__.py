@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Public data sets from their publishers' own addresses; a further one is an entry in ``sources.SOURCES``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from monai_kd.data.download.archives import DamagedArchiveError, unpack
+from monai_kd.data.download.sources import ON_REQUEST, SOURCES, RemoteFile, Source, find_source
+from monai_kd.data.download.transfer import fetch
+from monai_kd.files import atomic_write, require_writable
+
+__all__ = ["ON_REQUEST", "SOURCES", "RemoteFile", "Source", "download_dataset", "find_source"]
+
+RECEIPT = "download.json"
+
+Progress = Callable[[str, int, int], object]
+
+
+def download_dataset(
+    name: str,
+    out: str | PathLike[str],
+    progress: Progress | None = None,
+    tell: Callable[[str], object] = print,
+    sleep: Callable[[float], object] | None = None,
+) -> bool:
+    """Download a data set and unpack it; ``out`` is there whole or not at all.
+
+    What is on its way lies beside it in ``.<out>.download``: an interrupted download goes on from there. A finished
+    one is known by its ``download.json`` (addresses, checksums, license, and the list of files): nothing is fetched
+    again, unless files are missing, which are then put back. The user's own files in ``out`` are left alone.
+
+    Args:
+        name: one of ``SOURCES``.
+        out: the folder to make; it may exist if it is empty or was made by this function.
+        progress: called with a file's name, its bytes that are there and all (0 if unknown).
+        tell: takes notices in words.
+        sleep: waits between attempts, in seconds; None waits really.
+
+    Returns:
+        Whether anything was fetched.
+
+    Raises:
+        ValueError: when there is no such data set, ``out`` holds other files, the download fails, its checksum is
+            wrong, or the archive is damaged or hostile.
+    """
+    source, folder = find_source(name), Path(out).resolve()
+    receipt = _receipt(folder, name)
+    missing = _missing(folder, receipt)
+    if receipt and not missing:
+        return False
+    if receipt:
+        tell(
+            f"{len(missing)} files of {folder} are missing or cut off, for instance {missing[0]}: fetching them again."
+        )
+    work = folder.with_name(f".{folder.name}.download")
+    require_writable(work)
+    fresh = work / "unpacked"
+    shutil.rmtree(fresh, ignore_errors=True)  # of a run that was killed
+    try:
+        files = [_file(remote, work, receipt, progress, tell, sleep) for remote in source.files]
+        fresh.mkdir()
+        for remote in source.files:
+            _unpack(work / remote.name, fresh)
+        _write_receipt(fresh, name, source, files)
+        _put(fresh, folder)
+        shutil.rmtree(work)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        if work.exists() and not any(work.iterdir()):
+            work.rmdir()
+    return True
+
+
+def _unpack(path: Path, fresh: Path) -> None:
+    if path.suffix != ".zip":
+        shutil.copyfile(path, fresh / path.name)
+        return
+    try:
+        unpack(path, fresh)
+    except DamagedArchiveError as error:
+        path.unlink()
+        raise ValueError(f"{error} It was removed: run the command again to fetch it anew.") from error
+
+
+def _file(
+    remote: RemoteFile,
+    work: Path,
+    receipt: dict[str, Any],
+    progress: Progress | None,
+    tell: Callable[[str], object],
+    sleep: Callable[[float], object] | None,
+) -> dict[str, Any]:
+    path = work / remote.name
+    if not path.exists():
+        options = {} if sleep is None else {"sleep": sleep}
+        fetch(remote.address, path, remote.size, progress and (lambda *done: progress(remote.name, *done)), **options)
+    found = _sha256(path)
+    former = {file["name"]: file["sha256"] for file in receipt.get("files", [])}.get(remote.name, "")
+    expected, whose = (remote.sha256, "the publisher's file") if remote.sha256 else (former, "the one fetched before")
+    if expected and found != expected:
+        path.unlink()
+        raise ValueError(
+            f"{remote.name} from {remote.address} has the SHA-256 {found}, but {whose} has {expected}. It was removed. "
+            "Run the command again; if it stays so, the publisher has changed the file: see the data set's page."
+        )
+    if not expected:
+        agreed = (
+            "others have found the same" if found == remote.seen else "this is kept to compare later downloads with"
+        )
+        differs = remote.seen and found != remote.seen
+        hint = f" Others have found {remote.seen}: the publisher may have changed the file." if differs else ""
+        tell(f"{remote.name}: the publisher gives no checksum. SHA-256 {found}; {agreed}.{hint}")
+    return {"name": remote.name, "address": remote.address, "size": path.stat().st_size, "sha256": found}
+
+
+def _receipt(folder: Path, name: str) -> dict[str, Any]:
+    """What an earlier download wrote; empty if ``folder`` is free.
+
+    Raises:
+        ValueError: when something else is in ``folder``.
+    """
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return {}
+    try:
+        receipt = json.loads((folder / RECEIPT).read_text(encoding="utf-8"))
+        if receipt["name"] == name:
+            return dict(receipt)
+        held = f"holds {receipt['name']}"
+    except (OSError, ValueError, TypeError, KeyError):
+        held = f"is in use (it has no {RECEIPT} of an earlier download)"
+    raise ValueError(f"{folder} {held}. Choose another --out.")
+
+
+def _missing(folder: Path, receipt: dict[str, Any]) -> list[str]:
+    sizes = receipt.get("content", {})
+    return [name for name, size in sizes.items() if not _has(folder / name, size)]
+
+
+def _has(path: Path, size: int) -> bool:
+    return path.is_file() and path.stat().st_size == size
+
+
+def _write_receipt(fresh: Path, name: str, source: Source, files: list[dict[str, Any]]) -> None:
+    content = {path.relative_to(fresh).as_posix(): path.stat().st_size for path in fresh.rglob("*") if path.is_file()}
+    receipt = {
+        "name": name,
+        "downloaded": datetime.now(UTC).isoformat(timespec="seconds"),
+        "page": source.page,
+        "license": source.license,
+        "terms": source.terms,
+        "citation": source.citation,
+        "files": files,
+        "content": dict(sorted(content.items())),
+    }
+    with atomic_write(fresh / RECEIPT) as temporary:
+        temporary.write_text(json.dumps(receipt, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _put(fresh: Path, folder: Path) -> None:
+    """Make ``fresh`` the folder, or put back the files that the folder lacks; the receipt last."""
+    if folder.exists() and not any(folder.iterdir()):
+        folder.rmdir()
+    if not folder.exists():
+        fresh.rename(folder)
+        return
+    files = sorted((path for path in fresh.rglob("*") if path.is_file()), key=lambda path: path == fresh / RECEIPT)
+    for file in files:
+        target = folder / file.relative_to(fresh)
+        if not _has(target, file.stat().st_size) or file.name == RECEIPT:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(target)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the public data sets are given out, under which license, and what is known of their files.
+
+None of these addresses could be tried when this was written; they were collected in November 2026 from stored copies
+of public pages and code. What each rests on:
+
+``busi``
+    The address stands in several public projects as the one behind the publisher's page (torch-em's ``busi.py`` among
+    them). The publisher gives no checksum and no size. torch-em checks the SHA-256 given as ``seen``; it fetches the
+    file without verifying the server's certificate, because that was broken, which is never done here. The page states
+    no license; the article (Data in Brief) asks to be cited.
+``busbra``
+    Zenodo record 8231412, version 1.0. Its API gives the MD5 1f8b2be6476d58fc97bfb5e5a1ea9bab, which three public
+    projects repeat; two independent ones (torch-em is one) check the SHA-256 given here, and one of them the MD5 of the
+    same file. Zenodo's files do not change. The license is the archive's own LICENSE.txt.
+``breast``
+    The address stands in three public projects as the direct links of the collection's page at The Cancer Imaging
+    Archive. The publisher gives no checksums; those given as ``seen`` were recorded by one project (images) and by two
+    (table). The license is in the abstract of the article.
+``busuclm``
+    The form of the address is the one that Mendeley Data's own download button has for other data sets; version 3 is
+    named by three public projects. The authors' README gives a copy of version 1 at
+    https://prod-dcd-datasets-cache-zipfiles.s3.eu-west-1.amazonaws.com/7fvgj4jsp7-1.zip. The archive is packed on
+    demand, so there is no checksum. Versions 1 and 2 were reported as CC BY-NC, version 3 as CC BY 4.0.
+
+Where the publisher gives no checksum, the SHA-256 of the first download is kept in ``download.json`` and a later
+download into the same folder must equal it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+CC_BY = "https://creativecommons.org/licenses/by/4.0/"
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """One file to fetch; a name that ends in ``.zip`` is unpacked.
+
+    Args:
+        address: where the publisher gives it out.
+        name: what it is called here.
+        size: bytes, 0 where unknown.
+        sha256: what the file must have; empty where the publisher gives no checksum.
+        seen: what others have found it to be; a difference is told, not refused.
+    """
+
+    address: str
+    name: str
+    size: int = 0
+    sha256: str = ""
+    seen: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One data set as its publisher gives it out."""
+
+    title: str
+    page: str
+    license: str
+    terms: str
+    citation: str
+    files: tuple[RemoteFile, ...]
+
+
+SOURCES = {
+    "busi": Source(
+        title="BUSI, Breast Ultrasound Images (780 images)",
+        page="https://scholar.cu.edu.eg/?q=afahmy/pages/dataset",
+        license="no standard license; see the publisher's page",
+        terms="The publisher names none. Cite the article; ask the authors about any use beyond research.",
+        citation="Al-Dhabyani et al., Dataset of breast ultrasound images, Data in Brief 28, 2020, "
+        "doi 10.1016/j.dib.2019.104863",
+        files=(
+            RemoteFile(
+                "https://scholar.cu.edu.eg/Dataset_BUSI.zip",
+                "Dataset_BUSI.zip",
+                seen="b2ce09f6063a31a73f628b6a6ee1245187cbaec225e93e563735691d68654de7",
+            ),
+        ),
+    ),
+    "busbra": Source(
+        title="BUS-BRA (1875 images of 1064 patients, 134 MB)",
+        page="https://zenodo.org/records/8231412",
+        license="the publisher's own, LICENSE.txt in the archive",
+        terms="Use, change and redistribution are allowed; publications must cite the article; no warranty.",
+        citation="Gómez-Flores et al., BUS-BRA: A breast ultrasound dataset for assessing computer-aided diagnosis "
+        "systems, Medical Physics 51, 2024, doi 10.1002/mp.16812",
+        files=(
+            RemoteFile(
+                "https://zenodo.org/records/8231412/files/BUSBRA.zip?download=1",
+                "BUSBRA.zip",
+                size=133917740,
+                sha256="ba3e6ed19cc37c682d8d39e25435bbf8a555a12cb7e641b5f2117685c95580ff",
+            ),
+        ),
+    ),
+    "breast": Source(
+        title="BrEaST, Breast-Lesions-USG (256 images of 256 patients)",
+        page="https://www.cancerimagingarchive.net/collection/breast-lesions-usg/",
+        license=f"CC BY 4.0, {CC_BY}",
+        terms="Any use, with attribution; The Cancer Imaging Archive's data usage policy holds besides.",
+        citation="Pawłowska et al., Curated benchmark dataset for ultrasound based breast lesion analysis, Scientific "
+        "Data 11, 2024, doi 10.1038/s41597-024-02984-z; collection doi 10.7937/9WKK-Q141",
+        files=(
+            RemoteFile(
+                "https://www.cancerimagingarchive.net/wp-content/uploads/"
+                "BrEaST-Lesions_USG-images_and_masks-Dec-15-2023.zip",
+                "BrEaST-Lesions_USG-images_and_masks-Dec-15-2023.zip",
+                seen="c32e49cdfa54042e065582d0cb35978b5fc5e5b5e461b33bf773fb50cfdad355",
+            ),
+            RemoteFile(
+                "https://www.cancerimagingarchive.net/wp-content/uploads/"
+                "BrEaST-Lesions-USG-clinical-data-Dec-15-2023.xlsx",
+                "BrEaST-Lesions-USG-clinical-data-Dec-15-2023.xlsx",
+                seen="89a8874496a6f1f93960390b963f7369b90f7e72ee08a738f2d17e37f5eff8bf",
+            ),
+        ),
+    ),
+    "busuclm": Source(
+        title="BUS-UCLM (683 images of 38 patients)",
+        page="https://data.mendeley.com/datasets/7fvgj4jsp7/3",
+        license=f"CC BY 4.0, {CC_BY}",
+        terms="Any use, with attribution. Earlier versions were given out for non-commercial use: see the page.",
+        citation="Vallez et al., BUS-UCLM: Breast ultrasound lesion segmentation dataset, Scientific Data 12, 2025, "
+        "doi 10.1038/s41597-025-04562-3; data doi 10.17632/7fvgj4jsp7",
+        files=(RemoteFile("https://data.mendeley.com/public-api/zip/7fvgj4jsp7/download/3", "7fvgj4jsp7-3.zip"),),
+    ),
+}
+
+ON_REQUEST = {
+    "dataset_a": "Dataset_A (Yap et al. 2018; elsewhere Dataset B or UDIAT, 163 images) is given out on request only, "
+    "for research, after signing an agreement. Ask for it at https://helward.mmu.ac.uk/STAFF/M.Yap/dataset.php "
+    "(formerly http://www2.docm.mmu.ac.uk/STAFF/M.Yap/dataset.php), copy original/, GT/ and DatasetB.xlsx into one "
+    "folder, and check it: python -m monai_kd data check FOLDER. To try everything out until then: "
+    "python -m monai_kd data phantom FOLDER. Please cite Yap et al., IEEE Journal of Biomedical and Health Informatics "
+    "22(4), 2018, doi 10.1109/JBHI.2017.2731873."
+}
+
+
+def find_source(name: str) -> Source:
+    """The source of a data set.
+
+    Raises:
+        ValueError: when there is none of this name, or it is given out on request only.
+
+    Example:
+        >>> find_source("busbra").page
+        'https://zenodo.org/records/8231412'
+        >>> find_source("bus-bra")
+        Traceback (most recent call last):
+        ValueError: No data set 'bus-bra'. Closest: 'busbra'. Known: breast, busbra, busi, busuclm; on request: ...
+    """
+    if name in SOURCES:
+        return SOURCES[name]
+    if name in ON_REQUEST:
+        raise ValueError(f"Nothing was downloaded. {ON_REQUEST[name]}")
+    closest = difflib.get_close_matches(name.lower(), [*SOURCES, *ON_REQUEST], n=1, cutoff=0.0)[0]
+    raise ValueError(
+        f"No data set {name!r}. Closest: {closest!r}. Known: {', '.join(sorted(SOURCES))}; "
+        f"on request: {', '.join(ON_REQUEST)}."
+    )

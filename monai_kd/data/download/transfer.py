@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One file from a web server, resumed where a former transfer broke off.
+
+MONAI's ``monai.apps.utils.download_url`` starts from the beginning after a break, compares no lengths, does not try
+again and looks at no disk space; a data set of some 100 MB over a hospital's network needs these. The proxies of the
+environment (``https_proxy`` …) are used, as everywhere in ``urllib``.
+"""
+
+from __future__ import annotations
+
+import http.client
+import shutil
+import ssl
+import time
+from collections.abc import Callable
+from email.message import Message
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from monai_kd.data.download.partial import Origin, Partial
+
+ATTEMPTS = 6
+TIMEOUT = 60.0  # seconds without a byte
+LONGEST_WAIT = 60.0  # seconds, whatever the server asks for
+CHUNK = 1 << 18
+PASSING = {408, 416, 425, 429, 500, 502, 503, 504}
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+Progress = Callable[[int, int], object]
+
+
+class _BrokenOffError(Exception):
+    """A failure that may pass: the next attempt goes on from what is there."""
+
+    def __init__(self, reason: object, wait: float = 0.0) -> None:
+        super().__init__(str(reason))
+        self.wait = wait
+
+
+def fetch(
+    address: str,
+    path: Path,
+    size: int = 0,
+    progress: Progress | None = None,
+    sleep: Callable[[float], object] = time.sleep,
+) -> None:
+    """Fetch a file; ``path`` is there whole or not at all, and what came until a break waits beside it as ``.part``.
+
+    A ``.part`` is gone on with only if the server says that its file is still the same (``If-Range`` with its ETag or
+    date); otherwise the transfer starts again.
+
+    Args:
+        address: https; http only on this machine. Redirections must be https as well.
+        path: the file to write, in a folder that exists.
+        size: bytes it must have, 0 if unknown.
+        progress: called with the bytes that are there and all (0 if unknown).
+        sleep: waits between attempts, in seconds.
+
+    Raises:
+        ValueError: when the address is not allowed, the server refuses or keeps failing, the length is wrong, or the
+            disk is full; the message says how to go on.
+    """
+    _require_secure(address)
+    partial = Partial(path)
+    for attempt in range(ATTEMPTS):
+        try:
+            _attempt(address, partial, size, progress or (lambda *_: None))
+            return
+        except _BrokenOffError as error:
+            if attempt == ATTEMPTS - 1:
+                raise ValueError(
+                    f"{address} failed {ATTEMPTS} times, at last: {error}. {partial.size} bytes are kept in "
+                    f"{partial.bytes}: run the same command again later to go on from there."
+                ) from error
+            sleep(min(max(2.0**attempt, error.wait), LONGEST_WAIT))
+
+
+def _attempt(address: str, partial: Partial, size: int, progress: Progress) -> None:
+    former = partial.origin()
+    there = partial.size if former.address == address and former.validator else 0
+    if there and there == former.size:  # all of it came before the former run was interrupted
+        partial.finish()
+        return
+    headers = {"User-Agent": "monai_kd", "Accept-Encoding": "identity"}
+    if there:
+        headers |= {"Range": f"bytes={there}-", "If-Range": former.validator}
+    try:
+        with build_opener(_SecureRedirects()).open(Request(address, headers=headers), timeout=TIMEOUT) as response:
+            if response.status == 206:
+                _require_continuation(response.headers, there, former, partial)
+                total = former.size
+            else:
+                there, total = 0, response.length or 0
+            _require_size(address, total, size)
+            _require_space(partial.path.parent, total - there)
+            if not there:
+                partial.begin(Origin(address, _validator(response.headers), total))
+            _receive(response, partial, total, progress)
+    except HTTPError as error:
+        raise _refusal(error, address, partial) from error
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            raise ValueError(
+                f"{address}: the server's certificate is not valid ({reason.verify_message}). Nothing was fetched. Try "
+                "later, or download the file in a browser and unpack it."
+            ) from error
+        raise _BrokenOffError(reason) from error
+    if partial.size < (size or total):
+        raise _BrokenOffError(f"the connection ended after {partial.size} of {size or total} bytes")
+    partial.finish()
+
+
+def _receive(response: http.client.HTTPResponse, partial: Partial, total: int, progress: Progress) -> None:
+    there = partial.size
+    progress(there, total)
+    with partial.bytes.open("ab") as stream:
+        while chunk := response.read(CHUNK):
+            try:
+                stream.write(chunk)
+            except OSError as error:
+                raise ValueError(
+                    f"Cannot write {partial.bytes}: {error.strerror}. Free some space or choose another --out."
+                ) from error
+            there += len(chunk)
+            progress(there, total)
+
+
+def _require_continuation(headers: Message, there: int, former: Origin, partial: Partial) -> None:
+    expected = f"bytes {there}-{former.size - 1}/{former.size}"
+    if not there or headers.get("Content-Range") != expected:
+        partial.drop()
+        raise _BrokenOffError(f"the server sent {headers.get('Content-Range')} where {expected} was asked for")
+
+
+def _refusal(error: HTTPError, address: str, partial: Partial) -> Exception:
+    if error.code == 416:
+        partial.drop()
+    if error.code in PASSING:
+        wait = error.headers.get("Retry-After", "")
+        return _BrokenOffError(f"HTTP {error.code} {error.reason}", float(wait) if wait.isdecimal() else 0.0)
+    return ValueError(
+        f"{address} answers HTTP {error.code} {error.reason}. The file may have moved: see the publisher's page, and "
+        "download it in a browser."
+    )
+
+
+class _SecureRedirects(HTTPRedirectHandler):
+    def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Request | None:
+        _require_secure(newurl)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _require_secure(address: str) -> None:
+    parts = urlsplit(address)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+        raise ValueError(f"{address} is not an https address. Nothing is fetched without encryption.")
+
+
+def _require_size(address: str, total: int, size: int) -> None:
+    if size and total and total != size:
+        raise ValueError(
+            f"{address} offers {total} bytes, but the data set's file has {size}. It is another file: see the "
+            "publisher's page."
+        )
+
+
+def _require_space(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise ValueError(
+            f"{folder} has {free / 1e6:.0f} MB of free space, but {needed / 1e6:.0f} MB are needed. Free some space or "
+            "choose another --out."
+        )
+
+
+def _validator(headers: Message) -> str:
+    tag = headers.get("ETag", "")
+    # A weak tag says "alike", which is not enough to put two halves together.
+    return tag if tag and not tag.startswith("W/") else headers.get("Last-Modified", "")
