@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lesions for the synthetic breast: cysts, fibroadenomas and carcinomas."""
+"""How lesions of the synthetic breast look: cysts, fibroadenomas and carcinomas."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from monai_kd.data.phantom.tissue import Field, Tissue, facing, grid, line, ramp, smooth_field
+from monai_kd.data.phantom.tissue import Field, Tissue, facing, line, ramp
 
-_SKIN = 1.2
+SKIN = 1.2
+"""Millimeters below the surface that no lesion enters."""
 
 
 @dataclass
@@ -93,70 +94,37 @@ def draw_lesion(random: np.random.Generator) -> Lesion:
     )
 
 
-def _outline(random: np.random.Generator, lesion: Lesion) -> Field:
-    """Radius of the outline, relative to the mean, at 1024 angles from -π on."""
-    angle = np.linspace(-math.pi, math.pi, 1024, endpoint=False, dtype=np.float32)
-    radius = np.ones_like(angle)
-    for waves in range(2, 6):
-        radius += lesion.lobes * random.normal() / (waves - 1) * np.cos(waves * angle + random.uniform(0, 2 * math.pi))
-    if lesion.spikes:
-        for _ in range(random.integers(4, 11)):
-            aside = np.abs((angle - random.uniform(-math.pi, math.pi) + math.pi) % (2 * math.pi) - math.pi)
-            radius += lesion.spikes * random.uniform(0.3, 1) * np.exp(-aside / random.uniform(0.06, 0.2))
-    return np.maximum(radius, 0.35)
+def imprint(
+    tissue: Tissue,
+    lesion: Lesion,
+    distance: Field,
+    height: float,
+    random: np.random.Generator,
+    texture: Callable[[float, float], Field],
+) -> None:
+    """Change ``tissue`` to ``lesion`` where ``distance`` (mm, inwards) is positive, and what lies around and behind.
 
-
-def _distance(
-    random: np.random.Generator, shape: tuple[int, ...], center: tuple[float, float], radius: float, lesion: Lesion
-) -> Field:
-    """Distance (H, W) inwards from the outline, mm: positive inside, negative outside and in the skin."""
-    below_surface, across = grid(shape)
-    depth = below_surface - center[0] + lesion.ragged * smooth_field(random, shape, 1.8, 1.8)
-    across = across - center[1] + lesion.ragged * smooth_field(random, shape, 1.8, 1.8)
-    tilt, stretch = random.normal(0, 0.2), math.sqrt(lesion.aspect)
-    along = (across * math.cos(tilt) + depth * math.sin(tilt)) * (stretch / radius)
-    upright = (depth * math.cos(tilt) - across * math.sin(tilt)) / (stretch * radius)
-    step = ((np.arctan2(upright, along) + math.pi) * (512 / math.pi)).astype(np.int32) % 1024
-    inwards = (_outline(random, lesion)[step] - np.hypot(along, upright)) * radius
-    return np.minimum(inwards, below_surface - _SKIN)
-
-
-def _place(random: np.random.Generator, shape: tuple[int, ...], lesion: Lesion) -> tuple[tuple[float, float], float]:
-    """Center (depth, across) and mean radius, mm; the lesion covers about 1 to 24 % of the picture."""
-    bottom, side = (float(axis.max()) for axis in grid(shape))
-    part = min(max(0.05 * math.exp(random.normal(0, 0.75)), 0.008), 0.24)
-    radius = math.sqrt(part * bottom * side / math.pi)
-    half_height, half_width = radius * math.sqrt(lesion.aspect), radius / math.sqrt(lesion.aspect)
-    highest = _SKIN + half_height
-    depth = random.uniform(highest, max(highest, 0.8 * bottom - half_height))
-    across = random.normal(0.5, 0.16) * side
-    return (depth, min(max(across, half_width), max(side - half_width, side / 2))), radius
-
-
-def add_lesion(tissue: Tissue, random: np.random.Generator) -> tuple[Field, str]:
-    """Put one lesion into ``tissue``.
-
-    Returns:
-        the distance (H, W) inwards from its outline in mm, positive inside; and its pathology.
+    Args:
+        tissue: the maps to change, of any rank.
+        lesion: how it looks.
+        distance: of the maps' shape.
+        height: of the lesion, mm.
+        random: places the calcifications.
+        texture: draws a random field of the maps' shape that varies over so many mm in depth and across.
     """
-    lesion = draw_lesion(random)
-    shape = tissue.echo.shape
-    center, radius = _place(random, shape, lesion)
-    distance = _distance(random, shape, center, radius, lesion)
     inside = ramp(distance, lesion.margin)
     around = float(np.average(tissue.echo, weights=line(distance + 1.5, 0.8)))
-    texture = smooth_field(random, shape, 1.5, 2.5) + 0.7 * smooth_field(random, shape, 0.4, 2)
+    uneven = texture(1.5, 2.5) + 0.7 * texture(0.4, 2)
     tissue.echo += lesion.halo * line(distance + 1, 0.9) * (1 - inside)
-    tissue.echo += inside * (around - lesion.contrast + lesion.uneven * texture - tissue.echo)
+    tissue.echo += inside * (around - lesion.contrast + lesion.uneven * uneven - tissue.echo)
 
-    upright = facing(distance)
-    broken = np.clip(0.7 + 0.5 * smooth_field(random, shape, 2, 3), 0, 1.5)
+    upright = facing(distance, tissue.pitch)
+    broken = np.clip(0.7 + 0.5 * texture(2, 3), 0, 1.5)
     tissue.mirror *= 1 - inside
     tissue.mirror += lesion.capsule * line(distance, 0.1) * upright * broken
-    rows, columns = np.nonzero(distance > 0.5)
-    for spot in random.integers(0, max(rows.size, 1), min(lesion.calcifications, rows.size)):
-        tissue.mirror[rows[spot], columns[spot]] += random.uniform(2, 6)
+    spots = np.nonzero(distance > 0.5)
+    for spot in random.integers(0, max(spots[0].size, 1), min(lesion.calcifications, spots[0].size)):
+        tissue.mirror[tuple(axis[spot] for axis in spots)] += random.uniform(2, 6)
 
-    tissue.loss += lesion.shadow / (2 * radius * math.sqrt(lesion.aspect)) * inside
+    tissue.loss += lesion.shadow / height * inside
     tissue.loss += lesion.edge_shadow * line(distance + 0.3, 0.4) * np.square(1 - upright)
-    return distance, lesion.pathology

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A linear-array scanner that turns acoustic maps of tissue into a B-mode picture."""
+"""A scanner that turns acoustic maps of tissue into a B-mode picture."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,10 @@ from scipy import fft, ndimage
 
 from monai_kd.data.phantom.tissue import PITCH, Field, Tissue, grid, smooth_field
 
+DETAIL = 7
+"""Samples over which sharpening takes the mean."""
+REACH = 47.0
+"""Millimeters of depth that are imaged at the highest frequency."""
 _PER_DECIBEL = math.log(10) / 20
 
 
@@ -32,6 +36,9 @@ class Scanner:
         clutter: level of the side lobes, which fill cysts with echoes from beside.
         dynamic_range: range shown between black and white.
         gain: gray value of level 0, from 0 (black) to 1 (white).
+        fading: least and most that the time-gain compensation overdoes, per mm; negative falls short of it.
+        curve: exponent of the gray map; above 1 darkens the middle, below 1 brightens it.
+        sharpening: share of the detail below ``DETAIL`` that is added again.
     """
 
     pulse: float = 0.12
@@ -45,8 +52,13 @@ class Scanner:
     clutter: float = -30.0
     dynamic_range: float = 60.0
     gain: float = 0.42
+    fading: tuple[float, float] = (-0.4, 0.05)
+    curve: float = 1.0
+    sharpening: float = 0.0
 
-    def envelope(self, amplitude: Field, mirror: Field, random: np.random.Generator) -> Field:
+    def envelope(
+        self, amplitude: Field, mirror: Field, random: np.random.Generator, spread: Field | float = 1.0
+    ) -> Field:
         """Envelope (H, W) of the echoes: scatterers of random phase, and interfaces, blurred by the pulse and beam.
 
         ``envelope = | pulse(z) * beam(x; z) * (amplitude · n + mirror) |``, with n complex white Gaussian noise of unit
@@ -57,12 +69,13 @@ class Scanner:
             amplitude: (H, W), of the diffuse scattering.
             mirror: (H, W), of the interfaces.
             random: source of the speckle.
+            spread: distance (H, 1) of the scan lines relative to ``PITCH``, see ``probe.Probe``.
         """
         height, width = amplitude.shape
         rows, columns = (fft.next_fast_len(n + 30) for n in (height, width))
         away = (grid((height, 1))[0] - self.focus) / self.depth_of_field
         pulse = _transfer(np.array([[self.pulse / PITCH]], np.float32), rows).T
-        beam = _transfer(self.beam / PITCH * np.sqrt(1 + np.square(away)), columns)
+        beam = _transfer(self.beam / PITCH * np.sqrt(1 + np.square(away)) / spread, columns)
         total = np.zeros_like(amplitude)
         for _ in range(self.frames):
             noise = random.standard_normal((height, width, 2), dtype=np.float32)
@@ -74,11 +87,11 @@ class Scanner:
             total = ndimage.gaussian_filter(total, (self.smoothing, 1.3 * self.smoothing), truncate=2.5)
         return total / np.float32(self.frames)
 
-    def scan(self, tissue: Tissue, random: np.random.Generator) -> NDArray[np.uint8]:
+    def scan(self, tissue: Tissue, random: np.random.Generator, spread: Field | float = 1.0) -> NDArray[np.uint8]:
         """B-mode picture (H, W) of ``tissue``: attenuation, gain, noise, echoes, logarithm, gray values."""
         depth = grid(tissue.echo.shape)[0]
         lost = ndimage.gaussian_filter1d(np.cumsum(tissue.loss, axis=0) * PITCH, 0.7 / PITCH, axis=1, truncate=2.5)
-        sliders = random.uniform(-0.4, 0.05) * depth + 2 * smooth_field(random, (depth.size, 1), 9, 1)
+        sliders = random.uniform(*self.fading) * depth + 2 * smooth_field(random, (depth.size, 1), 9, 1)
         level = sliders - lost
         mirror = tissue.mirror * np.exp(_PER_DECIBEL * level)
         # The filters keep the power of independent echoes, so noise and clutter add up as powers before them.
@@ -86,9 +99,32 @@ class Scanner:
         beside = Image.fromarray(power).resize((12, 30), Image.Resampling.BOX).resize(power.shape[::-1])
         power += np.maximum(np.asarray(beside), 0) * math.exp(2 * _PER_DECIBEL * self.clutter)
         power += np.exp(2 * _PER_DECIBEL * (self.noise + self.compensation * depth))
-        echo = self.envelope(np.sqrt(power), mirror, random)
+        return self.show(self.envelope(np.sqrt(power), mirror, random, spread))
+
+    def show(self, echo: Field) -> NDArray[np.uint8]:
+        """Gray values of an envelope of any rank, on a logarithmic scale."""
         gray = np.log(echo + 1e-6) / (_PER_DECIBEL * self.dynamic_range) + self.gain
+        if self.sharpening:
+            gray += self.sharpening * (gray - ndimage.uniform_filter(gray, DETAIL))
+        if self.curve != 1:
+            gray = np.clip(gray, 0, 1) ** np.float32(self.curve)
         return np.clip(gray * 255, 0, 255).astype(np.uint8)
+
+    def deeper(self, depth: float) -> Scanner:
+        """The same scanner at a lower frequency, if ``depth`` (mm) is more than the usual one reaches.
+
+        Wavelength, and with it pulse, beam and focus, grow with the depth; attenuation falls with the frequency.
+        """
+        times = max(1.0, depth / REACH)
+        return replace(
+            self,
+            pulse=self.pulse * times**0.5,
+            beam=self.beam * times,
+            focus=self.focus * times,
+            depth_of_field=self.depth_of_field * times,
+            compensation=self.compensation / times,
+            fading=(self.fading[0] / times, self.fading[1] / times),
+        )
 
 
 def draw_scanner(random: np.random.Generator) -> Scanner:

@@ -16,17 +16,19 @@ PITCH = 0.12
 
 @dataclass
 class Tissue:
-    """Acoustic maps of one slice, each (H, W) on a grid of ``PITCH``, row 0 at the skin.
+    """Acoustic maps of a slice (H, W) or a volume (H, W, D), row 0 at the skin.
 
     Args:
         echo: level of the diffuse scattering, dB; 0 is fibroglandular tissue.
         mirror: amplitude of smooth interfaces, which reflect as a whole; 1 is that of fibroglandular scattering.
         loss: round-trip attenuation beyond what the time-gain compensation expects, dB per mm.
+        pitch: mm between samples, one for all axes or one for each.
     """
 
     echo: Field
     mirror: Field
     loss: Field
+    pitch: tuple[float, ...] = (PITCH,)
 
 
 def grid(shape: tuple[int, ...]) -> tuple[Field, Field]:
@@ -55,22 +57,22 @@ def smooth_field(random: np.random.Generator, shape: tuple[int, ...], depth: flo
     return np.asarray(drawn) * np.float32(1.25)
 
 
-def facing(distance: Field) -> Field:
-    """Squared cosine (H, W) between the normal of the levels of ``distance`` and the beam."""
-    depth_slope, slope = _squared_slopes(distance)
+def facing(distance: Field, pitch: tuple[float, ...] = (PITCH,)) -> Field:
+    """Squared cosine (H, W[, D]) between the normal of the levels of ``distance`` and the beam."""
+    depth_slope, slope = _squared_slopes(distance, pitch)
     return depth_slope / slope
 
 
-def septa(field: Field, width: float) -> Field:
+def septa(field: Field, width: float, pitch: tuple[float, ...] = (PITCH,)) -> Field:
     """Lines about ``width`` mm thick along the zeros of ``field``, fading where they do not face the probe."""
-    depth_slope, slope = _squared_slopes(field)
+    depth_slope, slope = _squared_slopes(field, pitch)
     return np.exp(np.square(field) / slope * np.float32(-0.5 / width**2)) * np.square(depth_slope / slope)
 
 
-def _squared_slopes(field: Field) -> tuple[Field, Field]:
+def _squared_slopes(field: Field, pitch: tuple[float, ...]) -> tuple[Field, Field]:
     """Squared slope of ``field`` in depth, and in all, per mm²; the latter is kept from vanishing at extremes."""
-    depth_slope, across_slope = (np.square(slope) for slope in np.gradient(field, PITCH))
-    slope = depth_slope + across_slope
+    depth_slope, *across_slopes = (np.square(slope) for slope in np.gradient(field, *pitch))
+    slope = depth_slope + sum(across_slopes)
     return depth_slope, slope + np.float32(0.05) * slope.mean()
 
 

@@ -198,18 +198,16 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "mkdir", refuse)
-    with pytest.raises(ValueError, match=r"Cannot write phantoms to .*out.*Permission denied"):
+    with pytest.raises(ValueError, match=r"Cannot write the folder .*out.*Permission denied"):
         write_phantoms(tmp_path / "out", count=1)
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_nothing_is_left_after_a_failure(tmp_path, monkeypatch, error):
-    def fail_at_two(index, seed):
-        if index == 2:
+def test_nothing_is_left_after_a_failure(tmp_path, error):
+    def fail_at_two(done):
+        if done == 2:
             raise error
-        return phantom(index, seed)
 
-    monkeypatch.setattr("monai_kd.data.phantom.phantom", fail_at_two)
     with pytest.raises(error):
-        write_phantoms(tmp_path / "out", count=3)
+        write_phantoms(tmp_path / "out", count=3, progress=fail_at_two)
     assert not list(tmp_path.iterdir())
