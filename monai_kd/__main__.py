@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from monai_kd.commands.data_convert import convert
 from monai_kd.commands.data_download import download
 from monai_kd.commands.data_phantom import phantom
 from monai_kd.commands.demo import demo
@@ -22,6 +23,7 @@ data_app = typer.Typer(no_args_is_help=True, help="Make data sets.")
 app.add_typer(data_app, name="data")
 
 app.command()(demo)
+data_app.command()(convert)
 data_app.command()(download)
 data_app.command()(phantom)
 

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A data set of any known layout, written in another one; a further layout is one file and one line in ``TARGETS``.
+
+Gray 8-bit pictures keep their exact values in PNG, 16-bit ones in 16-bit PNG; NIfTI, NRRD, MHA and DICOM become NIfTI,
+which keeps their values, spacing and orientation (``dataset_a`` is PNG only). Color becomes gray and several masks of
+one image become one, as everywhere in this package. Whatever the layout, ``manifest.json`` says which file came from
+which, and who the patients are.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from monai_kd.data.conversion.dataset_a import DATASET_A
+from monai_kd.data.conversion.manifest import write_manifest
+from monai_kd.data.conversion.monailabel import MONAI_LABEL
+from monai_kd.data.conversion.nnunet import NN_UNET
+from monai_kd.data.conversion.pixels import PNG, exact_values, fits_png, natural_suffix, write_values
+from monai_kd.data.conversion.plain import PLAIN
+from monai_kd.data.conversion.target import Entry, Target
+from monai_kd.data.groups import PARTS, Split
+from monai_kd.data.layouts import find_dataset, read_dataset
+from monai_kd.data.loading import LoadUltrasoundd
+from monai_kd.data.records import Layout, Record
+from monai_kd.data.split_files import read_splits, write_splits
+from monai_kd.files import atomic_folder
+
+__all__ = ["TARGETS", "Entry", "Target", "convert_dataset"]
+
+TARGETS = {target.name: target for target in (PLAIN, DATASET_A, NN_UNET, MONAI_LABEL)}
+
+
+def convert_dataset(
+    root: str | PathLike[str],
+    out: str | PathLike[str],
+    layout: str,
+    splits: str | PathLike[str] | None = None,
+    source: str | Layout | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> list[Entry]:
+    """Write a data set in another layout, all of it or nothing.
+
+    Args:
+        root: the data set, as for ``read_dataset``.
+        out: the folder to make; it may exist if it is empty.
+        layout: one of ``TARGETS``.
+        splits: a split file of the data set, written in the new ids as ``splits.json``.
+        source: the layout to read, as for ``read_dataset``; None looks at the folder.
+        progress: called with the number of images done and of all, after each.
+
+    Returns:
+        What the manifest says of each image.
+
+    Raises:
+        FileNotFoundError: when ``root`` or the split file is not there.
+        ValueError: when there is no such layout, the data set or the split file cannot be read, an image does not fit
+            the layout, or ``out`` is not empty, lies in ``root`` or cannot be written.
+    """
+    target, folder = _target(layout), Path(out).resolve()
+    target.check(folder)
+    found, begins = find_dataset(Path(root), source)
+    if folder.is_relative_to(begins.resolve()):
+        raise ValueError(f"{out} lies in the data set {begins}. Choose a folder beside it.")
+    records = read_dataset(begins, found)
+    names = target.names([record["id"] for record in records])
+    new_splits = _renamed(splits, records, names)
+    with atomic_folder(folder) as fresh:
+        suffix = target.suffix(records)
+        entries = []
+        for record, name in zip(records, names, strict=True):
+            entries.append(_write(record, name, target, suffix, fresh, begins))
+            if progress is not None:
+                progress(len(entries), len(records))
+        target.finish(fresh, entries, new_splits)
+        if splits is not None:
+            settings = json.loads(Path(splits).read_text(encoding="utf-8"))
+            protocol, seed = str(settings.get("protocol", "unknown")), int(settings.get("seed", 0))
+            write_splits(fresh / "splits.json", new_splits, protocol, target.name, seed)
+        write_manifest(fresh, target.name, found.name, entries)
+    return entries
+
+
+def _write(record: Record, name: str, target: Target, suffix: str, fresh: Path, begins: Path) -> Entry:
+    loaded = LoadUltrasoundd()(record)
+    values, affine = exact_values(loaded["image"]), np.asarray(loaded["image"].affine)
+    ending = suffix or natural_suffix(values, record["image"])
+    if ending == PNG and not fits_png(values):
+        raise ValueError(
+            f"{record['image']} ({values.dtype}, {' × '.join(map(str, values.shape))}) does not fit a PNG, which "
+            f"{target.name} is made of. Choose --layout plain, or nnunet."
+        )
+    mask = (loaded["label"].numpy()[0] > 0).astype(np.uint8) * np.uint8(target.inside)
+    image, label = (pattern.format(id=name) + ending for pattern in (target.image, target.label))
+    write_values(values, affine, fresh / image)
+    write_values(mask, affine, fresh / label)
+    return _entry(record, name, image, label, begins)
+
+
+def _entry(record: Record, name: str, image: str, label: str, begins: Path) -> Entry:
+    labels = record["label"] if isinstance(record["label"], list) else [record["label"]]
+    entry: dict[str, Any] = {
+        "id": name,
+        "source_id": record["id"],
+        "patient": record["patient"],
+        "pathology": record["pathology"],
+        "image": image,
+        "label": label,
+        "source_image": _below(record["image"], begins),
+        "source_label": [_below(path, begins) for path in labels],
+    }
+    return entry | ({"frame": record["frame"]} if "frame" in record else {})
+
+
+def _below(path: str, begins: Path) -> str:
+    return Path(path).relative_to(begins).as_posix()
+
+
+def _renamed(path: str | PathLike[str] | None, records: Sequence[Record], names: Sequence[str]) -> list[Split]:
+    if path is None:
+        return []
+    new = {record["id"]: name for record, name in zip(records, names, strict=True)}
+    return [{part: [new[key] for key in split[part]] for part in PARTS} for split in read_splits(Path(path), records)]
+
+
+def _target(layout: str) -> Target:
+    if layout not in TARGETS:
+        closest = difflib.get_close_matches(layout.lower(), TARGETS, n=1, cutoff=0.0)[0]
+        raise ValueError(f"No layout {layout!r} to write. Closest: {closest!r}. There are {', '.join(TARGETS)}.")
+    return TARGETS[layout]

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``manifest.json``: where each file of a converted data set came from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from monai_kd.data.conversion.target import Entry
+
+MANIFEST = "manifest.json"
+
+
+def write_manifest(folder: Path, layout: str, source_layout: str, entries: list[Entry]) -> None:
+    """Write the entries, and the SHA-256 of every file that is in the folder.
+
+    Args:
+        folder: the converted data set, finished but for this file.
+        layout: the layout it has now.
+        source_layout: the layout it was read in.
+        entries: one for each image.
+    """
+    from monai_kd import __version__  # not above: the package itself imports monai_kd.data
+
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    content = {
+        "layout": layout,
+        "source_layout": source_layout,
+        "monai_kd": __version__,
+        "images": entries,
+        "sha256": {path.relative_to(folder).as_posix(): _sha256(path) for path in files},
+    }
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nnU-Net v2's raw data: ``imagesTr/<case>_0000.png``, ``labelsTr/<case>.png`` (0 and 1) and ``dataset.json``.
+
+Format: https://github.com/MIC-DKFZ/nnUNet/blob/master/documentation/dataset_format.md. All files have one format, and
+it must be lossless. nnU-Net's own folds know no patients; ``splits_final.json`` (of a split file) is to be copied to
+``nnUNet_preprocessed/Dataset###_Name`` before training.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from monai_kd.data.conversion.naming import plain_names
+from monai_kd.data.conversion.pixels import NIFTI, PNG
+from monai_kd.data.conversion.target import Entry, Target
+from monai_kd.data.formats import suffix_of
+from monai_kd.data.groups import Split
+from monai_kd.data.records import Record
+
+ALWAYS_FIT_PNG = (".png", ".jpg", ".jpeg", ".bmp")  # TIFF may hold floats
+
+
+def _suffix(records: Sequence[Record]) -> str:
+    return PNG if all(suffix_of(record["image"]) in ALWAYS_FIT_PNG for record in records) else NIFTI
+
+
+def _check(out: Path) -> None:
+    if not re.fullmatch(r"Dataset\d{3}_[A-Za-z0-9_-]+", out.name):
+        raise ValueError(
+            f"nnU-Net wants a folder called Dataset###_Name, got {out.name!r}. Give for instance "
+            "nnUNet_raw/Dataset501_BreastUltrasound."
+        )
+
+
+def _write_tables(folder: Path, entries: list[Entry], splits: list[Split]) -> None:
+    image = entries[0]["image"]
+    description = {
+        "channel_names": {"0": "ultrasound"},
+        "labels": {"background": 0, "lesion": 1},
+        "numTraining": len(entries),
+        "file_ending": PNG if image.endswith(PNG) else NIFTI,
+    }
+    (folder / "dataset.json").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+    if splits:
+        folds = [{"train": split["training"], "val": split["validation"]} for split in splits]
+        (folder / "splits_final.json").write_text(json.dumps(folds, indent=1) + "\n", encoding="utf-8")
+
+
+NN_UNET = Target(
+    name="nnunet",
+    image="imagesTr/{id}_0000",
+    label="labelsTr/{id}",
+    inside=1,
+    names=plain_names,
+    suffix=_suffix,
+    finish=_write_tables,
+    check=_check,
+)

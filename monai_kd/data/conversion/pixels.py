@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images and masks written without loss: PNG where it can hold them, NIfTI elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import numpy.typing as npt
+from monai.data import MetaTensor
+from PIL import Image
+
+from monai_kd.data.formats import RASTER_SUFFIXES, suffix_of
+
+Values = npt.NDArray[Any]
+
+PNG, NIFTI = ".png", ".nii.gz"
+
+
+def exact_values(image: MetaTensor) -> Values:
+    """An image's values without the channel, in the smallest type that holds them exactly.
+
+    Args:
+        image: shape (1, W, H[, D]), float32.
+
+    Returns:
+        (W, H[, D]) of 8 or 16 bits without sign, 16 or 32 bits with sign, or float32.
+
+    Example:
+        >>> import torch
+        >>> [str(exact_values(MetaTensor(torch.full((1, 2, 2), high))).dtype) for high in (255.0, 256.0, -1.0, 0.5)]
+        ['uint8', 'uint16', 'int16', 'float32']
+    """
+    values: Values = image.numpy()[0]
+    for kind in (np.uint8, np.uint16, np.int16, np.int32):
+        low, high = np.iinfo(kind).min, np.iinfo(kind).max
+        # Compared as 64 bits: in float32 the largest int32 is one more than it is.
+        if low <= float(values.min()) and float(values.max()) <= high and (values == np.rint(values)).all():
+            return values.astype(kind)
+    return values.astype(np.float32)
+
+
+def natural_suffix(values: Values, source: str | Path) -> str:
+    """PNG for what came from a picture and fits, NIfTI for all else: it keeps the spacing of medical formats.
+
+    Example:
+        >>> gray = np.zeros((4, 3), np.uint16)
+        >>> natural_suffix(gray, "a.tif"), natural_suffix(gray, "a.dcm"), natural_suffix(gray / 2, "a.tif")
+        ('.png', '.nii.gz', '.nii.gz')
+    """
+    return PNG if fits_png(values) and suffix_of(source) in RASTER_SUFFIXES else NIFTI
+
+
+def fits_png(values: Values) -> bool:
+    """Whether a PNG can hold the values: two axes, 8 or 16 bits."""
+    return values.ndim == 2 and values.dtype in (np.uint8, np.uint16)
+
+
+def write_values(values: Values, affine: Values, path: Path) -> None:
+    """Write values (W, H[, D]), in MONAI's index order, as PNG or NIfTI.
+
+    Args:
+        values: what to write; for PNG of 8 or 16 bits.
+        affine: (4, 4), from index to millimeters; PNG has no place for it.
+        path: ends in ``.png`` or ``.nii.gz``; its folder is made if missing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.name.endswith(PNG):
+        Image.fromarray(np.ascontiguousarray(values.T)).save(path)
+    else:
+        volume = values[..., None] if values.ndim == 2 else values
+        nibabel.save(nibabel.Nifti1Image(volume, affine), path)  # type: ignore[no-untyped-call]

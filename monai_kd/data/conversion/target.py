@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a layout to write consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from monai_kd.data.conversion.naming import readable_names
+from monai_kd.data.groups import Split
+from monai_kd.data.records import Record
+
+Entry = dict[str, Any]
+"""One written image: ``id``, ``source_id``, ``patient``, ``pathology``, ``image`` and ``label`` (paths in the new
+folder), ``source_image`` and ``source_label`` (a path and a list of paths in the old one), ``frame`` of a loop."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A layout to write.
+
+    Args:
+        name: what it is called on the command line.
+        image: path of an image without suffix; ``{id}`` stands for its id.
+        label: the same for its mask.
+        inside: the mask's value inside the lesion; outside it is 0.
+        names: gives the new ids of all old ones.
+        suffix: the one format of all files, of their records; "" lets each image have its own.
+        finish: writes tables into the folder, of all entries and of the splits in new ids.
+        check: refuses a folder to write that the layout does not allow.
+    """
+
+    name: str
+    image: str
+    label: str
+    inside: int = 255
+    names: Callable[[Sequence[str]], list[str]] = readable_names
+    suffix: Callable[[Sequence[Record]], str] = lambda _: ""
+    finish: Callable[[Path, list[Entry], list[Split]], object] = lambda *_: None
+    check: Callable[[Path], object] = lambda _: None
