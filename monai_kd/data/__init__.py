@@ -7,7 +7,9 @@ layout               what it reads
 ``DatasetA``         Dataset_A (Yap et al. 2018): ``original/``, ``GT/``, ``DatasetB.xlsx``
 ``Breast``           BrEaST (Pawłowska et al. 2024): ``case001.png``, ``case001_tumor.png``, clinical table
 ``BusBra``           BUS-BRA (Gómez-Flores et al. 2024): ``Images/``, ``Masks/``, ``bus_data.csv``, folds
-``PlainFolders``     ``images/<id>.*``, ``labels/<id>.*`` in PNG, JPEG, BMP, TIFF, NIfTI, NRRD, MHA, DICOM
+``Busi``             BUSI (Al-Dhabyani et al. 2020): ``benign/``, ``malignant/``, ``normal/``, several masks an image
+``BusUclm``          BUS-UCLM (Vallez et al. 2025): ``images/``, colored ``masks/``, ``INFO.csv``
+``PlainFolders``     ``images/<id>.*``, ``labels/<id>.*`` in PNG, JPEG, BMP, TIFF, NIfTI, NRRD, MHA, DICOM; cine loops
 ==================== ==================================================================================
 
 ``read_dataset`` recognizes the layout and gives MONAI-style records. A further layout is one file with ``name``,
@@ -39,6 +41,8 @@ from monai_kd.data.groups import Split
 from monai_kd.data.layouts import LAYOUTS, read_dataset
 from monai_kd.data.layouts.breast import Breast
 from monai_kd.data.layouts.bus_bra import BusBra, read_official_folds
+from monai_kd.data.layouts.bus_uclm import BusUclm
+from monai_kd.data.layouts.busi import Busi
 from monai_kd.data.layouts.dataset_a import DatasetA
 from monai_kd.data.layouts.plain import PlainFolders
 from monai_kd.data.listing import list_images
@@ -55,6 +59,8 @@ __all__ = [
     "Breast",
     "BreastUltrasoundDataset",
     "BusBra",
+    "BusUclm",
+    "Busi",
     "DatasetA",
     "Layout",
     "LoadUltrasoundd",

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-RASTER_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+TIFF_SUFFIXES = (".tif", ".tiff")
+RASTER_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", *TIFF_SUFFIXES)
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
-ITK_SUFFIXES = (".nrrd", ".mha", ".dcm", ".dicom")
+DICOM_SUFFIXES = (".dcm", ".dicom")
+ITK_SUFFIXES = (".nrrd", ".mha", *DICOM_SUFFIXES)
 SUFFIXES = RASTER_SUFFIXES + NIFTI_SUFFIXES + ITK_SUFFIXES
 
 
@@ -20,3 +22,15 @@ def suffix_of(path: str | Path) -> str:
     """
     name = Path(path).name.lower()
     return max((suffix for suffix in SUFFIXES if name.endswith(suffix)), key=len, default="")
+
+
+def name_of(path: str | Path, frame: int | None = None) -> str:
+    """What an image, or one frame of a cine loop, is called: the id of its record and the name of its mask's file.
+
+    Example:
+        >>> name_of("images/Case.1.NII.GZ"), name_of("images/loop.dcm", frame=7)
+        ('Case.1', 'loop_frame007')
+    """
+    name = Path(path).name
+    stem = name[: len(name) - len(suffix_of(path))]
+    return stem if frame is None else f"{stem}_frame{frame:03}"

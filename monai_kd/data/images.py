@@ -13,47 +13,51 @@ import torch
 from monai.data import MetaTensor
 from monai.data.utils import to_affine_nd
 
+from monai_kd.data.formats import name_of
 from monai_kd.data.masks import binarize
 from monai_kd.data.readers import image_values, mask_values
 
 Values = npt.NDArray[Any]
 
 
-def read_image(path: str | Path) -> MetaTensor:
+def read_image(path: str | Path, frame: int | None = None) -> MetaTensor:
     """Read an image as gray values in MONAI's index order.
 
     Color becomes gray by ITU-R 601; transparent pixels are composited on black; 16-bit values are kept.
 
     Args:
         path: PNG, JPEG, BMP, TIFF (Pillow), NIfTI (nibabel), NRRD, MHA or DICOM (ITK).
+        frame: which frame of a DICOM loop or page of a TIFF file, from 0; None for the whole file.
 
     Returns:
-        (1, W, H) or, for a volume, (1, W, H, D), float32, with ``affine``, ``original_affine``, ``spatial_shape``
-        and ``filename_or_obj``.
+        (1, W, H) or, for a volume, (1, W, H, D), float32, with ``affine``, ``original_affine``, ``spatial_shape``,
+        ``filename_or_obj`` and ``name``, which tells the frames of a file apart.
 
     Raises:
         FileNotFoundError: when there is no such file.
-        ValueError: when it is no readable image, has too many axes, or holds NaN or infinite values.
+        ValueError: when it is no readable image, too large, has too many axes or no such frame, or holds NaN or
+            infinite values.
 
     Example:
         >>> read_image("images/none.png")
         Traceback (most recent call last):
         FileNotFoundError: No file images/none.png. Check the path in the record or the config.
     """
-    values, affine = image_values(path)
+    values, affine = image_values(path, frame)
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         count = int((~np.isfinite(values)).sum())
         raise ValueError(f"{path} holds {count} NaN or infinite values. Export the image again without them.")
-    return _tensor(_spatial(values, path), affine, path)
+    return _tensor(_spatial(values, path), affine, path, frame)
 
 
-def read_mask(paths: str | Path | Sequence[str | Path]) -> MetaTensor:
+def read_mask(paths: str | Path | Sequence[str | Path], frame: int | None = None) -> MetaTensor:
     """Read a mask as exactly 0 and 1; several masks of one image are joined by OR.
 
     Colored masks count by their brightest channel, never by alpha; what is two-level, ``masks.binarize`` says.
 
     Args:
         paths: one file or several, of the formats of ``read_image``.
+        frame: which frame of a loop's masks (or slice of a volume of them); a file of one mask is that frame's own.
 
     Returns:
         As ``read_image``; the metadata is the first file's.
@@ -68,7 +72,7 @@ def read_mask(paths: str | Path | Sequence[str | Path]) -> MetaTensor:
         FileNotFoundError: No file labels/none.png. Check the path in the record or the config.
     """
     files = [paths] if isinstance(paths, (str, Path)) else list(paths)
-    masks = [_one_mask(file) for file in files]
+    masks = [_one_mask(file, frame) for file in files]
     for file, mask in zip(files, masks, strict=True):
         require_same_size(mask, masks[0], file, files[0])
     joined = masks[0]
@@ -90,13 +94,13 @@ def require_same_size(mask: MetaTensor, image: MetaTensor, mask_path: object, im
         )
 
 
-def _one_mask(path: str | Path) -> MetaTensor:
-    values, affine = mask_values(path)
+def _one_mask(path: str | Path, frame: int | None) -> MetaTensor:
+    values, affine = mask_values(path, frame)
     try:
         mask = binarize(values)
     except ValueError as error:
         raise ValueError(f"{path}: {error}. Save it with 0 outside the lesion and 255 (or 1) inside.") from error
-    return _tensor(_spatial(mask, path), affine, path)
+    return _tensor(_spatial(mask, path), affine, path, frame)
 
 
 def _spatial(values: Values, path: str | Path) -> Values:
@@ -108,7 +112,7 @@ def _spatial(values: Values, path: str | Path) -> Values:
     return values
 
 
-def _tensor(values: Values, affine: Values, path: str | Path) -> MetaTensor:
+def _tensor(values: Values, affine: Values, path: str | Path, frame: int | None) -> MetaTensor:
     # Only this metadata, for every format alike: batches of mixed formats must collate, and readers' own differs.
     affine = to_affine_nd(3, affine)
     meta = {
@@ -116,6 +120,7 @@ def _tensor(values: Values, affine: Values, path: str | Path) -> MetaTensor:
         "spatial_shape": np.asarray(values.shape),
         "original_channel_dim": float("nan"),  # MONAI's for a file without channel axis
         "filename_or_obj": str(path),
+        "name": name_of(path, frame),
     }
     tensor = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
     # The channel is added last, as EnsureChannelFirst does: a MetaTensor counts its spatial axes when it is made.

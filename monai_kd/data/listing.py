@@ -6,8 +6,10 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
-from monai_kd.data.formats import SUFFIXES, suffix_of
+from monai_kd.data.formats import SUFFIXES, name_of, suffix_of
+from monai_kd.data.frames import frame_records
 from monai_kd.data.layouts import read_dataset
+from monai_kd.data.links import require_inside
 from monai_kd.data.records import Record, by_id, entries
 
 __all__ = ["list_images"]
@@ -21,15 +23,17 @@ def list_images(root: str | PathLike[str]) -> list[Record]:
         root: a file or folder.
 
     Returns:
-        Records with ``image`` and ``id``, in order of name.
+        Records with ``image`` and ``id``, in order of name; of a cine loop one for each frame, with ``frame``.
 
     Raises:
         FileNotFoundError: When there is nothing at ``root``.
-        ValueError: When no image is found, or two images would give masks of one name.
+        ValueError: When no image is found, two images would give masks of one name, or a link leads out of the folder.
     """
     root = Path(root)
     if not root.exists():
         raise FileNotFoundError(f"No file or folder '{root}'. Correct the path.")
+    if root.is_dir():
+        require_inside(root)
     try:
         # Known data sets first: in some, masks lie beside the images.
         records = [] if root.is_file() else read_dataset(root)
@@ -37,14 +41,17 @@ def list_images(root: str | PathLike[str]) -> list[Record]:
     except ValueError as error:
         records, unknown = [], error
     if records:
-        return [{"image": record["image"], "id": record["id"]} for record in records]
+        return [_without_label(record) for record in records]
     files = [root] if root.is_file() else _images_in(root) or _images_in(root / "images")
     if not files:
         raise unknown or ValueError(f"'{root}' holds no image.")
     if not suffix_of(files[0]):
         raise ValueError(f"'{root}' is in no known format. Convert it to one of {', '.join(SUFFIXES)}.")
-    named = by_id(files, lambda file: file.name[: len(file.name) - len(suffix_of(file))], "image")
-    return [{"image": str(file), "id": name} for name, file in named.items()]
+    return [_without_label(record) for record in frame_records(by_id(files, name_of, "image"))]
+
+
+def _without_label(record: Record) -> Record:
+    return {key: record[key] for key in ("image", "id", "frame") if key in record}
 
 
 def _images_in(folder: Path) -> list[Path]:

@@ -19,7 +19,8 @@ class LoadUltrasoundd(MapTransform):
 
     One orientation for all formats: MONAI's index order, as ``LoadImaged`` and ``EnsureChannelFirstd`` give it, so
     that ``Invertd`` and ``SaveImaged`` work as after these. ``images.read_image`` and ``read_mask`` say what is read
-    how. A key that the record lacks is left out: at inference there is only ``image``.
+    how. A key that the record lacks is left out: at inference there is only ``image``. A record of a cine loop has
+    ``frame``, the frame to load of image and mask; it is taken out, so that records with and without it collate.
 
     Args:
         keys: the keys to load; the value is a path, or for a mask a list of paths to be joined.
@@ -60,16 +61,18 @@ class LoadUltrasoundd(MapTransform):
         present = list(self.key_iterator(loaded))
         if not present:
             raise ValueError(f"The record has none of the keys {self.keys}, but {tuple(data)}. Rename its keys.")
+        frame = loaded.pop("frame", None)
         for key in present:
-            loaded[key] = read_mask(data[key]) if key in self.mask_keys else self._image(data[key])
+            read = read_mask if key in self.mask_keys else self._image
+            loaded[key] = read(data[key], frame)
         images = [key for key in present if key not in self.mask_keys]
         for key in present:
             if images and key in self.mask_keys:
                 require_same_size(loaded[key], loaded[images[0]], data[key], data[images[0]])
         return loaded
 
-    def _image(self, path: Any) -> MetaTensor:
-        image = read_image(path)
+    def _image(self, path: Any, frame: int | None) -> MetaTensor:
+        image = read_image(path, frame)
         if self.spatial_dims not in (None, image.ndim - 1):
             raise ValueError(
                 f"{path} has the shape {tuple(image.shape[1:])}, but images of {self.spatial_dims} axes are expected. "

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 Record = dict[str, Any]
 """One image as MONAI takes it: ``image``, ``label`` (paths; ``label`` may be a list of masks to be joined),
-``id`` (unique), ``patient`` and ``pathology`` ("benign", "malignant", "normal" or "unknown")."""
+``id`` (unique), ``patient`` and ``pathology`` ("benign", "malignant", "normal" or "unknown"); for a frame of a cine
+loop also ``frame``, from 0."""
 
 SYSTEM_FILES = {"thumbs.db", "desktop.ini", "__macosx"}
 

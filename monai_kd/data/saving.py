@@ -15,7 +15,7 @@ from monai.data import MetaTensor, resolve_writer
 from monai.transforms import MapTransform
 from PIL import Image
 
-from monai_kd.data.formats import NIFTI_SUFFIXES, RASTER_SUFFIXES, suffix_of
+from monai_kd.data.formats import NIFTI_SUFFIXES, RASTER_SUFFIXES, name_of, suffix_of
 from monai_kd.files import atomic_write
 
 __all__ = ["SaveMaskd", "save_mask"]
@@ -24,7 +24,8 @@ __all__ = ["SaveMaskd", "save_mask"]
 def save_mask(mask: MetaTensor, output_dir: str | PathLike[str]) -> Path:
     """
     Write a mask as ``<output_dir>/<image's name>.<suffix>``: PNG (0 and 255) for PNG, JPEG, BMP and TIFF images, NIfTI
-    for NIfTI, NRRD for every other format; NIfTI and NRRD keep the affine.
+    for NIfTI, NRRD for every other format; NIfTI and NRRD keep the affine. The mask of a cine loop's frame has the
+    frame in its name: ``loop_frame007.nrrd``.
 
     Args:
         mask: shape (1, W, H[, D]), above 0 inside, in the image's own grid, with its metadata.
@@ -39,7 +40,7 @@ def save_mask(mask: MetaTensor, output_dir: str | PathLike[str]) -> Path:
     source = Path(str(mask.meta["filename_or_obj"]))
     suffix = suffix_of(source)
     values = (mask.as_tensor().squeeze(0) > 0).to(torch.uint8).cpu().numpy()
-    name = source.name[: len(source.name) - len(suffix)]
+    name = str(mask.meta.get("name") or name_of(source))
     kept = suffix if suffix in NIFTI_SUFFIXES else ".png" if suffix in RASTER_SUFFIXES else ".nrrd"
     path = Path(output_dir) / (name + kept)
     if path.resolve() == source.resolve():

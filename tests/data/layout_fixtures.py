@@ -124,6 +124,57 @@ def make_bus_bra(root: Path, patients: int = 12, size: Sequence[int] = SIZE) -> 
     return root
 
 
+def make_busi(root: Path, count: int = 5, size: Sequence[int] = SIZE, suffix: str = ".png") -> Path:
+    """BUSI: parentheses in names, several masks of an image, masks of modes 1, L and RGBA, all-zero RGB of normals."""
+    for number, kind in enumerate(("benign", "malignant", "normal")):
+        for index in range(1, count + 1):
+            stem, seed = root / kind / f"{kind} ({index})", 100 * number + index
+            write_image(Path(f"{stem}{suffix}"), np.dstack([speckle(seed, size)] * 3))
+            mask = lesion(seed, size)
+            gray = mask.astype(np.uint8) * 255
+            modes = (mask, gray, _rgba(mask, np.full(size, 255, dtype=np.uint8)))
+            normal = np.zeros((*size, 3), dtype=np.uint8)
+            write_image(Path(f"{stem}_mask{suffix}"), normal if kind == "normal" else modes[index % 3])
+    write_image(root / "benign" / f"benign (2)_mask_1{suffix}", corner(size))
+    write_image(root / "benign" / f"benign (2)_mask_2{suffix}", corner(size)[::-1])
+    return root
+
+
+def make_bus_uclm(root: Path, patients: Sequence[str] = ("ALWI", "CHCO", "CHVI", "HESN"), count: int = 4) -> Path:
+    """BUS-UCLM: green and red masks, a normal image a patient, HESN's first mask of another size, duplicates.
+
+    The images CHCO_000 to CHCO_002 are CHVI_001 to CHVI_003.
+    """
+    rows = []
+    for number, patient in enumerate(patients):
+        for index in range(count):
+            key, kind = f"{patient}_{index:03}", ("Benign", "Malignant", "Benign", "Normal")[index % 4]
+            seed = 10 * number + index if patient != "CHCO" else 10 * list(patients).index("CHVI") + index + 1
+            size = (44, 28) if key == "HESN_000" else SIZE
+            write_image(root / "images" / f"{key}.png", np.dstack([speckle(seed)] * 3))
+            write_image(root / "masks" / f"{key}.png", colored(lesion(seed, size), kind))
+            rows.append((f"{key}.png", "40x28", kind, "No", "Yes", "No"))
+    with (root / "INFO.csv").open("w", newline="", encoding="utf-8-sig") as stream:
+        header = ("Image", "Resolution", "Label", "Doppler", "Marks", "Combined")
+        csv.writer(stream, delimiter=";").writerows([header, *rows])
+    return root
+
+
+def colored(mask: np.ndarray, kind: str) -> np.ndarray:
+    """An RGB mask: green for a benign lesion, red for a malignant one, black for none."""
+    rgb = np.zeros((*mask.shape, 3), dtype=np.uint8)
+    if kind != "Normal":
+        rgb[mask, ("Malignant", "Benign").index(kind)] = 255
+    return rgb
+
+
+def corner(size: Sequence[int] = SIZE) -> np.ndarray:
+    """A small boolean rectangle in the image's first corner."""
+    mask = np.zeros(size, dtype=bool)
+    mask[1:4, 1:3] = True
+    return mask
+
+
 def make_plain(
     root: Path, count: int = 8, suffix: str = ".png", mask_suffix: str | None = None, size: Sequence[int] = SIZE
 ) -> Path:

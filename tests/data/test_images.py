@@ -91,7 +91,7 @@ def test_gray_with_alpha_is_composited_on_black(tmp_path):
     assert np.abs(image - values * (alpha / 255.0)).max() <= 1
 
 
-@pytest.mark.parametrize("suffix", [".nrrd", ".dcm"])
+@pytest.mark.parametrize("suffix", [".nrrd", ".mha", ".dcm"])
 def test_color_in_medical_formats_becomes_gray(tmp_path, suffix):
     import itk
 
@@ -106,8 +106,9 @@ def test_color_in_medical_formats_becomes_gray(tmp_path, suffix):
 def test_color_that_itk_cannot_read(tmp_path):
     import itk
 
-    itk.imwrite(itk.image_view_from_array(speckle(1, (28, 40, 3)), is_vector=True), str(tmp_path / "1.mha"))
-    with pytest.raises(ValueError, match=r"1\.mha cannot be decoded \(itk.Image is not wrapped.*export it as gray"):
+    values = speckle(1, (28, 40, 3)).astype(np.uint16) * 200
+    itk.imwrite(itk.image_view_from_array(values, is_vector=True), str(tmp_path / "1.mha"))
+    with pytest.raises(ValueError, match=r"1\.mha has 3 channels of the type unsigned_short\. Export it as gray"):
         read_image(tmp_path / "1.mha")
 
 
@@ -162,7 +163,7 @@ def test_pages(tmp_path, read):
 def test_without_itk_only_its_formats_fail(tmp_path, monkeypatch):
     nrrd, png = (write_image(tmp_path / name, speckle(1)) for name in ("1.nrrd", "1.png"))
     find_spec = importlib.util.find_spec
-    monkeypatch.setattr("monai_kd.data.readers.find_spec", lambda name: None if name == "itk" else find_spec(name))
+    monkeypatch.setattr("monai_kd.data.itk_files.find_spec", lambda name: None if name == "itk" else find_spec(name))
     assert read_image(png).shape == (1, *SIZE)
     with pytest.raises(ImportError, match=r"1\.nrrd needs ITK.*pip install itk-io"):
         read_image(nrrd)

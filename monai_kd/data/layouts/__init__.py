@@ -9,14 +9,19 @@ from pathlib import Path
 
 from monai_kd.data.layouts.breast import Breast
 from monai_kd.data.layouts.bus_bra import BusBra
+from monai_kd.data.layouts.bus_uclm import BusUclm
+from monai_kd.data.layouts.busi import Busi
 from monai_kd.data.layouts.dataset_a import DatasetA
 from monai_kd.data.layouts.plain import PlainFolders
+from monai_kd.data.links import require_inside
 from monai_kd.data.records import Layout, Record, entries
 
 LAYOUTS: tuple[Layout, ...] = (
     DatasetA(),
     Breast(),
     BusBra(),
+    Busi(),
+    BusUclm(),
     PlainFolders(),
 )
 
@@ -31,11 +36,13 @@ def read_dataset(root: str | Path, layout: str | Layout | None = None) -> list[R
         layout: a layout's name or object, e.g. ``"plain"`` or ``Breast(other_masks=True)``; None looks at the folder.
 
     Returns:
-        Records in order of id, each with ``image``, ``label``, ``id``, ``patient`` and ``pathology``.
+        Records in order of id, each with ``image``, ``label``, ``id``, ``patient`` and ``pathology``; those of a cine
+        loop's frames also with ``frame``.
 
     Raises:
         FileNotFoundError: when ``root`` is not there.
-        ValueError: when ``root`` is empty, of no known layout or of several, or when a file is missing or double.
+        ValueError: when ``root`` is empty, of no known layout or of several, when a file is missing or double, or a
+            link leads out of the folder.
 
     Example:
         >>> read_dataset("no/such/folder")
@@ -43,6 +50,7 @@ def read_dataset(root: str | Path, layout: str | Layout | None = None) -> list[R
         FileNotFoundError: No folder no/such/folder. Set dataset_dir to the folder of the data set.
     """
     found, folder = find_dataset(root, layout)
+    require_inside(folder)
     records = found.read(folder)
     if not records:
         raise ValueError(f"{folder} is laid out as {found.name!r} but holds no images. Copy the images into it.")

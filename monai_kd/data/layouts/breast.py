@@ -6,10 +6,11 @@ from __future__ import annotations
 import logging
 import re
 from collections import defaultdict
+from collections.abc import Collection
 from pathlib import Path
 
-from monai_kd.data.layouts.tables import read_xlsx
-from monai_kd.data.records import Record, by_id, entries, first_few, pathology_of
+from monai_kd.data.layouts.tables import pathologies, read_xlsx, warn_of_unlisted
+from monai_kd.data.records import Record, by_id, entries, first_few
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class Breast:
             )
         if left_out:
             logger.info("BrEaST: left out %s, published without a tumor mask.", ", ".join(left_out))
-        pathology = _pathology(root)
+        pathology = _pathology(root, images)
         return [
             {
                 "image": str(images[case]),
@@ -100,11 +101,14 @@ def _masks(files: list[Path], other_masks: bool) -> dict[str, list[str]]:
     return dict(masks)
 
 
-def _pathology(root: Path) -> dict[str, str]:
+def _pathology(root: Path, images: Collection[str]) -> dict[str, str]:
     tables = [path for folder in (root, root.resolve().parent) for path in entries(folder) if _is_table(path)]
     looked_for = "BrEaST-Lesions-USG-clinical-data-Dec-15-2023.xlsx"
-    rows = read_xlsx(tables[0] if tables else None, ("Image_filename", "Classification"), looked_for)
-    return {Path(str(row["Image_filename"])).stem.lower(): pathology_of(row["Classification"]) for row in rows}
+    table = tables[0] if tables else None
+    rows = read_xlsx(table, ("Image_filename", "Classification"), looked_for)
+    pathology = pathologies(table, rows, lambda row: Path(str(row["Image_filename"])).stem.lower(), "Classification")
+    warn_of_unlisted(table, pathology, images)
+    return pathology
 
 
 def _is_table(path: Path) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monai_kd.data.layouts.tables import read_csv
+from monai_kd.data.layouts.tables import read_csv, require_same_images, rows_by
 from monai_kd.data.records import Record, by_id, first_few, pathology_of, png_files, require_pairs
 
+TABLE = "bus_data.csv"
 OFFICIAL_FOLDS = (5, 10)
 
 
@@ -28,7 +29,7 @@ class BusBra:
     def missing(self, root: Path) -> str:
         """What ``root`` lacks: the folders ``Images`` and ``Masks``, and ``bus_data.csv``."""
         lacking = [f"folder {name}" for name in ("Images", "Masks") if not (root / name).is_dir()]
-        return ", ".join(lacking + [name for name in ("bus_data.csv",) if not (root / name).is_file()])
+        return ", ".join(lacking + [name for name in (TABLE,) if not (root / name).is_file()])
 
     def read(self, root: Path) -> list[Record]:
         """One record per image.
@@ -40,8 +41,9 @@ class BusBra:
         images = by_id(png_files(root / "Images"), lambda path: path.stem, "image")
         labels = by_id(png_files(root / "Masks"), lambda path: path.stem.replace("mask_", "bus_", 1), "mask")
         require_pairs(images, labels, root)
-        table = {row["ID"]: row for row in read_csv(root / "bus_data.csv", ("ID", "Case", "Pathology"))}
-        _require_same_images(root / "bus_data.csv", set(table), set(images))
+        rows = read_csv(root / TABLE, ("ID", "Case", "Pathology"))
+        table = rows_by(root / TABLE, rows, lambda row: row["ID"].strip())
+        require_same_images(root / TABLE, table, images)
         return [
             {
                 "image": str(images[key]),
@@ -75,16 +77,3 @@ def read_official_folds(root: Path, k: int) -> dict[str, int]:
     if wrong:
         raise ValueError(f"{path}: kFold must be 1 to {k}, got {first_few(wrong)}. Copy the table again.")
     return {key: int(fold) for key, fold in folds.items()}
-
-
-def _require_same_images(table: Path, listed: set[str], images: set[str]) -> None:
-    if images - listed:
-        raise ValueError(
-            f"{len(images - listed)} images are not in {table}: {first_few(sorted(images - listed))}. "
-            "Their patients are unknown: add the rows, or move the images elsewhere."
-        )
-    if listed - images:
-        raise ValueError(
-            f"{len(listed - images)} images of {table} are not in Images: {first_few(sorted(listed - images))}. "
-            "Copy the images again, or remove the rows."
-        )

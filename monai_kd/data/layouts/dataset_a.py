@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
-from monai_kd.data.layouts.tables import read_xlsx
-from monai_kd.data.records import Record, by_id, entries, pathology_of, png_files, require_pairs
+from monai_kd.data.layouts.tables import pathologies, read_xlsx, warn_of_unlisted
+from monai_kd.data.records import Record, by_id, entries, png_files, require_pairs
 
 
 class DatasetA:
@@ -37,7 +38,7 @@ class DatasetA:
         images = by_id(png_files(root / "original"), lambda path: path.stem, "image")
         labels = by_id(png_files(root / "GT"), lambda path: path.stem, "mask")
         require_pairs(images, labels, root)
-        pathology = _pathology(root)
+        pathology = _pathology(root, images)
         return [
             {
                 "image": str(images[key]),
@@ -50,8 +51,10 @@ class DatasetA:
         ]
 
 
-def _pathology(root: Path) -> dict[str, str]:
-    tables = [path for path in entries(root) if path.name.lower() == "datasetb.xlsx"]
-    rows = read_xlsx(tables[0] if tables else None, ("Image", "Type"), "DatasetB.xlsx")
+def _pathology(root: Path, images: Collection[str]) -> dict[str, str]:
+    table = next((path for path in entries(root) if path.name.lower() == "datasetb.xlsx"), None)
+    rows = read_xlsx(table, ("Image", "Type"), "DatasetB.xlsx")
     # Excel keeps 000001 as the number 1 unless the cell was formatted as text.
-    return {Path(str(row["Image"]).strip()).stem.zfill(6): pathology_of(row["Type"]) for row in rows}
+    pathology = pathologies(table, rows, lambda row: Path(str(row["Image"]).strip()).stem.zfill(6), "Type")
+    warn_of_unlisted(table, pathology, images)
+    return pathology

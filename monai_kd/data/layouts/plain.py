@@ -3,16 +3,28 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
+from itertools import groupby
 from pathlib import Path
 
-from monai_kd.data.formats import SUFFIXES, suffix_of
+from monai_kd.data.formats import SUFFIXES, name_of, suffix_of
+from monai_kd.data.frames import frame_records
+from monai_kd.data.headers import read_header
 from monai_kd.data.records import Record, by_id, entries, first_few, require_pairs
+
+logger = logging.getLogger(__name__)
 
 
 class PlainFolders:
     """Plain folders: ``images/<id>.*`` and ``labels/<id>.*``, matched by id; the formats may differ.
 
-    Every image is taken as a patient of its own, of unknown pathology.
+    A cine loop (a DICOM file of several frames, a TIFF file of several pages) gives a record for each frame. Its masks
+    are one file of as many frames (``labels/<loop>.*``, also a NIfTI or NRRD volume), or files of single frames
+    (``labels/<loop>_frame000.*``); frames without such a file are left out.
+
+    Every image is taken as a patient of its own, unless DICOM files name their patients; see
+    ``frames.frame_records``. The pathology is unknown.
 
     Example:
         >>> PlainFolders().missing(Path("nowhere"))
@@ -26,23 +38,41 @@ class PlainFolders:
         return ", ".join(f"folder {name}" for name in ("images", "labels") if not (root / name).is_dir())
 
     def read(self, root: Path) -> list[Record]:
-        """One record per image.
+        """One record per image or frame.
 
         Raises:
-            ValueError: for a file of unknown format, an image without mask, a mask without image, or two files of
-                one id.
+            ValueError: for a file of unknown format, an image without mask, a mask without image, two files of one
+                id, or masks of fewer or more frames than their loop has.
         """
-        images = by_id(_files(root / "images"), _id, "image")
-        labels = by_id(_files(root / "labels"), _id, "mask")
-        require_pairs(images, labels, root)
-        return [
-            {"image": str(images[key]), "label": str(labels[key]), "id": key, "patient": key, "pathology": "unknown"}
-            for key in images
+        images = by_id(_files(root / "images"), name_of, "image")
+        labels = by_id(_files(root / "labels"), name_of, "mask")
+        pairs = [
+            pair
+            for name, frames in groupby(frame_records(images), lambda record: name_of(record["image"]))
+            for pair in _pairs(name, list(frames), labels)
         ]
+        require_pairs({key: images[name_of(record["image"])] for key, record in pairs}, labels, root)
+        return [{**record, "label": str(labels[key]), "pathology": "unknown"} for key, record in pairs]
 
 
-def _id(path: Path) -> str:
-    return path.name[: -len(suffix_of(path))]
+def _pairs(name: str, frames: list[Record], labels: Mapping[str, Path]) -> list[tuple[str, Record]]:
+    """The records of an image or a loop, each with the id of its mask's file."""
+    if "frame" not in frames[0]:
+        return [(name, frames[0])]
+    own = [(record["id"], record) for record in frames if record["id"] in labels]
+    if own and name in labels:
+        raise ValueError(
+            f"{labels[name]} and {labels[own[0][0]]} are both masks of {frames[0]['image']}. Keep the one or the other."
+        )
+    if own:
+        logger.info("%s: %d of %d frames have masks, the others are left out.", name, len(own), len(frames))
+        return own
+    if name in labels and (planes := read_header(labels[name]).planes) != len(frames):
+        raise ValueError(
+            f"{labels[name]} has {planes} frames but {frames[0]['image']} has {len(frames)}. Save a mask for each "
+            f"frame, or the masks of some as {name_of(name, 0)}.png and so on."
+        )
+    return [(name, record) for record in frames]
 
 
 def _files(folder: Path) -> list[Path]:

@@ -4,29 +4,45 @@
 from __future__ import annotations
 
 import csv
+import logging
 import warnings
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from monai_kd.data.records import first_few, pathology_of
+
+logger = logging.getLogger(__name__)
+
 Row = dict[str, Any]
 
+MAX_ROWS = 100_000
+MAX_BYTES = 2**26  # of an Excel table's parts, unpacked
 
-def read_csv(path: Path, columns: Sequence[str]) -> list[Row]:
-    """Rows of a comma-separated table.
+
+def read_csv(path: Path, columns: Sequence[str], delimiter: str = ",") -> list[Row]:
+    """Rows of a table in a text file, with or without a byte-order mark.
+
+    Args:
+        path: the table.
+        columns: the columns that must be there.
+        delimiter: what stands between two cells.
 
     Raises:
         FileNotFoundError: when there is no such table.
-        ValueError: when it is not text, or lacks one of ``columns``.
+        ValueError: when it cannot be read, is not text, lacks one of ``columns`` or has too many rows.
     """
     if not path.is_file():
         raise FileNotFoundError(f"No table {path}. Copy it from the publisher's archive.")
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
-            rows, header = list(reader), reader.fieldnames or []
-    except (UnicodeDecodeError, csv.Error) as error:
+            reader = csv.DictReader(stream, delimiter=delimiter)
+            rows, header = list(islice(reader, MAX_ROWS + 1)), reader.fieldnames or []
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path} is not a CSV table ({error}). Copy it again from the publisher's archive.") from error
+    _require_rows(path, rows)
     _require_columns(path, header, columns)
     cut = [str(line) for line, row in enumerate(rows, start=2) if any(row[column] is None for column in columns)]
     if cut:
@@ -43,7 +59,7 @@ def read_xlsx(path: Path | None, columns: Sequence[str], looked_for: str) -> lis
         looked_for: the table's usual name, for the warning.
 
     Raises:
-        ValueError: when the file is not an Excel table, or lacks one of ``columns``.
+        ValueError: when the file is not an Excel table, lacks one of ``columns`` or is too large.
     """
     if path is None:
         warnings.warn(f"No table {looked_for}: pathology is unknown, splits are not stratified by it.", stacklevel=3)
@@ -55,15 +71,76 @@ def read_xlsx(path: Path | None, columns: Sequence[str], looked_for: str) -> lis
         return []
     try:
         with path.open("rb") as stream:
+            unpacked = sum(part.file_size for part in zipfile.ZipFile(stream).infolist())
+            if unpacked > MAX_BYTES:
+                raise ValueError(f"its parts are {unpacked:,} bytes unpacked, more than {MAX_BYTES:,}")
             sheet = load_workbook(stream, read_only=True, data_only=True).worksheets[0]
-            lines = [line for line in sheet.iter_rows(values_only=True) if any(cell is not None for cell in line)]
+            # A damaged cell number makes millions of empty rows.
+            cells = list(islice(sheet.iter_rows(values_only=True), MAX_ROWS + 1))
+            lines = [line for line in cells if any(cell is not None for cell in line)]
     except Exception as error:  # openpyxl lets through whatever zip, XML and its own parser raise
         raise ValueError(
             f"{path} is not an Excel table ({error}). Copy it again from the publisher's archive."
         ) from error
+    _require_rows(path, cells)
     header = [str(cell).strip() for cell in lines[0]] if lines else []
     _require_columns(path, header, columns)
-    return [dict(zip(header, line, strict=False)) for line in lines[1:]]
+    return [{**dict.fromkeys(header), **dict(zip(header, line, strict=False))} for line in lines[1:]]
+
+
+def rows_by(path: Path, rows: Sequence[Row], id_of: Callable[[Row], str]) -> dict[str, Row]:
+    """A table's rows by the image they are of.
+
+    Raises:
+        ValueError: when two rows of one image differ.
+    """
+    found: dict[str, Row] = {}
+    for row in rows:
+        key = id_of(row)
+        if found.setdefault(key, row) != row:
+            raise ValueError(f"{path} has two rows for {key} that differ. Keep the right one.")
+    return found
+
+
+def pathologies(path: Path | None, rows: Sequence[Row], id_of: Callable[[Row], str], column: str) -> dict[str, str]:
+    """Each image's pathology by a table's column; rows that differ elsewhere are of no matter here.
+
+    Raises:
+        ValueError: when two rows of one image give different ones.
+    """
+    pairs = [{"id": id_of(row), "pathology": pathology_of(row[column])} for row in rows]
+    return {key: row["pathology"] for key, row in rows_by(path or Path(), pairs, lambda row: row["id"]).items()}
+
+
+def warn_of_unlisted(path: Path | None, listed: Mapping[str, str], images: Collection[str]) -> None:
+    """Say in the log which images a table lacks, where only their pathology is wanted from it."""
+    absent = sorted(set(images) - set(listed))
+    if listed and absent:
+        logger.warning("%s has no row for %s: their pathology is unknown.", path, first_few(absent))
+
+
+def require_same_images(table: Path, listed: Collection[str], images: Collection[str]) -> None:
+    """Check that a table with the patients lists the images that are there.
+
+    Raises:
+        ValueError: naming images without row, or rows without image.
+    """
+    unlisted, absent = sorted(set(images) - set(listed)), sorted(set(listed) - set(images))
+    if unlisted:
+        raise ValueError(
+            f"{len(unlisted)} images are not in {table}: {first_few(unlisted)}. "
+            "Their patients are unknown: add the rows, or move the images elsewhere."
+        )
+    if absent:
+        raise ValueError(
+            f"{len(absent)} rows of {table} have no image: {first_few(absent)}. "
+            "Copy the images again, or remove the rows."
+        )
+
+
+def _require_rows(path: Path, rows: Sequence[object]) -> None:
+    if len(rows) > MAX_ROWS:
+        raise ValueError(f"{path} has more than {MAX_ROWS:,} rows. Copy it again from the publisher's archive.")
 
 
 def _require_columns(path: Path, header: Sequence[str], columns: Sequence[str]) -> None:

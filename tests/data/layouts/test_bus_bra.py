@@ -60,7 +60,7 @@ def test_row_without_image(tmp_path):
     make_bus_bra(tmp_path)
     (tmp_path / "Images" / "bus_0001-l.png").unlink()
     (tmp_path / "Masks" / "mask_0001-l.png").unlink()
-    with pytest.raises(ValueError, match=r"1 images of .* are not in Images: bus_0001-l"):
+    with pytest.raises(ValueError, match=r"1 rows of .*bus_data\.csv have no image: bus_0001-l"):
         read_dataset(tmp_path)
 
 

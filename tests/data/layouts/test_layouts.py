@@ -6,9 +6,23 @@ import re
 import pytest
 
 from monai_kd.data import LAYOUTS, Breast, PlainFolders, read_dataset
-from tests.data.layout_fixtures import make_breast, make_bus_bra, make_dataset_a, make_plain
+from tests.data.layout_fixtures import (
+    make_breast,
+    make_bus_bra,
+    make_bus_uclm,
+    make_busi,
+    make_dataset_a,
+    make_plain,
+)
 
-MAKERS = {"dataset_a": make_dataset_a, "breast": make_breast, "bus_bra": make_bus_bra, "plain": make_plain}
+MAKERS = {
+    "dataset_a": make_dataset_a,
+    "breast": make_breast,
+    "bus_bra": make_bus_bra,
+    "busi": make_busi,
+    "bus_uclm": make_bus_uclm,
+    "plain": make_plain,
+}
 
 
 def test_every_layout_has_a_generated_data_set():
@@ -28,7 +42,9 @@ def test_data_set_is_found_at_its_root_or_below(tmp_path, name, above, named):
     assert ids == sorted(set(ids))
     for record in records:
         assert set(record) == {"image", "label", "id", "patient", "pathology"}
-        assert all(isinstance(value, str) and value for value in record.values())
+        labels = record["label"] if isinstance(record["label"], list) else [record["label"]]
+        values = [*labels, *(value for key, value in record.items() if key != "label")]
+        assert all(isinstance(value, str) and value for value in values)
 
 
 def test_layout_object_is_taken_as_layout(tmp_path):

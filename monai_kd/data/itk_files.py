@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""NRRD, MHA and DICOM by ITK, each with its own reader: ITK's choice would try every format it knows on a file."""
+
+from __future__ import annotations
+
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from monai_kd.data.errors import UnsuitableError
+from monai_kd.data.formats import suffix_of
+
+READERS = {".nrrd": "NrrdImageIO", ".mha": "MetaImageIO", ".dcm": "GDCMImageIO", ".dicom": "GDCMImageIO"}
+PIXELS = {
+    "unsigned_char": "UC",
+    "unsigned_short": "US",
+    "short": "SS",
+    "unsigned_int": "UI",
+    "int": "SI",
+    "unsigned_long": "UL",
+    "unsigned_long_long": "ULL",
+    "float": "F",
+    "double": "D",
+}  # the types that itk-io holds; others are read as float
+TEXT_HEADER = 2**16
+
+
+def require_itk(path: str | Path) -> None:
+    """Check that ITK is installed.
+
+    Raises:
+        ImportError: saying how to install it.
+    """
+    if find_spec("itk") is None:
+        raise ImportError(f"{path} needs ITK. Run: pip install itk-io")
+
+
+def itk_shape(path: str | Path) -> tuple[int, ...]:
+    """The length of each axis by the header; a message of an error goes on from the file's name."""
+    if suffix_of(path) in (".nrrd", ".mha"):
+        _require_attached(path)
+    reader = _reader(path)
+    return tuple(int(reader.GetDimensions(axis)) for axis in range(reader.GetNumberOfDimensions()))
+
+
+def itk_image(path: str | Path) -> Any:
+    """The image as ITK's object, for ``monai.data.ITKReader.get_data``; errors as in ``itk_shape``."""
+    import itk
+
+    reader = _reader(path)
+    axes, channels = reader.GetNumberOfDimensions(), reader.GetNumberOfComponents()
+    kind = reader.GetComponentTypeAsString(reader.GetComponentType())
+    if axes not in (2, 3):
+        raise UnsuitableError(f"has {axes} axes; an image has 2, a volume 3. Save each part alone.")
+    if channels == 1:
+        pixel = getattr(itk, PIXELS.get(kind, "F"))
+    elif channels in (3, 4) and kind == "unsigned_char":
+        pixel = (itk.RGBPixel if channels == 3 else itk.RGBAPixel)[itk.UC]
+    else:
+        raise UnsuitableError(
+            f"has {channels} channels of the type {kind}. Export it as gray, or as RGB or RGBA of 8 bits."
+        )
+    files = itk.ImageFileReader[itk.Image[pixel, axes]].New(FileName=str(path), ImageIO=reader)
+    files.Update()
+    return files.GetOutput()
+
+
+def _reader(path: str | Path) -> Any:
+    import itk
+
+    reader = getattr(itk, READERS[suffix_of(path)]).New()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    return reader
+
+
+def _require_attached(path: str | Path) -> None:
+    """NRRD and MHA headers may name any other file of the computer for the pixels."""
+    with Path(path).open("rb") as stream:
+        text = stream.read(TEXT_HEADER)
+    if re.search(rb"^data ?file:|^ElementDataFile\s*=\s*+(?!LOCAL\b)", text.split(b"\n\n")[0], re.M | re.I):
+        raise UnsuitableError("takes its pixels from another file. Save header and pixels in one.")

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""BUS-UCLM of Vallez et al. 2025: images/, masks/ with colored masks, INFO.csv."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from monai_kd.data.headers import read_header
+from monai_kd.data.layouts.tables import read_csv, require_same_images, rows_by
+from monai_kd.data.records import Record, by_id, first_few, pathology_of, png_files, require_pairs
+
+logger = logging.getLogger(__name__)
+
+TABLE = "INFO.csv"
+PATIENT_LETTERS = 4
+OF_OTHER_SIZE = "HESN"
+
+
+class BusUclm:
+    """BUS-UCLM: ``images/ALWI_000.png``, ``masks/ALWI_000.png`` and ``INFO.csv``.
+
+    The first four letters of an id are the patient. The masks are colored, green for benign and red for malignant
+    lesions; either is foreground. Left out, and named in the log, are the images that the table calls normal, which
+    have no lesion, and those of patient HESN whose masks are of another size: whether such a mask was cut or scaled
+    is not known, so it cannot be put right.
+
+    Vallez et al., Scientific Data 12, 2025, doi 10.1038/s41597-025-04562-3.
+
+    Args:
+        normal: take the normal images too.
+
+    Example:
+        >>> BusUclm(normal=True).missing(Path("nowhere"))
+        'folder images, folder masks, INFO.csv'
+    """
+
+    name = "bus_uclm"
+
+    def __init__(self, normal: bool = False) -> None:
+        self.normal = normal
+
+    def missing(self, root: Path) -> str:
+        """What ``root`` lacks: the folders ``images`` and ``masks``, and ``INFO.csv``."""
+        lacking = [f"folder {name}" for name in ("images", "masks") if not (root / name).is_dir()]
+        return ", ".join(lacking + [name for name in (TABLE,) if not (root / name).is_file()])
+
+    def read(self, root: Path) -> list[Record]:
+        """One record per image.
+
+        Raises:
+            ValueError: for an image without mask, a mask without image, two files of one id, or a table that does
+                not list the same images.
+        """
+        images = by_id(png_files(root / "images"), lambda path: path.stem, "image")
+        labels = by_id(png_files(root / "masks"), lambda path: path.stem, "mask")
+        require_pairs(images, labels, root)
+        rows = read_csv(root / TABLE, ("Image", "Label"), delimiter=";")
+        table = rows_by(root / TABLE, rows, lambda row: _without_suffix(row["Image"].strip()))
+        require_same_images(root / TABLE, table, images)
+        pathology = {key: pathology_of(table[key]["Label"]) for key in images}
+        normal = [key for key in images if pathology[key] == "normal" and not self.normal]
+        if normal:
+            logger.info(
+                "BUS-UCLM: left out %d normal images, without a lesion (%s); BusUclm(normal=True) keeps them.",
+                len(normal),
+                first_few(normal),
+            )
+        other_size = [key for key in images if key.startswith(OF_OTHER_SIZE) and _differ(images[key], labels[key])]
+        if other_size:
+            logger.info("BUS-UCLM: left out %s, whose masks are of another size.", ", ".join(other_size))
+        return [
+            {
+                "image": str(images[key]),
+                "label": str(labels[key]),
+                "id": key,
+                "patient": key[:PATIENT_LETTERS],
+                "pathology": pathology[key],
+            }
+            for key in images
+            if key not in {*normal, *other_size}
+        ]
+
+
+def _without_suffix(name: str) -> str:
+    return name[: -len(".png")] if name.lower().endswith(".png") else name
+
+
+def _differ(image: Path, mask: Path) -> bool:
+    return read_header(image).shape != read_header(mask).shape

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Symbolic links in a data set: an archive from elsewhere must not make us read other files of this computer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from monai_kd.data.records import entries, first_few
+
+
+def require_inside(folder: Path) -> None:
+    """Check that no link in a data set's folder, or in the folders therein, leads out of it or nowhere.
+
+    The folder itself may be a link: whoever made it named it.
+
+    Raises:
+        ValueError: naming the links.
+    """
+    home = folder.resolve()
+    links = [path for path in entries(folder) if path.is_symlink()]
+    for inner in entries(folder):
+        if inner.is_dir() and inner not in links:
+            links += [path for path in entries(inner) if path.is_symlink()]
+    broken = [path for path in links if not path.exists()]
+    if broken:
+        raise ValueError(f"{len(broken)} links in {folder} lead nowhere: {first_few(broken)}. Copy the files again.")
+    outside = [path for path in links if not path.resolve().is_relative_to(home)]
+    if outside:
+        raise ValueError(
+            f"{len(outside)} links in {folder} lead out of it: {first_few(outside)}. Copy the files in their place, or "
+            "link the whole folder of the data set instead."
+        )
