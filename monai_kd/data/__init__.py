@@ -20,6 +20,7 @@ then                 what it does
 ==================== ==================================================================================
 ``check_dataset``    loads every pair once: all bad files in one error, content hashes of the images
 ``random_splits``    the paper's protocol: three random splits, 130 of 163 images for training
+``hold_out``         one random split by fractions of training, validation and test images
 ``k_folds``          stratified cross-validation
 ``official_folds``   the folds that BUS-BRA's authors published
 ``write_splits``     splits as one JSON file; ``read_splits`` checks it against the images
@@ -27,7 +28,8 @@ then                 what it does
 ``LoadUltrasoundd``  the transform that loads image and mask, of any format, in one orientation
 ``list_images``      the images to segment, of a file, a folder or a data set
 ``SaveMaskd``        the transform that writes masks in their images' geometry
-``write_phantoms``   synthetic images with masks, in Dataset_A's layout
+``write_phantoms``   synthetic images with masks, in Dataset_A's layout; ``write_phantom_volumes``: volumes
+``PhantomDataset``   any number of synthetic images, drawn when asked for; ``PhantomSettings``: probe, scanner, …
 ==================== ==================================================================================
 
 No patient and no duplicate image is ever in two parts of a split.
@@ -48,11 +50,18 @@ from monai_kd.data.layouts.plain import PlainFolders
 from monai_kd.data.listing import list_images
 from monai_kd.data.loading import LoadUltrasoundd
 from monai_kd.data.partitioning import partition
-from monai_kd.data.phantom import write_phantoms
+from monai_kd.data.phantom import (
+    PhantomDataset,
+    PhantomSettings,
+    draw_phantom,
+    phantom_volume,
+    write_phantom_volumes,
+    write_phantoms,
+)
 from monai_kd.data.records import Layout, Record
 from monai_kd.data.saving import SaveMaskd, save_mask
 from monai_kd.data.split_files import read_splits, write_splits
-from monai_kd.data.splits import k_folds, official_folds, random_splits
+from monai_kd.data.splits import hold_out, k_folds, official_folds, random_splits
 
 __all__ = [
     "LAYOUTS",
@@ -64,20 +73,25 @@ __all__ = [
     "DatasetA",
     "Layout",
     "LoadUltrasoundd",
+    "PhantomDataset",
+    "PhantomSettings",
     "PlainFolders",
     "Record",
     "SaveMaskd",
     "Split",
     "check_dataset",
+    "hold_out",
     "k_folds",
     "list_images",
     "official_folds",
     "partition",
+    "phantom_volume",
     "random_splits",
     "read_dataset",
     "read_official_folds",
     "read_splits",
     "save_mask",
+    "write_phantom_volumes",
     "write_phantoms",
     "write_splits",
 ]

@@ -6,7 +6,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from monai_kd.data.duplicates import Thumbnail, find_near_duplicates, join_near_duplicates, thumbnail
 from monai_kd.data.loading import LoadUltrasoundd
 from monai_kd.data.records import Record
 
@@ -14,7 +19,10 @@ PROBLEMS_SHOWN = 5
 
 
 def check_dataset(
-    records: Sequence[Record], progress: Callable[[int, int], None] | None = None, workers: int = 2
+    records: Sequence[Record],
+    progress: Callable[[int, int], None] | None = None,
+    workers: int = 2,
+    near_duplicates: bool = False,
 ) -> dict[str, str]:
     """Load every image and mask once, so that a bad file is found before training and not after hours of it.
 
@@ -22,6 +30,8 @@ def check_dataset(
         records: the records, as ``read_dataset`` gives them.
         progress: called with the number of records done and of all, after each.
         workers: threads that load.
+        near_duplicates: give images of different patients that show the same picture (see
+            ``duplicates.pairs.near_duplicates``) one common value, too.
 
     Returns:
         For each record's ``id`` the SHA-256 of its image's shape and gray values: equal for duplicates.
@@ -34,10 +44,12 @@ def check_dataset(
         {}
     """
     content: dict[str, str] = {}
+    thumbnails: dict[str, Thumbnail] = {}
     problems: list[str] = []
     with ThreadPoolExecutor(workers) as pool:
-        for done, (record, (digest, problem)) in enumerate(zip(records, pool.map(_check, records), strict=True), 1):
-            content[record["id"]] = digest
+        checked = zip(records, pool.map(_check, records), strict=True)
+        for done, (record, (digest, small, problem)) in enumerate(checked, 1):
+            content[record["id"]], thumbnails[record["id"]] = digest, small
             if problem:
                 problems.append(problem)
             if progress is not None:
@@ -46,14 +58,21 @@ def check_dataset(
         listed = "\n".join(f"  {problem}" for problem in problems[:PROBLEMS_SHOWN])
         shown = f", the first {PROBLEMS_SHOWN}" if len(problems) > PROBLEMS_SHOWN else ""
         raise ValueError(f"{len(problems)} of {len(records)} records cannot be used{shown}:\n{listed}")
+    if near_duplicates:
+        return join_near_duplicates(content, find_near_duplicates(records, content, thumbnails))
     return content
 
 
-def _check(record: Record) -> tuple[str, str]:
-    """The content's hash and no problem, or no hash and the problem."""
+def content_hash(values: npt.NDArray[Any]) -> str:
+    """The SHA-256 of an array's shape and values."""
+    return hashlib.sha256(str(values.shape).encode() + values.tobytes()).hexdigest()
+
+
+def _check(record: Record) -> tuple[str, Thumbnail, str]:
+    """The content's hash, a thumbnail and no problem; or the problem."""
     try:
         image = LoadUltrasoundd()(record)["image"]
     except (FileNotFoundError, ValueError) as error:
-        return "", f"{record['id']}: {error}"
+        return "", np.empty((0, 0), dtype=np.uint8), f"{record['id']}: {error}"
     values = image.numpy()
-    return hashlib.sha256(str(values.shape).encode() + values.tobytes()).hexdigest(), ""
+    return content_hash(values), thumbnail(values[0]), ""

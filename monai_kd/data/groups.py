@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images that must stay together in a split: those of one patient, and exact duplicates."""
+"""Images that must stay together in a split: those of one patient, and duplicates."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def require_no_leak(split: Split, records: Sequence[Record], content: Mapping[st
         for shared in _shared(record, content):
             other = first.setdefault(shared, key)
             if part_of[other] != part_of[key]:
-                reason = f"are both of patient {shared[1]}" if shared[0] == "patient" else "have identical pixels"
+                reason = f"are both of patient {shared[1]}" if shared[0] == "patient" else "show the same picture"
                 raise ValueError(
                     f"{where} leaks: {other} ({part_of[other]}) and {key} ({part_of[key]}) {reason}. "
                     "Put both into the same part, or make new splits with random_splits() or k_folds()."

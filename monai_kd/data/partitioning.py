@@ -20,6 +20,7 @@ def partition(
     fold: int = 0,
     seed: int = 0,
     check: bool = True,
+    near_duplicates: bool = True,
 ) -> dict[str, list[Record]]:
     """Read a data set, check every image and mask, and give the records of each part of one split.
 
@@ -30,6 +31,7 @@ def partition(
         fold: which split, from 0.
         seed: for random splits.
         check: load every pair first; without, bad files are found in training and duplicates not at all.
+        near_duplicates: keep images that show the same picture together, as duplicates are.
 
     Returns:
         The records of ``"training"``, ``"validation"`` and ``"test"``.
@@ -50,7 +52,7 @@ def partition(
         {'training': 3, 'validation': 1, 'test': 1}
     """
     records = read_dataset(dataset_dir, layout)
-    content = check_dataset(records) if check else None
+    content = check_dataset(records, near_duplicates=near_duplicates) if check else None
     if split_file is None:
         if fold < 0:
             raise ValueError(f"fold counts from 0, got {fold}.")

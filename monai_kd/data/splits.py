@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from monai_kd.data.assembling import require_fraction, require_groups, split_of, splits_of
 from monai_kd.data.groups import Group, Split, count, groups_of, shuffled, strata
 from monai_kd.data.layouts import find_dataset
 from monai_kd.data.layouts.bus_bra import BusBra, read_official_folds
@@ -45,15 +46,56 @@ def random_splits(
         >>> {part: len(ids) for part, ids in random_splits(records)[0].items()}
         {'training': 110, 'validation': 20, 'test': 33}
     """
-    _require_fraction("train_fraction", train_fraction)
-    _require_fraction("validation_fraction", validation_fraction)
+    require_fraction("train_fraction", train_fraction)
+    require_fraction("validation_fraction", validation_fraction)
     groups = groups_of(records, content)
-    _require_groups(groups, 3)
+    require_groups(groups, 3)
     splits = []
     for index in range(number):
         test, rest = take(shuffled(groups, seed, index), round(len(records) * (1 - train_fraction)), spare=2)
-        splits.append(_split(test, rest, validation_fraction, seed, index))
+        splits.append(split_of(test, rest, round(count(rest) * validation_fraction), seed, index))
     return splits
+
+
+def hold_out(
+    records: Sequence[Record],
+    validation_fraction: float = VALIDATION_FRACTION,
+    test_fraction: float = 0.15,
+    seed: int = 0,
+    content: Mapping[str, str] | None = None,
+) -> list[Split]:
+    """One random split, stratified by pathology, with validation and test parts as fractions of all images.
+
+    Args:
+        records: the records, as ``read_dataset`` gives them.
+        validation_fraction: validation images by all images, between 0 and 1.
+        test_fraction: test images by all images, between 0 and 1; the rest are training images.
+        seed: another seed, another split.
+        content: each id's hash, from ``check_dataset``; without it duplicates are not seen.
+
+    Returns:
+        A list of one split, for ``write_splits``.
+
+    Raises:
+        ValueError: when a fraction is not between 0 and 1, both leave nothing to train with, or there are fewer than
+            three groups of images.
+
+    Example:
+        >>> records = [{"id": f"{i:03}", "patient": str(i), "pathology": "benign"} for i in range(100)]
+        >>> {part: len(ids) for part, ids in hold_out(records)[0].items()}
+        {'training': 70, 'validation': 15, 'test': 15}
+    """
+    require_fraction("validation_fraction", validation_fraction)
+    require_fraction("test_fraction", test_fraction)
+    if validation_fraction + test_fraction >= 1:
+        raise ValueError(
+            f"validation_fraction {validation_fraction:g} and test_fraction {test_fraction:g} leave nothing to train "
+            "with. Choose fractions that add up to less than 1."
+        )
+    groups = groups_of(records, content)
+    require_groups(groups, 3)
+    test, rest = take(shuffled(groups, seed, "hold-out"), round(len(records) * test_fraction), spare=2)
+    return [split_of(test, rest, round(len(records) * validation_fraction), seed, 0)]
 
 
 def k_folds(
@@ -82,9 +124,9 @@ def k_folds(
     """
     if k < 2:
         raise ValueError(f"Cross-validation needs k of at least 2, got {k}.")
-    _require_fraction("validation_fraction", validation_fraction)
+    require_fraction("validation_fraction", validation_fraction)
     groups = groups_of(records, content)
-    _require_groups(groups, max(k, 3))
+    require_groups(groups, max(k, 3))
     folds: list[list[Group]] = [[] for _ in range(k)]
     for stratum in strata(shuffled(groups, seed, "folds")):
         of_stratum = [0] * k
@@ -92,7 +134,7 @@ def k_folds(
             fold = min(range(k), key=lambda i: (of_stratum[i], count(folds[i])))
             folds[fold].append(group)
             of_stratum[fold] += len(group)
-    return _splits_of(folds, validation_fraction, seed)
+    return splits_of(folds, validation_fraction, seed)
 
 
 def official_folds(
@@ -119,7 +161,7 @@ def official_folds(
     Raises:
         ValueError: when an image is in no official fold, or the folds leak.
     """
-    _require_fraction("validation_fraction", validation_fraction)
+    require_fraction("validation_fraction", validation_fraction)
     fold_of = read_official_folds(find_dataset(root, BusBra())[1], k)
     absent = [record["id"] for record in records if record["id"] not in fold_of]
     if absent:
@@ -131,38 +173,4 @@ def official_folds(
             listed = " and ".join(f"{key} (fold {fold})" for fold, key in sorted(numbers.items()))
             raise ValueError(f"{listed} share a patient or their pixels. Use k_folds(), which keeps them together.")
         folds[min(numbers) - 1].append(group)
-    return _splits_of(folds, validation_fraction, seed)
-
-
-def _splits_of(folds: Sequence[list[Group]], validation_fraction: float, seed: int) -> list[Split]:
-    """Each fold as test part once, the others as training and validation part."""
-    splits = []
-    for index, test in enumerate(folds):
-        rest = [group for fold in folds if fold is not test for group in fold]
-        splits.append(_split(test, rest, validation_fraction, seed, index))
-    return splits
-
-
-def _split(test: list[Group], rest: list[Group], validation_fraction: float, seed: int, index: int) -> Split:
-    if not test or len(rest) < 2:
-        raise ValueError(
-            f"Split {index} has {len(test)} patients for testing and {len(rest)} for training and validation, which "
-            "need 1 and 2. Bring more images, or make fewer folds."
-        )
-    order = shuffled(rest, seed, index, "validation")
-    validation, training = take(order, round(count(rest) * validation_fraction), spare=1)
-    parts = {"training": training, "validation": validation, "test": test}
-    return {part: sorted(record["id"] for group in groups for record in group) for part, groups in parts.items()}
-
-
-def _require_fraction(name: str, value: float) -> None:
-    if not 0 < value < 1:
-        raise ValueError(f"{name} must lie between 0 and 1, got {value}.")
-
-
-def _require_groups(groups: Sequence[Group], needed: int) -> None:
-    if len(groups) < needed:
-        raise ValueError(
-            f"{count(groups)} images of {len(groups)} patients (duplicates count once) cannot be split into {needed} "
-            f"parts. Bring images of at least {needed} patients."
-        )
+    return splits_of(folds, validation_fraction, seed)

@@ -63,7 +63,7 @@ def test_duplicate_across_a_split_file(tmp_path):
     )
     assert content["000001"] == content["000002"]
     write_splits(tmp_path / "splits.json", [unaware], "random", "dataset_a", seed=0)
-    with pytest.raises(ValueError, match=r"000001 \(\w+\) and 000002 \(\w+\) have identical pixels"):
+    with pytest.raises(ValueError, match=r"000001 \(\w+\) and 000002 \(\w+\) show the same picture"):
         partition(tmp_path, split_file=tmp_path / "splits.json")
 
 

@@ -107,5 +107,5 @@ def test_duplicate_in_two_parts_names_the_pair(path):
     split = read_splits(path, RECORDS)[0]
     pair = sorted((split["training"][0], split["test"][0]))
     content = {record["id"]: record["id"] for record in RECORDS} | dict.fromkeys(pair, "same")
-    with pytest.raises(ValueError, match=rf"split 0, leaks: {pair[0]} .* and {pair[1]} .* have identical pixels"):
+    with pytest.raises(ValueError, match=rf"split 0, leaks: {pair[0]} .* and {pair[1]} .* show the same picture"):
         read_splits(path, RECORDS, content)
