@@ -44,6 +44,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "BasicUNet": lambda: BasicUNet(2, 1, 2, features=(32, 32, 64, 128, 256, 32)),
     "UNet 14-448": lambda: UNet(2, 1, 2, SIX_LEVELS, (2,) * 5, num_res_units=2),
     "UNet 14-448, batch norm": lambda: UNet(2, 1, 2, SIX_LEVELS, (2,) * 5, num_res_units=2, norm="batch"),
+    "UNet 28-448, five levels": lambda: UNet(2, 1, 2, (28, 56, 112, 224, 448), (2, 2, 2, 2), num_res_units=2),
     "UNet 57-1824": lambda: UNet(2, 1, 2, tuple(57 * 2**i for i in range(6)), (2,) * 5, num_res_units=2),
     "SegResNet 8, 6 levels": lambda: SegResNet(2, 8, 1, 2, blocks_down=(1, 2, 2, 2, 2, 4), blocks_up=(1,) * 5),
     "DynUNet 13-416": lambda: DynUNet(
