@@ -64,7 +64,7 @@ def draw_phantom(index: int, seed: int = 0, settings: PhantomSettings | None = N
     random = np.random.default_rng([seed, index])
     probe, size = _probe(settings, random)
     tissue = breast(random, probe.shape)
-    if np.random.default_rng([seed, index, _NORMAL]).random() < settings.normal_fraction:
+    if is_normal(index, seed, settings):
         mask, pathology = np.zeros(size, dtype=np.bool_), "Normal"
     else:
         distance, pathology = add_lesion(tissue, random, probe)
@@ -110,6 +110,11 @@ def _probe(settings: PhantomSettings, random: np.random.Generator) -> tuple[Prob
     if settings.depth is None:
         return LinearProbe(across * height / width, across), (height, width)
     return LinearProbe(settings.depth, across), (height, round(height * across / settings.depth))
+
+
+def is_normal(index: int, seed: int, settings: PhantomSettings) -> bool:
+    """Whether a phantom has no lesion."""
+    return bool(np.random.default_rng([seed, index, _NORMAL]).random() < settings.normal_fraction)
 
 
 def scanner_for(settings: PhantomSettings, random: np.random.Generator) -> Scanner:

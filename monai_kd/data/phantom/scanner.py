@@ -9,15 +9,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import fft, ndimage
+from scipy import ndimage
 
+from monai_kd.data.phantom.beam import blur
 from monai_kd.data.phantom.tissue import PITCH, Field, Tissue, grid, smooth_field
 
 DETAIL = 7
 """Samples over which sharpening takes the mean."""
 REACH = 47.0
 """Millimeters of depth that are imaged at the highest frequency."""
-_PER_DECIBEL = math.log(10) / 20
+PER_DECIBEL = math.log(10) / 20
+"""Natural logarithm of the amplitude, for one dB."""
 
 
 @dataclass
@@ -72,17 +74,14 @@ class Scanner:
             spread: distance (H, 1) of the scan lines relative to ``PITCH``, see ``probe.Probe``.
         """
         height, width = amplitude.shape
-        rows, columns = (fft.next_fast_len(n + 30) for n in (height, width))
         away = (grid((height, 1))[0] - self.focus) / self.depth_of_field
-        pulse = _transfer(np.array([[self.pulse / PITCH]], np.float32), rows).T
-        beam = _transfer(self.beam / PITCH * np.sqrt(1 + np.square(away)) / spread, columns)
+        pulse = np.array([[self.pulse / PITCH]], np.float32)
+        beam = self.beam / PITCH * np.sqrt(1 + np.square(away)) / spread
         total = np.zeros_like(amplitude)
         for _ in range(self.frames):
             noise = random.standard_normal((height, width, 2), dtype=np.float32)
             echo = noise.view(np.complex64)[..., 0] * (amplitude * np.float32(math.sqrt(0.5))) + mirror
-            echo = fft.ifft(fft.fft(echo, rows, axis=0, overwrite_x=True) * pulse, axis=0, overwrite_x=True)[:height]
-            echo = fft.ifft(fft.fft(echo, columns, axis=1, overwrite_x=True) * beam, axis=1, overwrite_x=True)
-            total += np.abs(echo[:, :width])
+            total += np.abs(blur(blur(echo, pulse, axis=0), beam, axis=1))
         if self.smoothing:
             total = ndimage.gaussian_filter(total, (self.smoothing, 1.3 * self.smoothing), truncate=2.5)
         return total / np.float32(self.frames)
@@ -93,17 +92,17 @@ class Scanner:
         lost = ndimage.gaussian_filter1d(np.cumsum(tissue.loss, axis=0) * PITCH, 0.7 / PITCH, axis=1, truncate=2.5)
         sliders = random.uniform(*self.fading) * depth + 2 * smooth_field(random, (depth.size, 1), 9, 1)
         level = sliders - lost
-        mirror = tissue.mirror * np.exp(_PER_DECIBEL * level)
+        mirror = tissue.mirror * np.exp(PER_DECIBEL * level)
         # The filters keep the power of independent echoes, so noise and clutter add up as powers before them.
-        power = np.exp(2 * _PER_DECIBEL * (tissue.echo + level)) + np.square(mirror)
+        power = np.exp(2 * PER_DECIBEL * (tissue.echo + level)) + np.square(mirror)
         beside = Image.fromarray(power).resize((12, 30), Image.Resampling.BOX).resize(power.shape[::-1])
-        power += np.maximum(np.asarray(beside), 0) * math.exp(2 * _PER_DECIBEL * self.clutter)
-        power += np.exp(2 * _PER_DECIBEL * (self.noise + self.compensation * depth))
+        power += np.maximum(np.asarray(beside), 0) * math.exp(2 * PER_DECIBEL * self.clutter)
+        power += np.exp(2 * PER_DECIBEL * (self.noise + self.compensation * depth))
         return self.show(self.envelope(np.sqrt(power), mirror, random, spread))
 
     def show(self, echo: Field) -> NDArray[np.uint8]:
         """Gray values of an envelope of any rank, on a logarithmic scale."""
-        gray = np.log(echo + 1e-6) / (_PER_DECIBEL * self.dynamic_range) + self.gain
+        gray = np.log(echo + 1e-6) / (PER_DECIBEL * self.dynamic_range) + self.gain
         if self.sharpening:
             gray += self.sharpening * (gray - ndimage.uniform_filter(gray, DETAIL))
         if self.curve != 1:
@@ -143,9 +142,3 @@ def draw_scanner(random: np.random.Generator) -> Scanner:
         dynamic_range=u(55, 75),
         gain=u(0.39, 0.52),
     )
-
-
-def _transfer(deviation: Field, count: int) -> Field:
-    """Transfer functions (H, count) of Gaussians of ``deviation`` (H, 1) samples that keep white noise's power."""
-    frequency = 2 * math.pi * fft.fftfreq(count).astype(np.float32)
-    return np.exp(np.square(deviation * frequency) * -0.5) * np.sqrt(deviation * (2 * math.sqrt(math.pi)))

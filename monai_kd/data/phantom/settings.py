@@ -63,6 +63,18 @@ class PhantomSettings:
         _require_range("normal_fraction", self.normal_fraction, 0, 1, "")
 
 
+def require_count(count: int, seed: int) -> None:
+    """Check the number of phantoms of a data set, and its seed.
+
+    Raises:
+        ValueError: when ``count`` is below 1 or ``seed`` negative.
+    """
+    if count < 1:
+        raise ValueError(f"count is the number of phantoms to make, got {count}. Give 1 or more.")
+    if seed < 0:
+        raise ValueError(f"seed of the phantoms is 0 or more, got {seed}. Choose another number.")
+
+
 def require_number(index: int, seed: int) -> None:
     """Check the number of a phantom and of its data set.
 

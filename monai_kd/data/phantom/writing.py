@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Phantoms as files: pictures in Dataset_A's layout."""
+"""Phantoms as files: pictures in Dataset_A's layout, volumes in plain folders."""
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Callable
 from pathlib import Path
 
+import nibabel
 import numpy as np
 from PIL import Image
 
 from monai_kd.data.phantom.drawing import draw_phantom
-from monai_kd.data.phantom.settings import PhantomSettings
+from monai_kd.data.phantom.settings import PhantomSettings, require_count
+from monai_kd.data.phantom.volume import phantom_volume
 from monai_kd.files import atomic_folder
 
 
@@ -43,16 +46,46 @@ def write_phantoms(
         _write(folder, count, seed, progress, settings)
 
 
-def require_count(count: int, seed: int) -> None:
-    """Check the number of phantoms of a data set, and its seed.
+def write_phantom_volumes(
+    out: str | os.PathLike[str],
+    count: int = 20,
+    seed: int = 0,
+    progress: Callable[[int], object] | None = None,
+    settings: PhantomSettings | None = None,
+    size: tuple[int, int, int] = (96, 96, 64),
+) -> None:
+    """Write volumes as plain folders, all of them or nothing.
+
+    ``images/000001.nii.gz`` holds the gray values (W, H, D) with millimeters in its affine, ``labels/000001.nii.gz``
+    the mask of 0 and 1, and ``patients.csv`` id, patient and pathology.
+
+    Args:
+        out: the folder to make; it may exist if it is empty.
+        count: number of volumes.
+        seed: picks the data set; volume n of a seed is the same, whatever ``count``.
+        progress: called with the number of volumes done, after each.
+        settings: scanner, gain, noise, dynamic range and share of normals.
+        size: of each volume in voxels, (W, H, D).
 
     Raises:
-        ValueError: when ``count`` is below 1 or ``seed`` negative.
+        ValueError: when ``count`` is below 1 or ``seed`` negative, ``settings`` do not suit volumes, ``out`` is not
+            empty, or cannot be written.
     """
-    if count < 1:
-        raise ValueError(f"count is the number of phantoms to make, got {count}. Give 1 or more.")
-    if seed < 0:
-        raise ValueError(f"seed of the phantoms is 0 or more, got {seed}. Choose another number.")
+    require_count(count, seed)
+    with atomic_folder(out) as folder:
+        for name in ("images", "labels"):
+            (folder / name).mkdir()
+        with (folder / "patients.csv").open("w", newline="", encoding="utf-8") as stream:
+            table = csv.writer(stream)
+            table.writerow(["id", "patient", "pathology"])
+            for index in range(1, count + 1):
+                volume, key = phantom_volume(index, seed, size, settings), f"{index:06d}"
+                affine = np.diag([*volume.spacing, 1.0])
+                for name, values in (("images", volume.image), ("labels", volume.mask.astype(np.uint8))):
+                    nibabel.save(nibabel.Nifti1Image(values, affine), folder / name / f"{key}.nii.gz")
+                table.writerow([key, key, volume.pathology.lower()])
+                if progress is not None:
+                    progress(index)
 
 
 def _write(
