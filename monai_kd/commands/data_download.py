@@ -47,7 +47,8 @@ def download(
 
         fetched = download_dataset(name, folder, show, lambda notice: bars.console.print(escape(notice)))
     images = len(read_dataset(folder))
-    console.print(f"{images} images in {escape(str(folder))}{'' if fetched else ', downloaded before'}. Next:")
+    before = "" if fetched else ", downloaded before"
+    console.print(f"{images} images with lesion masks in {escape(str(folder))}{before}. Next:")
     console.print(f"python -m monai_kd data check {escape(str(folder))}")
 
 

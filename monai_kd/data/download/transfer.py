@@ -71,10 +71,11 @@ def fetch(
             return
         except _BrokenOffError as error:
             if attempt == ATTEMPTS - 1:
-                raise ValueError(
-                    f"{address} failed {ATTEMPTS} times, at last: {error}. {partial.size} bytes are kept in "
-                    f"{partial.bytes}: run the same command again later to go on from there."
-                ) from error
+                kept = (
+                    f"{partial.size} bytes are kept in {partial.bytes}: run the same command again to go on from there"
+                )
+                remedy = kept if partial.size else "Check the connection (and https_proxy) and run the command again"
+                raise ValueError(f"{address} failed {ATTEMPTS} times, at last: {error}. {remedy}.") from error
             sleep(min(max(2.0**attempt, error.wait), LONGEST_WAIT))
 
 

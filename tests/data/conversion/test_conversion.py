@@ -14,10 +14,25 @@ from typer.testing import CliRunner
 from monai_kd.__main__ import app
 from monai_kd.data import LoadUltrasoundd, k_folds, read_dataset, read_splits, write_phantoms, write_splits
 from monai_kd.data.conversion import TARGETS, convert_dataset
-from tests.data.layout_fixtures import lesion, make_breast, make_bus_bra, make_plain, speckle, write_image
+from tests.data.layout_fixtures import (
+    lesion,
+    make_breast,
+    make_bus_bra,
+    make_bus_uclm,
+    make_busi,
+    make_plain,
+    speckle,
+    write_image,
+)
 
 RUNNER = CliRunner()
-MAKERS = {"plain": make_plain, "bus_bra": make_bus_bra, "breast": make_breast}
+MAKERS = {
+    "plain": make_plain,
+    "bus_bra": make_bus_bra,
+    "breast": make_breast,
+    "busi": make_busi,
+    "bus_uclm": make_bus_uclm,
+}
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +62,9 @@ def assert_same(records, out):
     for record in records:
         entry = images[record["id"]]
         assert (entry["patient"], entry["pathology"]) == (record["patient"], record["pathology"])
-        for old, new in zip(
-            pixels(record["image"], record["label"]), pixels(out / entry["image"], out / entry["label"]), strict=True
-        ):
-            np.testing.assert_array_equal(new.numpy(), old.numpy())
+        old, new = LoadUltrasoundd()(record), pixels(out / entry["image"], out / entry["label"])
+        for key, written in zip(("image", "label"), new, strict=True):
+            np.testing.assert_array_equal(written.numpy(), old[key].numpy())
         assert record["image"].endswith(entry["source_image"])
 
 
@@ -72,6 +86,19 @@ def test_every_layout_becomes_every_other(tmp_path, source, layout):
     convert_dataset(root, out, layout)
     assert_same(read_dataset(root), out)
     assert manifest(out)["source_layout"] == source and manifest(out)["layout"] == layout
+
+
+@pytest.mark.parametrize("layout", TARGETS)
+def test_frames_of_a_loop_become_images_of_one_patient(tmp_path, layout):
+    pages = [Image.fromarray(speckle(number).T) for number in range(3)]
+    masks = [Image.fromarray(lesion(number).T.astype(np.uint8)) for number in range(3)]
+    for folder, (first, *more) in (("images", pages), ("labels", masks)):
+        (tmp_path / "in" / folder).mkdir(parents=True)
+        first.save(tmp_path / "in" / folder / "loop.tif", save_all=True, append_images=more)
+    out = target_folder(tmp_path, layout)
+    entries = convert_dataset(tmp_path / "in", out, layout)
+    assert_same(read_dataset(tmp_path / "in"), out)
+    assert [entry["frame"] for entry in entries] == [0, 1, 2] and {entry["patient"] for entry in entries} == {"loop"}
 
 
 @pytest.mark.parametrize("layout", ["plain", "dataset_a"])

@@ -177,7 +177,13 @@ def test_command_shows_the_license_and_says_what_comes_next(source, tmp_path):
     out = str(tmp_path / "out")
     result = RUNNER.invoke(app, ["data", "download", "small", "--out", out, "--accept-license"], catch_exceptions=False)
     assert result.exit_code == 0
-    for text in ("License: CC BY 4.0", "Any use.", "Someone 2026", f"15 images in {out}", f"data check {out}"):
+    for text in (
+        "License: CC BY 4.0",
+        "Any use.",
+        "Someone 2026",
+        f"15 images with lesion masks in {out}",
+        f"data check {out}",
+    ):
         assert text in result.output
     again = RUNNER.invoke(app, ["data", "download", "small", "--out", out, "--accept-license"])
     assert "downloaded before" in again.output
