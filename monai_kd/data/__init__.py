@@ -80,6 +80,7 @@ __all__ = [
     "SaveMaskd",
     "Split",
     "check_dataset",
+    "draw_phantom",
     "hold_out",
     "k_folds",
     "list_images",

@@ -59,7 +59,7 @@ def phantom_volume(
 
     Example:
         >>> volume = phantom_volume(1, size=(32, 32, 24))
-        >>> volume.image.shape, volume.mask.any(), [round(mm, 2) for mm in volume.spacing]
+        >>> volume.image.shape, bool(volume.mask.any()), [round(mm, 2) for mm in volume.spacing]
         ((32, 32, 24), True, [1.25, 1.12, 1.67])
     """
     require_number(index, seed)

@@ -82,7 +82,8 @@ def write_phantom_volumes(
                 volume, key = phantom_volume(index, seed, size, settings), f"{index:06d}"
                 affine = np.diag([*volume.spacing, 1.0])
                 for name, values in (("images", volume.image), ("labels", volume.mask.astype(np.uint8))):
-                    nibabel.save(nibabel.Nifti1Image(values, affine), folder / name / f"{key}.nii.gz")
+                    picture = nibabel.Nifti1Image(values, affine)  # type: ignore[no-untyped-call]
+                    nibabel.save(picture, folder / name / f"{key}.nii.gz")
                 table.writerow([key, key, volume.pathology.lower()])
                 if progress is not None:
                     progress(index)
