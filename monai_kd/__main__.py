@@ -19,7 +19,7 @@ app = typer.Typer(
     help="Distil small segmentation networks from large ones with MONAI. Training, evaluation and inference are MONAI "
     "Bundles: python -m monai.bundle run --config_file bundles/breast_ultrasound_segmentation/configs/train.json …",
 )
-data_app = typer.Typer(no_args_is_help=True, help="Make data sets.")
+data_app = typer.Typer(no_args_is_help=True, help="Download, convert and make data sets.")
 app.add_typer(data_app, name="data")
 
 app.command()(demo)

@@ -6,7 +6,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
@@ -62,21 +63,30 @@ def download_dataset(
         )
     work = folder.with_name(f".{folder.name}.download")
     require_writable(work)
-    fresh = work / "unpacked"
-    shutil.rmtree(fresh, ignore_errors=True)  # of a run that was killed
     try:
         files = [_file(remote, work, receipt, progress, tell, sleep) for remote in source.files]
-        fresh.mkdir()
-        for remote in source.files:
-            _unpack(work / remote.name, fresh)
-        _write_receipt(fresh, name, source, files)
-        _put(fresh, folder)
+        with _fresh(work) as fresh:
+            for remote in source.files:
+                _unpack(work / remote.name, fresh)
+            _write_receipt(fresh, name, source, files)
+            _put(fresh, folder)
         shutil.rmtree(work)
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
         if work.exists() and not any(work.iterdir()):
             work.rmdir()
     return True
+
+
+@contextmanager
+def _fresh(work: Path) -> Iterator[Path]:
+    """An empty folder to unpack into, which is gone at the end if it is still there."""
+    fresh = work / "unpacked"
+    shutil.rmtree(fresh, ignore_errors=True)  # of a run that was killed
+    fresh.mkdir()
+    try:
+        yield fresh
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _unpack(path: Path, fresh: Path) -> None:
