@@ -17,6 +17,8 @@ VOLUMES = {  # storage classes whose frames lie beside each other in space, not 
     "1.2.840.10008.5.1.4.1.1.13.1.3",  # breast tomosynthesis
 }
 LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
+SHORT = {b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL", b"SS"}
+SHORT |= {b"ST", b"TM", b"UI", b"UL", b"US"}
 UNDEFINED = 0xFFFFFFFF
 SYNTAX, STORAGE, PATIENT, PIXELS = 0x00020010, 0x00080016, 0x00100020, 0x7FE00010
 SAMPLES, PHOTOMETRIC, FRAMES, ROWS, COLUMNS, BITS = (0x00280000 + n for n in (0x02, 0x04, 0x08, 0x10, 0x11, 0x100))
@@ -46,7 +48,7 @@ class DicomHeader:
 
 
 def read_dicom_header(path: str | Path) -> DicomHeader:
-    """Read a DICOM file up to its pixels, and check that uncompressed pixels are all there.
+    """Read what a DICOM file says of its pixels, without these, and check that the file is whole.
 
     The encoding: DICOM PS3.5, chapters 7 and 10.
 
@@ -78,35 +80,56 @@ def read_dicom_header(path: str | Path) -> DicomHeader:
     return DicomHeader(width, height, frames, storage in VOLUMES, patient)
 
 
+@dataclass
+class _Level:
+    """The data set, or a sequence or item in it that is being read: where it ends, and how its elements are written."""
+
+    end: int
+    implicit: bool = False
+    is_raw: bool = False
+
+
 def _elements(stream: BinaryIO, size: int) -> tuple[dict[int, str | int], int | None]:
-    """The values of the outermost elements of ``NUMBERS`` and ``TEXTS``, and the length of the pixels, if any."""
+    """The values of the outermost elements of ``NUMBERS`` and ``TEXTS``, and the length of the pixels, if any.
+
+    The whole file is gone through, from length to length: ITK takes as much memory as any of them says.
+    """
     found: dict[int, str | int] = {}
-    order, implicit = "<", [False]  # for each open sequence or item, whether its elements are without type
-    body = False
-    while stream.tell() < size:
+    pixels = None
+    order, levels, body = "<", [_Level(size)], False
+    while (place := stream.tell()) < size:
+        while len(levels) > 1 and place >= levels[-1].end:
+            levels.pop()
         start = stream.read(4)
+        if not body and struct.unpack("<H", start[:2])[0] != 0x0002:  # before it, all is explicit and little-endian
+            body, order, levels[0].implicit = True, *_written(str(found.get(SYNTAX)))
         group, element = struct.unpack(order + "HH", start)
-        if not body and group != 0x0002:  # the file's own group is always explicit and little-endian
-            body, syntax = True, found.get(SYNTAX)
-            if syntax == DEFLATED:
-                raise ValueError("it is a deflated DICOM file")
-            order, implicit = (">" if syntax == BIG_ENDIAN else "<"), [syntax == IMPLICIT]
-            group, element = struct.unpack(order + "HH", start)
-        tag = group << 16 | element
-        kind, length = _type_and_length(stream, order, implicit[-1] or group == 0xFFFE)
+        tag, inner = group << 16 | element, levels[-1]
+        kind, length = _type_and_length(stream, order, inner.implicit or group == 0xFFFE)
+        end = inner.end if length == UNDEFINED else stream.tell() + length
+        if end > inner.end:
+            raise ValueError("the file is cut off, or an element in it is longer than the file")
+        if tag == PIXELS and len(levels) == 1:
+            pixels = length
         if tag in (ITEM_END, SEQUENCE_END):
-            implicit = implicit[:-1] or implicit
-        elif tag == PIXELS and len(implicit) == 1:
-            return found, length if length == UNDEFINED else min(length, size - stream.tell())
-        elif length == UNDEFINED:
-            implicit.append(implicit[-1] or kind == b"UN")
-        elif len(implicit) == 1 and tag in NUMBERS and length == 2:
+            levels = levels[:-1] or levels
+        elif (tag == ITEM and not inner.is_raw) or kind == b"SQ" or length == UNDEFINED:
+            is_raw = tag == PIXELS or kind in (b"OB", b"OW")
+            levels.append(_Level(end, inner.implicit or kind == b"UN", is_raw))
+        elif len(levels) == 1 and tag in NUMBERS and length == 2:
             found[tag] = struct.unpack(order + "H", stream.read(2))[0]
-        elif len(implicit) == 1 and tag in TEXTS and length <= LONGEST_TEXT:
+        elif len(levels) == 1 and tag in TEXTS and length <= LONGEST_TEXT:
             found[tag] = stream.read(length).decode("latin-1").strip(" \0")
         else:
-            stream.seek(length, 1)
-    return found, None
+            stream.seek(end)
+    return found, pixels
+
+
+def _written(syntax: str) -> tuple[str, bool]:
+    """The order of bytes, and whether elements are without their type, in a transfer syntax."""
+    if syntax == DEFLATED:
+        raise ValueError("it is a deflated DICOM file")
+    return ">" if syntax == BIG_ENDIAN else "<", syntax == IMPLICIT
 
 
 def _type_and_length(stream: BinaryIO, order: str, implicit: bool) -> tuple[bytes, int]:
@@ -115,4 +138,6 @@ def _type_and_length(stream: BinaryIO, order: str, implicit: bool) -> tuple[byte
     kind = stream.read(2)
     if kind in LONG:
         return kind, struct.unpack(order + "xxI", stream.read(6))[0]
+    if kind not in SHORT:
+        raise ValueError(f"an element in it is of the unknown type {kind!r}")
     return kind, struct.unpack(order + "H", stream.read(2))[0]

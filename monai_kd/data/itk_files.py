@@ -24,6 +24,8 @@ PIXELS = {
     "double": "D",
 }  # the types that itk-io holds; others are read as float
 TEXT_HEADER = 2**16
+MHA_TEXT = re.compile(rb"([\t -~]{0,1000}\r?\n)*")
+MHA_AXES = ([b"2"], [b"3"], [b"4"])  # ITK writes further lengths beyond the end of its memory
 
 
 def require_itk(path: str | Path) -> None:
@@ -39,7 +41,7 @@ def require_itk(path: str | Path) -> None:
 def itk_shape(path: str | Path) -> tuple[int, ...]:
     """The length of each axis by the header; a message of an error goes on from the file's name."""
     if suffix_of(path) in (".nrrd", ".mha"):
-        _require_attached(path)
+        _require_sound_text(path)
     reader = _reader(path)
     return tuple(int(reader.GetDimensions(axis)) for axis in range(reader.GetNumberOfDimensions()))
 
@@ -75,9 +77,17 @@ def _reader(path: str | Path) -> Any:
     return reader
 
 
-def _require_attached(path: str | Path) -> None:
-    """NRRD and MHA headers may name any other file of the computer for the pixels."""
+def _require_sound_text(path: str | Path) -> None:
+    """Refuse text headers that name another file of this computer for the pixels, or that ITK's reader crashes on."""
     with Path(path).open("rb") as stream:
         text = stream.read(TEXT_HEADER)
-    if re.search(rb"^data ?file:|^ElementDataFile\s*=\s*+(?!LOCAL\b)", text.split(b"\n\n")[0], re.M | re.I):
+    is_mha = suffix_of(path) == ".mha"
+    header = re.split(rb"^ElementDataFile\s*=\s*LOCAL\s*$" if is_mha else rb"\r?\n\r?\n", text, maxsplit=1, flags=re.M)[
+        0
+    ]
+    if re.search(rb"^data ?file:|^ElementDataFile\b", header, re.M | re.I):
         raise UnsuitableError("takes its pixels from another file. Save header and pixels in one.")
+    if is_mha and not (
+        MHA_TEXT.fullmatch(header) and re.findall(rb"^NDims\b\s*=\s*(.*?)\s*$", header, re.M) in MHA_AXES
+    ):
+        raise ValueError("its header is damaged")
