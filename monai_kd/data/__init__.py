@@ -15,22 +15,26 @@ layout               what it reads
 ``read_dataset`` recognizes the layout and gives MONAI-style records. A further layout is one file with ``name``,
 ``missing`` and ``read`` (see ``records.Layout``) and one line in ``layouts.LAYOUTS``.
 
-==================== ==================================================================================
-then                 what it does
-==================== ==================================================================================
-``check_dataset``    loads every pair once: all bad files in one error, content hashes of the images
-``random_splits``    the paper's protocol: three random splits, 130 of 163 images for training
-``hold_out``         one random split by fractions of training, validation and test images
-``k_folds``          stratified cross-validation
-``official_folds``   the folds that BUS-BRA's authors published
-``write_splits``     splits as one JSON file; ``read_splits`` checks it against the images
-``partition``        all of this in one call: folder → records of training, validation and test
-``LoadUltrasoundd``  the transform that loads image and mask, of any format, in one orientation
-``list_images``      the images to segment, of a file, a folder or a data set
-``SaveMaskd``        the transform that writes masks in their images' geometry
-``write_phantoms``   synthetic images with masks, in Dataset_A's layout; ``write_phantom_volumes``: volumes
-``PhantomDataset``   any number of synthetic images, drawn when asked for; ``PhantomSettings``: probe, scanner, …
-==================== ==================================================================================
+=========================== ==================================================================================
+then                        what it does
+=========================== ==================================================================================
+``check_dataset``           loads every pair once: all bad files in one error, content hashes of the images
+``inspect_dataset``         what is in a folder and what is wrong with it, however much that is
+``random_splits``           the paper's protocol: three random splits, 130 of 163 images for training
+``hold_out``                one random split by fractions of training, validation and test images
+``k_folds``                 stratified cross-validation
+``official_folds``          the folds that BUS-BRA's authors published
+``write_splits``            splits as one JSON file; ``read_splits`` checks it against the images
+``choose_split``            all of this in one call: folder → ids of training, validation and test images
+``BreastUltrasoundDataset`` those images, loaded and cached
+``download_dataset``        a public data set from its publisher
+``convert_dataset``         a data set in another layout: for nnU-Net, MONAI Label, …
+``LoadUltrasoundd``         the transform that loads image and mask, of any format, in one orientation
+``list_images``             the images to segment, of a file, a folder or a data set
+``SaveMaskd``               the transform that writes masks in their images' geometry
+``write_phantoms``          synthetic images with masks, in Dataset_A's layout; ``write_phantom_volumes``: volumes
+``PhantomDataset``          any number of synthetic images, drawn when asked for (``PhantomSettings``: how)
+=========================== ==================================================================================
 
 No patient and no duplicate image is ever in two parts of a split.
 """
@@ -39,7 +43,11 @@ from __future__ import annotations
 
 from monai_kd.data.breast_ultrasound_dataset import BreastUltrasoundDataset
 from monai_kd.data.checks import check_dataset
+from monai_kd.data.choosing import choose_split
+from monai_kd.data.conversion import convert_dataset
+from monai_kd.data.download import download_dataset
 from monai_kd.data.groups import Split
+from monai_kd.data.inspection import Inspection, inspect_dataset
 from monai_kd.data.layouts import LAYOUTS, read_dataset
 from monai_kd.data.layouts.breast import Breast
 from monai_kd.data.layouts.bus_bra import BusBra, read_official_folds
@@ -49,7 +57,6 @@ from monai_kd.data.layouts.dataset_a import DatasetA
 from monai_kd.data.layouts.plain import PlainFolders
 from monai_kd.data.listing import list_images
 from monai_kd.data.loading import LoadUltrasoundd
-from monai_kd.data.partitioning import partition
 from monai_kd.data.phantom import (
     PhantomDataset,
     PhantomSettings,
@@ -71,6 +78,7 @@ __all__ = [
     "BusUclm",
     "Busi",
     "DatasetA",
+    "Inspection",
     "Layout",
     "LoadUltrasoundd",
     "PhantomDataset",
@@ -80,12 +88,15 @@ __all__ = [
     "SaveMaskd",
     "Split",
     "check_dataset",
+    "choose_split",
+    "convert_dataset",
+    "download_dataset",
     "draw_phantom",
     "hold_out",
+    "inspect_dataset",
     "k_folds",
     "list_images",
     "official_folds",
-    "partition",
     "phantom_volume",
     "random_splits",
     "read_dataset",

@@ -11,10 +11,10 @@ from typing import Any
 
 from monai.data import CacheDataset
 
+from monai_kd.data.choosing import choose_split
 from monai_kd.data.groups import PARTS
 from monai_kd.data.layouts import read_dataset
 from monai_kd.data.loading import LoadUltrasoundd
-from monai_kd.data.partitioning import partition
 from monai_kd.data.records import Layout, first_few
 
 __all__ = ["BreastUltrasoundDataset"]
@@ -77,12 +77,10 @@ class BreastUltrasoundDataset(CacheDataset):
         if section not in PARTS:
             closest = difflib.get_close_matches(str(section), PARTS, n=1, cutoff=0.0)[0]
             raise ValueError(f"No section {section!r}. Closest: {closest!r}. There are {', '.join(PARTS)}.")
-        if isinstance(split, Mapping):
-            records = _chosen(read_dataset(root, layout), split, section, root)
-        else:
-            records = partition(root, layout, split, fold, seed, check)[section]
+        if not isinstance(split, Mapping):
+            split = choose_split(root, layout, split, fold, seed, check)
         super().__init__(
-            data=records,
+            data=_chosen(read_dataset(root, layout), split, section, root),
             transform=LoadUltrasoundd() if transform is None else transform,
             cache_num=cache_num,
             cache_rate=cache_rate,

@@ -28,7 +28,7 @@ def config(name):
 def test_the_three_trainings_share_all_that_is_not_theirs():
     train, student, teacher = (config(name) for name in ("train", "train_student", "train_teacher"))
     for section in (
-        "data",
+        "split",
         "deterministic_transforms",
         "loss",
         "lr_scheduler",
@@ -45,6 +45,7 @@ def test_the_three_trainings_share_all_that_is_not_theirs():
         assert config(name)["network_def"] == train["network_def"]
         assert config(name)["student_channels"] == train["student_channels"]
         assert config(name)["spatial_size"] == train["spatial_size"]
+        assert config(name)["crop_margins"] == train["crop_margins"]
     assert train["teacher_def"] == teacher["network_def"] == config("teacher")["network_def"]
     assert train["teacher_channels"] == teacher["teacher_channels"] == config("teacher")["teacher_channels"]
 
@@ -103,8 +104,8 @@ def test_evaluation_scores_every_test_image_on_its_own_grid(phantoms, student, t
     workflow = run_bundle("evaluate", dataset_dir=phantoms, checkpoint=student, output_dir=str(tmp_path))
     with (tmp_path / "scores.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    tested = workflow.parser.get_parsed_content("data")["test"]
-    assert [row["id"] for row in rows] == [record["id"] for record in tested]
+    tested = workflow.dataset.data
+    assert [row["id"] for row in rows] == workflow.parser.get_parsed_content("split")["test"]
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["dice"]["mean"] == pytest.approx(np.mean([float(row["dice"]) for row in rows]), abs=1e-5)
     for row, record in zip(rows, tested, strict=True):

@@ -8,9 +8,9 @@ import pytest
 
 from monai_kd.data import (
     check_dataset,
+    choose_split,
     k_folds,
     official_folds,
-    partition,
     random_splits,
     read_dataset,
     read_official_folds,
@@ -73,13 +73,9 @@ def test_duplicates_are_found_and_kept_together_from_files(tmp_path):
     records = read_dataset(tmp_path)
     content = check_dataset(records)
     for seed in range(15):
-        check_sound(partition_ids(tmp_path, seed), records, content)
+        check_sound(choose_split(tmp_path, seed=seed), records, content)
         for split in k_folds(records, k=4, seed=seed, content=content):
             check_sound(split, records, content)
-
-
-def partition_ids(root, seed):
-    return {part: [r["id"] for r in records] for part, records in partition(root, seed=seed).items()}
 
 
 @pytest.mark.parametrize("per_patient", [1, 2, 5])

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a data set's folder to the records of each part: the one call of a bundle's config."""
+"""From a data set's folder to one split of its images: the call of a bundle's config."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from monai_kd.data.checks import check_dataset
-from monai_kd.data.groups import PARTS
+from monai_kd.data.groups import Split
 from monai_kd.data.layouts import read_dataset
-from monai_kd.data.records import Layout, Record
+from monai_kd.data.records import Layout
 from monai_kd.data.split_files import read_splits
 from monai_kd.data.splits import random_splits
 
 
-def partition(
+def choose_split(
     dataset_dir: str | Path,
     layout: str | Layout | None = None,
     split_file: str | Path | None = None,
@@ -21,8 +21,8 @@ def partition(
     seed: int = 0,
     check: bool = True,
     near_duplicates: bool = True,
-) -> dict[str, list[Record]]:
-    """Read a data set, check every image and mask, and give the records of each part of one split.
+) -> Split:
+    """Read a data set, check every image and mask, and give the ids of each part of one split.
 
     Args:
         dataset_dir: the data set's folder, or a folder above it.
@@ -34,7 +34,7 @@ def partition(
         near_duplicates: keep images that show the same picture together, as duplicates are.
 
     Returns:
-        The records of ``"training"``, ``"validation"`` and ``"test"``.
+        The ids of ``"training"``, ``"validation"`` and ``"test"``.
 
     Raises:
         FileNotFoundError: when the folder, an image or the split file is missing.
@@ -48,7 +48,7 @@ def partition(
         ...     for i in range(5):
         ...         Image.fromarray(np.full((8, 8), i, dtype=np.uint8)).save(Path(folder, "images", f"{i}.png"))
         ...         Image.fromarray(np.zeros((8, 8), dtype=np.uint8)).save(Path(folder, "labels", f"{i}.png"))
-        ...     {part: len(records) for part, records in partition(folder).items()}
+        ...     {part: len(ids) for part, ids in choose_split(folder).items()}
         {'training': 3, 'validation': 1, 'test': 1}
     """
     records = read_dataset(dataset_dir, layout)
@@ -56,11 +56,8 @@ def partition(
     if split_file is None:
         if fold < 0:
             raise ValueError(f"fold counts from 0, got {fold}.")
-        split = random_splits(records, number=fold + 1, seed=seed, content=content)[fold]
-    else:
-        splits = read_splits(split_file, records, content)
-        if not 0 <= fold < len(splits):
-            raise ValueError(f"{split_file} holds splits 0 to {len(splits) - 1}, got fold {fold}.")
-        split = splits[fold]
-    by_id = {record["id"]: record for record in records}
-    return {part: [by_id[key] for key in split[part]] for part in PARTS}
+        return random_splits(records, number=fold + 1, seed=seed, content=content)[fold]
+    splits = read_splits(split_file, records, content)
+    if not 0 <= fold < len(splits):
+        raise ValueError(f"{split_file} holds splits 0 to {len(splits) - 1}, got fold {fold}.")
+    return splits[fold]
