@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from PIL import Image
+
 
 class UnsuitableError(ValueError):
     """An intact file that cannot be used; the message goes on from the file's name and says the remedy."""
@@ -30,6 +32,8 @@ or export it as gray values.
         yield
     except UnsuitableError as error:
         raise ValueError(f"{path} {error}") from error
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{path} is too large ({error}). If it is not damaged, export it smaller.") from error
     except Exception as error:  # each format's library has its own errors for a damaged file
         # ITK's messages begin with the place in its source, which ends with a colon.
         lines = (line.strip() for line in str(error).splitlines())

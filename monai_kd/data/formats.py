@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 TIFF_SUFFIXES = (".tif", ".tiff")
@@ -32,5 +33,6 @@ def name_of(path: str | Path, frame: int | None = None) -> str:
         ('Case.1', 'loop_frame007')
     """
     name = Path(path).name
-    stem = name[: len(name) - len(suffix_of(path))]
+    # Macs write é as e and an accent: an image and its mask may come by way of different computers.
+    stem = unicodedata.normalize("NFC", name[: len(name) - len(suffix_of(path))])
     return stem if frame is None else f"{stem}_frame{frame:03}"
