@@ -3,24 +3,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from monai_kd.data.phantom.beam import blur
 from monai_kd.data.phantom.drawing import is_normal, scanner_for
-from monai_kd.data.phantom.scanner import PER_DECIBEL, Scanner
 from monai_kd.data.phantom.settings import PhantomSettings, require_number
-from monai_kd.data.phantom.tissue import PITCH, Field, Tissue
+from monai_kd.data.phantom.sweep import halve, sweep
 from monai_kd.data.phantom.volume_tissue import Block, Shape, add_lesion_volume, breast_volume
 
 FIELD = (40.0, 36.0, 40.0)
 """Millimeters that a volume shows across, in depth and along the sweep."""
-ELEVATION = 0.7
-"""Standard deviation of the beam along the sweep at its focus, mm: the lens there is fixed and weak."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +66,8 @@ def phantom_volume(
     mask, pathology = np.zeros((size[1], size[0], size[2]), dtype=np.bool_), "Normal"
     if not is_normal(index, seed, settings):
         distance, pathology = add_lesion_volume(tissue, random, block)
-        mask = _halve(distance) > 0
-    gray = _sweep(scanner_for(settings, random), tissue, random, block)
+        mask = halve(distance) > 0
+    gray = sweep(scanner_for(settings, random), tissue, random, block)
     spacing = (FIELD[0] / size[0], FIELD[1] / size[1], FIELD[2] / size[2])
     return PhantomVolume(gray.swapaxes(0, 1), mask.swapaxes(0, 1), pathology, spacing)
 
@@ -85,30 +79,3 @@ def _require_volume(size: Shape, settings: PhantomSettings) -> None:
         raise ValueError(
             "A volume is swept by a linear probe at a fixed depth, without margins. Leave out probe, depth and margins."
         )
-
-
-def _sweep(scanner: Scanner, tissue: Tissue, random: np.random.Generator, block: Block) -> NDArray[np.uint8]:
-    """Gray values (H, W, D) at half the tissue's samples in depth; the physics of ``Scanner.scan``."""
-    depth = block.axes[0]
-    lost = np.cumsum(tissue.loss, axis=0) * np.float32(block.pitch[0])
-    for axis in (1, 2):
-        lost = ndimage.gaussian_filter1d(lost, 0.7 / block.pitch[axis], axis=axis, truncate=2.5)
-    level = np.float32(random.uniform(*scanner.fading)) * depth - lost
-    mirror = tissue.mirror * np.exp(np.float32(PER_DECIBEL) * level)
-    power = np.exp(np.float32(2 * PER_DECIBEL) * (tissue.echo + level)) + np.square(mirror)
-    power += power.mean(axis=(1, 2), keepdims=True) * np.float32(math.exp(2 * PER_DECIBEL * scanner.clutter))
-    power += np.exp(np.float32(2 * PER_DECIBEL) * (scanner.noise + scanner.compensation * depth))
-    noise = random.standard_normal((*block.shape, 2), dtype=np.float32).view(np.complex64)[..., 0]
-    noise *= np.sqrt(power * np.float32(0.5))
-    noise += mirror
-    away = np.sqrt(1 + np.square((depth - scanner.focus) / scanner.depth_of_field))
-    for axis, width in enumerate(
-        (np.full((1, 1, 1), scanner.pulse, np.float32), scanner.beam * away, ELEVATION * away)
-    ):
-        noise = blur(noise, width / np.float32(block.pitch[axis]), axis)
-    smoothing = [scanner.smoothing * PITCH / pitch for pitch in block.pitch]
-    return scanner.show(_halve(ndimage.gaussian_filter(np.abs(noise), smoothing, truncate=2.5)))
-
-
-def _halve(field: Field) -> Field:
-    return (field[::2] + field[1::2]) / 2
