@@ -7,9 +7,11 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from monai_kd.commands.data_check import check
 from monai_kd.commands.data_convert import convert
 from monai_kd.commands.data_download import download
 from monai_kd.commands.data_phantom import phantom
+from monai_kd.commands.data_split import split
 from monai_kd.commands.demo import demo
 
 app = typer.Typer(
@@ -23,9 +25,11 @@ data_app = typer.Typer(no_args_is_help=True, help="Download, convert and make da
 app.add_typer(data_app, name="data")
 
 app.command()(demo)
+data_app.command()(check)
 data_app.command()(convert)
 data_app.command()(download)
 data_app.command()(phantom)
+data_app.command()(split)
 
 
 def main() -> None:

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One look at one record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from monai_kd.data.checks import content_hash
+from monai_kd.data.duplicates import Thumbnail, thumbnail
+from monai_kd.data.inspection.encodings import encoding_of
+from monai_kd.data.loading import LoadUltrasoundd
+from monai_kd.data.records import Record
+
+Values = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What an image is like, without its pixels.
+
+    Args:
+        encoding: format and pixel type in words.
+        size: (W, H) or (W, H, D) in pixels.
+        low: smallest gray value.
+        high: largest gray value.
+        mean: mean gray value.
+        content: hash of size and gray values, equal for exact duplicates.
+        thumbnail: to find near duplicates by.
+    """
+
+    encoding: str
+    size: tuple[int, ...]
+    low: float
+    high: float
+    mean: float
+    content: str
+    thumbnail: Thumbnail
+
+
+@dataclass(frozen=True)
+class MaskFacts:
+    """What a mask is like, without its pixels.
+
+    Args:
+        pixels: of the lesion.
+        fraction: of the image that the lesion covers.
+        border: fraction of the image's outermost pixels that the lesion covers.
+        content: hash of size and mask.
+        outline: which of 32 × 32 squares the lesion fills to a quarter or more of the fullest.
+    """
+
+    pixels: int
+    fraction: float
+    border: float
+    content: str
+    outline: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What one look at a record told; small, so that those of ten thousand images fit in memory.
+
+    Args:
+        record: the record.
+        image: None when the image cannot be read.
+        mask: None when the mask cannot be read or does not fit its image.
+        image_error: why there is no ``image``.
+        mask_error: why there is no ``mask``.
+    """
+
+    record: Record
+    image: ImageFacts | None
+    mask: MaskFacts | None
+    image_error: str = ""
+    mask_error: str = ""
+
+    @property
+    def id(self) -> str:
+        """The record's id."""
+        return str(self.record["id"])
+
+
+def look_at(record: Record) -> Facts:
+    """Load a record's image and mask and note what they are like, or what is wrong with them."""
+    image, image_error = _load(record, "image")
+    mask, mask_error = _load(record, "label")
+    if image is not None and mask is not None and image.shape != mask.shape:
+        mask, mask_error = None, _misfit(record)
+    return Facts(
+        record,
+        None if image is None else _image_facts(record, image),
+        None if mask is None else _mask_facts(mask),
+        image_error,
+        mask_error,
+    )
+
+
+def _load(record: Record, key: str) -> tuple[Values | None, str]:
+    try:
+        return LoadUltrasoundd(key)(record)[key][0].numpy(), ""
+    except (OSError, ValueError) as error:
+        return None, str(error)
+
+
+def _misfit(record: Record) -> str:
+    """The transform's own words for a mask that is not of its image's size."""
+    try:
+        LoadUltrasoundd()(record)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _image_facts(record: Record, values: Values) -> ImageFacts:
+    return ImageFacts(
+        encoding=encoding_of(record["image"]),
+        size=values.shape,
+        low=float(values.min()),
+        high=float(values.max()),
+        mean=float(values.mean(dtype=np.float64)),
+        content=content_hash(values[None]),
+        thumbnail=thumbnail(values),
+    )
+
+
+def _mask_facts(values: Values) -> MaskFacts:
+    mask = values > 0
+    pixels = int(mask.sum())
+    return MaskFacts(
+        pixels=pixels,
+        fraction=pixels / mask.size,
+        border=float(
+            np.concatenate([mask[0].ravel(), mask[-1].ravel(), mask[:, 0].ravel(), mask[:, -1].ravel()]).mean()
+        ),
+        content=content_hash(np.packbits(mask, axis=0)),
+        outline=thumbnail(values) > 255 / 4 if 0 < pixels < mask.size else np.full((32, 32), pixels > 0),
+    )

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A data set's inspection: everything about it that a user should know before training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from monai_kd.data.duplicates import NearDuplicate, find_near_duplicates, join_near_duplicates
+from monai_kd.data.inspection.facts import Facts, look_at
+from monai_kd.data.inspection.folder import Reading, read_folder
+from monai_kd.data.inspection.image_problems import image_problems
+from monai_kd.data.inspection.problems import KINDS, Problem
+from monai_kd.data.inspection.set_problems import exact_duplicates, set_problems
+from monai_kd.data.inspection.summary import mask_files, summarize
+from monai_kd.data.records import Layout, Record
+from monai_kd.data.split_files import read_splits
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What ``inspect_dataset`` found.
+
+    Args:
+        root: the folder that was given.
+        layout: the layout's name; empty if none was recognized.
+        folder: where the data set begins; empty if no layout was recognized.
+        because: what the layout was recognized by.
+        lacking: for every other layout what the folder lacks to be it.
+        remarks: what the reader had to say, e.g. which images it left out.
+        facts: of every image, in order of id.
+        duplicates: ids of images with the same pixels.
+        near_duplicates: pairs of ids of different patients that show the same picture, and their correlation.
+        problems: the gravest first.
+    """
+
+    root: str
+    layout: str = ""
+    folder: str = ""
+    because: str = ""
+    lacking: dict[str, str] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    facts: list[Facts] = field(default_factory=list)
+    duplicates: list[tuple[str, ...]] = field(default_factory=list)
+    near_duplicates: list[NearDuplicate] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def is_trainable(self) -> bool:
+        """Whether nothing prevents training."""
+        return not any(problem.prevents_training for problem in self.problems)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the single images' facts, as JSON can hold it."""
+        return {
+            "root": self.root,
+            "layout": self.layout,
+            "folder": self.folder,
+            "because": self.because,
+            "lacking": self.lacking,
+            "is_trainable": self.is_trainable,
+            "remarks": self.remarks,
+            **summarize(self.facts),
+            "duplicates": [list(ids) for ids in self.duplicates],
+            "near_duplicates": [list(pair) for pair in self.near_duplicates],
+            "problems": [
+                {
+                    "kind": problem.kind,
+                    "prevents_training": problem.prevents_training,
+                    "ids": list(problem.ids),
+                    "message": problem.message,
+                    "consequence": problem.consequence,
+                }
+                for problem in self.problems
+            ],
+        }
+
+
+def inspect_dataset(
+    root: str | Path,
+    layout: str | Layout | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    workers: int = 2,
+    split_file: str | Path | None = None,
+) -> Inspection:
+    """Look at every image and mask of a data set and list all that is wrong or odd; nothing of it stops the look.
+
+    Args:
+        root: the data set's folder, or a folder up to two levels above it.
+        layout: as in ``read_dataset``; None looks at the folder.
+        progress: called with the number of images done and of all, after each.
+        workers: threads that load.
+        split_file: a file of splits to check against the images, too.
+
+    Raises:
+        FileNotFoundError: when ``root`` is not there.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory; from PIL import Image
+        >>> with TemporaryDirectory() as folder:
+        ...     for name in ("images", "labels"):
+        ...         Path(folder, name).mkdir()
+        ...         Image.linear_gradient("L").save(Path(folder, name, "1.png"))
+        ...     found = inspect_dataset(folder)
+        >>> found.layout, found.is_trainable, [problem.kind for problem in found.problems]
+        ('plain', False, ['unusable mask'])
+    """
+    reading = read_folder(root, layout)
+    facts = _look_at_all(reading.records, progress, workers)
+    content = _content(facts)
+    thumbnails = {item.id: item.image.thumbnail for item in facts if item.image}
+    near = find_near_duplicates(reading.records, content, thumbnails)
+    duplicates = exact_duplicates(facts)
+    problems = [
+        *(Problem("layout", (), message) for message in reading.problems),
+        *_split_file_problems(split_file, reading.records, join_near_duplicates(content, near)),
+        *(problem for item in facts for problem in image_problems(item)),
+        *set_problems(facts, duplicates, near),
+    ]
+    return Inspection(
+        root=str(root),
+        layout=reading.layout,
+        folder=reading.folder,
+        because=reading.because,
+        lacking=reading.lacking,
+        remarks=_remarks(reading, facts),
+        facts=facts,
+        duplicates=duplicates,
+        near_duplicates=near,
+        problems=sorted(problems, key=lambda problem: list(KINDS).index(problem.kind)),
+    )
+
+
+def _look_at_all(records: Sequence[Record], progress: Callable[[int, int], None] | None, workers: int) -> list[Facts]:
+    facts: list[Facts] = []
+    with ThreadPoolExecutor(workers) as pool:
+        for item in pool.map(look_at, records):
+            facts.append(item)
+            if progress is not None:
+                progress(len(facts), len(records))
+    return facts
+
+
+def _content(facts: Sequence[Facts]) -> dict[str, str]:
+    return {item.id: item.image.content if item.image else f"unreadable {item.id}" for item in facts}
+
+
+def _split_file_problems(path: str | Path | None, records: Sequence[Record], content: dict[str, str]) -> list[Problem]:
+    if path is None or not records:
+        return []
+    try:
+        read_splits(path, records, content)
+    except (ValueError, FileNotFoundError) as error:
+        return [Problem("split file", (), str(error))]
+    return []
+
+
+def _remarks(reading: Reading, facts: Sequence[Facts]) -> list[str]:
+    joined = sum(len(mask_files(item)) > 1 for item in facts)
+    return [*reading.remarks, *([f"{joined} images have several masks, which are joined."] if joined else [])]
