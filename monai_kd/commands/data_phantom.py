@@ -44,16 +44,18 @@ def phantom(
 ) -> None:
     """Write synthetic breast-ultrasound images with lesion masks, in the layout of Dataset_A.
 
-    Nothing in them is a patient's. The table DatasetB.xlsx holds each image's type (Benign, Malignant, Normal); if any
-    option but the count and seed is given, also its pixel size and the box of the scan.
+    The table DatasetB.xlsx holds each image's type (Benign, Malignant or Normal) and, with any option but --count and
+    --seed, a pixel's size and the box of the scan in the image.
 
-    Two domains of the same breasts: data phantom a --scanner crisp, then data phantom b --scanner handheld
+    The same breasts in two domains, by another --scanner:
 
-    For classification: data phantom classes --count 600 --normal-fraction 0.33
+    python -m monai_kd data phantom data/crisp --scanner crisp --count 200
 
-    Hard cases: data phantom hard --probe curved --depth 120 --noise 15 --margins
+    Three classes: python -m monai_kd data phantom data/classes --normal-fraction 0.33
 
-    In 3D: data phantom sweeps --volumes --count 40
+    Hard cases: python -m monai_kd data phantom data/hard --probe curved --depth 120 --noise 15 --margins
+
+    Volumes: python -m monai_kd data phantom data/sweeps --volumes --count 40
     """
     from monai_kd.data.phantom import PhantomSettings, write_phantom_volumes, write_phantoms
 
