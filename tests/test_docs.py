@@ -35,7 +35,7 @@ def blocks(page, language):
 
 
 def smaller(words):
-    if "phantom" in words:
+    if "163" in words:
         return words + SMALL["phantom"]
     if "monai.bundle" not in words:
         return words
@@ -85,7 +85,7 @@ def test_commands(page, checkout, monkeypatch):
         make_breast(Path("data/BrEaST"), cases=range(1, 25))
     for block in blocks(page, "bash"):
         for command in block.strip().splitlines():
-            if "data phantom" in command and Path("data/phantoms").exists():
+            if "data phantom data/phantoms" in command and Path("data/phantoms").exists():
                 shutil.rmtree("data/phantoms")
             run(command, monkeypatch)
     if page.name == "bundles.md":
