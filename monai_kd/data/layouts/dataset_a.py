@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from monai_kd.data.layouts.tables import pathologies, read_xlsx, warn_of_unlisted
+from monai_kd.data.layouts.tables import Row, pathologies, read_xlsx, warn_of_unlisted
 from monai_kd.data.records import Record, by_id, entries, png_files, require_pairs
 
 
@@ -14,7 +14,8 @@ class DatasetA:
     """Dataset_A: ``original/000001.png``, ``GT/000001.png`` and, for the pathology, ``DatasetB.xlsx``.
 
     The 163 ids are 000001–000147 and 000295–000310; the root's own name differs between distributions
-    (``BUS``, ``Dataset_B``, ``UDIAT_Dataset_B``). Every image is taken as a patient of its own: the table names none.
+    (``BUS``, ``Dataset_B``, ``UDIAT_Dataset_B``). Every image is taken as a patient of its own: the
+    published table names none. A column ``Patient``, which ``convert_dataset`` writes, is followed.
 
     Yap et al., IEEE Journal of Biomedical and Health Informatics 22(4), 2018, doi 10.1109/JBHI.2017.2731873.
 
@@ -38,23 +39,28 @@ class DatasetA:
         images = by_id(png_files(root / "original"), lambda path: path.stem, "image")
         labels = by_id(png_files(root / "GT"), lambda path: path.stem, "mask")
         require_pairs(images, labels, root)
-        pathology = _pathology(root, images)
+        pathology, patient = _table(root, images)
         return [
             {
                 "image": str(images[key]),
                 "label": str(labels[key]),
                 "id": key,
-                "patient": key,
+                "patient": patient.get(key, key),
                 "pathology": pathology.get(key, "unknown"),
             }
             for key in images
         ]
 
 
-def _pathology(root: Path, images: Collection[str]) -> dict[str, str]:
+def _table(root: Path, images: Collection[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Pathology and patient of each image that the table tells them of."""
     table = next((path for path in entries(root) if path.name.lower() == "datasetb.xlsx"), None)
     rows = read_xlsx(table, ("Image", "Type"), "DatasetB.xlsx")
-    # Excel keeps 000001 as the number 1 unless the cell was formatted as text.
-    pathology = pathologies(table, rows, lambda row: Path(str(row["Image"]).strip()).stem.zfill(6), "Type")
+    pathology = pathologies(table, rows, _id_of, "Type")
     warn_of_unlisted(table, pathology, images)
-    return pathology
+    return pathology, {_id_of(row): str(row["Patient"]).strip() for row in rows if row.get("Patient") is not None}
+
+
+def _id_of(row: Row) -> str:
+    # Excel keeps 000001 as the number 1 unless the cell was formatted as text.
+    return Path(str(row["Image"]).strip()).stem.zfill(6)

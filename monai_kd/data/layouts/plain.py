@@ -11,7 +11,8 @@ from pathlib import Path
 from monai_kd.data.formats import SUFFIXES, name_of, suffix_of
 from monai_kd.data.frames import frame_records
 from monai_kd.data.headers import read_header
-from monai_kd.data.records import Record, by_id, entries, first_few, require_pairs
+from monai_kd.data.layouts.tables import read_csv, require_same_images, rows_by
+from monai_kd.data.records import Record, by_id, entries, first_few, pathology_of, require_pairs
 
 logger = logging.getLogger(__name__)
 
@@ -23,8 +24,9 @@ class PlainFolders:
     are one file of as many frames (``labels/<loop>.*``, also a NIfTI or NRRD volume), or files of single frames
     (``labels/<loop>_frame000.*``); frames without such a file are left out.
 
-    Every image is taken as a patient of its own, unless DICOM files name their patients; see
-    ``frames.frame_records``. The pathology is unknown.
+    Patients and pathology are those of ``patients.csv``: columns ``id``, ``patient`` and, if known, ``pathology``; the
+    id of a loop stands for its frames. Without it, every image is taken as a patient of its own, unless DICOM files
+    name their patients; see ``frames.frame_records``.
 
     Example:
         >>> PlainFolders().missing(Path("nowhere"))
@@ -42,7 +44,7 @@ class PlainFolders:
 
         Raises:
             ValueError: for a file of unknown format, an image without mask, a mask without image, two files of one
-                id, or masks of fewer or more frames than their loop has.
+                id, masks of fewer or more frames than their loop has, or an image that ``patients.csv`` lacks.
         """
         images = by_id(_files(root / "images"), name_of, "image")
         labels = by_id(_files(root / "labels"), name_of, "mask")
@@ -52,7 +54,19 @@ class PlainFolders:
             for pair in _pairs(name, list(frames), labels)
         ]
         require_pairs({key: images[name_of(record["image"])] for key, record in pairs}, labels, root)
-        return [{**record, "label": str(labels[key]), "pathology": "unknown"} for key, record in pairs]
+        records = [{**record, "label": str(labels[key]), "pathology": "unknown"} for key, record in pairs]
+        return _with_patients(records, root / "patients.csv") if (root / "patients.csv").is_file() else records
+
+
+def _with_patients(records: list[Record], path: Path) -> list[Record]:
+    table = rows_by(path, read_csv(path, ("id", "patient")), lambda row: row["id"])
+    keys = [record["id"] if record["id"] in table else name_of(record["image"]) for record in records]
+    require_same_images(path, table.keys() & set(keys), keys)
+    rows = [table[key] for key in keys]
+    return [
+        {**record, "patient": row["patient"].strip(), "pathology": pathology_of(row.get("pathology"))}
+        for record, row in zip(records, rows, strict=True)
+    ]
 
 
 def _pairs(name: str, frames: list[Record], labels: Mapping[str, Path]) -> list[tuple[str, Record]]:

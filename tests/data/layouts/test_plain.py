@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from monai_kd.data import LoadUltrasoundd, read_dataset
-from tests.data.layout_fixtures import lesion, make_plain, speckle, write_image
+from tests.data.layout_fixtures import lesion, make_plain, speckle, write_csv, write_image
 
+PATIENTS = [(1, "ann", "benign"), (2, "bea", "Malignant (IDC)"), (3, "ann", "")]
 LOSSLESS = [".png", ".PNG", ".bmp", ".tif", ".tiff", ".nii", ".nii.gz", ".nrrd", ".mha", ".dcm"]
 
 
@@ -54,4 +55,25 @@ def test_entry_of_no_known_format(tmp_path, name):
     make_plain(tmp_path, count=3)
     (tmp_path / "images" / name).write_bytes(b"x")
     with pytest.raises(ValueError, match=rf"no known format: .*{name}.*\.png.*\.dcm"):
+        read_dataset(tmp_path)
+
+
+def test_patients_csv_names_patients_and_pathology(tmp_path):
+    make_plain(tmp_path, count=3)
+    write_csv(
+        tmp_path / "patients.csv",
+        [("id", "patient", "pathology"), *((f"case.{n}", p, k) for n, p, k in PATIENTS), ("other", "z", "benign")],
+    )
+    records = read_dataset(tmp_path)
+    assert [(record["patient"], record["pathology"]) for record in records] == [
+        ("ann", "benign"),
+        ("bea", "malignant"),
+        ("ann", "unknown"),
+    ]
+
+
+def test_an_image_that_patients_csv_lacks(tmp_path):
+    make_plain(tmp_path, count=2)
+    write_csv(tmp_path / "patients.csv", [("id", "patient"), ("case.1", "ann")])
+    with pytest.raises(ValueError, match=r"1 images are not in .*patients\.csv: case\.2"):
         read_dataset(tmp_path)
