@@ -51,15 +51,18 @@ def correlation(first: Values, second: Values) -> Values:
 
 def _cuts(pictures: Values) -> Values:
     """Details of every cut, (P, cuts, 256), each of mean 0 and length 1."""
-    cuts = [
-        np.einsum("yi,pij,xj->pyx", _resampling(scale, along), pictures, _resampling(scale, across), optimize=True)
-        for scale in SCALES
-        for along in PLACES
-        for across in PLACES
-        if scale < 1 or along == across == 0
-    ]
-    stack = np.stack(cuts, axis=1)
-    return _normalized(stack - ndimage.gaussian_filter(stack, (0, 0, BLUR, BLUR)))
+    pictures = pictures.astype(np.float32)
+    sharp, blurred = _resampling()
+    details = [_resampled(pictures, s) - _resampled(pictures, b) for s, b in zip(sharp, blurred, strict=True)]
+    return _normalized(np.concatenate(details, axis=1))
+
+
+def _resampled(pictures: Values, matrices: Values) -> Values:
+    """All pairs of places along both axes, (P, places², 16, 16)."""
+    places = len(matrices)
+    rows = matrices.reshape(-1, SIDE)
+    grid = (rows @ pictures @ rows.T).reshape(-1, places, GRID, places, GRID)
+    return grid.swapaxes(2, 3).reshape(-1, places * places, GRID, GRID)
 
 
 def _normalized(pictures: Values) -> Values:
@@ -71,9 +74,13 @@ def _normalized(pictures: Values) -> Values:
 
 
 @cache
-def _resampling(scale: float, place: float) -> Values:
-    """The matrix (16, 32) that averages a cut of 32 squares' length onto 16."""
-    start = (1 - scale) * SIDE * place
+def _resampling() -> tuple[list[Values], list[Values]]:
+    """For each scale the matrices (places, 16, 32) that average a cut onto 16 squares; and those that also blur."""
     identity = Image.fromarray(np.eye(SIDE, dtype=np.float32))
-    box = (0, start, SIDE, start + scale * SIDE)
-    return np.asarray(identity.resize((SIDE, GRID), Image.Resampling.BILINEAR, box=box))
+    blur = ndimage.gaussian_filter1d(np.eye(GRID, dtype=np.float32), BLUR, axis=0)
+    sharp = []
+    for scale in SCALES:
+        boxes = [(0, start, SIDE, start + scale * SIDE) for start in (1 - scale) * SIDE * np.array(PLACES)]
+        cuts = [np.asarray(identity.resize((SIDE, GRID), Image.Resampling.BILINEAR, box=box)) for box in boxes]
+        sharp.append(np.stack(cuts if scale < 1 else cuts[:1]))
+    return sharp, [blur @ matrices for matrices in sharp]

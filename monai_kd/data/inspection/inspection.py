@@ -122,10 +122,7 @@ def inspect_dataset(
     ]
     return Inspection(
         root=str(root),
-        layout=reading.layout,
-        folder=reading.folder,
-        because=reading.because,
-        lacking=reading.lacking,
+        **_from(reading),
         remarks=_remarks(reading, facts),
         facts=facts,
         duplicates=duplicates,
@@ -156,6 +153,10 @@ def _split_file_problems(path: str | Path | None, records: Sequence[Record], con
     except (ValueError, FileNotFoundError) as error:
         return [Problem("split file", (), str(error))]
     return []
+
+
+def _from(reading: Reading) -> dict[str, Any]:
+    return {name: getattr(reading, name) for name in ("layout", "folder", "because", "lacking")}
 
 
 def _remarks(reading: Reading, facts: Sequence[Facts]) -> list[str]:
