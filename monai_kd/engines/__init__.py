@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MONAI's trainer with a teacher, and the door for further loss terms."""
+"""MONAI's trainer with a teacher, views of a batch for both, and the door for further loss terms."""
 
 from monai_kd.engines.distributed import distribute
 from monai_kd.engines.loss_terms import add_loss_term, loss_terms
+from monai_kd.engines.prepare_views import PrepareBatchViews
 from monai_kd.engines.trainer import DistillationTrainer
 
-__all__ = ["DistillationTrainer", "add_loss_term", "distribute", "loss_terms"]
+__all__ = ["DistillationTrainer", "PrepareBatchViews", "add_loss_term", "distribute", "loss_terms"]

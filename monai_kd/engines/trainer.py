@@ -43,7 +43,8 @@ class DistillationTrainer(SupervisedTrainer):
         optimizer: over the student's parameters and those of ``pathways``.
         loss_function: the supervised loss of (prediction, label).
         supervised_weight: factor of the supervised loss. The paper's total is 0.5 here and weight 0.5 in the pathway.
-        teacher_image: the key of the teacher's view in the batch. Defaults to the student's own, "image".
+        teacher_image: the key of the teacher's view in the batch. Defaults to "teacher_image" where the batch holds it
+            (:class:`monai_kd.engines.PrepareBatchViews` puts it there), else to the student's own image.
         supervised_trainer_args: all other arguments of ``monai.engines.SupervisedTrainer`` (``device``, ``max_epochs``,
             ``train_data_loader``, ``inferer``, ``amp``, ``compile``, ``accumulation_steps``, ``train_handlers`` …).
 
@@ -75,7 +76,7 @@ class DistillationTrainer(SupervisedTrainer):
         optimizer: Optimizer,
         loss_function: Callable[..., torch.Tensor],
         supervised_weight: float = 1.0,
-        teacher_image: str = "image",
+        teacher_image: str | None = None,
         train_handlers: Sequence[Any] | None = None,
         **supervised_trainer_args: Any,
     ) -> None:
@@ -129,19 +130,18 @@ class DistillationTrainer(SupervisedTrainer):
 
     def _teacher_view(self, engine: Engine) -> torch.Tensor:
         state: Any = engine.state
-        if self.teacher_image == "image":
+        batch = state.batch if isinstance(state.batch, dict) else {}
+        key = self.teacher_image or ("teacher_image" if "teacher_image" in batch else "image")
+        if key == "image":
             image: torch.Tensor = state.output["image"]
             return image
-        batch = state.batch
-        if not isinstance(batch, dict) or self.teacher_image not in batch:
-            keys = sorted(batch) if isinstance(batch, dict) else type(batch).__name__
+        if key not in batch:
             raise ValueError(
-                f"teacher_image='{self.teacher_image}' is not in the batch, which holds {keys}. "
+                f"teacher_image='{key}' is not in the batch, which holds "
+                f"{sorted(batch) or type(state.batch).__name__}. "
                 "Copy the image under that key before the student's augmentation (CopyItemsd)."
             )
-        moved: torch.Tensor = batch[self.teacher_image].to(
-            state.device, non_blocking=self.non_blocking, **self.to_kwargs
-        )
+        moved: torch.Tensor = batch[key].to(state.device, non_blocking=self.non_blocking, **self.to_kwargs)
         return moved
 
 

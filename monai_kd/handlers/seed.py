@@ -19,9 +19,9 @@ class SeedHandler:
     Draws every random number of an epoch anew from (seed, epoch, process).
 
     So an epoch is the same whether the run came there in one go or was killed and resumed, and no random state has to
-    be saved. It seeds torch, NumPy, Python, the random transforms, and a ``DistributedSampler`` (alike in all
-    processes, which share its order), unlike ``monai.utils.set_determinism``, which acts once and makes the GPU's
-    algorithms slower.
+    be saved. It seeds torch, NumPy, Python, the random transforms, the trainer's ``prepare_batch`` where that is
+    random, and a ``DistributedSampler`` (alike in all processes, which share its order), unlike
+    ``monai.utils.set_determinism``, which acts once and makes the GPU's algorithms slower.
 
     Args:
         seed: of the run.
@@ -52,6 +52,9 @@ class SeedHandler:
         random.seed(seed)
         if isinstance(self.transform, Randomizable):
             self.transform.set_random_state(seed=seed)
+        prepare_batch = getattr(engine, "prepare_batch", None)
+        if isinstance(prepare_batch, Randomizable):
+            prepare_batch.set_random_state(seed=self._draw(epoch, rank, 1))
         sampler = getattr(engine.state.dataloader, "sampler", None)
         if isinstance(sampler, DistributedSampler):
             sampler.set_epoch(self._draw(epoch))

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from monai.engines import PrepareBatch
+from monai.engines.utils import default_prepare_batch
+from monai.transforms import Randomizable
+from monai.utils import get_seed
+
+from monai_kd.features import plain
+from monai_kd.transforms import View
+
+__all__ = ["PrepareBatchViews"]
+
+
+@dataclass(eq=False)
+class PrepareBatchViews(PrepareBatch, Randomizable):
+    """
+    Augments whole batches on the trainer's device, for teacher and student each in their own way: the
+    ``prepare_batch`` of any of MONAI's trainers.
+
+    The student's view and its label go to the trainer. The batch is given, beside what it holds: "student_geometry";
+    with a view of the teacher's "teacher_image"; and with ``aligned`` "teacher_geometry", by which
+    :class:`monai_kd.Pathway` moves the teacher's features onto the student's grid. Labels are moved by nearest
+    neighbor. :class:`monai_kd.handlers.SeedHandler` seeds it in every epoch, so that runs resume exactly.
+
+    Args:
+        student: the student's view.
+        teacher: the teacher's view. Defaults to the student's, changed gray values and all.
+        aligned: whether the teacher has a geometry of its own. By default both see the student's, so their features
+            match as they are, and the teacher's view may change gray values only.
+
+    Raises:
+        ValueError: When the teacher's view moves the image without ``aligned``, or is missing with it; at the call,
+            when the batch is no dictionary.
+
+    Example:
+        >>> import torch
+        >>> from monai_kd.transforms import BatchRandAffine, BatchRandGaussianNoise, View
+        >>> strong = View([BatchRandAffine(1.0, rotate_range=0.3)], [BatchRandGaussianNoise(0.5)])
+        >>> views = PrepareBatchViews(student=strong, teacher=View(), aligned=True)
+        >>> batch = {"image": torch.rand(2, 1, 16, 16), "label": torch.ones(2, 1, 16, 16)}
+        >>> image, label = views(batch)
+        >>> sorted(batch), torch.equal(batch["teacher_image"], batch["image"])
+        (['image', 'label', 'student_geometry', 'teacher_geometry', 'teacher_image'], True)
+    """
+
+    student: View
+    teacher: View | None = None
+    aligned: bool = False
+
+    def __post_init__(self) -> None:
+        if self.aligned and self.teacher is None:
+            raise ValueError("aligned=True needs the teacher's own view. Give teacher=View(...); View() is the image.")
+        if not self.aligned and self.teacher is not None and self.teacher.geometry:
+            raise ValueError(
+                "The teacher's view moves the image, but shares the student's geometry. Set aligned=True, or give the "
+                "teacher's view intensity alone."
+            )
+        self.set_random_state(seed=get_seed())
+
+    def __call__(
+        self,
+        batchdata: Any,
+        device: str | torch.device | None = None,
+        non_blocking: bool = False,
+        **kwargs: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """
+        Args:
+            batchdata: holds "image" and, if there is one, "label", each of shape BNH[WD].
+            device: where to.
+            non_blocking: as in ``torch.Tensor.to``.
+            kwargs: further arguments of ``torch.Tensor.to``.
+        """
+        if not isinstance(batchdata, dict):
+            raise ValueError(
+                f"PrepareBatchViews got a {type(batchdata).__name__}, expected a dictionary with 'image' and 'label'. "
+                "Let the data set give dictionaries."
+            )
+        image, label = (plain(item) for item in default_prepare_batch(batchdata, device, non_blocking, **kwargs))
+        seed = int(self.R.randint(np.iinfo(np.uint32).max, dtype=np.uint32))
+        generator = torch.Generator().manual_seed(seed)
+        on_device = generator if image.device.type == "cpu" else torch.Generator(image.device).manual_seed(seed)
+
+        theta = self.student.draw(len(image), image.shape[2:], generator)
+        batchdata["student_geometry"] = theta.to(image.device)
+        moved = self.student.move(image, batchdata["student_geometry"])
+        if self.teacher is not None:
+            seen = moved
+            if self.aligned:
+                theta = self.teacher.draw(len(image), image.shape[2:], generator)
+                batchdata["teacher_geometry"] = theta.to(image.device)
+                seen = self.teacher.move(image, batchdata["teacher_geometry"])
+            batchdata["teacher_image"] = self.teacher.disturb(seen, on_device)
+        if label is not None:
+            label = self.student.move(label, batchdata["student_geometry"], mode="nearest").to(**kwargs)
+        return self.student.disturb(moved, on_device).to(**kwargs), label

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random changes of a whole batch's gray values, on its device, with the parameters of the transforms of one sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from monai_kd.transforms.pixel_dropout import drop_pixels
+
+__all__ = ["BatchIntensity", "BatchRandGaussianNoise", "BatchRandPixelDropout"]
+
+
+class BatchIntensity(Protocol):
+    """What changes the gray values of a batch; write your own for what is missing here."""
+
+    def __call__(self, image: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """
+        Args:
+            image: shape BNH[WD]; must not be changed in place.
+            generator: source of the random numbers, on the image's device.
+        """
+
+
+@dataclass(frozen=True)
+class BatchRandGaussianNoise:
+    """
+    Random Gaussian noise: MONAI's ``RandGaussianNoise`` for a whole batch.
+
+    Args:
+        prob: share of the samples that are changed.
+        mean: of the noise.
+        std: of the noise.
+        sample_std: draw each sample's standard deviation uniformly from 0 to ``std``.
+
+    Example:
+        >>> noise = BatchRandGaussianNoise(prob=1.0, std=0.5, sample_std=False)
+        >>> round(noise(torch.zeros(2, 1, 100, 100), torch.Generator().manual_seed(0)).std().item(), 2)
+        0.5
+    """
+
+    prob: float = 0.1
+    mean: float = 0.0
+    std: float = 0.1
+    sample_std: bool = True
+
+    def __call__(self, image: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Add the noise; see :class:`BatchIntensity`."""
+        chosen = _chosen(image, self.prob, generator)
+        std = self.std * (_uniform(image, generator) if self.sample_std else 1.0)
+        noise = torch.randn(image.shape, generator=generator, dtype=image.dtype, device=image.device)
+        return torch.addcmul(image, noise, (std * chosen).to(image.dtype)) + (self.mean * chosen).to(image.dtype)
+
+
+@dataclass(frozen=True)
+class BatchRandPixelDropout:
+    """
+    Randomly set single pixels to one value, in all channels alike: :class:`RandPixelDropout` for a whole batch.
+
+    Args:
+        prob: share of the samples that are changed.
+        dropout_prob: probability that a pixel of them is.
+        fill_value: what the pixels are set to.
+
+    Example:
+        >>> dropout = BatchRandPixelDropout(prob=1.0, dropout_prob=0.1)
+        >>> round(dropout(torch.ones(2, 1, 100, 100), torch.Generator().manual_seed(0)).mean().item(), 1)
+        0.9
+    """
+
+    prob: float = 0.1
+    dropout_prob: float = 0.01
+    fill_value: float = 0.0
+
+    def __call__(self, image: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Drop pixels; see :class:`BatchIntensity`."""
+        return drop_pixels(image, self.dropout_prob * _chosen(image, self.prob, generator), self.fill_value, generator)
+
+
+def _uniform(image: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """One number for each sample, shaped to be multiplied with the images."""
+    return torch.rand((len(image), *[1] * (image.ndim - 1)), generator=generator, device=image.device)
+
+
+def _chosen(image: torch.Tensor, prob: float, generator: torch.Generator) -> torch.Tensor:
+    return (_uniform(image, generator) < prob).float()

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+r"""
+Affine geometry of a whole batch, each sample with its own.
+
+A geometry is a tensor ``theta``, float32, shape (B, d, d+1), as ``torch.nn.functional.affine_grid`` takes it
+(``align_corners=False``): it maps coordinates of a *view* to coordinates of the *source image*,
+:math:`x_\mathrm{source} = A x_\mathrm{view} + b`. Coordinates run from -1 to 1 between the outer edges of an image,
+**the last spatial axis first**.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+
+__all__ = ["compose", "from_pixels", "identity", "inside", "invert", "warp"]
+
+
+def identity(count: int, spatial_dims: int) -> torch.Tensor:
+    """
+    The geometry of views that are the source image itself.
+
+    Args:
+        count: number of samples.
+        spatial_dims: 2 or 3.
+
+    Example:
+        >>> identity(1, 2)
+        tensor([[[1., 0., 0.],
+                 [0., 1., 0.]]])
+    """
+    return torch.eye(spatial_dims, spatial_dims + 1).repeat(count, 1, 1)
+
+
+def from_pixels(linear: torch.Tensor, shift: torch.Tensor, spatial_size: Sequence[int]) -> torch.Tensor:
+    r"""
+    The geometry that maps pixels as MONAI's ``Affine`` does: :math:`p_\mathrm{source} = L p_\mathrm{view} + s`, with
+    axes in index order and the origin in the middle of the image.
+
+    Args:
+        linear: shape (B, d, d).
+        shift: in pixels, shape (B, d).
+        spatial_size: of source and view.
+
+    Example:
+        >>> from_pixels(torch.eye(2)[None], torch.tensor([[4.0, 0.0]]), (16, 8))
+        tensor([[[1.0000, 0.0000, 0.0000],
+                 [0.0000, 1.0000, 0.5000]]])
+    """
+    half = torch.tensor(list(spatial_size), dtype=linear.dtype, device=linear.device) / 2
+    scaled = linear * half / half[:, None]
+    return torch.cat([scaled.flip(1, 2), (shift / half).flip(1)[..., None]], dim=2).float()
+
+
+def compose(outer: torch.Tensor, inner: torch.Tensor) -> torch.Tensor:
+    r"""
+    One after the other: :math:`x \mapsto \mathrm{outer}(\mathrm{inner}(x))`.
+
+    So the view of a view: ``warp(warp(image, first), second)`` is, but for interpolation,
+    ``warp(image, compose(first, second))``; and where two views of one image show the same, ``compose(invert(a), b)``
+    maps coordinates of view b to those of view a.
+
+    Args:
+        outer: shape (B, d, d+1).
+        inner: shape (B, d, d+1).
+
+    Example:
+        >>> half = identity(1, 2) / 2
+        >>> compose(half, half)
+        tensor([[[0.2500, 0.0000, 0.0000],
+                 [0.0000, 0.2500, 0.0000]]])
+    """
+    linear, shift = outer[..., :-1], outer[..., -1:]
+    return torch.cat([linear @ inner[..., :-1], linear @ inner[..., -1:] + shift], dim=-1)
+
+
+def invert(theta: torch.Tensor) -> torch.Tensor:
+    """
+    The geometry that leads back, from coordinates of the source image to those of the view.
+
+    Args:
+        theta: shape (B, d, d+1).
+
+    Example:
+        >>> invert(from_pixels(2 * torch.eye(2)[None], torch.tensor([[4.0, 8.0]]), (16, 16)))
+        tensor([[[ 0.5000,  0.0000, -0.5000],
+                 [ 0.0000,  0.5000, -0.2500]]])
+    """
+    # Unlike inv, inv_ex does not wait for the GPU to tell whether a matrix is singular; no view is.
+    linear = torch.linalg.inv_ex(theta[..., :-1].float()).inverse
+    return torch.cat([linear, -linear @ theta[..., -1:].float()], dim=-1)
+
+
+def warp(
+    tensor: torch.Tensor,
+    theta: torch.Tensor,
+    size: Sequence[int] | None = None,
+    mode: str = "bilinear",
+    padding_mode: str = "zeros",
+) -> torch.Tensor:
+    """
+    The views of a batch of images, labels or features.
+
+    Args:
+        tensor: shape BNH[WD], any type; half precision is interpolated in float32.
+        theta: shape (B, d, d+1); follows the tensor's device.
+        size: spatial size of the views. Defaults to the tensor's own.
+        mode: "bilinear" (in 3D: trilinear) or "nearest".
+        padding_mode: what lies outside the source: "zeros", "border" or "reflection".
+
+    Raises:
+        ValueError: When tensor and geometry do not belong together.
+
+    Example:
+        >>> warp(torch.tensor([[[[1.0, 2.0, 3.0]]]]), from_pixels(-torch.eye(2)[None], torch.zeros(1, 2), (1, 3)))
+        tensor([[[[3., 2., 1.]]]])
+    """
+    spatial_dims = theta.shape[1]
+    if tensor.ndim != spatial_dims + 2 or len(tensor) != len(theta):
+        raise ValueError(
+            f"A tensor of shape {tuple(tensor.shape)} cannot be moved by geometry of shape {tuple(theta.shape)}. Give "
+            f"{len(theta)} samples of {spatial_dims} spatial dimensions, shape (B, C, {'side, ' * spatial_dims}…)."
+        )
+    dtype = tensor.dtype if tensor.dtype == torch.float64 else torch.float32
+    grid = _grid(theta.to(tensor.device, dtype), tensor.shape[2:] if size is None else size)
+    moved = F.grid_sample(tensor.to(dtype), grid, mode, padding_mode, align_corners=False)
+    return moved.to(tensor.dtype)
+
+
+def inside(theta: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    """
+    Where a view of a given size shows the source image, and not what lies around it.
+
+    Args:
+        theta: shape (B, d, d+1).
+        size: spatial size of the view.
+
+    Returns:
+        Bool, shape (B, 1, *size).
+
+    Example:
+        >>> inside(2 * identity(1, 2), (1, 4))
+        tensor([[[[False,  True,  True, False]]]])
+    """
+    return (_grid(theta, size).abs().amax(dim=-1) <= 1)[:, None]
+
+
+def _grid(theta: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    return F.affine_grid(theta, [len(theta), 1, *size], align_corners=False)

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+import torch
+
+from monai_kd.transforms.batch_geometry import BatchGeometry
+from monai_kd.transforms.batch_intensity import BatchIntensity
+from monai_kd.transforms.geometry import compose, identity, warp
+
+__all__ = ["View"]
+
+
+@dataclass(frozen=True)
+class View:
+    """
+    How one network sees a batch: random geometry, then random changes of the gray values, drawn for each sample.
+
+    All geometry is joined first, so that every image is interpolated once. A view without any is the image itself.
+
+    Args:
+        geometry: what moves the image, in the order of application.
+        intensity: what changes its gray values, in the order of application.
+        padding_mode: what lies outside the image: "zeros", "border" or "reflection".
+
+    Example:
+        >>> from monai_kd.transforms import BatchRandFlip, BatchRandGaussianNoise
+        >>> view = View(geometry=[BatchRandFlip(prob=0.5)], intensity=[BatchRandGaussianNoise(prob=0.5)])
+        >>> image, generator = torch.rand(4, 1, 16, 16), torch.Generator().manual_seed(0)
+        >>> theta = view.draw(4, (16, 16), generator)
+        >>> view.disturb(view.move(image, theta), generator).shape
+        torch.Size([4, 1, 16, 16])
+    """
+
+    geometry: Sequence[BatchGeometry] = ()
+    intensity: Sequence[BatchIntensity] = ()
+    padding_mode: str = "zeros"
+
+    def draw(self, count: int, spatial_size: Sequence[int], generator: torch.Generator) -> torch.Tensor:
+        """
+        The geometry of the next batch.
+
+        Args:
+            count: number of samples.
+            spatial_size: of the images.
+            generator: source of the random numbers, on the CPU.
+        """
+        drawn = [transform(count, spatial_size, generator) for transform in self.geometry]
+        return reduce(compose, drawn) if drawn else identity(count, len(spatial_size))
+
+    def move(self, tensor: torch.Tensor, theta: torch.Tensor, mode: str = "bilinear") -> torch.Tensor:
+        """
+        Apply a geometry that :meth:`draw` gave.
+
+        Args:
+            tensor: shape BNH[WD].
+            theta: shape (B, d, d+1).
+            mode: "bilinear" for images, "nearest" for labels.
+        """
+        return warp(tensor, theta, mode=mode, padding_mode=self.padding_mode) if self.geometry else tensor
+
+    def disturb(self, image: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """
+        Change the gray values.
+
+        Args:
+            image: shape BNH[WD].
+            generator: source of the random numbers, on the image's device.
+        """
+        return reduce(lambda changed, transform: transform(changed, generator), self.intensity, image)
