@@ -11,7 +11,7 @@ from monai_kd import data, engines, handlers, losses, networks
 from monai_kd.engines import DistillationTrainer, add_loss_term, loss_terms
 from monai_kd.features import FeatureHooks, layer_shapes
 from monai_kd.handlers import FeatureHookHandler
-from monai_kd.losses import LogitsBCELoss, LogitsKLLoss, LogitsMSELoss
+from monai_kd.losses import HiddenKLLoss, LogitsBCELoss, LogitsKLLoss, LogitsMSELoss
 from monai_kd.pathways import Pathway, Pathways
 from monai_kd.teachers import LiveTeacher, load_weights
 
@@ -21,6 +21,7 @@ __all__ = [
     "DistillationTrainer",
     "FeatureHookHandler",
     "FeatureHooks",
+    "HiddenKLLoss",
     "LiveTeacher",
     "LogitsBCELoss",
     "LogitsKLLoss",

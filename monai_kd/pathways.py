@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from monai_kd.features import plain
+from monai_kd.losses.checks import check_features
 from monai_kd.losses.precision import full_precision
 
 __all__ = ["Pathway", "Pathways"]
@@ -33,6 +34,12 @@ def _adapters(adapter: nn.Module | Sequence[nn.Module] | None, count: int, argum
     return nn.ModuleList(adapters)
 
 
+def _adapt(adapter: nn.Module, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+    size = {"size": list(teacher.shape[2:])} if getattr(adapter, "resizes", False) else {}
+    adapted: torch.Tensor = adapter(student, **size)
+    return adapted
+
+
 class Pathway(nn.Module):
     r"""
     One route from teacher to student.
@@ -47,7 +54,8 @@ class Pathway(nn.Module):
             pairs with the list of ``teacher_layer``, and the losses of the pairs are averaged.
         teacher_layer: the teacher's layer. Defaults to the same name as ``student_layer``.
         student_adapter: a module that brings the student's feature to the teacher's shape; its weights are trained.
-            A list gives one for each layer.
+            A list gives one for each layer. If it has an attribute ``resizes = True``, it is called with ``size``, the
+            teacher's spatial size.
         teacher_adapter: a module applied to the teacher's feature; frozen, in evaluation mode, since student and
             teacher adapters trained together could both shrink to nothing.
         weight: factor of this term in the total loss.
@@ -116,27 +124,13 @@ class Pathway(nn.Module):
             )
         terms = []
         for i, (student_layer, teacher_layer) in enumerate(zip(self.student_layers, self.teacher_layers, strict=True)):
-            student_feature = self.student_adapters[i](plain(student[student_layer]))
             teacher_feature = self.teacher_adapters[i](plain(teacher[teacher_layer]))
-            self._check(student_feature, teacher_feature)
+            student_feature = _adapt(self.student_adapters[i], plain(student[student_layer]), teacher_feature)
+            if not getattr(self.loss, "any_shape", False):
+                check_features(student_feature, teacher_feature, are_outputs=self.student_layers == ("",))
             extra = {key: plain(batch[key]).to(student_feature.device) for key in uses}
             terms.append(_evaluate(self.loss, student_feature, teacher_feature, **extra))
         return self.weight * torch.stack(terms).mean()
-
-    def _check(self, student: torch.Tensor, teacher: torch.Tensor) -> None:
-        if getattr(self.loss, "any_shape", False) or student.shape == teacher.shape:
-            return
-        message = f"student feature is {tuple(student.shape)} but teacher feature is {tuple(teacher.shape)}. "
-        if student.ndim != teacher.ndim or student.shape[2:] != teacher.shape[2:] or len(student) != len(teacher):
-            remedy = "Pair layers of one resolution (layer_shapes lists them), or add an adapter that resizes."
-        elif self.student_layers == ("",):
-            remedy = "Give student and teacher the same out_channels, or select the teacher's by teacher_adapter."
-        else:
-            remedy = (
-                f"Add student_adapter=ChannelAdapter(spatial_dims={student.ndim - 2}, "
-                f"in_channels={student.shape[1]}, out_channels={teacher.shape[1]})."
-            )
-        raise ValueError(message + remedy)
 
 
 class Pathways(nn.Module):

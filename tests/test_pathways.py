@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from monai_kd import LogitsKLLoss, Pathway, Pathways
+from monai_kd.networks import FeatureRegressor
 
 
 def features(**shapes):
@@ -39,6 +40,16 @@ def test_adapter_is_applied_and_its_weights_belong_to_the_pathways():
     assert {id(p) for p in pathways.parameters()} == {id(p) for p in adapter.parameters()}
 
 
+@pytest.mark.parametrize("spatial_dims", [2, 3])
+def test_adapter_that_resizes_meets_the_teacher_at_its_size(spatial_dims):
+    regressor = FeatureRegressor(spatial_dims, 2, 5)
+    student = {"a": torch.rand(1, 2, *[8] * spatial_dims)}
+    teacher = {"a": torch.rand(1, 5, *[7, 3, 4][:spatial_dims])}
+    value = Pathway(nn.MSELoss(), "a", student_adapter=regressor)(student, teacher, {})
+    expected = nn.functional.mse_loss(regressor(student["a"], size=[7, 3, 4][:spatial_dims]), teacher["a"])
+    torch.testing.assert_close(value, expected)
+
+
 def test_loss_receives_what_it_uses():
     class Masked(nn.Module):
         uses = ("label",)
@@ -66,7 +77,13 @@ def test_stock_losses_see_single_precision_under_autocast():
     [
         ("hint", (2, 16, 8, 8), (2, 64, 8, 8), r"ChannelAdapter\(spatial_dims=2, in_channels=16, out_channels=64\)"),
         ("hint", (2, 4, 8, 8, 8), (2, 6, 8, 8, 8), r"spatial_dims=3, in_channels=4, out_channels=6"),
-        ("hint", (2, 16, 8, 8), (2, 16, 4, 4), "Pair layers of one resolution"),
+        (
+            "hint",
+            (2, 16, 8, 8),
+            (2, 16, 4, 4),
+            r"Pair layers of one resolution.*FeatureRegressor\(spatial_dims=2, in_ch",
+        ),
+        ("", (2, 2, 8, 8), (2, 2, 4, 4), "Pair layers of one resolution"),
         ("", (2, 1, 8, 8), (2, 2, 8, 8), "same out_channels"),
     ],
 )

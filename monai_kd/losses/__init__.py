@@ -12,11 +12,13 @@ Loss                   Compares                                          Source
 ``LogitsKLLoss``       class probabilities, by KL divergence             Hinton 2015; KLD of Behboodi 2025
 ``LogitsMSELoss``      raw logits, by squared difference                 Ba and Caruana 2014; MSE of Behboodi 2025
 ``LogitsBCELoss``      channel probabilities, by binary cross-entropy    Owen 2021
+``HiddenKLLoss``       hidden features by softmax, by KL divergence      KLD on hidden features of Behboodi 2025
 =====================  ================================================  =======================================
 """
 
+from monai_kd.losses.hidden_kl import HiddenKLLoss
 from monai_kd.losses.logits_bce import LogitsBCELoss
 from monai_kd.losses.logits_kl import LogitsKLLoss
 from monai_kd.losses.logits_mse import LogitsMSELoss
 
-__all__ = ["LogitsBCELoss", "LogitsKLLoss", "LogitsMSELoss"]
+__all__ = ["HiddenKLLoss", "LogitsBCELoss", "LogitsKLLoss", "LogitsMSELoss"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from monai_kd.losses.divergence import softmax_divergence
 from monai_kd.losses.softened import SoftenedLoss
 
 __all__ = ["LogitsKLLoss"]
@@ -63,7 +64,4 @@ class LogitsKLLoss(SoftenedLoss):
                 f"LogitsKLLoss got logits of one channel, shape {tuple(student.shape)}: a softmax over one channel is "
                 "always 1 and the loss always 0. Use LogitsKLLoss(sigmoid=True), or a head of two channels."
             )
-        log_p, log_q = teacher.log_softmax(dim=1), student.log_softmax(dim=1)
-        # torch's "batchmean" would divide by the batch alone and grow with the image.
-        positions = student.numel() // student.shape[1]
-        return F.kl_div(log_q, log_p, reduction="sum", log_target=True) / positions
+        return softmax_divergence(student, teacher, dim=1)

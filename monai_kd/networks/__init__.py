@@ -3,6 +3,7 @@
 
 from monai_kd.networks.channel_adapter import ChannelAdapter
 from monai_kd.networks.check import check_network
+from monai_kd.networks.feature_regressor import FeatureRegressor
 from monai_kd.networks.student_unet import StudentUNet
 
-__all__ = ["ChannelAdapter", "StudentUNet", "check_network"]
+__all__ = ["ChannelAdapter", "FeatureRegressor", "StudentUNet", "check_network"]

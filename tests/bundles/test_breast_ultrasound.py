@@ -142,11 +142,12 @@ def test_inference_writes_masks_in_the_images_own_geometry(phantoms, student, tm
     assert np.array_equal(np.squeeze(volume.get_fdata()).T > 0, np.asarray(gray) > 0)
 
 
-def test_killed_and_started_again_it_ends_like_a_whole_run(phantoms, teacher, tmp_path):
+@pytest.mark.parametrize("method", ["hidden_mse", "logits_and_hidden"])
+def test_killed_and_started_again_it_ends_like_a_whole_run(method, phantoms, teacher, tmp_path):
     def train(folder, **kwargs):
         arguments = {"dataset_dir": phantoms, "teacher_checkpoint": teacher, "max_epochs": 2}
         paths = {"output_dir": str(tmp_path / folder), "checkpoint": str(tmp_path / folder / "model.pt")}
-        return run_bundle(["train", "methods/hidden_mse"], **arguments, **paths, **kwargs)
+        return run_bundle(["train", f"methods/{method}"], **arguments, **paths, **kwargs)
 
     whole = train("whole")
     with pytest.raises(RuntimeError, match="trainer"):
@@ -179,7 +180,7 @@ def test_two_processes_train_together(phantoms, teacher, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    files = [str(CONFIGS / name) for name in ("train.json", "methods/hidden_mse.json", "multi_gpu_train.json")]
+    files = [str(CONFIGS / name) for name in ("train.json", "methods/logits_and_hidden.json", "multi_gpu_train.json")]
     arguments = {**TINY, "bundle_root": ROOT, "dataset_dir": phantoms, "teacher_checkpoint": teacher}
     arguments |= {"output_dir": tmp_path, "checkpoint": tmp_path / "model.pt"}
     del arguments["quiet"], arguments["use_tensorboard"]
@@ -192,7 +193,8 @@ def test_two_processes_train_together(phantoms, teacher, tmp_path):
     assert run.returncode == 0, run.stderr[-3000:]
     state = torch.load(tmp_path / "last.pt", weights_only=True)
     assert state["epoch"] == 1
-    assert not any(key.startswith("module.") for key in state["objects"]["network"])
+    assert not any(key.startswith("module.") for name in ("network", "pathways") for key in state["objects"][name])
+    assert any("student_adapters" in key for key in state["objects"]["pathways"])
 
 
 def test_the_zoos_checks_pass(student, tmp_path):

@@ -10,11 +10,11 @@ from monai.losses import DiceCELoss
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from monai_kd import DistillationTrainer, LogitsKLLoss, Pathway, Pathways
+from monai_kd import DistillationTrainer, HiddenKLLoss, LogitsKLLoss, Pathway, Pathways
 from monai_kd.engines import distribute
 from monai_kd.features import unwrap
 from monai_kd.handlers import AtomicCheckpointSaver, ResumeHandler, SeedHandler
-from monai_kd.networks import ChannelAdapter
+from monai_kd.networks import ChannelAdapter, FeatureRegressor
 
 CPU = torch.device("cpu")
 PROCESSES = 2
@@ -30,6 +30,7 @@ def adapted(seed=1):
     return Pathways(
         logits=Pathway(LogitsKLLoss(), weight=0.5),
         hint=Pathway(nn.MSELoss(), "0", student_adapter=ChannelAdapter(2, 4, 6)),
+        regressed=Pathway(HiddenKLLoss(), "0", student_adapter=FeatureRegressor(2, 4, 6)),
     )
 
 
