@@ -13,11 +13,12 @@ from monai_kd.features import FeatureHooks, layer_shapes
 from monai_kd.handlers import FeatureHookHandler
 from monai_kd.losses import HiddenKLLoss, LogitsBCELoss, LogitsKLLoss, LogitsMSELoss
 from monai_kd.pathways import Pathway, Pathways
-from monai_kd.teachers import LiveTeacher, load_weights
+from monai_kd.teachers import CachedTeacher, LiveTeacher, load_weights
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CachedTeacher",
     "DistillationTrainer",
     "FeatureHookHandler",
     "FeatureHooks",

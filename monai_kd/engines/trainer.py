@@ -5,20 +5,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.engines import SupervisedTrainer
 from monai.engines.utils import IterationEvents
-from monai.handlers import CheckpointSaver
 from torch import nn
 from torch.optim import Optimizer
 
+from monai_kd.engines.cached_view import check_cached_view
+from monai_kd.engines.checks import as_teacher, check_teacher, check_weights
 from monai_kd.engines.loss_terms import add_loss_term
 from monai_kd.features import plain, unwrap
 from monai_kd.handlers.feature_hooks import FeatureHookHandler
-from monai_kd.handlers.resume import ResumeHandler
 from monai_kd.pathways import Pathways
-from monai_kd.teachers import LiveTeacher
+from monai_kd.teachers import CachedTeacher, LiveTeacher
 
 __all__ = ["DistillationTrainer"]
 
@@ -37,7 +36,7 @@ class DistillationTrainer(SupervisedTrainer):
     Args:
         network: the student.
         teacher: a trained network with the student's input, frozen here and kept out of every checkpoint; moved to the
-            trainer's device.
+            trainer's device. Run on every batch; a :class:`monai_kd.CachedTeacher` runs once on every image.
         pathways: the routes of distillation; may be wrapped in ``DistributedDataParallel``, and must be if they have
             weights and training is distributed.
         optimizer: over the student's parameters and those of ``pathways``.
@@ -71,7 +70,7 @@ class DistillationTrainer(SupervisedTrainer):
         self,
         *,
         network: nn.Module,
-        teacher: nn.Module,
+        teacher: nn.Module | LiveTeacher,
         pathways: Pathways | nn.parallel.DistributedDataParallel,
         optimizer: Optimizer,
         loss_function: Callable[..., torch.Tensor],
@@ -88,8 +87,8 @@ class DistillationTrainer(SupervisedTrainer):
         routes = unwrap(pathways)
         if not isinstance(routes, Pathways):
             raise ValueError(f"pathways is a {type(routes).__name__}. Wrap it: Pathways(logits=Pathway(loss)).")
-        _check_weights(pathways, optimizer, train_handlers or ())
-        _check_teacher(teacher, network, optimizer)
+        check_weights(pathways, optimizer, train_handlers or ())
+        check_teacher(teacher.network if isinstance(teacher, LiveTeacher) else teacher, network, optimizer)
         super().__init__(
             network=network, optimizer=optimizer, loss_function=self._supervised_loss, **supervised_trainer_args
         )
@@ -97,7 +96,7 @@ class DistillationTrainer(SupervisedTrainer):
         self.supervised_weight = supervised_weight
         self.pathways = pathways
         self.teacher_image = teacher_image
-        self.teacher = LiveTeacher(teacher, routes.teacher_layers).to(self.state.device)
+        self.teacher = as_teacher(teacher, routes.teacher_layers).to(self.state.device)
         pathways.to(self.state.device)
         # The whole prediction comes from the inferer, which may join windows; hooks are for inner layers.
         self._hooks = FeatureHookHandler(self.network, [layer for layer in routes.student_layers if layer])
@@ -124,7 +123,10 @@ class DistillationTrainer(SupervisedTrainer):
         state: Any = engine.state
         batch = {**state.batch, **state.output} if isinstance(state.batch, dict) else state.output
         student = {**state.features, "": state.output["pred"]}
-        teacher = self.teacher(self._teacher_view(engine), self.inferer)
+        image = self._teacher_view(engine)
+        if isinstance(self.teacher, CachedTeacher):
+            check_cached_view(self.teacher, engine, has_own_image=image is not state.output["image"])
+        teacher = self.teacher(image, self.inferer)
         for name, term in self.pathways(student, teacher, batch).items():
             add_loss_term(engine, name, term)
 
@@ -143,44 +145,3 @@ class DistillationTrainer(SupervisedTrainer):
             )
         moved: torch.Tensor = batch[key].to(state.device, non_blocking=self.non_blocking, **self.to_kwargs)
         return moved
-
-
-def _check_teacher(teacher: nn.Module, network: nn.Module, optimizer: Optimizer) -> None:
-    """Freezing the teacher would freeze what the student shares with it."""
-    trained = {id(p) for p in network.parameters()} | {
-        id(p) for group in optimizer.param_groups for p in group["params"]
-    }
-    shared = [name for name, p in unwrap(teacher).named_parameters() if id(p) in trained]
-    if shared:
-        raise ValueError(
-            f"The teacher shares {len(shared)} parameters with the student or the optimizer, such as '{shared[0]}', "
-            "and freezing it would freeze them. Give the teacher a copy: copy.deepcopy(network)."
-        )
-
-
-def _check_weights(pathways: nn.Module, optimizer: Optimizer, handlers: Sequence[Any]) -> None:
-    """Weights of adapters and losses that would silently not be trained, saved or kept equal across processes."""
-    weights = {name: p for name, p in unwrap(pathways).named_parameters() if p.requires_grad}
-    if not weights:
-        return
-    trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    untrained = [name for name, p in weights.items() if id(p) not in trained]
-    if untrained:
-        raise ValueError(
-            f"The optimizer does not hold {len(untrained)} parameters of the pathways, such as '{untrained[0]}'. "
-            "Build it over [*network.parameters(), *pathways.parameters()]."
-        )
-    for handler in handlers:
-        is_saver, resumes = isinstance(handler, CheckpointSaver), isinstance(handler, ResumeHandler)
-        saved = list((handler.save_dict if is_saver else handler.objects if resumes else {}).values())
-        if optimizer in saved and unwrap(pathways) not in [unwrap(s) for s in saved if isinstance(s, nn.Module)]:
-            raise ValueError(
-                f"A {type(handler).__name__} saves the optimizer without the weights of the pathways, so its "
-                f"checkpoint could not be resumed. Add 'pathways' to its {'save_dict' if is_saver else 'objects'}."
-            )
-    distributed = dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
-    if distributed and not isinstance(pathways, nn.parallel.DistributedDataParallel):
-        raise ValueError(
-            "The pathways have weights and training is distributed: every process would train its own. "
-            "Wrap them: monai_kd.engines.distribute(pathways, device)."
-        )

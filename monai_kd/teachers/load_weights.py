@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the teacher's features come from."""
-
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -11,73 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from monai_kd.features import FeatureHooks, plain, unwrap
+from monai_kd.features import unwrap
 
-__all__ = ["LiveTeacher", "load_weights"]
-
-
-class LiveTeacher:
-    """
-    A frozen network that is run on every batch.
-
-    It is no module: no optimizer, checkpoint, ``train()`` call or distributed wrapper ever reaches the teacher's
-    weights, batch statistics or dropout.
-
-    Args:
-        network: the teacher; set to evaluation mode, its gradients switched off.
-        layers: the layers whose outputs are wanted; ``""`` is the network's output.
-
-    Raises:
-        ValueError: When a layer does not exist.
-
-    Example:
-        >>> import torch
-        >>> teacher = LiveTeacher(torch.nn.Conv2d(1, 2, 1), layers=[""])
-        >>> with teacher:
-        ...     features = teacher(torch.rand(1, 1, 4, 4))
-        >>> tuple(features[""].shape), features[""].requires_grad
-        ((1, 2, 4, 4), False)
-    """
-
-    def __init__(self, network: nn.Module, layers: tuple[str, ...] | list[str]) -> None:
-        self.network = network.eval().requires_grad_(False)
-        # The whole output is taken from the inferer, which may join windows; hooks are for inner layers.
-        self._hooks = FeatureHooks(network, [layer for layer in layers if layer])
-        self._wants_output = "" in layers
-
-    def to(self, device: torch.device) -> LiveTeacher:
-        """Move the teacher's weights to a device."""
-        self.network.to(device)
-        return self
-
-    def __enter__(self) -> LiveTeacher:
-        self._hooks.__enter__()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._hooks.close()
-
-    def __call__(self, image: torch.Tensor, inferer: Callable[..., Any] | None = None) -> dict[str, torch.Tensor]:
-        """
-        Args:
-            image: the teacher's view of the batch, shape BNH[WD].
-            inferer: how the network is applied, as in MONAI's engines. Defaults to one call.
-
-        Returns:
-            Features by layer name, without gradient history.
-        """
-        self.network.eval()  # an engine may have called train() on a parent module
-        with torch.no_grad():
-            output = self.network(plain(image)) if inferer is None else inferer(plain(image), self.network)
-        features = self._hooks.pop()
-        if self._wants_output:
-            if not isinstance(output, torch.Tensor):
-                raise ValueError(
-                    f"The teacher {type(unwrap(self.network)).__name__} returned a {type(output).__name__}, not one "
-                    "tensor. Name an inner layer as teacher_layer; layer_shapes(network, image) lists them."
-                )
-            features[""] = plain(output)
-        return features
+__all__ = ["load_weights"]
 
 
 def _difference(network: Mapping[str, torch.Tensor], checkpoint: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the teacher's features come from."""
+
+from monai_kd.teachers.cached_teacher import CachedTeacher
+from monai_kd.teachers.live_teacher import LiveTeacher
+from monai_kd.teachers.load_weights import load_weights
+
+__all__ = ["CachedTeacher", "LiveTeacher", "load_weights"]

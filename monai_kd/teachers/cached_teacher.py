@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable
+from os import PathLike
+from typing import Any
+
+import torch
+from torch import nn
+
+from monai_kd.features import plain
+from monai_kd.teachers.content import image_keys, network_key
+from monai_kd.teachers.feature_files import FeatureFiles
+from monai_kd.teachers.live_teacher import LiveTeacher
+
+__all__ = ["CachedTeacher"]
+
+
+class CachedTeacher(LiveTeacher):
+    """
+    A frozen network that is run once on every image; from then on its features are looked up.
+
+    For a teacher that sees the un-augmented image: :class:`monai_kd.engines.PrepareBatchViews` with ``teacher=View()``
+    and ``aligned=True`` gives it that, and moves its features into each student's view. Features are found by the
+    image's content, the teacher's weights and structure, the layer, the inferer with its settings, and the precision;
+    whatever differs is another entry, so nothing stale is ever used. Each image is run alone, so its features do not
+    depend on the batch it first came in, and a resumed run is bitwise the whole one.
+
+    Memory: images × Σ over layers of the feature's size × bytes per number. 130 images at 224×224 need 52 MB for two
+    classes of logits, and 46 MB for features of 1824 channels at 7×7; ``nbytes`` tells, and the log when a run ends.
+
+    Args:
+        network: the teacher, as for :class:`LiveTeacher`. Its weights must not change during a run.
+        layers: those that the pathways compare, ``pathways.teacher_layers``.
+        folder: where features are kept for later runs, too; several runs may share it. Defaults to None: in memory,
+            for one run.
+        device: of the features in memory. Defaults to None: the teacher's, so that none is copied during training.
+        dtype: in which features are kept. ``torch.float16`` halves memory and rounds each number to 11 bits (a relative
+            error of at most 2^-11, 0.05 %). Defaults to None: as the teacher gives them.
+
+    Raises:
+        ValueError: When a layer does not exist, or the folder cannot be written to; in the run, when the teacher's
+            weights change, a layer gives more samples than images (an inferer's windows), a number is too large
+            for ``dtype``, or a file is damaged.
+
+    Example:
+        >>> image = torch.rand(2, 1, 4, 4)
+        >>> with CachedTeacher(torch.nn.Conv2d(1, 2, 1), layers=[""]) as teacher:
+        ...     first, again = teacher(image), teacher(image.flip(0))
+        >>> len(teacher), torch.equal(first[""], again[""].flip(0))
+        (2, True)
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        layers: tuple[str, ...] | list[str],
+        folder: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(network, layers)
+        self.dtype = dtype
+        self._storage = None if device is None else torch.device(device)
+        self._files = None if folder is None else FeatureFiles(folder)
+        self._features: dict[tuple[str, str], dict[str, torch.Tensor]] = {}
+        self._network_key = ""
+        self._versions: list[int] = []
+
+    def __len__(self) -> int:
+        """How many different images were seen in this run; all are in memory."""
+        return len(self._features)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the features, in bytes."""
+        return sum(feature.nbytes for features in self._features.values() for feature in features.values())
+
+    def __enter__(self) -> CachedTeacher:
+        super().__enter__()
+        self._features.clear()
+        self._network_key, self._versions = network_key(self.network), self._current_versions()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        super().__exit__(*exception)
+        logging.getLogger(__name__).info(f"Cached teacher: {len(self)} images, {self.nbytes / 1e6:.1f} MB.")
+
+    def __call__(self, image: torch.Tensor, inferer: Callable[..., Any] | None = None) -> dict[str, torch.Tensor]:
+        """
+        Args:
+            image: the un-augmented batch, shape BNH[WD].
+            inferer: how the network is applied, as in MONAI's engines. Defaults to one call.
+
+        Returns:
+            Features by layer name, in the image's type, without gradient history.
+        """
+        if self._current_versions() != self._versions:
+            raise ValueError(
+                "The cached teacher's weights changed, or it was not opened (`with teacher:`), so what is kept may not "
+                "be its own any more. A teacher that changes during the run must be run live: give the network itself."
+            )
+        image, settings = plain(image), self._settings(image, inferer)
+        keys = [(settings, key) for key in image_keys(image)]
+        for i, key in enumerate(keys):
+            if key not in self._features:
+                self._features[key] = self._read(*key, image.device) or self._run(key, image[i : i + 1], inferer)
+        found = [self._features[key] for key in keys]
+        return {
+            layer: torch.stack([features[layer] for features in found]).to(image.device, image.dtype)
+            for layer in self.layers
+        }
+
+    def _read(self, settings: str, image: str, device: torch.device) -> dict[str, torch.Tensor] | None:
+        features = None if self._files is None else self._files.read(settings, image, self.layers)
+        return features and {layer: feature.to(self._storage or device) for layer, feature in features.items()}
+
+    def _run(
+        self, key: tuple[str, str], image: torch.Tensor, inferer: Callable[..., Any] | None
+    ) -> dict[str, torch.Tensor]:
+        features = {}
+        for layer, feature in super().__call__(image, inferer).items():
+            if len(feature) != 1:
+                raise ValueError(
+                    f"Layer '{layer}' of the teacher gives {len(feature)} samples for one image, the windows of an "
+                    "inferer, which cannot be kept by image. Use a SimpleInferer, or the teacher's output, layer ''."
+                )
+            kept = feature[0].to(self.dtype or feature.dtype, copy=True)
+            if not kept.isfinite().all() and feature.isfinite().all():
+                raise ValueError(
+                    f"Layer '{layer}' of the teacher reaches {feature.abs().max():.3g}, too large for {self.dtype}. "
+                    "Keep features in torch.bfloat16, or as they are: dtype=None."
+                )
+            features[layer] = kept.to(self._storage or image.device)
+        if self._files is not None:
+            self._files.write(*key, features)
+        return features
+
+    def _current_versions(self) -> list[int]:
+        return [tensor._version for tensor in (*self.network.parameters(), *self.network.buffers())]
+
+    def _settings(self, image: torch.Tensor, inferer: Callable[..., Any] | None) -> str:
+        """A key of all that decides a feature, besides the image and the layer."""
+        kind = image.device.type
+        autocast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
+        how = (type(inferer).__name__, sorted((k, repr(v)) for k, v in getattr(inferer, "__dict__", {}).items()))
+        described = repr((self._network_key, how, str(autocast), str(self.dtype)))
+        return hashlib.blake2b(described.encode(), digest_size=16).hexdigest()

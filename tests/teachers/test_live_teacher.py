@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+import copy
+
+import pytest
+import torch
+from monai.inferers import SlidingWindowInferer
+from torch import nn
+
+from monai_kd import LiveTeacher
+
+
+def network(width=4):
+    return nn.Sequential(
+        nn.Conv2d(1, width, 3, padding=1), nn.BatchNorm2d(width), nn.Dropout(0.5), nn.Conv2d(width, 2, 1)
+    )
+
+
+def test_teacher_is_frozen_in_evaluation_mode_whatever_happens_to_it():
+    teacher = network()
+    state = copy.deepcopy(teacher.state_dict())
+    image = torch.rand(4, 1, 8, 8)
+    with LiveTeacher(teacher, ["", "0"]) as live:
+        first = live(image)
+        teacher.train()  # an engine may call train() on a parent module
+        second = live(image)
+    assert torch.equal(first[""], second[""])
+    assert all(torch.equal(value, teacher.state_dict()[key]) for key, value in state.items())
+    assert not any(p.requires_grad for p in teacher.parameters())
+    assert not first[""].requires_grad and not first["0"].requires_grad
+    assert not first[""].is_inference()  # inference tensors break losses
+
+
+def test_output_is_the_inferers():
+    teacher = network().eval()
+    image = torch.rand(1, 1, 16, 16)
+    inferer = SlidingWindowInferer(roi_size=8, sw_batch_size=3)
+    with LiveTeacher(teacher, ["", "0"]) as live:
+        features = live(image, inferer)
+    torch.testing.assert_close(features[""], inferer(image, teacher))
+    assert features["0"].shape == (9, 4, 8, 8)  # nine windows
+
+
+def test_output_that_is_no_tensor_is_refused():
+    class Deep(nn.Module):
+        def forward(self, x):
+            return [x, x]
+
+    with (
+        pytest.raises(ValueError, match=r"The teacher Deep returned a list.*teacher_layer"),
+        LiveTeacher(Deep(), [""]) as t,
+    ):
+        t(torch.rand(1))
