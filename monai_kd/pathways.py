@@ -11,14 +11,14 @@ from torch import nn
 from monai_kd.features import plain
 from monai_kd.losses.checks import check_features
 from monai_kd.losses.precision import full_precision
+from monai_kd.transforms.alignment import align, alignment, leave_out
 
 __all__ = ["Pathway", "Pathways"]
 
 
 @full_precision
 def _evaluate(loss: nn.Module, *features: torch.Tensor, **extra: torch.Tensor) -> torch.Tensor:
-    value: torch.Tensor = loss(*features, **extra).mean()
-    return value
+    return loss(*features, **extra).mean()
 
 
 def _names(layer: str | Sequence[str]) -> tuple[str, ...]:
@@ -36,8 +36,7 @@ def _adapters(adapter: nn.Module | Sequence[nn.Module] | None, count: int, argum
 
 def _adapt(adapter: nn.Module, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
     size = {"size": list(teacher.shape[2:])} if getattr(adapter, "resizes", False) else {}
-    adapted: torch.Tensor = adapter(student, **size)
-    return adapted
+    return adapter(student, **size)
 
 
 class Pathway(nn.Module):
@@ -113,7 +112,7 @@ class Pathway(nn.Module):
         Args:
             student: features by layer name, shape BNH[WD].
             teacher: features by layer name.
-            batch: further tensors that ``loss.uses`` may name.
+            batch: tensors that ``loss.uses`` may name, and the geometry of student and teacher where they differ.
         """
         uses = getattr(self.loss, "uses", ())
         missing = [key for key in uses if key not in batch]
@@ -122,12 +121,13 @@ class Pathway(nn.Module):
                 f"{type(self.loss).__name__} uses {missing}, but the batch holds {sorted(batch)}. "
                 "Add the missing entries to the data dictionaries."
             )
-        terms = []
+        terms, theta = [], alignment(batch)
         for i, (student_layer, teacher_layer) in enumerate(zip(self.student_layers, self.teacher_layers, strict=True)):
-            teacher_feature = self.teacher_adapters[i](plain(teacher[teacher_layer]))
+            teacher_feature = self.teacher_adapters[i](align(plain(teacher[teacher_layer]), theta))
             student_feature = _adapt(self.student_adapters[i], plain(student[student_layer]), teacher_feature)
             if not getattr(self.loss, "any_shape", False):
                 check_features(student_feature, teacher_feature, are_outputs=self.student_layers == ("",))
+            student_feature, teacher_feature = leave_out(student_feature, teacher_feature, theta)
             extra = {key: plain(batch[key]).to(student_feature.device) for key in uses}
             terms.append(_evaluate(self.loss, student_feature, teacher_feature, **extra))
         return self.weight * torch.stack(terms).mean()

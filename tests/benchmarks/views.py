@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+What the views of one batch cost: ours, MONAI's chain of one sample at a time, and Kornia's where it is installed.
+
+    python tests/benchmarks/views.py [--threads 2] [--batch 16] [--side 224] [--rounds 20]
+
+All do the same to image and label: mirror, rotate, shift, scale; and add noise to the image. Pixel dropout and the
+random crop, which MONAI and Kornia do in other ways or not at all, are measured for ours alone. The candidates take
+turns in one process, so that the machine's moods meet all of them; the device is a GPU if there is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import monai
+import torch
+from monai.transforms import Compose, EnsureTyped, RandAffined, RandFlipd, RandGaussianNoised
+
+from monai_kd.engines import PrepareBatchViews
+from monai_kd.transforms import (
+    BatchRandAffine,
+    BatchRandFlip,
+    BatchRandGaussianNoise,
+    BatchRandPixelDropout,
+    BatchRandScaleCrop,
+    View,
+)
+
+Batch = dict[str, torch.Tensor]
+KEYS = ["image", "label"]
+AFFINE: dict[str, Any] = {"rotate_range": 0.3, "scale_range": [0.2, 0.2]}
+
+
+def monais(side: int, device: torch.device) -> Callable[[Batch], object]:
+    """The bundle's random transforms, and the data loader's collation."""
+    chain = Compose(
+        [
+            RandFlipd(KEYS, prob=0.5, spatial_axis=0),
+            RandAffined(
+                KEYS,
+                prob=1.0,
+                **AFFINE,
+                translate_range=[0.075 * side] * 2,
+                mode=["bilinear", "nearest"],
+                padding_mode="zeros",
+                device=device,
+            ),
+            RandGaussianNoised("image", prob=0.5, std=0.1),
+            EnsureTyped(KEYS, device=device, track_meta=False),
+        ]
+    )
+
+    def run(batch: Batch) -> object:
+        samples = [chain({key: batch[key][i] for key in KEYS}) for i in range(len(batch["image"]))]
+        return {key: torch.stack([sample[key] for sample in samples]) for key in KEYS}
+
+    return run
+
+
+def ours(side: int, whole: bool = False) -> Callable[[Batch], object]:
+    """The same; and with random crop and pixel dropout, the whole strong view of the bundle."""
+    affine = BatchRandAffine(1.0, **AFFINE, translate_range=[0.075 * side] * 2)
+    crop, dropout = ([BatchRandScaleCrop(0.8)], [BatchRandPixelDropout(0.5)]) if whole else ([], [])
+    noise = BatchRandGaussianNoise(0.5, std=0.1)
+    return PrepareBatchViews(View([*crop, BatchRandFlip(0.5, 0), affine], [noise, *dropout]))
+
+
+def kornias(side: int) -> Callable[[Batch], object]:
+    """The same in Kornia's words; its shift is a share of the side, its angles are in degrees."""
+    import kornia.augmentation as augmentation
+
+    chain = augmentation.AugmentationSequential(
+        augmentation.RandomVerticalFlip(p=0.5),
+        augmentation.RandomAffine(17.2, translate=(0.075, 0.075), scale=(0.8, 1.2, 0.8, 1.2), p=1.0),
+        augmentation.RandomGaussianNoise(std=0.1, p=0.5),
+        data_keys=["input", "mask"],
+    )
+    return lambda batch: chain(batch["image"], batch["label"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--side", type=int, default=224)
+    parser.add_argument("--rounds", type=int, default=20)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    image = torch.rand(arguments.batch, 1, arguments.side, arguments.side, device=device)
+    batch = {"image": image, "label": (image > 0.5).float()}
+    runs = {
+        "MONAI, sample by sample": monais(arguments.side, device),
+        "batched views": ours(arguments.side),
+        "batched views, with random crop and pixel dropout": ours(arguments.side, whole=True),
+    }
+    if find_spec("kornia"):
+        runs["Kornia"] = kornias(arguments.side)
+
+    def milliseconds(run: Callable[[Batch], object]) -> float:
+        start = time.perf_counter()
+        run(batch)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return 1000 * (time.perf_counter() - start)
+
+    rounds = [{name: milliseconds(run) for name, run in runs.items()} for _ in range(arguments.rounds + 3)][3:]
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    print(f"torch {torch.__version__}, monai {monai.__version__}, {where}, {arguments.threads} threads,")
+    print(f"batch {arguments.batch} of {arguments.side}×{arguments.side}, median of {arguments.rounds} rounds\n")
+    print("| views of a batch | ms: median (p10–p90) | MONAI's chain / this |")
+    print("| --- | --- | --- |")
+    reference = next(iter(runs))
+    for name in runs:
+        values = sorted(r[name] for r in rounds)
+        low, high = values[len(values) // 10], values[-1 - len(values) // 10]
+        ratio = statistics.median(r[reference] / r[name] for r in rounds)
+        print(f"| {name} | {statistics.median(values):.1f} ({low:.1f}–{high:.1f}) | {ratio:.1f} |")
+
+
+if __name__ == "__main__":
+    main()
