@@ -13,6 +13,8 @@ from monai_kd.commands.data_download import download
 from monai_kd.commands.data_phantom import phantom
 from monai_kd.commands.data_split import split
 from monai_kd.commands.demo import demo
+from monai_kd.commands.study_report import report
+from monai_kd.commands.study_run import run
 
 app = typer.Typer(
     name="monai_kd",
@@ -24,12 +26,17 @@ app = typer.Typer(
 data_app = typer.Typer(no_args_is_help=True, help="Download, convert and make data sets.")
 app.add_typer(data_app, name="data")
 
+study_app = typer.Typer(no_args_is_help=True, help="Compare many models on several splits, with statistics.")
+app.add_typer(study_app, name="study")
+
 app.command()(demo)
 data_app.command()(check)
 data_app.command()(convert)
 data_app.command()(download)
 data_app.command()(phantom)
 data_app.command()(split)
+study_app.command()(report)
+study_app.command()(run)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ FLOORS = [
     {"files", "figures", "losses", "networks", "features", "transforms", "data"},
     {"pathways", "teachers"},
     {"handlers", "engines"},
-    {"demo"},
+    {"demo", "study"},
     {"commands"},
     {"__main__"},
 ]

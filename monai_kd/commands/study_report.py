@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m monai_kd study report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monai_kd.commands.console import console
+
+
+def report(output_dir: Annotated[Path, typer.Argument(help="The folder of 'study run'.")]) -> None:
+    """Write tables and figures of the runs that have finished: Markdown, CSV, and one HTML page that needs no network.
+
+    Example: python -m monai_kd study report runs/paper
+    """
+    from monai_kd.study.report import write_report
+
+    folder, tables = write_report(output_dir)
+    for table in tables:
+        console.print(table.markdown(), markup=False, highlight=False)
+    console.print(f"Report: {folder / 'report.html'}", markup=False, highlight=False)

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One whole config from a base config, its overlays and a study's arguments."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+
+from monai_kd.study.plan import Plan, Row, closest
+
+__all__ = ["Configs", "differences", "merge", "row_configs"]
+
+Configs = dict[str, dict[str, Any]]
+"""The configs of a row by what they do: ``"train"`` and ``"evaluate"``."""
+
+# Where a run is, not what it is: these may change between two starts of a study.
+PLACES = ("bundle_root", "dataset_dir", "output_dir", "checkpoint", "teacher_checkpoint", "device", "quiet")
+
+
+def row_configs(plan: Plan, row: Row) -> Configs:
+    """
+    The configs of a row with the study's settings and the row's arguments.
+
+    A value is given to each config that has its id: ``max_epochs`` to the training, ``spatial_size`` to both.
+
+    Args:
+        plan: the study.
+        row: of the study.
+
+    Raises:
+        ValueError: When a config is missing or no JSON, or an id of the row is in none of its configs.
+    """
+    configs = {
+        kind: merge(plan.bundle, names, row.name) for kind, names in (("train", row.train), ("evaluate", row.evaluate))
+    }
+    known = sorted({key for config in configs.values() for key in config})
+    for key in row.arguments:
+        if not any(_has(config, key) for config in configs.values()):
+            files = ", ".join((*row.train, *row.evaluate))
+            raise ValueError(f"Row '{row.name}': no '{key}' in {files}. Closest: '{closest(key, known)}'.")
+    for config in configs.values():
+        given = {key: value for key, value in {**plan.settings, **row.arguments}.items() if _has(config, key)}
+        ConfigParser(config).update(given)
+    return configs
+
+
+def check_settings(plan: Plan, configs: Mapping[str, Configs]) -> None:
+    """
+    Find a study-wide setting that no config has.
+
+    Args:
+        plan: the study.
+        configs: of each row, by its name.
+
+    Raises:
+        ValueError: Naming it, and the closest id.
+    """
+    every = [config for row in configs.values() for config in row.values()]
+    for key in plan.settings:
+        if not any(_has(config, key) for config in every):
+            known = {name for config in every for name in config}
+            raise ValueError(f"Settings: no '{key}' in any config of the study. Closest: '{closest(key, known)}'.")
+
+
+def merge(bundle: Path, names: Sequence[str], row: str) -> dict[str, Any]:
+    """
+    Merge configs as ``--config_file "[base, overlay, ...]"`` does.
+
+    Args:
+        bundle: the bundle's folder.
+        names: of configs, without ``.json``; the first is the base.
+        row: the row's name, for messages.
+
+    Raises:
+        ValueError: When one is missing, is no JSON, or holds an id that nothing uses.
+    """
+    files = [bundle / "configs" / f"{name}.json" for name in names]
+    for name, file in zip(names, files, strict=True):
+        if not file.is_file():
+            there = [
+                str(path.relative_to(file.parents[name.count("/")]).with_suffix(""))
+                for path in (bundle / "configs").rglob("*.json")
+            ]
+            hint = f"Closest: '{closest(name, there)}'" if there else f"'{bundle}' is not a bundle's folder"
+            raise ValueError(f"Row '{row}': no config '{file}'. {hint}.")
+    try:
+        config: dict[str, Any] = ConfigParser.load_config_files([str(file) for file in files])
+        base: dict[str, Any] = ConfigParser.load_config_file(str(files[0]))
+    except ValueError as error:
+        raise ValueError(f"Row '{row}': one of {', '.join(map(str, files))} is not JSON: {error}") from error
+    text = json.dumps(config)
+    for key in config:
+        if key not in base and f"@{key}" not in text:
+            raise ValueError(
+                f"Row '{row}': '{key}' of {names[-1]}.json is used nowhere. Closest: '{closest(key, base)}'."
+            )
+    return config
+
+
+def _has(config: Mapping[str, Any], key: str) -> bool:
+    """Whether a config has an id, or a component that may take it as an argument."""
+    *parents, last = key.split("#")
+    node: Any = config
+    for part in parents:
+        if isinstance(node, list) and part.isdigit() and int(part) < len(node):
+            node = node[int(part)]
+        elif isinstance(node, dict) and part in node:
+            node = node[part]
+        else:
+            return False
+    if isinstance(node, list):
+        return last.isdigit() and int(last) < len(node)
+    return isinstance(node, dict) and (last in node or "_target_" in node)
+
+
+def differences(former: Any, current: Any, where: str = "") -> list[str]:
+    """
+    What two configs differ in, other than in places on disk and the device.
+
+    Args:
+        former: a config.
+        current: another.
+        where: the id of both; "" for whole configs.
+
+    Returns:
+        A line for each id that differs.
+
+    Example:
+        >>> differences({"seed": 0, "loss": {"k": 1}}, {"seed": 0, "loss": {"k": 2}})
+        ["'loss#k': 1 there, 2 here"]
+    """
+    if isinstance(former, dict) and isinstance(current, dict):
+        keys = [key for key in {**former, **current} if where or key not in PLACES]
+        pairs = [(key, former.get(key), current.get(key)) for key in keys]
+        return [line for key, a, b in pairs for line in differences(a, b, f"{where}#{key}".lstrip("#"))]
+    if isinstance(former, list) and isinstance(current, list) and len(former) == len(current):
+        pairs = [(str(i), a, b) for i, (a, b) in enumerate(zip(former, current, strict=True))]
+        return [line for key, a, b in pairs for line in differences(a, b, f"{where}#{key}")]
+    return [] if former == current else [f"'{where}': {_short(former)} there, {_short(current)} here"]
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else text[:79] + "…"

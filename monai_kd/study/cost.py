@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a network costs where it is used."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.bundle import ConfigParser
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+__all__ = ["Cost", "network_cost", "read_network"]
+
+WARM_UP, ROUNDS = 5, 30
+
+
+@dataclass(frozen=True)
+class Cost:
+    """
+    Of one image through a network.
+
+    Args:
+        parameters: number of trainable ones.
+        flops: floating-point operations of convolutions and products; a multiplication with its addition is two.
+        milliseconds: median on one CPU thread.
+    """
+
+    parameters: int
+    flops: int
+    milliseconds: float
+
+
+def read_network(config: Path) -> tuple[nn.Module, tuple[int, ...]]:
+    """
+    The network of an evaluation's config, without its weights, and the shape of one image.
+
+    Args:
+        config: with ``network_def`` and ``spatial_size``.
+    """
+    parser = ConfigParser(ConfigParser.load_config_file(str(config)))
+    network: nn.Module = parser.get_parsed_content("network_def")
+    size: list[int] = parser.get_parsed_content("spatial_size")
+    channels: Any = parser.get("network_def")
+    return network, (1, int(channels.get("in_channels", 1)), *size)
+
+
+def network_cost(network: nn.Module, shape: tuple[int, ...]) -> Cost:
+    """
+    Measure a network on one thread of the CPU.
+
+    Args:
+        network: on the CPU.
+        shape: of its input, BNH[WD].
+
+    Example:
+        >>> cost = network_cost(nn.Conv2d(1, 2, 3, bias=False), (1, 1, 4, 4))
+        >>> cost.parameters, cost.flops
+        (18, 144)
+    """
+    image = torch.zeros(shape)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    times = []
+    try:
+        with torch.inference_mode():
+            network.eval()
+            with FlopCounterMode(display=False) as counter:
+                network(image)
+            for _ in range(WARM_UP + ROUNDS):
+                start = time.perf_counter()
+                network(image)
+                times.append(1000 * (time.perf_counter() - start))
+    finally:
+        torch.set_num_threads(threads)
+    parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    return Cost(parameters, counter.get_total_flops(), statistics.median(times[WARM_UP:]))

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report as Markdown and as one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from monai_kd.files import atomic_write
+from monai_kd.study.tables import Table
+
+__all__ = ["Figure", "write_html", "write_markdown"]
+
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 75em; margin: 2em auto; padding: 0 1em; color: #1a1a1a;
+  background: #fff }
+section > div { overflow-x: auto }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px }
+th, td { padding: .3em .7em; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap }
+th { white-space: normal; vertical-align: bottom }
+th:first-child, td:first-child { text-align: left }
+tbody tr:hover { background: #f3f6fa }
+img { max-width: 100% }
+p { max-width: 60em }
+"""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """
+    A picture under a title.
+
+    Args:
+        title: above it.
+        path: of the PNG.
+        note: below it.
+    """
+
+    title: str
+    path: Path
+    note: str
+
+
+def write_markdown(
+    path: Path, title: str, facts: Sequence[str], tables: Sequence[Table], figures: Sequence[Figure]
+) -> None:
+    """
+    Args:
+        path: of the file; pictures are linked from its folder.
+        title: of the page.
+        facts: sentences about the study, listed first.
+        tables: in order.
+        figures: in order.
+    """
+    parts = [f"# {title}", "\n".join(f"- {fact}" for fact in facts), *(table.markdown() for table in tables)]
+    parts += [f"## {figure.title}\n\n![{figure.title}]({figure.path.name})\n\n{figure.note}" for figure in figures]
+    _write(path, "\n\n".join(part.rstrip() for part in parts) + "\n")
+
+
+def write_html(
+    path: Path, title: str, facts: Sequence[str], tables: Sequence[Table], figures: Sequence[Figure]
+) -> None:
+    """
+    Args:
+        path: of the file; pictures are in it.
+        title: of the page.
+        facts: sentences about the study, listed first.
+        tables: in order.
+        figures: in order.
+    """
+    listed = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
+    drawn = "\n".join(
+        f'<section>\n<h2>{escape(figure.title)}</h2>\n<img alt="{escape(figure.title)}" '
+        f'src="data:image/png;base64,{base64.b64encode(figure.path.read_bytes()).decode()}">\n'
+        f"<p>{escape(figure.note)}</p>\n</section>"
+        for figure in figures
+    )
+    sections = "\n".join([*(table.html() for table in tables), drawn])
+    _write(
+        path,
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
+        f"<style>{STYLE}</style>\n</head>\n<body>\n<h1>{escape(title)}</h1>\n<ul>{listed}</ul>\n{sections}\n</body>\n</html>\n",
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

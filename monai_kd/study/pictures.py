@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The study's figures: contours on a test image, like the paper's Figure 2, and Dice against parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from monai_kd.figures import GREEN, overlay
+from monai_kd.files import atomic_write
+from monai_kd.study.cost import Cost
+from monai_kd.study.scores import Scores, by_image, pooled
+from monai_kd.study.statistics import interval
+
+__all__ = ["contours", "dice_against_parameters", "typical_image"]
+
+COLUMNS = 5
+
+
+def typical_image(scores: Mapping[str, Scores], group: str) -> str:
+    """
+    The test image whose Dice, as the mean of the models, is the median: neither the best nor the worst.
+
+    Args:
+        scores: by row.
+        group: split and seed.
+    """
+    tables = [of_row.dice[group] for of_row in scores.values() if group in of_row.dice]
+    names = sorted(set.intersection(*(set(table) for table in tables)))
+    means = {name: float(np.mean([table[name] for table in tables])) for name in names}
+    return sorted(names, key=lambda name: means[name])[len(names) // 2]
+
+
+def contours(record: Mapping[str, Any], group: str, scores: Mapping[str, Scores], output_dir: Path, path: Path) -> None:
+    """
+    Draw a test image, its true contour, and the contour of each model beside it.
+
+    Args:
+        record: of the image.
+        group: split and seed.
+        scores: by row.
+        output_dir: the study's folder.
+        path: the PNG to write.
+    """
+    from matplotlib.figure import Figure  # slow to import, and needed here alone
+
+    image, truth = (np.asarray(Image.open(record[key]).convert("L")) for key in ("image", "label"))
+    panels = [("image", overlay(image, [])), ("truth", overlay(image, [(truth, GREEN)]))]
+    for row, of_row in scores.items():
+        drawn = output_dir / group / row / "evaluation" / "overlays" / f"{record['id']}.png"
+        if group in of_row.dice and drawn.is_file():
+            panels.append((f"{row}: {100 * of_row.dice[group][record['id']]:.0f} %", np.asarray(Image.open(drawn))))
+    height = -(-len(panels) // COLUMNS)
+    figure = Figure(
+        figsize=(2.6 * COLUMNS, 2.6 * height * image.shape[0] / image.shape[1] + 0.6 * height), layout="constrained"
+    )
+    axes = figure.subplots(height, COLUMNS, squeeze=False).ravel()
+    for axis in axes:
+        axis.set_axis_off()
+    for axis, (title, picture) in zip(axes, panels, strict=False):
+        axis.imshow(picture)
+        axis.set_title(title, fontsize=9)
+    _save(figure, path)
+
+
+def dice_against_parameters(
+    costs: Mapping[str, Cost], scores: Mapping[str, Scores], named: tuple[str, str], path: Path
+) -> None:
+    """
+    Draw the mean Dice of every model, with its 95 % interval, over its number of parameters.
+
+    Models of one size are set beside each other, in the order of the tables.
+
+    Args:
+        costs: by row.
+        scores: by row.
+        named: teacher and student, drawn in colors of their own.
+        path: the PNG to write.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    axis = figure.subplots()
+    sizes = sorted({cost.parameters for cost in costs.values()})
+    start = 0
+    ticks = []
+    for size in sizes:
+        rows = sorted((row for row in costs if costs[row].parameters == size), key=lambda row: row not in named)
+        for place, row in enumerate(rows, start):
+            images = 100 * np.array(list(by_image(scores[row].dice, scores[row].dice).values()))
+            mean = 100 * float(pooled(scores[row].dice).mean())
+            low, high = interval(images) if len(images) > 1 else (mean, mean)
+            color = "tab:green" if row == named[0] else "tab:blue" if row == named[1] else "tab:red"
+            axis.vlines(place, low, high, color=color, alpha=0.5)
+            axis.plot([place], [mean], "o", color=color)
+            ticks.append((place, row))
+        middle = start + (len(rows) - 1) / 2
+        axis.annotate(f"{size:,} parameters", (middle, 1.01), xycoords=("data", "axes fraction"), ha="center")
+        if start:
+            axis.axvline(start - 1, color="0.8", linewidth=1)
+        start += len(rows) + 1
+    axis.set_xticks([place for place, _ in ticks], [row for _, row in ticks], rotation=60, ha="right")
+    axis.set_xlim(-1, start - 1)
+    axis.set_ylabel("Dice (%), 95 % interval")
+    axis.grid(axis="y", alpha=0.3)
+    _save(figure, path)
+
+
+def _save(figure: Any, path: Path) -> None:
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)

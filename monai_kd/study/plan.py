@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a study compares: rows of configs, settings, splits and seeds, read from a YAML file."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Plan", "Row", "closest", "read_plan"]
+
+NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
+
+
+@dataclass(frozen=True)
+class Row:
+    """
+    One model of the study.
+
+    Args:
+        name: of the row, and of its folders.
+        train: a training config and its overlays, as names in the bundle's ``configs`` folder, without ``.json``.
+        evaluate: an evaluation config and its overlays.
+        arguments: values by id, given to the configs of this row alone.
+        teacher: the row whose checkpoint this one learns from; None where its config needs no teacher.
+    """
+
+    name: str
+    train: tuple[str, ...]
+    evaluate: tuple[str, ...] = ("evaluate",)
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    teacher: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """
+    A study.
+
+    Args:
+        name: in the report's title.
+        bundle: the bundle's folder.
+        rows: the models.
+        teacher: the row that every other one is compared with, and that distilled rows learn from.
+        student: the row trained on the labels alone, that every other one is compared with.
+        splits: how many random splits, or how many of a split file's.
+        images: draw so many images of the data set once, and split those; None takes all.
+        seeds: of training; every row is trained on every split with every seed.
+        settings: values by id, given to every config that has the id.
+    """
+
+    name: str
+    bundle: Path
+    rows: tuple[Row, ...]
+    teacher: str = "Teacher"
+    student: str = "Student"
+    splits: int = 3
+    images: int | None = None
+    seeds: tuple[int, ...] = (0,)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_plan(path: str | Path) -> Plan:
+    """
+    Read a study's YAML file.
+
+    Args:
+        path: the file; the bundle's folder in it is relative to it.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ValueError: When it is no YAML, or an entry is missing, unknown or of the wrong kind.
+    """
+    import yaml  # an extra: "study"
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"No study '{path}'. bundles/breast_ultrasound_segmentation/studies holds two.")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"'{path}' is not YAML: {' '.join(str(error).split())}") from error
+    allowed = ("name", "bundle", "teacher", "student", "splits", "images", "seeds", "settings", "rows")
+    content = _mapping(content, str(path), allowed)
+    for key in ("rows", "bundle"):
+        if not content.get(key):
+            raise ValueError(f"'{path}' has no '{key}'. A study names its bundle's folder and its rows.")
+    rows = tuple(_row(name, entry, path) for name, entry in _mapping(content["rows"], f"{path}, rows").items())
+    seeds = content.get("seeds", [0])
+    if not isinstance(seeds, list) or not all(_whole(seed, 0) for seed in seeds) or len(set(seeds)) < len(seeds):
+        raise ValueError(f"{path}: seeds must be a list of different whole numbers from 0, got {seeds!r}.")
+    for key in ("splits", "images"):
+        if content.get(key) is not None and not _whole(content[key], 1):
+            raise ValueError(f"{path}: {key} must be a whole number from 1, got {content[key]!r}.")
+    plan = Plan(
+        name=str(content.get("name", path.stem)),
+        bundle=(path.parent / str(content["bundle"])).resolve(),
+        rows=rows,
+        teacher=str(content.get("teacher", "Teacher")),
+        student=str(content.get("student", "Student")),
+        splits=content.get("splits") or 3,
+        images=content.get("images"),
+        seeds=tuple(seeds),
+        settings=_mapping(content.get("settings") or {}, f"{path}, settings"),
+    )
+    _check_names(plan, path)
+    return plan
+
+
+def closest(name: str, names: Collection[str]) -> str:
+    """
+    The most similar of some names, for a message.
+
+    Example:
+        >>> closest("max_epoch", ["max_epochs", "seed"])
+        'max_epochs'
+    """
+    return difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.0)[0]
+
+
+def _row(name: str, entry: Any, path: Path) -> Row:
+    where = f"{path}, row '{name}'"
+    entry = _mapping(entry, where, ("train", "evaluate", "arguments", "teacher"))
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{where}: a name is a folder's name, of letters, digits and . _ + - only.")
+    configs = {key: entry.get(key, default) for key, default in (("train", None), ("evaluate", ["evaluate"]))}
+    for key, names in configs.items():
+        if not isinstance(names, list) or not names or not all(isinstance(item, str) for item in names):
+            raise ValueError(f"{where}: '{key}' must be a list of config names, for instance [train], got {names!r}.")
+    arguments = _mapping(entry.get("arguments") or {}, f"{where}, arguments")
+    return Row(name, tuple(configs["train"]), tuple(configs["evaluate"]), arguments, entry.get("teacher"))
+
+
+def _mapping(value: Any, where: str, allowed: Collection[str] = ()) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{where} must be names with values ('name: value'), got {value!r}.")
+    value = {str(key): item for key, item in value.items()}
+    for key in value if allowed else ():
+        if key not in allowed:
+            raise ValueError(f"{where}: no entry '{key}'. Closest: '{closest(key, allowed)}'.")
+    return value
+
+
+def _whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _check_names(plan: Plan, path: Path) -> None:
+    names = [row.name for row in plan.rows]
+    wanted = [("teacher", plan.teacher), ("student", plan.student)]
+    wanted += [(f"row '{row.name}', teacher", row.teacher) for row in plan.rows if row.teacher is not None]
+    for where, name in wanted:
+        if name not in names:
+            raise ValueError(f"{path}: {where}: there is no row '{name}'. Closest: '{closest(name, names)}'.")
+    twice = {name.lower() for name in names if [other.lower() for other in names].count(name.lower()) > 1}
+    if twice:
+        raise ValueError(f"{path}: the rows {sorted(twice)} differ in case alone. Give them different names.")

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A study's report, from what its runs have written so far."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import monai
+import torch
+
+from monai_kd.data import read_dataset
+from monai_kd.study.cost_table import cost_table, measure
+from monai_kd.study.pages import Figure, write_html, write_markdown
+from monai_kd.study.pictures import contours, dice_against_parameters, typical_image
+from monai_kd.study.score_table import score_table
+from monai_kd.study.scores import Scores, read_scores
+from monai_kd.study.tables import Table
+
+__all__ = ["write_report"]
+
+
+def write_report(output_dir: Path) -> tuple[Path, list[Table]]:
+    """
+    Write ``report/report.html``, ``report.md``, a CSV for each table and a PNG for each figure.
+
+    Args:
+        output_dir: the study's folder.
+
+    Returns:
+        The folder of the report, and its tables.
+
+    Raises:
+        FileNotFoundError: When no study was begun in the folder.
+        ValueError: When no run has finished yet.
+    """
+    description = output_dir / "study.json"
+    if not description.is_file():
+        raise FileNotFoundError(f"No study in '{output_dir}'. Give the --output_dir of 'python -m monai_kd study run'.")
+    study = json.loads(description.read_text(encoding="utf-8"))
+    splits = json.loads((output_dir / "splits.json").read_text(encoding="utf-8"))["splits"][: study["splits"]]
+    rows = [row["name"] for row in study["rows"]]
+    groups = [f"{index}-{seed}" for index in range(len(splits)) for seed in study["seeds"]]
+    scores = read_scores(output_dir, rows, groups)
+    if not scores:
+        raise ValueError(f"No run of '{output_dir}' has finished yet. Run the study first.")
+    folder = output_dir / "report"
+    costs = measure(output_dir, scores)
+    tables = {
+        "scores": score_table(scores, study["teacher"], study["student"]),
+        "costs": cost_table(costs, scores, study["teacher"]),
+    }
+    for name, table in tables.items():
+        table.write_csv(folder / f"{name}.csv")
+    chart = folder / "parameters.png"
+    dice_against_parameters(costs, scores, (study["teacher"], study["student"]), chart)
+    note = "Each point is a model: mean Dice over all test images, with the bootstrap interval over images."
+    figures = [*_contours(study, scores, groups, output_dir, folder), Figure("Dice against parameters", chart, note)]
+    facts = _facts(study, scores, splits, len(groups), output_dir)
+    for write, suffix in ((write_markdown, "md"), (write_html, "html")):
+        write(folder / f"report.{suffix}", study["name"], facts, list(tables.values()), figures)
+    return folder, list(tables.values())
+
+
+def _contours(
+    study: Mapping[str, Any], scores: Mapping[str, Scores], groups: list[str], output_dir: Path, folder: Path
+) -> list[Figure]:
+    """The picture of contours; none where the data or the overlays are not at hand."""
+    group = max(groups, key=lambda name: sum(name in of_row.dice for of_row in scores.values()))
+    name = typical_image(scores, group)
+    row = next(row for row, of_row in scores.items() if group in of_row.dice)
+    config = json.loads((output_dir / group / row / "evaluate.json").read_text(encoding="utf-8"))
+    if not Path(study["dataset_dir"]).is_dir() or not any(output_dir.glob(f"{group}/*/evaluation/overlays/{name}.png")):
+        return []
+    records = {record["id"]: record for record in read_dataset(study["dataset_dir"], config.get("layout"))}
+    if name not in records or not isinstance(records[name]["label"], (str, Path)):
+        return []
+    path = folder / "contours.png"
+    contours(records[name], group, scores, output_dir, path)
+    note = (
+        f"Test image {name} of split and seed {group}: the one whose Dice, as the mean of all models, is the median. "
+        "True contour green, each model's red; Dice above each picture."
+    )
+    return [Figure("Contours", path, note)]
+
+
+def _facts(
+    study: Mapping[str, Any],
+    scores: Mapping[str, Scores],
+    splits: list[dict[str, list[str]]],
+    groups: int,
+    output_dir: Path,
+) -> list[str]:
+    finished = sum(len(of_row.dice) for of_row in scores.values())
+    planned = groups * len(study["rows"])
+    parts = " / ".join(str(len(splits[0][part])) for part in ("training", "validation", "test"))
+    settings = ", ".join(f"{key} = {value}" for key, value in study["settings"].items())
+    facts = [
+        f"{finished} of {planned} runs have finished: {len(study['rows'])} models, {len(splits)} splits, "
+        f"training seeds {', '.join(map(str, study['seeds']))}.",
+        f"Data: {Path(study['dataset_dir']).name}, {parts} images for training / validation / test in split 0; the "
+        "splits are in splits.json.",
+        _validation(splits),
+        f"Settings of all: {settings or 'those of the bundle'}.",
+        f"Report made with torch {torch.__version__}, MONAI {monai.__version__}, Python {platform.python_version()} on "
+        f"{platform.machine()}.",
+    ]
+    absent = [row["name"] for row in study["rows"] if row["name"] not in scores]
+    return facts + ([f"Not finished in any split: {', '.join(absent)}."] if absent else [])
+
+
+def _validation(splits: list[dict[str, list[str]]]) -> str:
+    both = sum(len(set(split["validation"]) & set(split["test"])) for split in splits)
+    role = "The validation images, which end a training and choose its checkpoint,"
+    if both:
+        return f"{role} are also test images ({both} in all splits): the scores are too good."
+    return f"{role} are taken out of the training images; no test image is among them."

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The runs of a study: one for each row, split and seed, each with a folder of its own."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from monai_kd.data import Split
+from monai_kd.files import atomic_write
+from monai_kd.study.configs import Configs, check_settings, differences, row_configs
+from monai_kd.study.plan import Plan
+
+__all__ = ["Run", "list_runs"]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """
+    One training and its evaluation.
+
+    Args:
+        row: the row's name.
+        group: split and seed, ``"<split>-<seed>"``.
+        folder: of everything the run writes.
+        configs: the configs it runs.
+        teacher: the run whose checkpoint it reads, if any.
+    """
+
+    row: str
+    group: str
+    folder: Path
+    configs: Configs
+    teacher: Run | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.group}/{self.row}"
+
+    @property
+    def finished(self) -> bool:
+        # The last file that an evaluation writes.
+        return (self.folder / "evaluation" / "summary.json").is_file()
+
+    def require_same(self) -> None:
+        """
+        Check that what is in the folder was made by this run's configs.
+
+        Raises:
+            ValueError: With the differences, when it was made by others.
+        """
+        results = {"train": self.folder / "last.pt", "evaluate": self.folder / "evaluation" / "summary.json"}
+        for kind, result in results.items():
+            path = self.folder / f"{kind}.json"
+            if not (path.is_file() and (result.is_file() or self.finished)):
+                continue
+            try:
+                former = json.loads(path.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise ValueError(f"'{path}' is damaged ({error}). Remove the folder '{self.folder}'.") from error
+            changes = differences(former, self.configs[kind])
+            if changes:
+                listed = "; ".join(changes[:5]) + (f"; and {len(changes) - 5} more" if len(changes) > 5 else "")
+                raise ValueError(
+                    f"'{path}' was run with other settings: {listed}. Choose another --output_dir, restore the "
+                    f"settings, or remove '{self.folder}' to run it anew."
+                )
+
+    def write_configs(self) -> None:
+        """Write the configs into the folder, where ``python -m monai.bundle run --config_file`` can take them."""
+        for kind, config in self.configs.items():
+            with atomic_write(self.folder / f"{kind}.json") as temporary:
+                temporary.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def list_runs(
+    plan: Plan, splits: Sequence[Split], dataset_dir: Path, output_dir: Path, layout: str | None = None
+) -> list[Run]:
+    """
+    All runs of a study, each after the one that it needs.
+
+    Args:
+        plan: the study.
+        splits: the ids of each part of each split.
+        dataset_dir: the data set's folder.
+        output_dir: the study's folder.
+        layout: of the data set; None looks at the folder.
+
+    Raises:
+        ValueError: When a row's configs are unusable, or rows teach each other in a circle.
+    """
+    configs = {row.name: row_configs(plan, row) for row in plan.rows}
+    check_settings(plan, configs)
+    teachers = {row.name: _teacher(plan, row.teacher, row.name, configs[row.name]["train"]) for row in plan.rows}
+    shared = {"bundle_root": str(plan.bundle), "dataset_dir": str(dataset_dir.resolve()), "layout": layout}
+    runs: list[Run] = []
+    for index, split in enumerate(splits):
+        for seed in plan.seeds:
+            group, made = f"{index}-{seed}", dict[str, Run]()
+            for name in _ordered(teachers):
+                given = {**shared, "split": split, "seed": seed}
+                made[name] = _run(
+                    name, group, output_dir.resolve(), configs[name], given, made.get(teachers[name] or "")
+                )
+            runs += made.values()
+    return runs
+
+
+def _run(name: str, group: str, root: Path, configs: Configs, shared: Mapping[str, Any], teacher: Run | None) -> Run:
+    folder = root / group / name
+    places = {
+        "train": {"output_dir": str(folder), "checkpoint": str(folder / "model.pt")},
+        "evaluate": {"output_dir": str(folder / "evaluation"), "checkpoint": str(folder / "model.pt")},
+    }
+    if teacher is not None:
+        places["train"]["teacher_checkpoint"] = str(teacher.folder / "model.pt")
+    configs = copy.deepcopy(configs)
+    for kind, config in configs.items():
+        given = {**shared, **places[kind], "quiet": True}
+        config.update({key: value for key, value in given.items() if key in config})
+    return Run(name, group, folder, configs, teacher)
+
+
+def _teacher(plan: Plan, given: str | None, name: str, train: Mapping[str, Any]) -> str | None:
+    if "teacher_checkpoint" in train:
+        return given or plan.teacher
+    if given is not None:
+        raise ValueError(f"Row '{name}' names the teacher '{given}', but its config has no 'teacher_checkpoint'.")
+    return None
+
+
+def _ordered(teachers: Mapping[str, str | None]) -> list[str]:
+    """Rows, each after its teacher."""
+    ordered: list[str] = []
+    while len(ordered) < len(teachers):
+        ready = [name for name, teacher in teachers.items() if name not in ordered and teacher in (None, *ordered)]
+        if not ready:
+            circle = sorted(set(teachers) - set(ordered))
+            raise ValueError(f"The rows {circle} wait for each other's checkpoints. Give one of them another teacher.")
+        ordered += ready
+    return ordered

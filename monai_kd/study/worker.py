@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The process of one run: trains and evaluates by the configs in its folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+
+from monai_kd.study.lock import locked
+
+__all__ = ["work"]
+
+# A run that was started again may meet its former process, which ends within a second of its parent.
+WAIT = 30.0
+
+
+def work(folder: Path) -> None:
+    """
+    Train, or continue training, and evaluate, as ``python -m monai.bundle run`` does with the folder's configs.
+
+    Args:
+        folder: holds ``train.json`` and ``evaluate.json``.
+    """
+    with locked(folder, WAIT):
+        from monai.bundle import ConfigParser, run
+
+        for kind in ("train", "evaluate"):
+            path = folder / f"{kind}.json"
+            configs = Path(ConfigParser.load_config_file(str(path))["bundle_root"]) / "configs"
+            logging, metadata = configs / "logging.conf", configs / "metadata.json"
+            given = {"logging_file": logging, "meta_file": metadata}
+            run(config_file=str(path), **{key: str(file) for key, file in given.items() if file.is_file()})
+
+
+def _end_with(parent: int) -> None:
+    """A run whose study is gone must not go on writing: the next start of the study would run it a second time."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def main() -> None:
+    """Run; the last line of a failure says what a user can mend."""
+    threading.Thread(target=_end_with, args=(int(sys.argv[2]),), daemon=True).start()
+    try:
+        work(Path(sys.argv[1]))
+    except Exception as error:
+        traceback.print_exc()
+        cause: BaseException = error
+        # MONAI wraps what goes wrong in a config into errors of its own.
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+            if isinstance(cause, (ValueError, ImportError)):
+                break
+        print(f"Error: {type(cause).__name__}: {cause}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

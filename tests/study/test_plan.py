@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from monai_kd.study import read_plan
+from monai_kd.study.configs import differences, row_configs
+from monai_kd.study.runs import list_runs
+from tests.study.conftest import BUNDLE, DISTILLED, STUDENT, TEACHER
+
+pytest.importorskip("yaml")
+SPLIT = {"training": ["1"], "validation": ["2"], "test": ["3"]}
+STUDIES = sorted((BUNDLE / "studies").glob("*.yaml"))
+
+
+def runs(plan, splits=(SPLIT,)):
+    return list_runs(plan, splits, Path("data"), Path("out"))
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_shipped_studies_can_be_run(path):
+    plan = read_plan(path)
+    listed = runs(plan, [SPLIT] * plan.splits)
+    assert len(listed) == len(plan.rows) * plan.splits * len(plan.seeds)
+    assert {row.name for row in plan.rows} == {row.name for row in read_plan(BUNDLE / "studies" / "paper.yaml").rows}
+
+
+def test_paper_has_the_papers_settings():
+    plan = read_plan(BUNDLE / "studies" / "paper.yaml")
+    assert plan.splits == 3
+    for run in runs(plan):
+        train = run.configs["train"]
+        assert train["optimizer"]["_target_"] == "torch.optim.Adam"
+        assert (train["learning_rate"], train["batch_size"], train["max_epochs"], train["patience"]) == (
+            1e-4,
+            64,
+            500,
+            50,
+        )
+        assert train["loss"]["lambda_dice"] == 0.0
+        if run.teacher is not None:
+            assert train["supervised_weight"] == 0.5
+            assert sum(way["weight"] for name, way in train["pathways"].items() if name != "_target_") == 0.5
+
+
+def test_a_run_is_its_configs(study):
+    plan = read_plan(study(rows={"Teacher": TEACHER, "Student": STUDENT, "L": DISTILLED}, seeds=[3, 5]))
+    listed = runs(plan, [SPLIT, SPLIT])
+    assert [run.name for run in listed[:3]] == ["0-3/Teacher", "0-3/Student", "0-3/L"] and len(listed) == 12
+    teacher, student, distilled = listed[:3]
+    assert teacher.teacher is None and student.teacher is None and distilled.teacher is teacher
+    train, evaluate = distilled.configs["train"], distilled.configs["evaluate"]
+    assert train["split"] == evaluate["split"] == SPLIT and train["seed"] == 3
+    assert train["teacher_checkpoint"] == teacher.configs["train"]["checkpoint"] == str(teacher.folder / "model.pt")
+    assert train["checkpoint"] == evaluate["checkpoint"] == str(distilled.folder / "model.pt")
+    assert train["max_epochs"] == 1 and "max_epochs" not in evaluate
+    assert train["student_channels"] == evaluate["student_channels"] == [2, 4, 4]
+    assert train["pathways"]["logits"]["loss"]["temperature"] == 1.0
+
+
+def test_arguments_of_a_row_go_before_settings(study):
+    rows = {"Teacher": TEACHER, "Student": {**STUDENT, "arguments": {"max_epochs": 7, "loss#lambda_ce": 2.0}}}
+    teacher, student = runs(read_plan(study(rows=rows)))
+    assert (teacher.configs["train"]["max_epochs"], student.configs["train"]["max_epochs"]) == (1, 7)
+    assert student.configs["train"]["loss"]["lambda_ce"] == 2.0
+
+
+def test_a_distilled_row_can_teach_another(study):
+    rows = {"Second": {**DISTILLED, "teacher": "First"}, "First": DISTILLED, "Teacher": TEACHER, "Student": STUDENT}
+    by_row = {run.row: run for run in runs(read_plan(study(rows=rows)))}
+    assert by_row["Second"].teacher is by_row["First"] and by_row["First"].teacher is by_row["Teacher"]
+
+
+ROWS = {"Teacher": TEACHER, "Student": STUDENT}
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({"rows": {**ROWS, "L": {"train": ["train", "methods/logits_k"]}}}, r"Row 'L'.*Closest: 'methods/logits_kl'"),
+        ({"rows": {**ROWS, "L": {**DISTILLED, "arguments": {"max_epoch": 2}}}}, r"Row 'L'.*'max_epoch'.*'max_epochs'"),
+        ({"rows": {**ROWS, "L": {**DISTILLED, "arguments": {"pathway#logits": 2}}}}, r"'pathway#logits'.*'pathways'"),
+        ({"rows": {**ROWS, "L": {**DISTILLED, "overlay": []}}}, r"row 'L': no entry 'overlay'"),
+        ({"rows": {**ROWS, "L": {"train": "train"}}}, r"row 'L': 'train' must be a list"),
+        ({"rows": {**ROWS, "L": {}}}, r"row 'L': 'train' must be a list"),
+        ({"rows": {**ROWS, "a/b": STUDENT}}, r"row 'a/b': a name is a folder's name"),
+        ({"rows": {**ROWS, "student": STUDENT}}, r"differ in case alone"),
+        ({"rows": {**ROWS, "L": {**DISTILLED, "teacher": "Techer"}}}, r"no row 'Techer'. Closest: 'Teacher'"),
+        ({"rows": {**ROWS, "L": {**STUDENT, "teacher": "Teacher"}}}, r"'L' names the teacher.*no 'teacher_checkpoint'"),
+        ({"rows": {**ROWS, "L": {**DISTILLED, "teacher": "L"}}}, r"\['L'\] wait for each other"),
+        ({"rows": {"Student": STUDENT}}, r"teacher: there is no row 'Teacher'"),
+        ({"rows": None}, r"has no 'rows'"),
+        ({"bundle": None}, r"has no 'bundle'"),
+        ({"bundle": "nowhere"}, r"is not a bundle's folder"),
+        ({"seed": [1]}, r"no entry 'seed'. Closest: 'seeds'"),
+        ({"seeds": [1, 1]}, r"seeds must be a list of different whole numbers"),
+        ({"splits": 0}, r"splits must be a whole number from 1, got 0"),
+        ({"settings": {"learning_rat": 1}}, r"no 'learning_rat' in any config.*'learning_rate'"),
+    ],
+)
+def test_what_is_wrong_in_a_study_is_named(study, entries, message):
+    settings = entries.pop("settings", None)
+    with pytest.raises(ValueError, match=message):
+        runs(read_plan(study(settings, **entries)))
+
+
+def test_what_is_no_study_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="No study"):
+        read_plan(tmp_path / "none.yaml")
+    for text, message in (
+        ("{", "is not YAML"),
+        ("- a", "must be names with values"),
+        ("!!python/object:a {}", "not YAML"),
+    ):
+        (tmp_path / "study.yaml").write_text(text)
+        with pytest.raises(ValueError, match=message):
+            read_plan(tmp_path / "study.yaml")
+
+
+def test_an_overlay_of_which_nothing_is_used_is_refused(tmp_path, study):
+    configs = tmp_path / "configs"
+    configs.mkdir()
+    (configs / "train.json").write_text(json.dumps({"a": 1, "b": "@a"}))
+    (configs / "evaluate.json").write_text("{}")
+    (configs / "typo.json").write_text(json.dumps({"aa": 1}))
+    rows = {"Student": {"train": ["train", "typo"]}}
+    plan = read_plan(study(bundle=str(tmp_path), rows=rows, teacher="Student"))
+    with pytest.raises(ValueError, match=r"'aa' of typo\.json is used nowhere\. Closest: 'a'"):
+        row_configs(plan, plan.rows[0])
+    (configs / "typo.json").write_text("{")
+    with pytest.raises(ValueError, match="not JSON"):
+        row_configs(plan, plan.rows[0])
+
+
+def test_differences_leave_places_out():
+    former = {"device": "cpu", "output_dir": "a", "list": [1, 2], "x": {"y": 1}, "gone": 0}
+    current = {"device": "cuda", "output_dir": "b", "list": [1, 3], "x": {"y": 1}, "new": 0}
+    found = differences(former, current)
+    assert [re.match(r"'(.*?)'", line)[1] for line in found] == ["list#1", "gone", "new"]
+    assert found[0] == "'list#1': 2 there, 3 here"
