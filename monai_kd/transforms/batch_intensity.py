@@ -51,7 +51,8 @@ class BatchRandGaussianNoise:
         chosen = _chosen(image, self.prob, generator)
         std = self.std * (_uniform(image, generator) if self.sample_std else 1.0)
         noise = torch.randn(image.shape, generator=generator, dtype=image.dtype, device=image.device)
-        return torch.addcmul(image, noise, (std * chosen).to(image.dtype)) + (self.mean * chosen).to(image.dtype)
+        noisy = torch.addcmul(image, noise, (std * chosen).to(image.dtype))
+        return noisy.add_((self.mean * chosen).to(image.dtype)) if self.mean else noisy
 
 
 @dataclass(frozen=True)

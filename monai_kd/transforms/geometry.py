@@ -148,4 +148,14 @@ def inside(theta: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
 
 
 def _grid(theta: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
-    return F.affine_grid(theta, [len(theta), 1, *size], align_corners=False)
+    """
+    What ``torch.nn.functional.affine_grid(align_corners=False)`` gives, in a fraction of its time: each coordinate is
+    a sum of one term for each axis, and is laid out in one piece.
+    """
+    dims = len(size)
+    grid = theta[..., -1].reshape(-1, dims, *[1] * dims)
+    for axis, side in enumerate(size):
+        places = (2 * torch.arange(side, dtype=theta.dtype, device=theta.device) + 1) / side - 1
+        shape = [side if other == axis else 1 for other in range(dims)]
+        grid = grid + theta[..., dims - 1 - axis].reshape(-1, dims, *[1] * dims) * places.reshape(shape)
+    return grid.movedim(1, -1)

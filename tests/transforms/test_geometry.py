@@ -99,6 +99,15 @@ def test_size_type_and_layout():
     assert moved.dtype == torch.uint8 and set(moved.unique().tolist()) == {0, 1}
 
 
+@pytest.mark.parametrize("mode", ["bilinear", "nearest"])
+@pytest.mark.parametrize("dims", [2, 3])
+def test_a_geometry_is_what_affine_grid_takes(dims, mode):
+    image, theta = torch.rand(3, 2, *SIZES[dims]), geometries(dims=dims)
+    grid = torch.nn.functional.affine_grid(theta, [3, 2, *SIZES[dims]], align_corners=False)
+    expected = torch.nn.functional.grid_sample(image, grid, mode, align_corners=False)
+    torch.testing.assert_close(warp(image, theta, mode=mode), expected, atol=1e-4, rtol=0)
+
+
 def test_double_precision_is_not_lost():
     image = torch.rand(1, 1, 6, 6, dtype=torch.float64)
     torch.testing.assert_close(warp(image, identity(1, 2)), image, atol=1e-14, rtol=0)
