@@ -1,67 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-import copy
-
 import pytest
 import torch
 from ignite.engine import Events
 from monai.data import MetaTensor
 from monai.engines import SupervisedTrainer
-from monai.engines.utils import IterationEvents
 from monai.utils import set_determinism
 from torch import nn
 
-from monai_kd import DistillationTrainer, LogitsBCELoss, LogitsKLLoss, LogitsMSELoss, Pathway, Pathways, loss_terms
 from monai_kd.engines import PrepareBatchViews
 from monai_kd.handlers import ResumeHandler, SeedHandler
-from monai_kd.transforms import BatchRandAffine, BatchRandFlip, BatchRandGaussianNoise, BatchRandScaleCrop, View
-from monai_kd.transforms.alignment import alignment
-from monai_kd.transforms.geometry import inside, warp
-
-CPU = torch.device("cpu")
-SIZES = {2: (64, 48), 3: (24, 20, 28)}
-
-
-def affine(dims=2):
-    return BatchRandAffine(1.0, [0.3] * (1 if dims == 2 else 3), [3.0] * dims, [0.1] * dims)
-
-
-def strong(dims=2, noise=0.5):
-    return View([BatchRandScaleCrop(0.8), BatchRandFlip(0.5), affine(dims)], [BatchRandGaussianNoise(noise, std=0.3)])
-
-
-def weak():
-    return View([BatchRandScaleCrop(0.9), BatchRandFlip(0.5, 0)])
-
-
-def smooth_batch(dims=2, count=4):
-    axes = torch.meshgrid(*[torch.linspace(-2, 2, side) for side in SIZES[dims]], indexing="ij")
-    image = torch.stack([sum((axis + i).sin() for axis in axes) for i in range(count)])[:, None]
-    # Dark towards its border, so that what lies outside, which is padded by zeros, looks no different.
-    image = image * torch.stack([torch.cos(axis * torch.pi / 4) for axis in axes]).prod(0)
-    return {"image": image, "label": (image > 0.5).float()}
-
-
-def network(dims=2):
-    """Equivariant to translation, rotation and mirroring: every output pixel depends on its own input pixel alone."""
-    torch.manual_seed(0)
-    conv = nn.Conv2d if dims == 2 else nn.Conv3d
-    return nn.Sequential(conv(1, 6, 1), nn.Tanh(), conv(6, 2, 1))
-
-
-def trainer(views, batches, student=None, teacher=None, pathways=None, **kwargs):
-    student = student or network()
-    arguments = {
-        "network": student,
-        "teacher": teacher or copy.deepcopy(student),
-        "pathways": pathways or Pathways(logits=Pathway(LogitsKLLoss())),
-        "optimizer": torch.optim.SGD(student.parameters(), 0.0),
-        "loss_function": lambda pred, label: (pred * 0).sum(),
-        "device": CPU,
-        "max_epochs": 1,
-        "train_data_loader": batches,
-        "prepare_batch": views,
-    }
-    return DistillationTrainer(**{**arguments, **kwargs})
+from monai_kd.transforms import View
+from monai_kd.transforms.geometry import warp
+from tests.engines.view_fixtures import CPU, SIZES, network, smooth_batch, strong, trainer, weak
 
 
 @pytest.mark.parametrize("dims", [2, 3])
@@ -108,61 +58,6 @@ def test_monais_seed_is_heard():
         seen.append(PrepareBatchViews(strong())(smooth_batch())[0])
     set_determinism(None)
     assert torch.equal(*seen)
-
-
-@pytest.mark.parametrize("dims", [2, 3])
-@pytest.mark.parametrize("teacher_view", [View(), weak()], ids=["plain", "weak"])
-@pytest.mark.parametrize("loss", [LogitsKLLoss(), LogitsMSELoss(), nn.L1Loss()])
-def test_identical_networks_agree_wherever_both_see(dims, teacher_view, loss):
-    """Outputs and hidden layers; and the loss is far from zero where the views are not aligned."""
-    losses = {}
-    for aligned in (True, False):
-        views = PrepareBatchViews(strong(dims, noise=0.0), teacher_view, aligned=True).set_random_state(seed=1)
-
-        def prepare(batch, *args, views=views, aligned=aligned, **kwargs):
-            prepared = views(batch, *args, **kwargs)
-            if not aligned:
-                del batch["teacher_geometry"]
-            return prepared
-
-        pathways = Pathways(logits=Pathway(loss), hidden=Pathway(loss, "1"))
-        run = trainer(prepare, [smooth_batch(dims)], network(dims), pathways=pathways)
-        run.run()
-        losses[aligned] = loss_terms(run.state.output)
-    for name in ("logits", "hidden"):
-        assert losses[True][name] < 0.05 * losses[False][name], name
-
-
-def test_a_convolutional_network_agrees_within_its_reach_of_the_border():
-    torch.manual_seed(0)
-    student = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.AvgPool2d(2), nn.Conv2d(4, 2, 3, padding=1))
-    shift = View([BatchRandAffine(1.0, translate_range=[6.0, 6.0])])
-    views = PrepareBatchViews(shift, View(), aligned=True).set_random_state(seed=0)
-    seen = {}
-
-    class Compare(nn.Module):
-        def forward(self, s, t):
-            seen.update(difference=(s - t).abs())
-            return (s - t).square().mean()
-
-    run = trainer(views, [smooth_batch()], student, pathways=Pathways(hidden=Pathway(Compare(), "2")))
-    run.run()
-    inner = seen["difference"][..., 3:-3, 3:-3]
-    assert inner.max() < 0.05 and inner.mean() < 0.005
-
-
-def test_no_gradient_comes_from_outside_the_teachers_view():
-    gradients = []
-    batch = smooth_batch()
-    views = PrepareBatchViews(strong(), View([BatchRandScaleCrop(0.5, 0.5)]), aligned=True).set_random_state(seed=0)
-    run = trainer(views, [batch], teacher=nn.Conv2d(1, 2, 1), pathways=Pathways(a=Pathway(LogitsBCELoss(softmax=True))))
-    run.add_event_handler(
-        IterationEvents.LOSS_COMPLETED, lambda engine: engine.state.output["pred"].register_hook(gradients.append)
-    )
-    run.run()
-    outside = ~inside(alignment(batch), SIZES[2]).expand_as(gradients[0])
-    assert 0.3 < outside.float().mean() < 0.9
-    assert gradients[0][outside].abs().max() < 1e-8 < gradients[0][~outside].abs().max()
 
 
 def test_any_of_monais_trainers_takes_it():
