@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from monai_kd.data import write_phantoms
+from tests.bundles.conftest import run_bundle
 from tests.data.layout_fixtures import make_breast
 
 ROOT = Path(__file__).parents[1]
@@ -45,9 +46,16 @@ def smaller(words):
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
-    """A folder with the bundle in it, where all commands of the docs are run one after the other."""
+    """A folder with the bundle, synthetic images and a teacher in it, where all commands of the docs are run."""
     folder = tmp_path_factory.mktemp("docs")
     shutil.copytree(ROOT / "bundles", folder / "bundles", ignore=shutil.ignore_patterns("runs", "*.pt"))
+    write_phantoms(folder / "data" / "phantoms", count=16)
+    run_bundle(
+        "train_teacher",
+        dataset_dir=str(folder / "data" / "phantoms"),
+        output_dir=str(folder / "teacher"),
+        checkpoint=str(folder / BUNDLE / "models" / "teacher.pt"),
+    )
     return folder
 
 
@@ -79,8 +87,6 @@ def test_commands(page, checkout, monkeypatch):
             shutil.rmtree(folder, ignore_errors=True)
         write_phantoms("data", count=16)
     monkeypatch.setenv("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
-    if "data/phantoms" in page.read_text() and not Path("data/phantoms").exists():
-        write_phantoms("data/phantoms", count=16)
     if "data/BrEaST" in page.read_text():
         make_breast(Path("data/BrEaST"), cases=range(1, 25))
     for block in blocks(page, "bash"):
@@ -97,8 +103,6 @@ def test_commands(page, checkout, monkeypatch):
 def test_python(page, checkout, monkeypatch):
     monkeypatch.chdir(checkout)
     monkeypatch.syspath_prepend(ROOT)
-    if "data/phantoms" in page.read_text() and not Path("data/phantoms").exists():
-        write_phantoms("data/phantoms", count=16)
     names = {"__name__": "docs"}
     assert blocks(page, "python")
     for block in blocks(page, "python"):
