@@ -48,12 +48,12 @@ def cost_table(costs: Mapping[str, Cost], scores: Mapping[str, Scores], teacher:
             f"{100 * pooled(scores[row].dice).mean():.2f}",
             f"{cost.parameters:,}",
             f"1/{whole / cost.parameters:.0f}" if whole else "–",
-            f"{cost.flops / 1e9:.3g}",
+            f"{cost.flops / 1e6:,.1f}",
             f"{cost.milliseconds:.1f}",
         ]
         for row, cost in costs.items()
     ]
-    columns = ("model", "Dice (%)", "parameters", f"of {teacher}'s", "GFLOPs", "ms")
+    columns = ("model", "Dice (%)", "parameters", f"of {teacher}'s", "MFLOPs", "ms")
     note = (
         "One image through the network at the study's size: floating-point operations (a multiplication with its "
         "addition is two), and the median time on one thread of the CPU that made this report. Models of one network "

@@ -56,7 +56,7 @@ def contours(record: Mapping[str, Any], group: str, scores: Mapping[str, Scores]
             panels.append((f"{row}: {100 * of_row.dice[group][record['id']]:.0f} %", np.asarray(Image.open(drawn))))
     height = -(-len(panels) // COLUMNS)
     figure = Figure(
-        figsize=(2.6 * COLUMNS, 2.6 * height * image.shape[0] / image.shape[1] + 0.6 * height), layout="constrained"
+        figsize=(2.6 * COLUMNS, 2.6 * height * image.shape[0] / image.shape[1] + 0.25 * height), layout="constrained"
     )
     axes = figure.subplots(height, COLUMNS, squeeze=False).ravel()
     for axis in axes:

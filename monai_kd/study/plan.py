@@ -71,11 +71,14 @@ def read_plan(path: str | Path) -> Plan:
         path: the file; the bundle's folder in it is relative to it.
 
     Raises:
+        ImportError: When PyYAML is not installed.
         FileNotFoundError: When there is no such file.
         ValueError: When it is no YAML, or an entry is missing, unknown or of the wrong kind.
     """
-    import yaml  # an extra: "study"
-
+    try:
+        import yaml
+    except ImportError as error:
+        raise ImportError("A study's file needs the package 'pyyaml': pip install 'monai-kd[study]'.") from error
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"No study '{path}'. bundles/breast_ultrasound_segmentation/studies holds two.")

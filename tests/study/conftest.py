@@ -49,7 +49,7 @@ def study(tmp_path):
             "bundle": str(BUNDLE),
             "splits": 1,
             "rows": {"Teacher": TEACHER, "Student": STUDENT},
-            "settings": {**SETTINGS, **(settings or {})},
+            "settings": {key: value for key, value in {**SETTINGS, **(settings or {})}.items() if value is not None},
             **entries,
         }
         path = tmp_path / "study.yaml"

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+import io
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from monai_kd import __main__ as command_line
+from monai_kd.commands.study_progress import StudyProgress
+from monai_kd.study.runs import Run
+from monai_kd.study.scheduling import State
+
+pytest.importorskip("yaml")
+
+
+@pytest.mark.parametrize("arguments", [["study"], ["study", "run"], ["study", "report"]])
+def test_help_teaches(arguments):
+    result = CliRunner().invoke(command_line.app, [*arguments, "--help"])
+    assert result.exit_code == 0 and "Usage" in result.output
+    assert len(arguments) == 1 or "Example" in result.output
+
+
+@pytest.mark.parametrize("options", [["--dataset_dir", "--output_dir"], ["--dataset-dir", "--output-dir"]])
+def test_user_errors_are_one_line(options, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["monai_kd", "study", "run", "no.yaml", options[0], "x", options[1], str(tmp_path)])
+    with pytest.raises(SystemExit) as end:
+        command_line.main()
+    printed = capsys.readouterr().err
+    assert end.value.code == 1 and "Error: No study 'no.yaml'" in printed and "Traceback" not in printed
+
+
+def test_progress_tells_what_runs_and_what_ended(tmp_path):
+    runs = [Run(name, "0-0", tmp_path / name, {}) for name in ("Teacher", "Student", "L")]
+    (tmp_path / "L").mkdir()
+    (tmp_path / "L" / "log.txt").write_text("Epoch: 3/60, Iter: 7/7 -- loss: 0.5\n")
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=120)
+    with StudyProgress(console) as progress:
+        progress(State(skipped=runs[:1], running=runs[2:], failed={runs[1]: "why"}))
+    text = screen.getvalue()
+    assert "0-0/Student failed" in text and "0-0/L" in text and "3/60" in text and "2/3" in text
+    assert text.count("0-0/Student failed") == 1

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+from monai_kd.study.local_workers import LocalWorkers
+from monai_kd.study.lock import locked
+from monai_kd.study.scheduling import schedule
+from tests.study.fake_runs import fake_run
+
+
+def test_ctrl_c_ends_the_runs(tmp_path):
+    run = fake_run(tmp_path, "long", 600)
+
+    def interrupt(state):
+        if (run.folder / "starts").is_file():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        schedule([run], LocalWorkers(), interrupt)
+    with locked(run.folder):  # nobody works there any more
+        assert not run.finished
+
+
+def test_cores_are_shared(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: range(16))
+    assert [LocalWorkers(jobs).threads for jobs in (1, 4, 5, 32)] == [16, 4, 3, 1]
+    assert LocalWorkers(4, threads=2).threads == 2
+    with pytest.raises(ValueError, match="At least one run at a time, got 0"):
+        LocalWorkers(0)
