@@ -25,7 +25,8 @@ def check(
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Threads that load.")] = 2,
 ) -> None:
-    """Tell what is in a data set, and what is wrong with it, before anything is trained.
+    """
+    Tell what is in a data set, and what is wrong with it, before anything is trained.
 
     All problems are listed at once, each with its file and what comes of it.
 

@@ -21,7 +21,8 @@ def convert(
         Path | None, typer.Option(help="Split file of the data set, to be written in the new ids.")
     ] = None,
 ) -> None:
-    """Write a data set in another layout, without loss, with a manifest of what came from where.
+    """
+    Write a data set in another layout, without loss, with a manifest of what came from where.
 
     Example: python -m monai_kd data convert data/busbra nnUNet_raw/Dataset501_BUSBRA --layout nnunet
     """

@@ -19,7 +19,8 @@ def download(
     out: Annotated[Path | None, typer.Option(help="Folder to make; data/<name> unless given.")] = None,
     accept_license: Annotated[bool, typer.Option("--accept-license", help="I accept the license shown.")] = False,
 ) -> None:
-    """Download a public data set from its publisher, unpack it and count its images.
+    """
+    Download a public data set from its publisher, unpack it and count its images.
 
     Example: python -m monai_kd data download busbra --accept-license
 

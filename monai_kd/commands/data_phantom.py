@@ -42,7 +42,8 @@ def phantom(
         bool, typer.Option("--volumes", help="3D: images/<id>.nii.gz and labels/<id>.nii.gz of 96 x 96 x 64 voxels.")
     ] = False,
 ) -> None:
-    """Write synthetic breast-ultrasound images with lesion masks, in the layout of Dataset_A.
+    """
+    Write synthetic breast-ultrasound images with lesion masks, in the layout of Dataset_A.
 
     The table DatasetB.xlsx holds each image's type (Benign, Malignant or Normal) and, with any option but --count and
     --seed, a pixel's size and the box of the scan in the image.

@@ -62,7 +62,8 @@ def split(
     near_duplicates: NearDuplicates = True,
     layout: Annotated[str | None, typer.Option(help="The layout's name; by default the folder tells.")] = None,
 ) -> None:
-    """Write training, validation and test images of a data set to a file that every run can use.
+    """
+    Write training, validation and test images of a data set to a file that every run can use.
 
     No patient and no duplicate image is in two parts; benign and malignant images are spread evenly.
 

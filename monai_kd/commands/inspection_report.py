@@ -18,7 +18,8 @@ LABEL = 12
 
 
 def print_report(found: Inspection, console: Console) -> None:
-    """Print what a data set is, what is in it, and what is wrong with it.
+    """
+    Print what a data set is, what is in it, and what is wrong with it.
 
     Args:
         found: of ``inspect_dataset``.

@@ -12,7 +12,8 @@ from monai_kd.commands.console import console
 
 
 def report(output_dir: Annotated[Path, typer.Argument(help="The folder of 'study run'.")]) -> None:
-    """Write tables and figures of the runs that have finished: Markdown, CSV, and one HTML page that needs no network.
+    """
+    Write tables and figures of the runs that have finished: Markdown, CSV, and one HTML page that needs no network.
 
     Example: python -m monai_kd study report runs/paper
     """

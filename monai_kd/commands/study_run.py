@@ -44,7 +44,8 @@ def run(
     gpu_fraction: Fraction = 0.0,
     mlflow: MLflow = None,
 ) -> None:
-    """Train and evaluate every row of a study on every split; give the same command again to go on after a stop.
+    """
+    Train and evaluate every row of a study on every split; give the same command again to go on after a stop.
 
     Each run is a MONAI bundle run in its own folder, <split>-<seed>/<row>/: train.json, evaluate.json, log.txt,
     model.pt, evaluation/scores.csv.

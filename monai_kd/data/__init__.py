@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data sets: layouts, loading, checks and splits.
+"""
+Data sets: layouts, loading, checks and splits.
 
 ==================== ==================================================================================
 layout               what it reads

@@ -19,7 +19,8 @@ def splits_of(folds: Sequence[list[Group]], validation_fraction: float, seed: in
 
 
 def split_of(test: list[Group], rest: list[Group], validation: int, seed: int, index: int) -> Split:
-    """A split with so many validation images, drawn from ``rest``.
+    """
+    A split with so many validation images, drawn from ``rest``.
 
     Raises:
         ValueError: when there are too few groups for three parts.
@@ -35,7 +36,8 @@ def split_of(test: list[Group], rest: list[Group], validation: int, seed: int, i
 
 
 def require_fraction(name: str, value: float) -> None:
-    """Check that a fraction lies between 0 and 1.
+    """
+    Check that a fraction lies between 0 and 1.
 
     Raises:
         ValueError: naming it.
@@ -45,7 +47,8 @@ def require_fraction(name: str, value: float) -> None:
 
 
 def require_groups(groups: Sequence[Group], needed: int) -> None:
-    """Check that there are enough patients to split.
+    """
+    Check that there are enough patients to split.
 
     Raises:
         ValueError: saying how many are needed.

@@ -24,7 +24,8 @@ def check_dataset(
     workers: int = 2,
     near_duplicates: bool = False,
 ) -> dict[str, str]:
-    """Load every image and mask once, so that a bad file is found before training and not after hours of it.
+    """
+    Load every image and mask once, so that a bad file is found before training and not after hours of it.
 
     Args:
         records: the records, as ``read_dataset`` gives them.

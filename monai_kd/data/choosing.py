@@ -22,7 +22,8 @@ def choose_split(
     check: bool = True,
     near_duplicates: bool = True,
 ) -> Split:
-    """Read a data set, check every image and mask, and give the ids of each part of one split.
+    """
+    Read a data set, check every image and mask, and give the ids of each part of one split.
 
     Args:
         dataset_dir: the data set's folder, or a folder above it.

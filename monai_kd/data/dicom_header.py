@@ -30,7 +30,8 @@ LONGEST_TEXT = 1024
 
 @dataclass(frozen=True)
 class DicomHeader:
-    """The size, the number of frames and the patient of a DICOM image.
+    """
+    The size, the number of frames and the patient of a DICOM image.
 
     Args:
         width: in pixels.
@@ -48,7 +49,8 @@ class DicomHeader:
 
 
 def read_dicom_header(path: str | Path) -> DicomHeader:
-    """Read what a DICOM file says of its pixels, without these, and check that the file is whole.
+    """
+    Read what a DICOM file says of its pixels, without these, and check that the file is whole.
 
     The encoding: DICOM PS3.5, chapters 7 and 10.
 
@@ -90,7 +92,8 @@ class _Level:
 
 
 def _elements(stream: BinaryIO, size: int) -> tuple[dict[int, str | int], int | None]:
-    """The values of the outermost elements of ``NUMBERS`` and ``TEXTS``, and the length of the pixels, if any.
+    """
+    The values of the outermost elements of ``NUMBERS`` and ``TEXTS``, and the length of the pixels, if any.
 
     The whole file is gone through, from length to length: ITK takes as much memory as any of them says.
     """

@@ -16,7 +16,8 @@ class UnsuitableError(ValueError):
 
 @contextmanager
 def naming(path: str | Path) -> Iterator[None]:
-    """Turn whatever is raised while a file is read into a ValueError with the file's name, reason and remedy.
+    """
+    Turn whatever is raised while a file is read into a ValueError with the file's name, reason and remedy.
 
     Raises:
         ValueError: in place of any other error.

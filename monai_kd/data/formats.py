@@ -15,7 +15,8 @@ SUFFIXES = RASTER_SUFFIXES + NIFTI_SUFFIXES + ITK_SUFFIXES
 
 
 def suffix_of(path: str | Path) -> str:
-    """The suffix in lower case if it is one of ``SUFFIXES``, else an empty string.
+    """
+    The suffix in lower case if it is one of ``SUFFIXES``, else an empty string.
 
     Example:
         >>> suffix_of("images/Case.1.NII.GZ"), suffix_of("notes.txt")
@@ -26,7 +27,8 @@ def suffix_of(path: str | Path) -> str:
 
 
 def name_of(path: str | Path, frame: int | None = None) -> str:
-    """What an image, or one frame of a cine loop, is called: the id of its record and the name of its mask's file.
+    """
+    What an image, or one frame of a cine loop, is called: the id of its record and the name of its mask's file.
 
     Example:
         >>> name_of("images/Case.1.NII.GZ"), name_of("images/loop.dcm", frame=7)

@@ -18,7 +18,8 @@ NOBODY = {"", "0", "anon", "anonymous", "anonymized", "anonymised", "none", "unk
 
 
 def frame_records(files: Mapping[str, Path]) -> list[Record]:
-    """One record for each image, and for each frame of each loop.
+    """
+    One record for each image, and for each frame of each loop.
 
     A loop is a DICOM file of several frames or a TIFF file of several pages; see ``headers.read_header``. Its frames'
     ids are ``<name>_frame000`` and so on, and they are of one patient. The patient is DICOM's Patient ID, so that all

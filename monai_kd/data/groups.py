@@ -20,7 +20,8 @@ Group = list[Record]
 
 
 def groups_of(records: Sequence[Record], content: Mapping[str, str] | None = None) -> list[Group]:
-    """Records joined by a common patient or common content, however long the chain.
+    """
+    Records joined by a common patient or common content, however long the chain.
 
     Args:
         records: the records, in any order.
@@ -69,7 +70,8 @@ def count(groups: Sequence[Group]) -> int:
 
 
 def require_no_leak(split: Split, records: Sequence[Record], content: Mapping[str, str] | None, where: str) -> None:
-    """Check that no patient, and no duplicate of an image, is in two parts of a split.
+    """
+    Check that no patient, and no duplicate of an image, is in two parts of a split.
 
     Raises:
         ValueError: naming the pair of images.

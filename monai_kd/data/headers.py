@@ -31,7 +31,8 @@ COMPRESSION = 1100  # bytes that deflate can make of one at most, and a little m
 
 @dataclass(frozen=True)
 class Header:
-    """What an image file's header says.
+    """
+    What an image file's header says.
 
     Args:
         shape: (W, H) or (W, H, D), without channels; D counts slices or frames.
@@ -50,7 +51,8 @@ class Header:
 
 
 def read_header(path: str | Path) -> Header:
-    """Read an image file's header and refuse one that promises more pixels than an ultrasound image has.
+    """
+    Read an image file's header and refuse one that promises more pixels than an ultrasound image has.
 
     A DICOM file of several frames and a TIFF file of several pages are loops, unless DICOM's storage class is that of
     a volume; NIfTI, NRRD and MHA files with a third axis are volumes.
@@ -81,7 +83,8 @@ def read_header(path: str | Path) -> Header:
 
 
 def require_readable(path: str | Path) -> str:
-    """Check that there is such a file of known format and that it can be opened; its suffix.
+    """
+    Check that there is such a file of known format and that it can be opened; its suffix.
 
     Raises:
         FileNotFoundError: when there is none.
@@ -106,7 +109,8 @@ def require_readable(path: str | Path) -> str:
 
 
 def require_plausible(shape: Sequence[int], suffix: str, size: int) -> None:
-    """Check that an image fits into memory, and that its file of ``size`` bytes can hold it.
+    """
+    Check that an image fits into memory, and that its file of ``size`` bytes can hold it.
 
     Raises:
         ValueError: naming the size that the header tells of, for ``errors.naming``.

@@ -21,7 +21,8 @@ Values = npt.NDArray[Any]
 
 
 def read_image(path: str | Path, frame: int | None = None) -> MetaTensor:
-    """Read an image as gray values in MONAI's index order.
+    """
+    Read an image as gray values in MONAI's index order.
 
     Color becomes gray by ITU-R 601; transparent pixels are composited on black; 16-bit values are kept.
 
@@ -51,7 +52,8 @@ def read_image(path: str | Path, frame: int | None = None) -> MetaTensor:
 
 
 def read_mask(paths: str | Path | Sequence[str | Path], frame: int | None = None) -> MetaTensor:
-    """Read a mask as exactly 0 and 1; several masks of one image are joined by OR.
+    """
+    Read a mask as exactly 0 and 1; several masks of one image are joined by OR.
 
     Colored masks count by their brightest channel, never by alpha; what is two-level, ``masks.binarize`` says.
 
@@ -82,7 +84,8 @@ def read_mask(paths: str | Path | Sequence[str | Path], frame: int | None = None
 
 
 def require_same_size(mask: MetaTensor, image: MetaTensor, mask_path: object, image_path: object) -> None:
-    """Check that a mask lies on its image's grid.
+    """
+    Check that a mask lies on its image's grid.
 
     Raises:
         ValueError: naming both sizes.

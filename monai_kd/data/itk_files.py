@@ -29,7 +29,8 @@ MHA_AXES = ([b"2"], [b"3"], [b"4"])  # ITK writes further lengths beyond the end
 
 
 def require_itk(path: str | Path) -> None:
-    """Check that ITK is installed.
+    """
+    Check that ITK is installed.
 
     Raises:
         ImportError: saying how to install it.

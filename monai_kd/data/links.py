@@ -9,7 +9,8 @@ from monai_kd.data.records import entries, first_few
 
 
 def require_inside(folder: Path) -> None:
-    """Check that no link in a data set's folder, or in the folders therein, leads out of it or nowhere.
+    """
+    Check that no link in a data set's folder, or in the folders therein, leads out of it or nowhere.
 
     The folder itself may be a link: whoever made it named it.
 

@@ -15,7 +15,8 @@ from monai_kd.data.images import read_image, read_mask, require_same_size
 
 
 class LoadUltrasoundd(MapTransform):
-    """Load image and mask of a record as MetaTensors (1, W, H[, D]), float32, the mask exactly 0 and 1.
+    """
+    Load image and mask of a record as MetaTensors (1, W, H[, D]), float32, the mask exactly 0 and 1.
 
     One orientation for all formats: MONAI's index order, as ``LoadImaged`` and ``EnsureChannelFirstd`` give it, so
     that ``Invertd`` and ``SaveImaged`` work as after these. ``images.read_image`` and ``read_mask`` say what is read

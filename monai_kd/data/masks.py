@@ -17,7 +17,8 @@ EDGE_SHARE = 0.95
 
 
 def binarize(values: Values) -> Values:
-    """Turn a mask as stored, in any of the usual scales, into exactly 0 and 1 (float32).
+    """
+    Turn a mask as stored, in any of the usual scales, into exactly 0 and 1 (float32).
 
     Accepted are, with ``top`` the largest value of the scale (1, 255 or 65535):
 

@@ -33,7 +33,8 @@ def make_splits(
     content: Mapping[str, str] | None = None,
     **options: float,
 ) -> list[Split]:
-    """Splits by one of ``PROTOCOLS``.
+    """
+    Splits by one of ``PROTOCOLS``.
 
     Args:
         protocol: the name.
@@ -61,7 +62,8 @@ def make_splits(
 def require_protocol(
     protocol: str, options: Iterable[str], root: str | Path, layout: str | Layout | None = None
 ) -> None:
-    """Check, before images are loaded, that there is such a protocol, for these options and this data set.
+    """
+    Check, before images are loaded, that there is such a protocol, for these options and this data set.
 
     Raises:
         ValueError: saying which there are.

@@ -49,7 +49,8 @@ def first_few(items: Iterable[object], count: int = 5) -> str:
 
 
 def by_id(files: Iterable[Path], id_of: Callable[[Path], str], what: str) -> dict[str, Path]:
-    """Files by their id.
+    """
+    Files by their id.
 
     Raises:
         ValueError: when two files carry one id.
@@ -65,7 +66,8 @@ def by_id(files: Iterable[Path], id_of: Callable[[Path], str], what: str) -> dic
 
 
 def require_pairs(images: Mapping[str, Path], labels: Mapping[str, Path], root: Path) -> None:
-    """Check that every image has its mask and every mask its image.
+    """
+    Check that every image has its mask and every mask its image.
 
     Raises:
         ValueError: naming the first images without mask and masks without image.

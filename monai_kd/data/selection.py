@@ -7,7 +7,8 @@ from monai_kd.data.groups import Group, count, strata
 
 
 def take(groups: list[Group], target: int, spare: int) -> tuple[list[Group], list[Group]]:
-    """Take groups of ``target`` images in all, the first ones, in proportion from each stratum.
+    """
+    Take groups of ``target`` images in all, the first ones, in proportion from each stratum.
 
     Where groups of several images do not add up to ``target``, it is fewer; at least one group is taken, and at
     least ``spare`` groups are left.

@@ -15,7 +15,8 @@ from monai_kd.files import atomic_write
 
 
 def write_splits(path: str | Path, splits: Sequence[Split], protocol: str, layout: str, seed: int) -> None:
-    """Write splits, and how they were made, as JSON; the file is there whole or not at all.
+    """
+    Write splits, and how they were made, as JSON; the file is there whole or not at all.
 
     Args:
         path: the file; its folder is made if need be.
@@ -42,7 +43,8 @@ def write_splits(path: str | Path, splits: Sequence[Split], protocol: str, layou
 
 
 def read_splits(path: str | Path, records: Sequence[Record], content: Mapping[str, str] | None = None) -> list[Split]:
-    """Read splits back and check them against the images at hand.
+    """
+    Read splits back and check them against the images at hand.
 
     Args:
         path: a file of ``write_splits``.

@@ -25,7 +25,8 @@ def random_splits(
     seed: int = 0,
     content: Mapping[str, str] | None = None,
 ) -> list[Split]:
-    """Random splits, stratified by pathology; the default is the paper's three of 130 training and 33 test images.
+    """
+    Random splits, stratified by pathology; the default is the paper's three of 130 training and 33 test images.
 
     The validation images are taken out of the training images, the test images stay as they are. Split ``i`` depends
     on ``seed`` and ``i`` alone, not on ``number`` or the order of ``records``.
@@ -64,7 +65,8 @@ def hold_out(
     seed: int = 0,
     content: Mapping[str, str] | None = None,
 ) -> list[Split]:
-    """One random split, stratified by pathology, with validation and test parts as fractions of all images.
+    """
+    One random split, stratified by pathology, with validation and test parts as fractions of all images.
 
     Args:
         records: the records, as ``read_dataset`` gives them.
@@ -105,7 +107,8 @@ def k_folds(
     validation_fraction: float = VALIDATION_FRACTION,
     content: Mapping[str, str] | None = None,
 ) -> list[Split]:
-    """K-fold cross-validation, stratified by pathology: each image is a test image once.
+    """
+    K-fold cross-validation, stratified by pathology: each image is a test image once.
 
     Args:
         records: the records, as ``read_dataset`` gives them.
@@ -145,7 +148,8 @@ def official_folds(
     validation_fraction: float = VALIDATION_FRACTION,
     content: Mapping[str, str] | None = None,
 ) -> list[Split]:
-    """BUS-BRA's own folds: fold ``i`` of the publisher is the test part of split ``i``.
+    """
+    BUS-BRA's own folds: fold ``i`` of the publisher is the test part of split ``i``.
 
     The validation part is drawn by patient from the other folds, because the published one shares patients with
     the training part.

@@ -16,7 +16,8 @@ __all__ = ["StudentUNet"]
 
 
 class StudentUNet(nn.Module):
-    """Small residual U-Net made for Dice per millisecond on one CPU thread.
+    """
+    Small residual U-Net made for Dice per millisecond on one CPU thread.
 
     The first convolution halves the resolution and nothing but the logits ever returns to it; each level has one
     residual 3-wide convolution; skips are added, not concatenated. ``docs/networks.md`` has the measurements.

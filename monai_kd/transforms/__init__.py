@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Transforms that MONAI lacks.
+"""
+Transforms that MONAI lacks.
 
 ========================== ============================================================================
 transform                  what it does

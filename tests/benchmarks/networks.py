@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train and time small segmentation networks side by side on one CPU thread, and print the table of docs/networks.md.
+"""
+Train and time small segmentation networks side by side on one CPU thread, and print the table of docs/networks.md.
 
     python tests/benchmarks/networks.py --dataset_dir BrEaST --seeds 0 1 2
     python tests/benchmarks/networks.py --latency-only

@@ -28,7 +28,8 @@ def write_dicom(
     palette: np.ndarray | None = None,
     pixels: bytes | None = None,
 ) -> Path:
-    """Write pixels as they are stored: (H, W), (T, H, W) or, with three samples a pixel, (..., 3).
+    """
+    Write pixels as they are stored: (H, W), (T, H, W) or, with three samples a pixel, (..., 3).
 
     Args:
         path: the file.

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small generated data sets in each layout as distributed, traps included.
+"""
+Small generated data sets in each layout as distributed, traps included.
 
 Arrays are in MONAI's index order (W, H), as the loader gives them.
 """
@@ -141,7 +142,8 @@ def make_busi(root: Path, count: int = 5, size: Sequence[int] = SIZE, suffix: st
 
 
 def make_bus_uclm(root: Path, patients: Sequence[str] = ("ALWI", "CHCO", "CHVI", "HESN"), count: int = 4) -> Path:
-    """BUS-UCLM: green and red masks, a normal image a patient, HESN's first mask of another size, duplicates.
+    """
+    BUS-UCLM: green and red masks, a normal image a patient, HESN's first mask of another size, duplicates.
 
     The images CHCO_000 to CHCO_002 are CHVI_001 to CHVI_003.
     """

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A data set of any known layout, written in another one; a further layout is one file and one line in ``TARGETS``.
+"""
+A data set of any known layout, written in another one; a further layout is one file and one line in ``TARGETS``.
 
 Gray 8-bit pictures keep their exact values in PNG, 16-bit ones in 16-bit PNG; NIfTI, NRRD, MHA and DICOM become NIfTI,
 which keeps their values, spacing and orientation (``dataset_a`` is PNG only). Color becomes gray and several masks of
@@ -45,7 +46,8 @@ def convert_dataset(
     source: str | Layout | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> list[Entry]:
-    """Write a data set in another layout, all of it or nothing.
+    """
+    Write a data set in another layout, all of it or nothing.
 
     Args:
         root: the data set, as for ``read_dataset``.

@@ -13,7 +13,8 @@ MANIFEST = "manifest.json"
 
 
 def write_manifest(folder: Path, layout: str, source_layout: str, entries: list[Entry]) -> None:
-    """Write the entries, and the SHA-256 of every file that is in the folder.
+    """
+    Write the entries, and the SHA-256 of every file that is in the folder.
 
     Args:
         folder: the converted data set, finished but for this file.

@@ -11,7 +11,8 @@ FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]')  # on Windows or elsewhere
 
 
 def readable_names(ids: Sequence[str]) -> list[str]:
-    """Ids as they are, but for what no file may be called; Unicode, spaces and parentheses stay.
+    """
+    Ids as they are, but for what no file may be called; Unicode, spaces and parentheses stay.
 
     Example:
         >>> readable_names(["benign (1)", "Ärztin/1", ".hidden", "A", "a"])
@@ -21,7 +22,8 @@ def readable_names(ids: Sequence[str]) -> list[str]:
 
 
 def names_without_dots(ids: Sequence[str]) -> list[str]:
-    """``readable_names``, for programs that take everything after the first dot for the format.
+    """
+    ``readable_names``, for programs that take everything after the first dot for the format.
 
     Example:
         >>> names_without_dots(["case.1", "case_1"])
@@ -31,7 +33,8 @@ def names_without_dots(ids: Sequence[str]) -> list[str]:
 
 
 def plain_names(ids: Sequence[str]) -> list[str]:
-    """Ids in the letters, digits, ``-`` and ``_`` of ASCII.
+    """
+    Ids in the letters, digits, ``-`` and ``_`` of ASCII.
 
     Example:
         >>> plain_names(["benign (1)", "bénign.1", "超音波"])
@@ -41,7 +44,8 @@ def plain_names(ids: Sequence[str]) -> list[str]:
 
 
 def numbers(ids: Sequence[str]) -> list[str]:
-    """Six-digit numbers from 1 on, as Dataset_A has them.
+    """
+    Six-digit numbers from 1 on, as Dataset_A has them.
 
     Example:
         >>> numbers(["a", "b"])

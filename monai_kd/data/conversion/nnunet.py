@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""nnU-Net v2's raw data: ``imagesTr/<case>_0000.png``, ``labelsTr/<case>.png`` (0 and 1) and ``dataset.json``.
+"""
+nnU-Net v2's raw data: ``imagesTr/<case>_0000.png``, ``labelsTr/<case>.png`` (0 and 1) and ``dataset.json``.
 
 Format: https://github.com/MIC-DKFZ/nnUNet/blob/master/documentation/dataset_format.md. All files have one format, and
 it must be lossless. nnU-Net's own folds know no patients; ``splits_final.json`` (of a split file) is to be copied to

@@ -20,7 +20,8 @@ PNG, NIFTI = ".png", ".nii.gz"
 
 
 def exact_values(image: MetaTensor) -> Values:
-    """An image's values without the channel, in the smallest type that holds them exactly.
+    """
+    An image's values without the channel, in the smallest type that holds them exactly.
 
     Args:
         image: shape (1, W, H[, D]), float32.
@@ -43,7 +44,8 @@ def exact_values(image: MetaTensor) -> Values:
 
 
 def natural_suffix(values: Values, source: str | Path) -> str:
-    """PNG for what came from a picture and fits, NIfTI for all else: it keeps the spacing of medical formats.
+    """
+    PNG for what came from a picture and fits, NIfTI for all else: it keeps the spacing of medical formats.
 
     Example:
         >>> gray = np.zeros((4, 3), np.uint16)
@@ -59,7 +61,8 @@ def fits_png(values: Values) -> bool:
 
 
 def write_values(values: Values, affine: Values, path: Path) -> None:
-    """Write values (W, H[, D]), in MONAI's index order, as PNG or NIfTI.
+    """
+    Write values (W, H[, D]), in MONAI's index order, as PNG or NIfTI.
 
     Args:
         values: what to write; for PNG of 8 or 16 bits.

@@ -19,7 +19,8 @@ folder), ``source_image`` and ``source_label`` (a path and a list of paths in th
 
 @dataclass(frozen=True)
 class Target:
-    """A layout to write.
+    """
+    A layout to write.
 
     Args:
         name: what it is called on the command line.

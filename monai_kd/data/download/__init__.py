@@ -32,7 +32,8 @@ def download_dataset(
     tell: Callable[[str], object] = print,
     sleep: Callable[[float], object] | None = None,
 ) -> bool:
-    """Download a data set and unpack it; ``out`` is there whole or not at all.
+    """
+    Download a data set and unpack it; ``out`` is there whole or not at all.
 
     What is on its way lies beside it in ``.<out>.download``: an interrupted download goes on from there. A finished
     one is known by its ``download.json`` (addresses, checksums, license, and the list of files): nothing is fetched
@@ -132,7 +133,8 @@ def _file(
 
 
 def _receipt(folder: Path, name: str) -> dict[str, Any]:
-    """What an earlier download wrote; empty if ``folder`` is free.
+    """
+    What an earlier download wrote; empty if ``folder`` is free.
 
     Raises:
         ValueError: when something else is in ``folder``.

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Unpacking of zip archives that come from outside.
+"""
+Unpacking of zip archives that come from outside.
 
 ``zipfile`` (and MONAI's ``extractall``, which only looks at the paths) unpacks whatever an archive asks for; here its
 paths, its kinds of entries and its size are bounded first.
@@ -26,7 +27,8 @@ class DamagedArchiveError(ValueError):
 
 
 def unpack(archive: Path, folder: Path, max_entries: int = ENTRIES, max_bytes: int = BYTES) -> None:
-    """Unpack a zip archive; nothing is written outside ``folder``, or before all entries have been looked at.
+    """
+    Unpack a zip archive; nothing is written outside ``folder``, or before all entries have been looked at.
 
     Args:
         archive: the archive.

@@ -12,7 +12,8 @@ from monai_kd.files import atomic_write
 
 @dataclass
 class Origin:
-    """Which file of a server the bytes belong to.
+    """
+    Which file of a server the bytes belong to.
 
     Args:
         address: the address that was asked.

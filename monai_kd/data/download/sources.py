@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the public data sets are given out, under which license, and what is known of their files.
+"""
+Where the public data sets are given out, under which license, and what is known of their files.
 
 None of these addresses could be tried when this was written; they were collected in November 2026 from stored copies
 of public pages and code. What each rests on:
@@ -37,7 +38,8 @@ CC_BY = "https://creativecommons.org/licenses/by/4.0/"
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """One file to fetch; a name that ends in ``.zip`` is unpacked.
+    """
+    One file to fetch; a name that ends in ``.zip`` is unpacked.
 
     Args:
         address: where the publisher gives it out.
@@ -142,7 +144,8 @@ ON_REQUEST = {
 
 
 def find_source(name: str) -> Source:
-    """The source of a data set.
+    """
+    The source of a data set.
 
     Raises:
         ValueError: when there is none of this name, or it is given out on request only.

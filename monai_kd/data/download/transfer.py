@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One file from a web server, resumed where a former transfer broke off.
+"""
+One file from a web server, resumed where a former transfer broke off.
 
 MONAI's ``monai.apps.utils.download_url`` starts from the beginning after a break, compares no lengths, does not try
 again and looks at no disk space; a data set of some 100 MB over a hospital's network needs these. The proxies of the
@@ -47,7 +48,8 @@ def fetch(
     progress: Progress | None = None,
     sleep: Callable[[float], object] = time.sleep,
 ) -> None:
-    """Fetch a file; ``path`` is there whole or not at all, and what came until a break waits beside it as ``.part``.
+    """
+    Fetch a file; ``path`` is there whole or not at all, and what came until a break waits beside it as ``.part``.
 
     A ``.part`` is gone on with only if the server says that its file is still the same (``If-Range`` with its ETag or
     date); otherwise the transfer starts again.

@@ -22,7 +22,8 @@ BLUR = 2.0  # squares; what is smoother is depth attenuation and black margins, 
 
 
 def aligned_correlation(first: Values, second: Values) -> Values:
-    """The largest correlation of two pictures' details over cuts of 90 to 100 % of either.
+    """
+    The largest correlation of two pictures' details over cuts of 90 to 100 % of either.
 
     Args:
         first: thumbnails (P, 32, 32).

@@ -17,7 +17,8 @@ NearDuplicate = tuple[str, str, float]
 def find_near_duplicates(
     records: Sequence[Record], content: Mapping[str, str], thumbnails: Mapping[str, Thumbnail]
 ) -> list[NearDuplicate]:
-    """Near duplicates among images that neither share a patient nor their exact content.
+    """
+    Near duplicates among images that neither share a patient nor their exact content.
 
     Args:
         records: the records.
@@ -40,7 +41,8 @@ def find_near_duplicates(
 
 
 def join_near_duplicates(content: Mapping[str, str], pairs: Sequence[NearDuplicate]) -> dict[str, str]:
-    """The hashes with one common value for all near duplicates, so that splits take them for duplicates.
+    """
+    The hashes with one common value for all near duplicates, so that splits take them for duplicates.
 
     Args:
         content: each id's hash.

@@ -38,7 +38,8 @@ class Pair(NamedTuple):
 
 
 def near_duplicates(thumbnails: Sequence[Thumbnail], group: Sequence[int]) -> list[Pair]:
-    """Pairs of images that show the same picture: re-encoded, resized, brightened or cropped a little.
+    """
+    Pairs of images that show the same picture: re-encoded, resized, brightened or cropped a little.
 
     Candidates differ in at most 30 of 128 bits of their difference hash (is a square brighter than its neighbor, on
     9 × 9 squares, in both directions). They are taken when the details correlate by at least 0.93 after alignment, or

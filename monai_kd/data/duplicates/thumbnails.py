@@ -14,7 +14,8 @@ Thumbnail = npt.NDArray[np.uint8]
 
 
 def thumbnail(values: npt.NDArray[Any]) -> Thumbnail:
-    """The picture averaged onto 32 × 32 squares, its own darkest square 0 and its brightest 255.
+    """
+    The picture averaged onto 32 × 32 squares, its own darkest square 0 and its brightest 255.
 
     Args:
         values: gray values (W, H), or (W, H, D), of which the middle slice counts.

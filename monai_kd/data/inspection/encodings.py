@@ -25,7 +25,8 @@ MODES = {
 
 
 def encoding_of(path: str | Path) -> str:
-    """The words for an image that can be read.
+    """
+    The words for an image that can be read.
 
     Args:
         path: of one of ``formats.SUFFIXES``.

@@ -20,7 +20,8 @@ Values = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What an image is like, without its pixels.
+    """
+    What an image is like, without its pixels.
 
     Args:
         encoding: format and pixel type in words.
@@ -43,7 +44,8 @@ class ImageFacts:
 
 @dataclass(frozen=True)
 class MaskFacts:
-    """What a mask is like, without its pixels.
+    """
+    What a mask is like, without its pixels.
 
     Args:
         pixels: of the lesion.
@@ -62,7 +64,8 @@ class MaskFacts:
 
 @dataclass(frozen=True)
 class Facts:
-    """What one look at a record told; small, so that those of ten thousand images fit in memory.
+    """
+    What one look at a record told; small, so that those of ten thousand images fit in memory.
 
     Args:
         record: the record.

@@ -28,7 +28,8 @@ class Reading:
 
 
 def read_folder(root: str | Path, layout: str | Layout | None) -> Reading:
-    """Read a data set; what its reader refuses becomes a problem, what it warns of a remark.
+    """
+    Read a data set; what its reader refuses becomes a problem, what it warns of a remark.
 
     Raises:
         FileNotFoundError: when ``root`` is not there.

@@ -22,7 +22,8 @@ from monai_kd.data.split_files import read_splits
 
 @dataclass(frozen=True)
 class Inspection:
-    """What ``inspect_dataset`` found.
+    """
+    What ``inspect_dataset`` found.
 
     Args:
         root: the folder that was given.
@@ -86,7 +87,8 @@ def inspect_dataset(
     workers: int = 2,
     split_file: str | Path | None = None,
 ) -> Inspection:
-    """Look at every image and mask of a data set and list all that is wrong or odd; nothing of it stops the look.
+    """
+    Look at every image and mask of a data set and list all that is wrong or odd; nothing of it stops the look.
 
     Args:
         root: the data set's folder, or a folder up to two levels above it.

@@ -33,7 +33,8 @@ class Section(NamedTuple):
 
 
 def sections(inspection: Inspection, limit: int) -> list[Section]:
-    """What to show: each kind of problem, then the ends of the ranges, then images evenly drawn from the others.
+    """
+    What to show: each kind of problem, then the ends of the ranges, then images evenly drawn from the others.
 
     Args:
         inspection: of a data set.

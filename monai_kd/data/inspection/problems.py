@@ -41,7 +41,8 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Problem:
-    """Something to mend or to look at.
+    """
+    Something to mend or to look at.
 
     Args:
         kind: one of ``KINDS``.

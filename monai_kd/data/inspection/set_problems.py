@@ -19,7 +19,8 @@ SAME_OUTLINE = 0.7  # Dice of two lesions' outlines, on 32 × 32 squares, of one
 def set_problems(
     facts: Sequence[Facts], duplicates: Sequence[tuple[str, ...]], near: Sequence[NearDuplicate]
 ) -> list[Problem]:
-    """The problems between records.
+    """
+    The problems between records.
 
     Args:
         facts: of every record.

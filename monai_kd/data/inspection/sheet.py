@@ -24,7 +24,8 @@ LIMIT = 60
 
 
 def write_sheet(inspection: Inspection, path: str | PathLike[str], limit: int = LIMIT) -> int:
-    """Write a PNG with the images that deserve a look, each with the contour of its mask, the worst first.
+    """
+    Write a PNG with the images that deserve a look, each with the contour of its mask, the worst first.
 
     Args:
         inspection: of ``inspect_dataset``.

@@ -13,7 +13,8 @@ from monai_kd.data.inspection.facts import Facts
 
 
 def summarize(facts: Sequence[Facts]) -> dict[str, Any]:
-    """Counts and distributions as JSON can hold them.
+    """
+    Counts and distributions as JSON can hold them.
 
     Returns:
         ``images`` (records), ``files``, ``masks`` (files), ``patients``, ``pathologies`` (images of each),

@@ -29,7 +29,8 @@ SEARCH_DEPTH = 2  # an archive often unpacks to <name>/<name>/, and users point 
 
 
 def read_dataset(root: str | Path, layout: str | Layout | None = None) -> list[Record]:
-    """Read a data set's records, whatever its layout.
+    """
+    Read a data set's records, whatever its layout.
 
     Args:
         root: the data set's folder, or a folder up to two levels above it.

@@ -19,7 +19,8 @@ WITHOUT_TUMOR = ("case045", "case061", "case209", "case213")
 
 
 class Breast:
-    """BrEaST: ``case001.png``, ``case001_tumor.png``, ``case001_other1.png``; one image per patient.
+    """
+    BrEaST: ``case001.png``, ``case001_tumor.png``, ``case001_other1.png``; one image per patient.
 
     Four of the 256 cases are normal and have no tumor mask; they are left out and named in the log. The clinical
     table (``BrEaST-Lesions-USG-clinical-data-*.xlsx``) lies in the images' folder or beside it.
@@ -45,7 +46,8 @@ class Breast:
         return "" if {"image", "tumor"} <= kinds else "files case001.png and case001_tumor.png"
 
     def read(self, root: Path) -> list[Record]:
-        """One record per case with a mask.
+        """
+        One record per case with a mask.
 
         Raises:
             ValueError: for a mask without image, an image without tumor mask that is none of the four normal cases,

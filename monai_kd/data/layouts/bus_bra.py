@@ -13,7 +13,8 @@ OFFICIAL_FOLDS = (5, 10)
 
 
 class BusBra:
-    """BUS-BRA: ``Images/bus_0001-l.png``, ``Masks/mask_0001-l.png`` and ``bus_data.csv``.
+    """
+    BUS-BRA: ``Images/bus_0001-l.png``, ``Masks/mask_0001-l.png`` and ``bus_data.csv``.
 
     The table's ``Case`` is the patient, who has one or two images.
 
@@ -32,7 +33,8 @@ class BusBra:
         return ", ".join(lacking + [name for name in (TABLE,) if not (root / name).is_file()])
 
     def read(self, root: Path) -> list[Record]:
-        """One record per image.
+        """
+        One record per image.
 
         Raises:
             ValueError: for an image without mask, a mask without image, two files of one id, or a table that does
@@ -57,7 +59,8 @@ class BusBra:
 
 
 def read_official_folds(root: Path, k: int) -> dict[str, int]:
-    """The publisher's fold (1 to ``k``) of each image: column ``kFold`` of ``<k>-fold-cv.csv``.
+    """
+    The publisher's fold (1 to ``k``) of each image: column ``kFold`` of ``<k>-fold-cv.csv``.
 
     The table's ``valid_<i>`` columns are not read: they put images of one patient on both sides of training and
     validation.

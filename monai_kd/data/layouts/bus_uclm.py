@@ -18,7 +18,8 @@ OF_OTHER_SIZE = "HESN"
 
 
 class BusUclm:
-    """BUS-UCLM: ``images/ALWI_000.png``, ``masks/ALWI_000.png`` and ``INFO.csv``.
+    """
+    BUS-UCLM: ``images/ALWI_000.png``, ``masks/ALWI_000.png`` and ``INFO.csv``.
 
     The first four letters of an id are the patient. The masks are colored, green for benign and red for malignant
     lesions; either is foreground. Left out, and named in the log, are the images that the table calls normal, which
@@ -46,7 +47,8 @@ class BusUclm:
         return ", ".join(lacking + [name for name in (TABLE,) if not (root / name).is_file()])
 
     def read(self, root: Path) -> list[Record]:
-        """One record per image.
+        """
+        One record per image.
 
         Raises:
             ValueError: for an image without mask, a mask without image, two files of one id, or a table that does

@@ -16,7 +16,8 @@ MASK_NAME = re.compile(r"(.+)_mask(?:_(\d+))?\.png", re.IGNORECASE)
 
 
 class Busi:
-    """BUSI: ``benign/benign (1).png``, ``benign (1)_mask.png``, ``benign (1)_mask_1.png``; likewise ``malignant/``.
+    """
+    BUSI: ``benign/benign (1).png``, ``benign (1)_mask.png``, ``benign (1)_mask_1.png``; likewise ``malignant/``.
 
     Several masks of one image are joined. The folder ``normal/`` holds images without a lesion and masks that are all
     zero; published work on segmentation mostly leaves it out, and so does this layout, saying so in the log. The
@@ -43,7 +44,8 @@ class Busi:
         return ", ".join(f"folder {name} with masks" for name in lacking)
 
     def read(self, root: Path) -> list[Record]:
-        """One record per image.
+        """
+        One record per image.
 
         Raises:
             ValueError: for an image without mask, a mask without image, two files of one id, or, with ``normal``, no

@@ -11,7 +11,8 @@ from monai_kd.data.records import Record, by_id, entries, png_files, require_pai
 
 
 class DatasetA:
-    """Dataset_A: ``original/000001.png``, ``GT/000001.png`` and, for the pathology, ``DatasetB.xlsx``.
+    """
+    Dataset_A: ``original/000001.png``, ``GT/000001.png`` and, for the pathology, ``DatasetB.xlsx``.
 
     The 163 ids are 000001–000147 and 000295–000310; the root's own name differs between distributions
     (``BUS``, ``Dataset_B``, ``UDIAT_Dataset_B``). Every image is taken as a patient of its own: the
@@ -31,7 +32,8 @@ class DatasetA:
         return ", ".join(f"folder {name}" for name in ("original", "GT") if not (root / name).is_dir())
 
     def read(self, root: Path) -> list[Record]:
-        """One record per image.
+        """
+        One record per image.
 
         Raises:
             ValueError: for an image without mask, a mask without image, two files of one id, or a broken table.

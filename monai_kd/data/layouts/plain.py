@@ -18,7 +18,8 @@ logger = logging.getLogger(__name__)
 
 
 class PlainFolders:
-    """Plain folders: ``images/<id>.*`` and ``labels/<id>.*``, matched by id; the formats may differ.
+    """
+    Plain folders: ``images/<id>.*`` and ``labels/<id>.*``, matched by id; the formats may differ.
 
     A cine loop (a DICOM file of several frames, a TIFF file of several pages) gives a record for each frame. Its masks
     are one file of as many frames (``labels/<loop>.*``, also a NIfTI or NRRD volume), or files of single frames
@@ -40,7 +41,8 @@ class PlainFolders:
         return ", ".join(f"folder {name}" for name in ("images", "labels") if not (root / name).is_dir())
 
     def read(self, root: Path) -> list[Record]:
-        """One record per image or frame.
+        """
+        One record per image or frame.
 
         Raises:
             ValueError: for a file of unknown format, an image without mask, a mask without image, two files of one

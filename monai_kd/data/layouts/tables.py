@@ -23,7 +23,8 @@ MAX_BYTES = 2**26  # of an Excel table's parts, unpacked
 
 
 def read_csv(path: Path, columns: Sequence[str], delimiter: str = ",") -> list[Row]:
-    """Rows of a table in a text file, with or without a byte-order mark.
+    """
+    Rows of a table in a text file, with or without a byte-order mark.
 
     Args:
         path: the table.
@@ -51,7 +52,8 @@ def read_csv(path: Path, columns: Sequence[str], delimiter: str = ",") -> list[R
 
 
 def read_xlsx(path: Path | None, columns: Sequence[str], looked_for: str) -> list[Row]:
-    """Rows of an Excel table's first sheet; none, with one warning, where table or openpyxl is missing.
+    """
+    Rows of an Excel table's first sheet; none, with one warning, where table or openpyxl is missing.
 
     Args:
         path: the table, or None where the data set came without it.
@@ -89,7 +91,8 @@ def read_xlsx(path: Path | None, columns: Sequence[str], looked_for: str) -> lis
 
 
 def rows_by(path: Path, rows: Sequence[Row], id_of: Callable[[Row], str]) -> dict[str, Row]:
-    """A table's rows by the image they are of.
+    """
+    A table's rows by the image they are of.
 
     Raises:
         ValueError: when two rows of one image differ.
@@ -103,7 +106,8 @@ def rows_by(path: Path, rows: Sequence[Row], id_of: Callable[[Row], str]) -> dic
 
 
 def pathologies(path: Path | None, rows: Sequence[Row], id_of: Callable[[Row], str], column: str) -> dict[str, str]:
-    """Each image's pathology by a table's column; rows that differ elsewhere are of no matter here.
+    """
+    Each image's pathology by a table's column; rows that differ elsewhere are of no matter here.
 
     Raises:
         ValueError: when two rows of one image give different ones.
@@ -120,7 +124,8 @@ def warn_of_unlisted(path: Path | None, listed: Mapping[str, str], images: Colle
 
 
 def require_same_images(table: Path, listed: Collection[str], images: Collection[str]) -> None:
-    """Check that a table with the patients lists the images that are there.
+    """
+    Check that a table with the patients lists the images that are there.
 
     Raises:
         ValueError: naming images without row, or rows without image.

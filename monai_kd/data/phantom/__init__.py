@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Synthetic breast ultrasound with lesion masks, for trying everything out without any patient's image.
+"""
+Synthetic breast ultrasound with lesion masks, for trying everything out without any patient's image.
 
 ====================== ================================================================================
 ``phantom``            picture, mask and pathology of one phantom

@@ -15,7 +15,8 @@ Echo = NDArray[np.complexfloating]
 
 
 def blur(echo: Echo, deviation: Field, axis: int) -> Echo:
-    """Convolve along one axis with a Gaussian that keeps the power of white noise: its squares sum to 1.
+    """
+    Convolve along one axis with a Gaussian that keeps the power of white noise: its squares sum to 1.
 
     Args:
         echo: complex echoes, of any rank; overwritten.

@@ -14,7 +14,8 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Margins:
-    """What a console burns into the picture outside the scan; lengths relative to the scan's height.
+    """
+    What a console burns into the picture outside the scan; lengths relative to the scan's height.
 
     Args:
         left, top, right, bottom: width of each margin.
@@ -46,7 +47,8 @@ MARGINS = {
 def burn_in(
     image: NDArray[np.uint8], margins: Margins, lines: list[str], result: str, pitch: float
 ) -> tuple[NDArray[np.uint8], Box]:
-    """Put ``image`` (H, W) into a console's screen; nothing is drawn over the scan.
+    """
+    Put ``image`` (H, W) into a console's screen; nothing is drawn over the scan.
 
     Args:
         image: the scan.

@@ -18,7 +18,8 @@ CLASSES = ("benign", "malignant", "normal")
 
 
 class PhantomDataset(Dataset):
-    """Phantoms as a data set of MONAI-style dictionaries; item ``i`` is what ``write_phantoms`` writes as ``i + 1``.
+    """
+    Phantoms as a data set of MONAI-style dictionaries; item ``i`` is what ``write_phantoms`` writes as ``i + 1``.
 
     Item ``i`` depends on ``i``, ``seed`` and ``settings`` only, whatever was asked for before, in whichever process.
 

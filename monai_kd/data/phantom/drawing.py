@@ -22,7 +22,8 @@ _NORMAL, _MARGINS = 1, 2
 
 @dataclass(frozen=True)
 class Phantom:
-    """One synthetic picture and all that is true of it.
+    """
+    One synthetic picture and all that is true of it.
 
     Args:
         image: (H, W), uint8.
@@ -40,7 +41,8 @@ class Phantom:
 
 
 def draw_phantom(index: int, seed: int = 0, settings: PhantomSettings | None = None) -> Phantom:
-    """Synthetic B-mode picture of a breast, the same for the same arguments.
+    """
+    Synthetic B-mode picture of a breast, the same for the same arguments.
 
     Scatterers of random phase in layered tissue are blurred by a pulse and a beam that widens away from the focus,
     attenuated, amplified with depth, and shown on a logarithmic scale (see ``scanner.Scanner``).
@@ -76,7 +78,8 @@ def draw_phantom(index: int, seed: int = 0, settings: PhantomSettings | None = N
 
 
 def phantom(index: int, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.bool_], str]:
-    """Picture, mask and pathology of ``draw_phantom`` at its default settings.
+    """
+    Picture, mask and pathology of ``draw_phantom`` at its default settings.
 
     Args:
         index: number of the picture, from 0.

@@ -16,7 +16,8 @@ SKIN = 1.2
 
 @dataclass
 class Lesion:
-    """How a lesion looks; lengths in mm, levels in dB.
+    """
+    How a lesion looks; lengths in mm, levels in dB.
 
     Args:
         pathology: "Benign" or "Malignant".
@@ -102,7 +103,8 @@ def imprint(
     random: np.random.Generator,
     texture: Callable[[float, float], Field],
 ) -> None:
-    """Change ``tissue`` to ``lesion`` where ``distance`` (mm, inwards) is positive, and what lies around and behind.
+    """
+    Change ``tissue`` to ``lesion`` where ``distance`` (mm, inwards) is positive, and what lies around and behind.
 
     Args:
         tissue: the maps to change, of any rank.

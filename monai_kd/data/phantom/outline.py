@@ -60,7 +60,8 @@ def _place(random: np.random.Generator, probe: Probe, lesion: Lesion) -> tuple[t
 
 
 def add_lesion(tissue: Tissue, random: np.random.Generator, probe: Probe) -> tuple[Field, str]:
-    """Put one lesion into ``tissue``, which lies below ``probe``.
+    """
+    Put one lesion into ``tissue``, which lies below ``probe``.
 
     Returns:
         the distance (H, W) inwards from its outline in mm, positive inside; and its pathology.

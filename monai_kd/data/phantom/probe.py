@@ -36,7 +36,8 @@ class Probe(Protocol):
         """Distance of neighboring scan lines at a depth in mm, relative to ``PITCH``."""
 
     def around(self, center: tuple[float, float]) -> tuple[Field, Field]:
-        """Position of every sample in mm, down the scan line through ``center`` and aside from it.
+        """
+        Position of every sample in mm, down the scan line through ``center`` and aside from it.
 
         Args:
             center: of the two axes, as depth and position across in samples times ``PITCH``.
@@ -51,7 +52,8 @@ class Probe(Protocol):
 
 @dataclass(frozen=True)
 class LinearProbe:
-    """Parallel scan lines: the samples are the picture's pixels, only of another size.
+    """
+    Parallel scan lines: the samples are the picture's pixels, only of another size.
 
     Args:
         depth: length of the scan lines, mm.
@@ -90,7 +92,8 @@ class LinearProbe:
 
 @dataclass(frozen=True)
 class CurvedProbe:
-    """Scan lines that diverge from an arc, shown as a sector on black.
+    """
+    Scan lines that diverge from an arc, shown as a sector on black.
 
     Sample (row, line) is at ``r = radius + row · PITCH`` and ``θ = (line - lines / 2) · PITCH / (radius + depth / 2)``
     from the center of the arc: lines are ``PITCH`` apart at half the depth. Moving and turning keeps a body's size, so

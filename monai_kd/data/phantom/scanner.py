@@ -24,7 +24,8 @@ PER_DECIBEL = math.log(10) / 20
 
 @dataclass
 class Scanner:
-    """A probe and the settings of its console; lengths in mm, levels in dB.
+    """
+    A probe and the settings of its console; lengths in mm, levels in dB.
 
     Args:
         pulse: standard deviation of the pulse's envelope in depth.
@@ -61,7 +62,8 @@ class Scanner:
     def envelope(
         self, amplitude: Field, mirror: Field, random: np.random.Generator, spread: Field | float = 1.0
     ) -> Field:
-        """Envelope (H, W) of the echoes: scatterers of random phase, and interfaces, blurred by the pulse and beam.
+        """
+        Envelope (H, W) of the echoes: scatterers of random phase, and interfaces, blurred by the pulse and beam.
 
         ``envelope = | pulse(z) * beam(x; z) * (amplitude · n + mirror) |``, with n complex white Gaussian noise of unit
         power and * a convolution. Both filters keep the power of white noise, so where amplitude is 1 the envelope
@@ -110,7 +112,8 @@ class Scanner:
         return np.clip(gray * 255, 0, 255).astype(np.uint8)
 
     def deeper(self, depth: float) -> Scanner:
-        """The same scanner at a lower frequency, if ``depth`` (mm) is more than the usual one reaches.
+        """
+        The same scanner at a lower frequency, if ``depth`` (mm) is more than the usual one reaches.
 
         Wavelength, and with it pulse, beam and focus, grow with the depth; attenuation falls with the frequency.
         """

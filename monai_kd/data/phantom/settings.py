@@ -18,7 +18,8 @@ RANGES = {"gain": (-30.0, 30.0), "noise": (-30.0, 40.0), "dynamic_range": (30.0,
 
 @dataclass(frozen=True)
 class PhantomSettings:
-    """How phantoms are scanned and shown; what is left out is drawn for each picture anew.
+    """
+    How phantoms are scanned and shown; what is left out is drawn for each picture anew.
 
     One breast (index and seed) keeps anatomy and lesion under every scanner, gain, noise and dynamic range, so these
     are what differs between two domains; probe and depth show another breast.
@@ -64,7 +65,8 @@ class PhantomSettings:
 
 
 def require_count(count: int, seed: int) -> None:
-    """Check the number of phantoms of a data set, and its seed.
+    """
+    Check the number of phantoms of a data set, and its seed.
 
     Raises:
         ValueError: when ``count`` is below 1 or ``seed`` negative.
@@ -76,7 +78,8 @@ def require_count(count: int, seed: int) -> None:
 
 
 def require_number(index: int, seed: int) -> None:
-    """Check the number of a phantom and of its data set.
+    """
+    Check the number of a phantom and of its data set.
 
     Raises:
         ValueError: when one is negative.

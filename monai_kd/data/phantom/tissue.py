@@ -16,7 +16,8 @@ PITCH = 0.12
 
 @dataclass
 class Tissue:
-    """Acoustic maps of a slice (H, W) or a volume (H, W, D), row 0 at the skin.
+    """
+    Acoustic maps of a slice (H, W) or a volume (H, W, D), row 0 at the skin.
 
     Args:
         echo: level of the diffuse scattering, dB; 0 is fibroglandular tissue.
@@ -114,7 +115,8 @@ def _add_rib(tissue: Tissue, random: np.random.Generator, muscle: Field, streak:
 
 
 def breast(random: np.random.Generator, shape: tuple[int, int]) -> Tissue:
-    """Draw skin, subcutaneous fat, fibroglandular tissue and pectoral muscle, without a lesion.
+    """
+    Draw skin, subcutaneous fat, fibroglandular tissue and pectoral muscle, without a lesion.
 
     Args:
         random: source of all randomness.

@@ -19,7 +19,8 @@ FIELD = (40.0, 36.0, 40.0)
 
 @dataclass(frozen=True)
 class PhantomVolume:
-    """One synthetic volume, in MONAI's index order, and what is true of it.
+    """
+    One synthetic volume, in MONAI's index order, and what is true of it.
 
     Args:
         image: (W, H, D), uint8: across, in depth, along the sweep.
@@ -37,7 +38,8 @@ class PhantomVolume:
 def phantom_volume(
     index: int, seed: int = 0, size: Shape = (96, 96, 64), settings: PhantomSettings | None = None
 ) -> PhantomVolume:
-    """Synthetic volume of a breast, 40 mm across, 36 mm deep and 40 mm along the sweep of a linear probe.
+    """
+    Synthetic volume of a breast, 40 mm across, 36 mm deep and 40 mm along the sweep of a linear probe.
 
     The beam is narrowest in depth and widest along the sweep, so neighboring slices are correlated.
 

@@ -38,7 +38,8 @@ class Block:
         return tuple(n * p for n, p in zip(self.shape, self.pitch, strict=True))  # type: ignore[return-value]
 
     def texture(self, random: np.random.Generator, depth: float, across: float) -> Field:
-        """Random field of zero mean and unit variance that varies over ``depth`` by ``across`` by ``across`` mm.
+        """
+        Random field of zero mean and unit variance that varies over ``depth`` by ``across`` by ``across`` mm.
 
         Cubic B-splines on random nodes, one axis after the other.
         """
@@ -103,7 +104,8 @@ def _lobule(random: np.random.Generator, block: Block, wobble: Field) -> Field:
 
 
 def add_lesion_volume(tissue: Tissue, random: np.random.Generator, block: Block) -> tuple[Field, str]:
-    """Put one lesion into ``tissue``: a body whose radius varies with direction, not a slice drawn out.
+    """
+    Put one lesion into ``tissue``: a body whose radius varies with direction, not a slice drawn out.
 
     Returns:
         the distance (H, W, D) inwards from its surface in mm, positive inside; and its pathology.

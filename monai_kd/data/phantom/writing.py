@@ -25,7 +25,8 @@ def write_phantoms(
     progress: Callable[[int], object] | None = None,
     settings: PhantomSettings | None = None,
 ) -> None:
-    """Write phantoms in Dataset_A's layout, all of them or nothing.
+    """
+    Write phantoms in Dataset_A's layout, all of them or nothing.
 
     ``original/000001.png`` holds the picture, ``GT/000001.png`` its mask (mode 1 and mode L by turns, as Dataset_A
     mixes them), and ``DatasetB.xlsx`` the pathology, "Normal" for a picture whose mask is empty. With ``settings`` the
@@ -54,7 +55,8 @@ def write_phantom_volumes(
     settings: PhantomSettings | None = None,
     size: tuple[int, int, int] = (96, 96, 64),
 ) -> None:
-    """Write volumes as plain folders, all of them or nothing.
+    """
+    Write volumes as plain folders, all of them or nothing.
 
     ``images/000001.nii.gz`` holds the gray values (W, H, D) with millimeters in its affine, ``labels/000001.nii.gz``
     the mask of 0 and 1, and ``patients.csv`` id, patient and pathology.

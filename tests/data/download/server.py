@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Publisher:
-    """Serves ``files`` (path → content); ``faults`` (one for each request to come, "" for none) says what goes wrong.
+    """
+    Serves ``files`` (path → content); ``faults`` (one for each request to come, "" for none) says what goes wrong.
 
     ``requests`` holds each request's (path, Range header), ``sent`` the bytes that left.
     """
