@@ -25,9 +25,14 @@ SplitFile = Annotated[
 ]
 Images = Annotated[int | None, typer.Option(min=1, help="Draw so many images once, and split those.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Runs at a time. Default: 1; on Ray what it has room for.")]
-Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of a run. Default: all shared; on Ray 1.")]
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, help="CPU threads of a run, unless OMP_NUM_THREADS is set. Default: all, shared; on Ray 1."),
+]
 Ray = Annotated[str | None, typer.Option(help="Run on this Ray cluster: host:port, ray://host:port, or auto.")]
-Fraction = Annotated[float, typer.Option("--gpu_fraction", "--gpu-fraction", help="With --ray: GPUs of a run.")]
+Fraction = Annotated[
+    float, typer.Option("--gpu_fraction", "--gpu-fraction", help="With --ray: GPUs of a run; 0 is the CPU.")
+]
 MLflow = Annotated[str | None, typer.Option(help="Track in this MLflow store, e.g. sqlite:///runs/mlflow.db.")]
 
 

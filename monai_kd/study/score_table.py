@@ -49,7 +49,7 @@ def score_table(scores: Mapping[str, Scores], teacher: str, student: str) -> Tab
             f"Gap recovered: (model − {student}) / ({teacher} − {student}), by the mean Dice over the runs that all "
             "three have finished.",
             "HD95: mean over the images where it is defined, in pixels of the image; in brackets how many have none, "
-            "for want of a predicted lesion.",
+            "for want of a lesion, true or predicted.",
         ),
     )
 

@@ -25,7 +25,7 @@ class Scores:
     What the runs of one row scored.
 
     Args:
-        dice: between 0 and 1, by group and image.
+        dice: between 0 and 1, by group and image; without images that have no lesion, where it is undefined.
         hd95: in pixels, by group and image; NaN where it is undefined.
     """
 
@@ -51,8 +51,8 @@ def read_scores(output_dir: Path, rows: Sequence[str], groups: Sequence[str]) ->
         # The summary is written last.
         done = {group: path for group, path in tables.items() if path.with_name("summary.json").is_file()}
         if done:
-            metrics = [{group: _column(path, name) for group, path in done.items()} for name in ("dice", "hd95")]
-            found[row] = Scores(*metrics)
+            dice, hd95 = ({group: _column(path, name) for group, path in done.items()} for name in ("dice", "hd95"))
+            found[row] = Scores({group: _defined(values, done[group]) for group, values in dice.items()}, hd95)
     return found
 
 
@@ -88,3 +88,12 @@ def _column(path: Path, name: str) -> dict[str, float]:
         raise ValueError(
             f"'{path}' is no table of scores ({error!r}). Remove its folder and run the study again."
         ) from error
+
+
+def _defined(values: Mapping[str, float], path: Path) -> dict[str, float]:
+    defined = {name: value for name, value in values.items() if not np.isnan(value)}
+    if not defined:
+        raise ValueError(
+            f"'{path}' has no Dice of any image: no test image has a lesion. Choose another data set or split."
+        )
+    return defined

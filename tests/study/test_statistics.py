@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from monai_kd.study.score_table import score_table
-from monai_kd.study.scores import Scores, by_image
+from monai_kd.study.scores import Scores, by_image, read_scores
 from monai_kd.study.statistics import compare, holm, interval, share_recovered
 
 
@@ -100,3 +100,21 @@ def test_the_table_by_hand():
     family = holm([p[1], p[0], half])
     assert cells["L"]["t-test, Student"] == f"{p[0]:.4f} ({family[1]:.4f})"
     assert cells["Teacher"]["t-test, Student"] == f"{p[1]:.4f} ({family[0]:.4f})"
+
+
+def test_images_without_a_lesion_have_no_dice(tmp_path):
+    folder = tmp_path / "0-0" / "L" / "evaluation"
+    folder.mkdir(parents=True)
+    (folder / "scores.csv").write_text("id,dice,iou,hd95\na,0.5,0.4,3.0\nb,,,\nc,0.0,0.0,\n")
+    assert read_scores(tmp_path, ["L", "M"], ["0-0"]) == {}  # no summary: not finished
+    (folder / "summary.json").write_text("{}")
+    (row,) = read_scores(tmp_path, ["L", "M"], ["0-0", "1-0"]).values()
+    assert row.dice == {"0-0": {"a": 0.5, "c": 0.0}}
+    assert row.hd95["0-0"]["a"] == 3.0 and math.isnan(row.hd95["0-0"]["c"])
+    for text, message in (
+        ("id,dice,hd95\nb,,\n", "no test image has a lesion"),
+        ("id,iou\na,1\n", "is no table of scores"),
+    ):
+        (folder / "scores.csv").write_text(text)
+        with pytest.raises(ValueError, match=message):
+            read_scores(tmp_path, ["L"], ["0-0"])
