@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from monai_kd.data import write_phantoms
+from monai_kd.study import read_plan
 from tests.bundles.conftest import run_bundle
 from tests.data.layout_fixtures import make_breast
 
@@ -50,6 +51,8 @@ def checkout(tmp_path_factory):
     folder = tmp_path_factory.mktemp("docs")
     shutil.copytree(ROOT / "bundles", folder / "bundles", ignore=shutil.ignore_patterns("runs", "*.pt"))
     write_phantoms(folder / "data" / "phantoms", count=16)
+    smoke = folder / BUNDLE / "studies" / "smoke.yaml"
+    smoke.write_text(smoke.read_text().split("  L_MSE_WAug:")[0])  # its first three rows
     run_bundle(
         "train_teacher",
         dataset_dir=str(folder / "data" / "phantoms"),
@@ -111,6 +114,14 @@ def test_python(page, checkout, monkeypatch):
         contract = names["TestCosine"]()
         for test in ("test_length_does_not_matter", "test_gradcheck", "test_channels_last_changes_nothing"):
             getattr(contract, test)()
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "yaml")], ids=lambda page: page.name)
+def test_studies(page, checkout):
+    for number, block in enumerate(blocks(page, "yaml")):
+        path = checkout / f"study{number}.yaml"
+        path.write_text(block)
+        assert len(read_plan(path).rows) > 2
 
 
 def test_links_lead_somewhere():
