@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import random
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -60,7 +61,11 @@ TRAINING_IMAGES, TIMED_SIZE = 202, 224
 
 
 def latencies(names: list[str], size: int, rounds: int) -> list[dict[str, Any]]:
-    """Milliseconds per forward pass, all networks and both layouts in turn within each round."""
+    """
+    Milliseconds per forward pass, all networks and both layouts in turn within each round.
+
+    The order changes from round to round: what runs after a large network finds the caches full of it.
+    """
     image = torch.randn(1, 1, size, size)
     formats = {"default": torch.contiguous_format, "channels_last": torch.channels_last}
     cases = {}
@@ -69,10 +74,11 @@ def latencies(names: list[str], size: int, rounds: int) -> list[dict[str, Any]]:
         for layout, memory_format in formats.items():
             cases[name, layout] = copy.deepcopy(network).to(memory_format=memory_format)
     seconds: dict[tuple[str, str], list[float]] = {key: [] for key in cases}
+    order = random.Random(0)
     with torch.inference_mode():
         for round_number in range(rounds + rounds // 5):
-            for key, network in cases.items():
-                x = image.contiguous(memory_format=formats[key[1]])
+            for key in order.sample(list(cases), len(cases)):
+                network, x = cases[key], image.contiguous(memory_format=formats[key[1]])
                 start = time.perf_counter()
                 network(x)
                 if round_number >= rounds // 5:

@@ -48,7 +48,9 @@ def test_every_view_trains_two_epochs(views, method, phantoms, teacher, tmp_path
 
 @pytest.mark.parametrize("name", ["train_student", "train_teacher"])
 def test_trainings_without_a_teacher_take_the_shared_views(name, phantoms, tmp_path):
-    run_bundle([name, "views/shared"], dataset_dir=phantoms, **files(tmp_path))
+    workflow = run_bundle([name, "views/shared"], dataset_dir=phantoms, **files(tmp_path))
+    assert workflow.trainer.state.epoch == workflow.trainer.state.max_epochs == 1
+    assert workflow.trainer.state.batch[0]["student_geometry"].shape == (2, 3)
 
 
 def test_a_run_is_not_continued_with_other_views(phantoms, teacher, tmp_path):
