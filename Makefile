@@ -22,6 +22,8 @@ lint: $(INSTALLED)
 
 benchmark: $(INSTALLED)
 	$(BIN)/python tests/benchmarks/distillation_step.py
+	$(BIN)/python tests/benchmarks/cached_teacher.py
+	$(BIN)/python tests/benchmarks/views.py
 
 # The package is installed in place with the versions that were tested.
 $(INSTALLED): setup.py pyproject.toml constraints.txt
