@@ -16,6 +16,7 @@ import statistics
 
 import monai
 import torch
+from distillation_step import STEPS, iteration_times
 from monai.engines import SupervisedTrainer
 from monai.losses import DiceCELoss
 from monai.networks.nets import UNet
@@ -24,7 +25,6 @@ from monai_kd import CachedTeacher, DistillationTrainer, LogitsKLLoss, Pathway, 
 from monai_kd.engines import PrepareBatchViews
 from monai_kd.networks import ChannelAdapter, StudentUNet
 from monai_kd.transforms import BatchRandAffine, BatchRandFlip, BatchRandGaussianNoise, View
-from tests.benchmarks.distillation_step import STEPS, iteration_times
 
 STUDENT = View(
     [BatchRandFlip(0.5, spatial_axis=0), BatchRandAffine(1.0, rotate_range=0.3, scale_range=[0.2, 0.2])],
