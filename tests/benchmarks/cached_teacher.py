@@ -10,13 +10,11 @@ machine's moods meet all of them. A ratio is the median of the rounds' ratios to
 
 from __future__ import annotations
 
-import argparse
-import platform
 import statistics
 
-import monai
 import torch
 from distillation_step import STEPS, iteration_times
+from in_turns import in_turns, read_arguments, table_row
 from monai.engines import SupervisedTrainer
 from monai.losses import DiceCELoss
 from monai.networks.nets import UNet
@@ -74,33 +72,15 @@ def trainers(batch: dict[str, torch.Tensor]) -> dict[str, SupervisedTrainer]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--side", type=int, default=128)
-    parser.add_argument("--rounds", type=int, default=20)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    image = torch.rand(arguments.batch, 1, arguments.side, arguments.side, device=device)
-    timers = {
-        name: iteration_times(trainer, device)
-        for name, trainer in trainers({"image": image, "label": (image > 0.5).float()}).items()
-    }
-    rounds = [{name: timer() for name, timer in timers.items()} for _ in range(arguments.rounds + 2)][2:]
-
-    print(f"torch {torch.__version__}, monai {monai.__version__}, {platform.machine()}, {device},")
-    print(
-        f"{arguments.threads} threads, batch {arguments.batch} of {arguments.side}×{arguments.side}, median of rounds"
-    )
-    print("\n| step | ms: median (p10–p90) | ratio to the plain student step |")
+    arguments, device, batch = read_arguments(__doc__, side=128)
+    timers = {name: iteration_times(trainer, device) for name, trainer in trainers(batch).items()}
+    rounds = in_turns(timers, arguments.rounds)
+    print("| step | ms: median (p10–p90) | ratio to the plain student step |")
     print("| --- | --- | --- |")
     plain = next(iter(timers))
     for name in timers:
-        values = sorted(r[name] for r in rounds)
-        low, high = values[len(values) // 10], values[-1 - len(values) // 10]
-        ratio = statistics.median(r[name] / r[plain] for r in rounds)
-        print(f"| {name} | {statistics.median(values):.1f} ({low:.1f}–{high:.1f}) | {ratio:.3f} |")
+        ratio = statistics.median(times[name] / times[plain] for times in rounds)
+        print(table_row(name, rounds, f"{ratio:.3f}"))
 
 
 if __name__ == "__main__":

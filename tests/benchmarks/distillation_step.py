@@ -11,15 +11,13 @@ The overhead is (distillation step - teacher forward) / (plain student step).
 
 from __future__ import annotations
 
-import argparse
-import platform
 import statistics
 import time
 from collections.abc import Callable
 
-import monai
 import torch
 from ignite.engine import Events
+from in_turns import in_turns, read_arguments, table_row
 from monai.engines import SupervisedTrainer
 from monai.engines.utils import IterationEvents
 from monai.losses import DiceCELoss
@@ -54,16 +52,7 @@ def iteration_times(trainer: SupervisedTrainer, device: torch.device) -> Callabl
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--side", type=int, default=128)
-    parser.add_argument("--rounds", type=int, default=20)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    image = torch.rand(arguments.batch, 1, arguments.side, arguments.side, device=device)
-    batch = {"image": image, "label": (image > 0.5).float()}
+    arguments, device, batch = read_arguments(__doc__, side=128)
     widths = (14, 28, 56, 112, 224, 448)
     teacher = UNet(2, 1, 2, channels=widths, strides=(2,) * 5, num_res_units=2).to(device).eval()
 
@@ -103,21 +92,13 @@ def main() -> None:
 
     runs["plain step + teacher forward (the floor)"].add_event_handler(IterationEvents.LOSS_COMPLETED, forward_teacher)
     timers = {name: iteration_times(trainer, device) for name, trainer in runs.items()}
-    rounds = [{name: timer() for name, timer in timers.items()} for _ in range(arguments.rounds + 2)][2:]
-
-    print(f"torch {torch.__version__}, monai {monai.__version__}, {platform.machine()}, {device},")
-    print(
-        f"{arguments.threads} threads, batch {arguments.batch} of {arguments.side}×{arguments.side}, median of rounds\n"
-    )
+    rounds = in_turns(timers, arguments.rounds)
     print("| step | ms: median (p10–p90) | (step − teacher forward) / plain step |")
     print("| --- | --- | --- |")
     plain, floor = list(timers)[:2]
     for name in timers:
-        values = sorted(r[name] for r in rounds)
-        low, high = values[len(values) // 10], values[-1 - len(values) // 10]
-        overhead = statistics.median(1 + (r[name] - r[floor]) / r[plain] for r in rounds)
-        shown = f"{overhead:.3f}" if name.startswith("distillation") else ""
-        print(f"| {name} | {statistics.median(values):.1f} ({low:.1f}–{high:.1f}) | {shown} |")
+        overhead = statistics.median(1 + (times[name] - times[floor]) / times[plain] for times in rounds)
+        print(table_row(name, rounds, f"{overhead:.3f}" if name.startswith("distillation") else ""))
 
 
 if __name__ == "__main__":

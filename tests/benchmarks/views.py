@@ -11,16 +11,15 @@ turns in one process, so that the machine's moods meet all of them; the device i
 
 from __future__ import annotations
 
-import argparse
-import platform
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
-import monai
 import torch
+from in_turns import in_turns, read_arguments, table_row
 from monai.transforms import Compose, EnsureTyped, RandAffined, RandFlipd, RandGaussianNoised
 
 from monai_kd.engines import PrepareBatchViews
@@ -86,16 +85,7 @@ def kornias(side: int) -> Callable[[Batch], object]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--side", type=int, default=224)
-    parser.add_argument("--rounds", type=int, default=20)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    image = torch.rand(arguments.batch, 1, arguments.side, arguments.side, device=device)
-    batch = {"image": image, "label": (image > 0.5).float()}
+    arguments, device, batch = read_arguments(__doc__, side=224)
     runs = {
         "MONAI, sample by sample": monais(arguments.side, device),
         "batched views": ours(arguments.side),
@@ -111,18 +101,13 @@ def main() -> None:
             torch.cuda.synchronize(device)
         return 1000 * (time.perf_counter() - start)
 
-    rounds = [{name: milliseconds(run) for name, run in runs.items()} for _ in range(arguments.rounds + 3)][3:]
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
-    print(f"torch {torch.__version__}, monai {monai.__version__}, {where}, {arguments.threads} threads,")
-    print(f"batch {arguments.batch} of {arguments.side}×{arguments.side}, median of {arguments.rounds} rounds\n")
+    rounds = in_turns({name: partial(milliseconds, run) for name, run in runs.items()}, arguments.rounds)
     print("| views of a batch | ms: median (p10–p90) | MONAI's chain / this |")
     print("| --- | --- | --- |")
     reference = next(iter(runs))
     for name in runs:
-        values = sorted(r[name] for r in rounds)
-        low, high = values[len(values) // 10], values[-1 - len(values) // 10]
-        ratio = statistics.median(r[reference] / r[name] for r in rounds)
-        print(f"| {name} | {statistics.median(values):.1f} ({low:.1f}–{high:.1f}) | {ratio:.1f} |")
+        ratio = statistics.median(times[reference] / times[name] for times in rounds)
+        print(table_row(name, rounds, f"{ratio:.1f}"))
 
 
 if __name__ == "__main__":

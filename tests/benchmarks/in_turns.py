@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the benchmarks of steps and views share: their arguments, taking turns, and the rows of their tables."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+
+import monai
+import torch
+
+WARM_UP = 3
+
+Round = Mapping[str, float]
+
+
+def read_arguments(description: str, side: int) -> tuple[argparse.Namespace, torch.device, dict[str, torch.Tensor]]:
+    """The arguments, the device and a random batch on it; the number of threads is set."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--side", type=int, default=side)
+    parser.add_argument("--rounds", type=int, default=20)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    image = torch.rand(arguments.batch, 1, arguments.side, arguments.side, device=device)
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    print(f"torch {torch.__version__}, monai {monai.__version__}, {where}, {arguments.threads} threads,")
+    print(f"batch {arguments.batch} of {arguments.side}×{arguments.side}, median of {arguments.rounds} rounds\n")
+    return arguments, device, {"image": image, "label": (image > 0.5).float()}
+
+
+def in_turns(timers: Mapping[str, Callable[[], float]], rounds: int) -> list[Round]:
+    """Milliseconds of each candidate in each round, one after the other, so that the machine's moods meet all."""
+    return [{name: timer() for name, timer in timers.items()} for _ in range(rounds + WARM_UP)][WARM_UP:]
+
+
+def table_row(name: str, rounds: Sequence[Round], last: str) -> str:
+    """Name, median with 10th and 90th percentile, and a last cell."""
+    values = sorted(times[name] for times in rounds)
+    low, high = values[len(values) // 10], values[-1 - len(values) // 10]
+    return f"| {name} | {statistics.median(values):.1f} ({low:.1f}–{high:.1f}) | {last} |"
