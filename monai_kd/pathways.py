@@ -17,8 +17,13 @@ __all__ = ["Pathway", "Pathways"]
 
 
 @full_precision
-def _evaluate(loss: nn.Module, *features: torch.Tensor, **extra: torch.Tensor) -> torch.Tensor:
-    return loss(*features, **extra).mean()
+def _evaluate(
+    loss: nn.Module, students: list[torch.Tensor], teachers: list[torch.Tensor], **extra: torch.Tensor
+) -> torch.Tensor:
+    if getattr(loss, "joint", False):
+        return loss(students, teachers, **extra).mean()
+    terms = [loss(student, teacher, **extra).mean() for student, teacher in zip(students, teachers, strict=True)]
+    return torch.stack(terms).mean()
 
 
 def _names(layer: str | Sequence[str]) -> tuple[str, ...]:
@@ -48,7 +53,8 @@ class Pathway(nn.Module):
     Args:
         loss: ``loss(student, teacher) -> scalar``. If it has an attribute ``uses = ("label", ...)``, these entries of
             the batch are passed on as keyword arguments. If it has an attribute ``any_shape = True``, it compares
-            features of different shapes itself.
+            features of different shapes itself; if ``joint = True``, it is called once, with the lists of all layers'
+            features, and not once for each pair.
         student_layer: the student's layer by module name; ``""``, the default, is the network's output. A list
             pairs with the list of ``teacher_layer``, and the losses of the pairs are averaged.
         teacher_layer: the teacher's layer. Defaults to the same name as ``student_layer``.
@@ -121,16 +127,17 @@ class Pathway(nn.Module):
                 f"{type(self.loss).__name__} uses {missing}, but the batch holds {sorted(batch)}. "
                 "Add the missing entries to the data dictionaries."
             )
-        terms, theta = [], alignment(batch)
+        students, teachers, theta = [], [], alignment(batch)
         for i, (student_layer, teacher_layer) in enumerate(zip(self.student_layers, self.teacher_layers, strict=True)):
             teacher_feature = self.teacher_adapters[i](align(plain(teacher[teacher_layer]), theta))
             student_feature = _adapt(self.student_adapters[i], plain(student[student_layer]), teacher_feature)
             if not getattr(self.loss, "any_shape", False):
                 check_features(student_feature, teacher_feature, are_outputs=self.student_layers == ("",))
             student_feature, teacher_feature = leave_out(student_feature, teacher_feature, theta)
-            extra = {key: plain(batch[key]).to(student_feature.device) for key in uses}
-            terms.append(_evaluate(self.loss, student_feature, teacher_feature, **extra))
-        return self.weight * torch.stack(terms).mean()
+            students.append(student_feature)
+            teachers.append(teacher_feature)
+        extra = {key: plain(batch[key]).to(students[0].device) for key in uses}
+        return self.weight * _evaluate(self.loss, students, teachers, **extra)
 
 
 class Pathways(nn.Module):

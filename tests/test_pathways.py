@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from monai_kd import LogitsKLLoss, Pathway, Pathways
+from monai_kd.losses.precision import full_precision
 from monai_kd.networks import FeatureRegressor
 
 
@@ -23,6 +24,27 @@ def test_layers_are_zipped_and_averaged():
     value = Pathway(nn.L1Loss(), ["a", "b"], ["c", "d"])(student, teacher, {})
     expected = ((student["a"] - teacher["c"]).abs().mean() + (student["b"] - teacher["d"]).abs().mean()) / 2
     torch.testing.assert_close(value, expected)
+
+
+class _Joint(nn.Module):
+    """Compares the products of two layers' means, which no pair of layers alone could tell."""
+
+    joint = True
+    uses = ("scale",)
+
+    @full_precision
+    def forward(self, student, teacher, scale):
+        return scale * (student[0].mean() * student[1].mean() - teacher[0].mean() * teacher[1].mean()).abs()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_a_joint_loss_sees_all_layers_at_once(dtype):
+    student, teacher = features(a=(1, 2, 4, 4), b=(1, 3, 2, 2)), features(c=(1, 2, 4, 4), d=(1, 3, 2, 2))
+    teacher = {name: 300 * feature.to(dtype) for name, feature in teacher.items()}
+    value = Pathway(_Joint(), ["a", "b"], ["c", "d"], weight=2.0)(student, teacher, {"scale": torch.tensor(3.0)})
+    means = [f.float().mean() for f in (*student.values(), *teacher.values())]
+    assert value.dtype == torch.float32
+    torch.testing.assert_close(value, 6 * (means[0] * means[1] - means[2] * means[3]).abs())
 
 
 def test_teacher_layer_defaults_to_the_students():

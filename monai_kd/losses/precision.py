@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -15,12 +15,22 @@ __all__ = ["full_precision"]
 def _raise_precision(value: Any) -> Any:
     if isinstance(value, torch.Tensor) and value.dtype in (torch.float16, torch.bfloat16):
         return value.float()
+    if isinstance(value, (list, tuple)):
+        return [_raise_precision(item) for item in value]
     return value
+
+
+def _first_tensor(values: Iterable[Any]) -> torch.Tensor | None:
+    for value in values:
+        found = _first_tensor(value) if isinstance(value, (list, tuple)) else value
+        if isinstance(found, torch.Tensor):
+            return found
+    return None
 
 
 def full_precision(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
     """
-    Make a loss leave autocast and see half-precision tensors as float32 (float64 stays float64).
+    Make a loss leave autocast and see half-precision tensors, and lists of them, as float32 (float64 stays float64).
 
     Sums of squares overflow in float16 at 65504, an epsilon of 1e-8 is zero there, and bfloat16 keeps only
     eight bits of a log-probability.
@@ -37,8 +47,8 @@ def full_precision(function: Callable[..., torch.Tensor]) -> Callable[..., torch
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> torch.Tensor:
-        tensors = [a for a in (*args, *kwargs.values()) if isinstance(a, torch.Tensor)]
-        device_type = tensors[0].device.type if tensors else "cpu"
+        tensor = _first_tensor((*args, *kwargs.values()))
+        device_type = "cpu" if tensor is None else tensor.device.type
         with torch.autocast(device_type=device_type, enabled=False):
             return function(*(_raise_precision(a) for a in args), **{k: _raise_precision(v) for k, v in kwargs.items()})
 
