@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where each class lies on the grid of a feature, for losses that use the label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+
+__all__ = ["check_label", "check_num_classes", "class_masks"]
+
+
+def check_num_classes(num_classes: int, loss: str) -> None:
+    """
+    Refuse fewer than two classes.
+
+    Args:
+        num_classes: the background included.
+        loss: name of the loss that asks.
+
+    Raises:
+        ValueError: When there are fewer than two.
+    """
+    if num_classes < 2:
+        raise ValueError(f"{loss} got num_classes={num_classes}. Give 2 or more, the background included.")
+
+
+def check_label(label: torch.Tensor, feature: torch.Tensor) -> None:
+    """
+    Refuse a label that does not hold one class index for every position.
+
+    Args:
+        label: should have shape B1H[W][D], at any resolution.
+        feature: shape BNH[WD].
+
+    Raises:
+        ValueError: When the label has another batch, rank or number of channels.
+    """
+    if label.ndim != feature.ndim or label.shape[0] != feature.shape[0] or label.shape[1] != 1:
+        raise ValueError(
+            f"label has shape {tuple(label.shape)} for a feature of shape {tuple(feature.shape)}. Give class indices "
+            f"of shape ({feature.shape[0]}, 1, ...), of the same spatial dimensions; label.argmax(dim=1, keepdim=True) "
+            "makes them from a one-hot label."
+        )
+
+
+def class_masks(label: torch.Tensor, size: Sequence[int], num_classes: int) -> torch.Tensor:
+    """
+    One mask for each class, on another grid, to which the label is brought by its nearest neighbor.
+
+    Args:
+        label: class indices of any type, shape B1H[WD]. An index outside 0 … ``num_classes`` - 1 (an "ignore" label,
+            say) is in no mask.
+        size: the grid wanted.
+        num_classes: the background included.
+
+    Returns:
+        Booleans of shape (B, num_classes, positions), the positions in the order of ``flatten``.
+
+    Example:
+        >>> class_masks(torch.tensor([[[[0, 1, 1, 255]]]]), size=[1, 4], num_classes=2)
+        tensor([[[ True, False, False, False],
+                 [False,  True,  True, False]]])
+    """
+    resized = F.interpolate(label.float(), size=list(size), mode="nearest")
+    return resized.flatten(2) == torch.arange(num_classes, device=label.device).reshape(1, -1, 1)
