@@ -13,6 +13,11 @@ Loss                          Compares                                         S
 ``LogitsMSELoss``             raw logits, by squared difference                Ba and Caruana 2014; MSE of Behboodi 2025
 ``LogitsBCELoss``             channel probabilities, by binary cross-entropy   Owen 2021
 ``HiddenKLLoss``              hidden features by softmax, by KL divergence     KLD on hidden features of Behboodi 2025
+``AttentionTransferLoss``     where features are active, over all channels     AT: Zagoruyko and Komodakis 2017
+``SimilarityPreservingLoss``  similarities between the samples of a batch      SP: Tung and Mori 2019
+``PairwiseAffinityLoss``      cosines between the places of an image           Liu 2019, pair-wise
+``RelationalLoss``            distances and angles between samples             RKD: Park 2019
+``ChannelWiseLoss``           where each channel answers, by KL divergence     CWD: Shu 2021
 ``RegionAffinityLoss``        cosines between the classes' mean vectors        EMKD: Qin 2021
 ``MaskedGenerationLoss``      features generated from a masked student's own   MGD: Yang 2022
 ``CrossImageRelationLoss``    cosines between the batch's pixels, by KL        CIRKD: Yang 2022, mini-batch
@@ -25,6 +30,8 @@ Loss                          Compares                                         S
 ============================  ===============================================  =========================================
 """
 
+from monai_kd.losses.attention_transfer import AttentionTransferLoss
+from monai_kd.losses.channel_wise import ChannelWiseLoss
 from monai_kd.losses.cross_image_relation import CrossImageRelationLoss
 from monai_kd.losses.decoupled_logits import DecoupledLogitsLoss
 from monai_kd.losses.flow_of_solution import FlowOfSolutionLoss
@@ -36,10 +43,15 @@ from monai_kd.losses.logits_kl import LogitsKLLoss
 from monai_kd.losses.logits_mse import LogitsMSELoss
 from monai_kd.losses.masked_generation import MaskedGenerationLoss
 from monai_kd.losses.memory_relation import MemoryRelationLoss
+from monai_kd.losses.pairwise_affinity import PairwiseAffinityLoss
 from monai_kd.losses.region_affinity import RegionAffinityLoss
+from monai_kd.losses.relational import RelationalLoss
 from monai_kd.losses.review import ReviewLoss
+from monai_kd.losses.similarity_preserving import SimilarityPreservingLoss
 
 __all__ = [
+    "AttentionTransferLoss",
+    "ChannelWiseLoss",
     "CrossImageRelationLoss",
     "DecoupledLogitsLoss",
     "FlowOfSolutionLoss",
@@ -51,6 +63,9 @@ __all__ = [
     "LogitsMSELoss",
     "MaskedGenerationLoss",
     "MemoryRelationLoss",
+    "PairwiseAffinityLoss",
     "RegionAffinityLoss",
+    "RelationalLoss",
     "ReviewLoss",
+    "SimilarityPreservingLoss",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import torch
 
-__all__ = ["check_features", "check_same_shape"]
+__all__ = ["check_features", "check_same_batch", "check_same_shape", "check_samples"]
 
 
 def check_same_shape(student: torch.Tensor, teacher: torch.Tensor) -> None:
@@ -52,3 +52,43 @@ def check_features(student: torch.Tensor, teacher: torch.Tensor, are_outputs: bo
     else:
         remedy = f"Add student_adapter=ChannelAdapter({arguments})."
     raise ValueError(message + remedy)
+
+
+def check_same_batch(student: torch.Tensor, teacher: torch.Tensor) -> None:
+    """
+    Refuse features that are not images of the same samples, for losses that compare different channels and sizes.
+
+    Args:
+        student: shape BNH[WD].
+        teacher: the same batch and rank; channels and spatial size may differ.
+
+    Raises:
+        ValueError: When batches or ranks differ.
+    """
+    if student.ndim != teacher.ndim or len(student) != len(teacher):
+        raise ValueError(
+            f"student feature is {tuple(student.shape)} and teacher feature is {tuple(teacher.shape)}. "
+            "Give both networks the same batch, and pair layers whose output is an image."
+        )
+
+
+def check_samples(student: torch.Tensor, teacher: torch.Tensor, name: str) -> None:
+    """
+    Refuse batches between whose samples there is nothing to compare.
+
+    Args:
+        student: one sample for each entry of the first axis.
+        teacher: the same samples, in any other shape.
+        name: the loss, for the message.
+
+    Raises:
+        ValueError: When the batches differ or hold one sample.
+    """
+    shapes = f"student feature is {tuple(student.shape)} and teacher feature is {tuple(teacher.shape)}. "
+    if len(student) != len(teacher):
+        raise ValueError(shapes + "Give both networks the same batch.")
+    if len(student) == 1:
+        raise ValueError(
+            shapes + f"{name} compares the samples of a batch with each other: give two or more. If the last batch of "
+            "an epoch holds one image, set drop_last=True in the data loader, or change the batch size."
+        )
