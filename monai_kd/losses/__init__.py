@@ -6,37 +6,43 @@ Summed over the axis that is a distribution, averaged over everything else; no g
 computed in full precision under autocast; 2D and 3D. ``torch.nn.MSELoss``, ``torch.nn.L1Loss`` and MONAI's losses
 serve as they stand.
 
-============================  ===============================================  =========================================
-Loss                          Compares                                         Source
-============================  ===============================================  =========================================
-``LogitsKLLoss``              class probabilities, by KL divergence            Hinton 2015; KLD of Behboodi 2025
-``LogitsMSELoss``             raw logits, by squared difference                Ba and Caruana 2014; MSE of Behboodi 2025
-``LogitsBCELoss``             channel probabilities, by binary cross-entropy   Owen 2021
-``HiddenKLLoss``              hidden features by softmax, by KL divergence     KLD on hidden features of Behboodi 2025
-``AttentionTransferLoss``     where features are active, over all channels     AT: Zagoruyko and Komodakis 2017
-``SimilarityPreservingLoss``  similarities between the samples of a batch      SP: Tung and Mori 2019
-``PairwiseAffinityLoss``      cosines between the places of an image           Liu 2019, pair-wise
-``RelationalLoss``            distances and angles between samples             RKD: Park 2019
-``ChannelWiseLoss``           where each channel answers, by KL divergence     CWD: Shu 2021
-``RegionAffinityLoss``        cosines between the classes' mean vectors        EMKD: Qin 2021
-``MaskedGenerationLoss``      features generated from a masked student's own   MGD: Yang 2022
-``CrossImageRelationLoss``    cosines between the batch's pixels, by KL        CIRKD: Yang 2022, mini-batch
-``MemoryRelationLoss``        cosines with remembered pixels and regions       CIRKD: Yang 2022, memory
-``ReviewLoss``                features fused from deep levels to shallow ones  ReviewKD: Chen 2021
-``DecoupledLogitsLoss``       target against the rest, and the rest, by KL     DKD: Zhao 2022
-``LogitsCorrelationLoss``     class probabilities, by Pearson's correlation    DIST: Huang 2022
-``IntraClassVariationLoss``   cosines to the mean vector of the own class      IFVD: Wang 2020
-``FlowOfSolutionLoss``        products of consecutive layers' features         FSP: Yim 2017
-============================  ===============================================  =========================================
+=============================  ===============================================  =======================================
+Loss                           Compares                                         Source
+=============================  ===============================================  =======================================
+``LogitsKLLoss``               class probabilities, by KL divergence            Hinton 2015; KLD of Behboodi 2025
+``LogitsMSELoss``              raw logits, by squared difference                Ba and Caruana 2014; Behboodi 2025, MSE
+``LogitsBCELoss``              channel probabilities, by binary cross-entropy   Owen 2021
+``HiddenKLLoss``               hidden features by softmax, by KL divergence     KLD on hidden features of Behboodi 2025
+``AttentionTransferLoss``      where features are active, over all channels     AT: Zagoruyko and Komodakis 2017
+``SimilarityPreservingLoss``   similarities between the samples of a batch      SP: Tung and Mori 2019
+``PairwiseAffinityLoss``       cosines between the places of an image           Liu 2019, pair-wise
+``RelationalLoss``             distances and angles between samples             RKD: Park 2019
+``ChannelWiseLoss``            where each channel answers, by KL divergence     CWD: Shu 2021
+``RegionAffinityLoss``         cosines between the classes' mean vectors        EMKD: Qin 2021
+``MaskedGenerationLoss``       features generated from a masked student's own   MGD: Yang 2022
+``CrossImageRelationLoss``     cosines between the batch's pixels, by KL        CIRKD: Yang 2022, mini-batch
+``MemoryRelationLoss``         cosines with remembered pixels and regions       CIRKD: Yang 2022, memory
+``ReviewLoss``                 features fused from deep levels to shallow ones  ReviewKD: Chen 2021
+``DecoupledLogitsLoss``        target against the rest, and the rest, by KL     DKD: Zhao 2022
+``LogitsCorrelationLoss``      class probabilities, by Pearson's correlation    DIST: Huang 2022
+``IntraClassVariationLoss``    cosines to the mean vector of the own class      IFVD: Wang 2020
+``FlowOfSolutionLoss``         products of consecutive layers' features         FSP: Yim 2017
+``AffinityLoss``               cosines between an image's positions, pooled     He 2019, affinity distillation
+``LatentAdaptationLoss``       directions of a feature and a teacher's code     He 2019, knowledge adaptation
+``FeatureReconstructionLoss``  a teacher's feature and what a code keeps        He 2019, stage one
+=============================  ===============================================  =======================================
 """
 
+from monai_kd.losses.affinity import AffinityLoss
 from monai_kd.losses.attention_transfer import AttentionTransferLoss
 from monai_kd.losses.channel_wise import ChannelWiseLoss
 from monai_kd.losses.cross_image_relation import CrossImageRelationLoss
 from monai_kd.losses.decoupled_logits import DecoupledLogitsLoss
+from monai_kd.losses.feature_reconstruction import FeatureReconstructionLoss
 from monai_kd.losses.flow_of_solution import FlowOfSolutionLoss
 from monai_kd.losses.hidden_kl import HiddenKLLoss
 from monai_kd.losses.intra_class_variation import IntraClassVariationLoss
+from monai_kd.losses.latent_adaptation import LatentAdaptationLoss
 from monai_kd.losses.logits_bce import LogitsBCELoss
 from monai_kd.losses.logits_correlation import LogitsCorrelationLoss
 from monai_kd.losses.logits_kl import LogitsKLLoss
@@ -50,13 +56,16 @@ from monai_kd.losses.review import ReviewLoss
 from monai_kd.losses.similarity_preserving import SimilarityPreservingLoss
 
 __all__ = [
+    "AffinityLoss",
     "AttentionTransferLoss",
     "ChannelWiseLoss",
     "CrossImageRelationLoss",
     "DecoupledLogitsLoss",
+    "FeatureReconstructionLoss",
     "FlowOfSolutionLoss",
     "HiddenKLLoss",
     "IntraClassVariationLoss",
+    "LatentAdaptationLoss",
     "LogitsBCELoss",
     "LogitsCorrelationLoss",
     "LogitsKLLoss",

@@ -73,5 +73,5 @@ class CrossImageRelationLoss(nn.Module):
                 f"student feature is {tuple(student.shape)} and teacher feature is {tuple(teacher.shape)}: with one "
                 "position in an image there is nothing to relate it to. Name layers of a higher resolution."
             )
-        relations = [torch.einsum("ipn,jqn->ipjq", e, e) / self.temperature for e in embeddings]
+        relations = [torch.einsum("ipn,jqn->ipjq", e / self.temperature, e) for e in embeddings]
         return softmax_divergence(relations[0], relations[1], dim=3)
