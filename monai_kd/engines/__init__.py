@@ -3,7 +3,15 @@
 
 from monai_kd.engines.distributed import distribute
 from monai_kd.engines.loss_terms import add_loss_term, loss_terms
+from monai_kd.engines.prepare_teacher_feature import PrepareTeacherFeature
 from monai_kd.engines.prepare_views import PrepareBatchViews
 from monai_kd.engines.trainer import DistillationTrainer
 
-__all__ = ["DistillationTrainer", "PrepareBatchViews", "add_loss_term", "distribute", "loss_terms"]
+__all__ = [
+    "DistillationTrainer",
+    "PrepareBatchViews",
+    "PrepareTeacherFeature",
+    "add_loss_term",
+    "distribute",
+    "loss_terms",
+]

@@ -30,6 +30,7 @@ Loss                           Compares                                         
 ``AffinityLoss``               cosines between an image's positions, pooled     He 2019, affinity distillation
 ``LatentAdaptationLoss``       directions of a feature and a teacher's code     He 2019, knowledge adaptation
 ``FeatureReconstructionLoss``  a teacher's feature and what a code keeps        He 2019, stage one
+``LayerwiseL1Loss``            all layers, by mean absolute difference          Vaze 2020
 =============================  ===============================================  =======================================
 """
 
@@ -43,6 +44,7 @@ from monai_kd.losses.flow_of_solution import FlowOfSolutionLoss
 from monai_kd.losses.hidden_kl import HiddenKLLoss
 from monai_kd.losses.intra_class_variation import IntraClassVariationLoss
 from monai_kd.losses.latent_adaptation import LatentAdaptationLoss
+from monai_kd.losses.layerwise_l1 import LayerwiseL1Loss
 from monai_kd.losses.logits_bce import LogitsBCELoss
 from monai_kd.losses.logits_correlation import LogitsCorrelationLoss
 from monai_kd.losses.logits_kl import LogitsKLLoss
@@ -66,6 +68,7 @@ __all__ = [
     "HiddenKLLoss",
     "IntraClassVariationLoss",
     "LatentAdaptationLoss",
+    "LayerwiseL1Loss",
     "LogitsBCELoss",
     "LogitsCorrelationLoss",
     "LogitsKLLoss",

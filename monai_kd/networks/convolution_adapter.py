@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import torch
+from monai.networks.blocks import Convolution
+from torch import nn
+from torch.nn import functional
+
+__all__ = ["ConvolutionAdapter"]
+
+
+class ConvolutionAdapter(nn.Module):
+    r"""
+    One 3-wide convolution from the student's channels to the teacher's, with batch norm and ReLU or without.
+
+    .. math:: F' = \max(0, \mathrm{BN}(W * r(F))) \qquad\text{or}\qquad F' = W * r(F) + b
+
+    where :math:`r` resizes linearly to the teacher's spatial size, if that is another. As ``student_adapter`` of a
+    pathway it is told that size at every call. Its weights are trained: give them to the optimizer and to the
+    checkpoint.
+
+    Source: the adapters of He et al., "Knowledge adaptation for efficient semantic segmentation", CVPR 2019, arXiv
+    1903.04688: with batch norm and ReLU that of the features, without that of the affinities.
+
+    Args:
+        spatial_dims: 2 or 3.
+        in_channels: channels of the student's feature.
+        out_channels: channels of the teacher's feature.
+        conv_only: whether the convolution stands alone. Defaults to False: batch norm and ReLU follow.
+
+    Example:
+        >>> adapter = ConvolutionAdapter(spatial_dims=2, in_channels=4, out_channels=9)
+        >>> adapter(torch.rand(2, 4, 8, 8), size=[5, 6]).shape
+        torch.Size([2, 9, 5, 6])
+    """
+
+    resizes = True
+
+    def __init__(self, spatial_dims: int, in_channels: int, out_channels: int, conv_only: bool = False) -> None:
+        super().__init__()
+        self.mode = "trilinear" if spatial_dims == 3 else "bilinear"
+        self.layers = Convolution(
+            spatial_dims, in_channels, out_channels, adn_ordering="NA", act="RELU", norm="BATCH", conv_only=conv_only
+        )
+
+    def forward(self, feature: torch.Tensor, size: list[int] | None = None) -> torch.Tensor:
+        """
+        Args:
+            feature: shape (B, in_channels, H, W[, D]).
+            size: the spatial size wanted. Defaults to None: the feature's own.
+
+        Returns:
+            Shape (B, out_channels, *size).
+        """
+        if size is not None and list(feature.shape[2:]) != size:
+            feature = functional.interpolate(feature, size=size, mode=self.mode, align_corners=False)
+        adapted: torch.Tensor = self.layers(feature)
+        return adapted
