@@ -18,7 +18,8 @@ from PIL import Image
 from tests.bundles.conftest import ROOT, TINY, run_bundle
 
 CONFIGS = ROOT / "configs"
-METHODS = sorted(path.stem for path in (CONFIGS / "methods").glob("*.json"))
+# A method of two stages needs a checkpoint of its first: test_knowledge_adaptation.py trains both.
+METHODS = sorted({path.stem for path in (CONFIGS / "methods").glob("*.json")} - {"knowledge_adaptation"})
 
 
 def config(name):
