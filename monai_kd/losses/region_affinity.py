@@ -33,8 +33,9 @@ class RegionAffinityLoss(nn.Module):
     Source: Qin et al., "Efficient medical image segmentation based on knowledge distillation", TMI 2021,
     arXiv 2108.09987, as in the authors' code, which has two classes and counts a sample without foreground as 0 (here
     it does not enter the mean) and one without background as NaN. The paper's other two terms are
-    ``LogitsKLLoss(temperature=4)`` and ``AttentionTransferLoss(exponent=4)``; weights 0.9 for the two on features,
-    each summed over an early and the deepest layer of the encoder, and 0.1 for the logits.
+    ``LogitsKLLoss(temperature=4)`` of weight 0.1 and ``AttentionTransferLoss(exponent=4)``, whose squares that code
+    sums over the positions. The two on features have the weight 0.9 each, and are summed over an early and the deepest
+    layer of the encoder.
 
     Args:
         num_classes: of the label, the background included. Positions of any other value belong to no region.
