@@ -11,15 +11,16 @@ from monai_kd.losses.unit_vectors import unit_vectors
 
 __all__ = ["AttentionTransferLoss"]
 
+_FAINTEST = 1e-30
+
 
 def _attention(feature: torch.Tensor, exponent: float, size: list[int]) -> torch.Tensor:
     """Attention map of each sample as a vector of unit length, shape (B, positions)."""
-    magnitude = feature.abs()
-    # The result does not depend on the scale, but powers of large or small features leave the range of float32.
-    largest = magnitude.detach().flatten(1).amax(1).clamp_min(torch.finfo(feature.dtype).tiny)
-    scaled = magnitude / largest.reshape(-1, *(1,) * (feature.ndim - 1))
-    attention = scaled.pow(exponent).mean(dim=1, keepdim=True)
-    return unit_vectors(F.interpolate(attention, size=size, mode="area").flatten(1), dim=1)
+    attention = feature.abs().pow(exponent).mean(dim=1, keepdim=True)
+    attention = F.interpolate(attention, size=size, mode="area").flatten(1)
+    # The result does not depend on the scale, but squares of high powers leave the range of float32.
+    largest = attention.detach().amax(dim=1, keepdim=True).clamp_min(_FAINTEST)
+    return unit_vectors(attention / largest, dim=1)
 
 
 class AttentionTransferLoss(nn.Module):

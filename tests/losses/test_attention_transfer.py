@@ -82,8 +82,8 @@ def test_constant_zero_and_extreme_features_have_finite_gradients(squared, expon
     assert not student.grad[0].any()
 
 
-@pytest.mark.parametrize("scale", [1e-15, 1e4])
-def test_scale_does_not_leave_the_range_of_single_precision(scale):
+@pytest.mark.parametrize("scale", [1e-6, 6e4])
+def test_fourth_powers_do_not_leave_the_range_of_single_precision(scale):
     student, teacher = LossContract().pair()
     loss = AttentionTransferLoss(exponent=4.0)
     torch.testing.assert_close(loss(scale * student, teacher), loss(student, teacher))
