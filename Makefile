@@ -7,8 +7,8 @@ INSTALLED := $(VENV)/installed
 .PHONY: demo test lint benchmark clean
 
 # glibc would give memory back to the system after every training step, which costs time.
-demo: export MALLOC_TRIM_THRESHOLD_ = 1000000000
-demo: export MALLOC_MMAP_THRESHOLD_ = 33554432
+demo benchmark: export MALLOC_TRIM_THRESHOLD_ = 1000000000
+demo benchmark: export MALLOC_MMAP_THRESHOLD_ = 33554432
 demo: $(INSTALLED)
 	$(BIN)/python -m monai_kd demo --output-dir demo
 

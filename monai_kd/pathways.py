@@ -128,12 +128,13 @@ class Pathway(nn.Module):
                 "Add the missing entries to the data dictionaries."
             )
         students, teachers, theta = [], [], alignment(batch)
+        any_shape = getattr(self.loss, "any_shape", False)
         for i, (student_layer, teacher_layer) in enumerate(zip(self.student_layers, self.teacher_layers, strict=True)):
             teacher_feature = self.teacher_adapters[i](align(plain(teacher[teacher_layer]), theta))
             student_feature = _adapt(self.student_adapters[i], plain(student[student_layer]), teacher_feature)
-            if not getattr(self.loss, "any_shape", False):
+            if not any_shape:
                 check_features(student_feature, teacher_feature, are_outputs=self.student_layers == ("",))
-            student_feature, teacher_feature = leave_out(student_feature, teacher_feature, theta)
+            student_feature, teacher_feature = leave_out(student_feature, teacher_feature, theta, any_shape)
             students.append(student_feature)
             teachers.append(teacher_feature)
         extra = {key: plain(batch[key]).to(students[0].device) for key in uses}

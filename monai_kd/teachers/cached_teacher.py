@@ -67,6 +67,7 @@ class CachedTeacher(LiveTeacher):
         self._files = None if folder is None else FeatureFiles(folder)
         self._features: dict[tuple[str, str], dict[str, torch.Tensor]] = {}
         self._network_key = ""
+        self._weights: list[torch.Tensor] | None = None
         self._versions: list[int] = []
 
     def __len__(self) -> int:
@@ -81,6 +82,8 @@ class CachedTeacher(LiveTeacher):
     def __enter__(self) -> CachedTeacher:
         super().__enter__()
         self._features.clear()
+        # Kept, for walking through a network at every step takes longer than looking features up.
+        self._weights = [*self.network.parameters(), *self.network.buffers()]
         self._network_key, self._versions = network_key(self.network), self._current_versions()
         return self
 
@@ -97,7 +100,7 @@ class CachedTeacher(LiveTeacher):
         Returns:
             Features by layer name, in the image's type, without gradient history.
         """
-        if self._current_versions() != self._versions:
+        if self._weights is None or self._current_versions() != self._versions:
             raise ValueError(
                 "The cached teacher's weights changed, or it was not opened (`with teacher:`), so what is kept may not "
                 "be its own any more. A teacher that changes during the run must be run live: give the network itself."
@@ -139,7 +142,7 @@ class CachedTeacher(LiveTeacher):
         return features
 
     def _current_versions(self) -> list[int]:
-        return [tensor._version for tensor in (*self.network.parameters(), *self.network.buffers())]
+        return [tensor._version for tensor in self._weights or ()]
 
     def _settings(self, image: torch.Tensor, inferer: Callable[..., Any] | None) -> str:
         """A key of all that decides a feature, besides the image and the layer."""

@@ -57,19 +57,21 @@ def align(teacher: torch.Tensor, theta: torch.Tensor | None) -> torch.Tensor:
 
 
 def leave_out(
-    student: torch.Tensor, teacher: torch.Tensor, theta: torch.Tensor | None
+    student: torch.Tensor, teacher: torch.Tensor, theta: torch.Tensor | None, any_shape: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """
     Student and teacher, alike where the teacher did not see what the student sees, so that no loss pulls there.
 
     There the teacher's feature becomes the student's own, without gradient: differences and divergences vanish, and
     where a loss has a least value above zero (binary cross-entropy) its gradient does. The mean still runs over all
-    positions. Features of different shapes (for losses with ``any_shape``) both become zero there.
+    positions. For a loss with ``any_shape``, which compares what it makes of each feature alone (class means, products
+    of channels, affinities), both become zero there instead: nothing of the student may enter the teacher's side.
 
     Args:
         student: after its adapter, shape BNH[WD].
         teacher: after :func:`align` and its adapter.
         theta: from :func:`alignment`; without it, nothing is left out.
+        any_shape: whether the loss compares features of different shapes itself.
 
     Example:
         >>> from monai_kd.transforms.geometry import identity
@@ -80,6 +82,6 @@ def leave_out(
     if theta is None:
         return student, teacher
     seen = inside(theta, teacher.shape[2:])
-    if student.shape == teacher.shape:
+    if not any_shape:
         return student, torch.where(seen, teacher, student.detach())
     return student * inside(theta, student.shape[2:]), teacher * seen

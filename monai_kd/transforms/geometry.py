@@ -124,7 +124,7 @@ def warp(
             f"{len(theta)} samples of {spatial_dims} spatial dimensions, shape (B, C, {'side, ' * spatial_dims}…)."
         )
     dtype = tensor.dtype if tensor.dtype == torch.float64 else torch.float32
-    grid = _grid(theta.to(tensor.device, dtype), tensor.shape[2:] if size is None else size)
+    grid = _coordinates(theta.to(tensor.device, dtype), tensor.shape[2:] if size is None else size).movedim(1, -1)
     moved = F.grid_sample(tensor.to(dtype), grid, mode, padding_mode, align_corners=False)
     return moved.to(tensor.dtype)
 
@@ -144,13 +144,13 @@ def inside(theta: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
         >>> inside(2 * identity(1, 2), (1, 4))
         tensor([[[[False,  True,  True, False]]]])
     """
-    return (_grid(theta, size).abs().amax(dim=-1) <= 1)[:, None]
+    return _coordinates(theta, size).abs().amax(dim=1, keepdim=True) <= 1
 
 
-def _grid(theta: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+def _coordinates(theta: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     """
-    What ``torch.nn.functional.affine_grid(align_corners=False)`` gives, in a fraction of its time: each coordinate is
-    a sum of one term for each axis, and is laid out in one piece.
+    What ``torch.nn.functional.affine_grid(align_corners=False)`` gives, coordinates first and in a fraction of its
+    time: each is a sum of one term for each axis, and is laid out in one piece.
     """
     dims = len(size)
     grid = theta[..., -1].reshape(-1, dims, *[1] * dims)
@@ -158,4 +158,4 @@ def _grid(theta: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
         places = (2 * torch.arange(side, dtype=theta.dtype, device=theta.device) + 1) / side - 1
         shape = [side if other == axis else 1 for other in range(dims)]
         grid = grid + theta[..., dims - 1 - axis].reshape(-1, dims, *[1] * dims) * places.reshape(shape)
-    return grid.movedim(1, -1)
+    return grid

@@ -76,6 +76,8 @@ def test_nothing_is_changed_where_the_teacher_saw():
     assert kept is student and torch.equal(compared[seen], teacher[seen]) and torch.equal(compared[~seen], kept[~seen])
 
 
-def test_features_of_different_shapes_are_blank_where_the_teacher_did_not_see():
-    student, teacher = leave_out(torch.ones(2, 3, 8, 8), torch.ones(2, 5, 4, 4), 2 * identity(2, 2))
-    assert student.sum() == 2 * 3 * 16 and teacher.sum() == 2 * 5 * 4
+@pytest.mark.parametrize(("channels", "size"), [(5, 4), (3, 8)])
+def test_losses_of_any_shape_see_nothing_where_the_teacher_did_not(channels, size):
+    features = torch.ones(2, 3, 8, 8), torch.ones(2, channels, size, size)
+    student, teacher = leave_out(*features, 2 * identity(2, 2), any_shape=True)
+    assert student.sum() == 2 * 3 * 16 and teacher.sum() == 2 * channels * size * size / 4
