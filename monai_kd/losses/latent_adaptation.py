@@ -25,10 +25,10 @@ class LatentAdaptationLoss(nn.Module):
     ``teacher_adapter``. The loss cannot fall to nothing with both, since the encoder is frozen.
 
     Source: in the style of He et al., "Knowledge adaptation for efficient semantic segmentation", CVPR 2019, arXiv
-    1903.04688: the L1 norm of the difference of L2-normalized features, at weight 50. That each position is normalized
-    by itself is our reading of "in all positions"; torchdistill's normalizes the whole map of a sample, by which the
-    loss falls when the image grows. The paper's 1-norm is the sum over the channels; their mean keeps the weight 50
-    moderate for codes of any width.
+    1903.04688: the L1 norm of the difference of L2-normalized features, at weight 50. Over which axis the paper
+    normalizes could not be checked. Here it is each position by itself; torchdistill normalizes the whole map of a
+    sample, by which the loss falls when the image grows. The mean, where the norm is a sum over the channels, keeps the
+    weight 50 moderate for codes of any width.
 
     Raises:
         ValueError: At the call, when the shapes differ, or the features have one channel.

@@ -20,7 +20,7 @@ class ConvolutionAdapter(nn.Module):
     checkpoint.
 
     Source: the adapters of He et al., "Knowledge adaptation for efficient semantic segmentation", CVPR 2019, arXiv
-    1903.04688: with batch norm and ReLU that of the features, without that of the affinities.
+    1903.04688: with batch norm and ReLU that of the features; alone, as in torchdistill, that of the affinities.
 
     Args:
         spatial_dims: 2 or 3.
