@@ -18,7 +18,10 @@ Configs = dict[str, dict[str, Any]]
 """The configs of a row by what they do: ``"train"`` and ``"evaluate"``."""
 
 # Where a run is, not what it is: these may change between two starts of a study.
-PLACES = ("bundle_root", "dataset_dir", "output_dir", "checkpoint", "teacher_checkpoint", "device", "quiet")
+PLACES = (
+    "bundle_root", "dataset_dir", "output_dir", "checkpoint", "teacher_checkpoint", "autoencoder_checkpoint", "device",
+    "quiet",
+)  # fmt: skip
 
 
 def row_configs(plan: Plan, row: Row) -> Configs:

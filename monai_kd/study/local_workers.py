@@ -7,6 +7,8 @@ import os
 import subprocess
 from contextlib import suppress
 
+import torch
+
 from monai_kd.study.process import failure, launch
 from monai_kd.study.runs import Run
 
@@ -15,9 +17,15 @@ __all__ = ["LocalWorkers"]
 PATIENCE = 10.0  # seconds that a run has to end when it is told to
 
 
+def _visible_gpus() -> list[str]:
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    # An empty list hides every GPU; device_count is then 0 as well.
+    return given.split(",") if given else [str(index) for index in range(torch.cuda.device_count())]
+
+
 class LocalWorkers:
     """
-    Processes on this machine, so many at a time.
+    Processes on this machine, so many at a time; each sees one GPU, that with the fewest of them.
 
     Args:
         jobs: at a time.
@@ -32,14 +40,20 @@ class LocalWorkers:
             raise ValueError(f"At least one run at a time, got {jobs}.")
         self.slots = jobs
         self.threads = threads or max(1, len(os.sched_getaffinity(0)) // jobs)
+        self._gpus = _visible_gpus()
         self._processes: dict[Run, subprocess.Popen[bytes]] = {}
+        self._places: dict[Run, str] = {}
 
     def start(self, run: Run) -> None:
         """
         Args:
             run: to start; its configs are written.
         """
-        self._processes[run] = launch(run.folder, self.threads)
+        busy = [self._places[other] for other in self._processes if other in self._places]
+        gpu = min(self._gpus, key=busy.count, default=None)
+        if gpu is not None:
+            self._places[run] = gpu
+        self._processes[run] = launch(run.folder, self.threads, gpu)
 
     def ended(self) -> list[tuple[Run, str | None]]:
         """The runs that ended since the last call, each with the reason if it failed."""

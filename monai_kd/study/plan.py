@@ -13,6 +13,7 @@ from typing import Any
 __all__ = ["Plan", "Row", "closest", "read_plan"]
 
 NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
+ENTRIES = ("name", "bundle", "teacher", "student", "splits", "images", "seeds", "settings", "rows_of", "rows")
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,15 @@ class Row:
         train: a training config and its overlays, as names in the bundle's ``configs`` folder, without ``.json``.
         evaluate: an evaluation config and its overlays.
         arguments: values by id, given to the configs of this row alone.
-        teacher: the row whose checkpoint this one learns from; None where its config needs no teacher.
+        teacher: the rows whose checkpoints this one learns from, several for an ensemble; none where the study's own
+            teacher serves, or its config needs no teacher.
     """
 
     name: str
     train: tuple[str, ...]
     evaluate: tuple[str, ...] = ("evaluate",)
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    teacher: str | None = None
+    teacher: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Plan:
     Args:
         name: in the report's title.
         bundle: the bundle's folder.
-        rows: the models.
+        rows: the models; those of the studies that ``rows_of`` names come first.
         teacher: the row that every other one is compared with, and that distilled rows learn from.
         student: the row trained on the labels alone, that every other one is compared with.
         splits: how many random splits, or how many of a split file's.
@@ -68,30 +70,16 @@ def read_plan(path: str | Path) -> Plan:
     Read a study's YAML file.
 
     Args:
-        path: the file; the bundle's folder in it is relative to it.
+        path: the file; the bundle's folder and the study of ``rows_of`` in it are relative to it.
 
     Raises:
         ImportError: When PyYAML is not installed.
         FileNotFoundError: When there is no such file.
         ValueError: When it is no YAML, or an entry is missing, unknown or of the wrong kind.
     """
-    try:
-        import yaml
-    except ImportError as error:
-        raise ImportError("A study's file needs the package 'pyyaml': pip install 'monai-kd[study]'.") from error
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"No study '{path}'. bundles/breast_ultrasound_segmentation/studies holds two.")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"'{path}' is not YAML: {' '.join(str(error).split())}") from error
-    allowed = ("name", "bundle", "teacher", "student", "splits", "images", "seeds", "settings", "rows")
-    content = _mapping(content, str(path), allowed)
-    for key in ("rows", "bundle"):
-        if not content.get(key):
-            raise ValueError(f"'{path}' has no '{key}'. A study names its bundle's folder and its rows.")
-    rows = tuple(_row(name, entry, path) for name, entry in _mapping(content["rows"], f"{path}, rows").items())
+    content = _content(path)
+    rows = tuple(_row(name, entry, path) for name, entry in _rows(content, path).items())
     seeds = content.get("seeds", [0])
     if not isinstance(seeds, list) or not all(_whole(seed, 0) for seed in seeds) or len(set(seeds)) < len(seeds):
         raise ValueError(f"{path}: seeds must be a list of different whole numbers from 0, got {seeds!r}.")
@@ -124,6 +112,37 @@ def closest(name: str, names: Collection[str]) -> str:
     return difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.0)[0]
 
 
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        import yaml
+    except ImportError as error:
+        raise ImportError("A study's file needs the package 'pyyaml': pip install 'monai-kd[study]'.") from error
+    if not path.is_file():
+        raise FileNotFoundError(f"No study '{path}'. bundles/breast_ultrasound_segmentation/studies holds some.")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"'{path}' is not YAML: {' '.join(str(error).split())}") from error
+    content = _mapping(content, str(path), ENTRIES)
+    for key, other in (("bundle", "bundle"), ("rows", "rows_of")):
+        if not content.get(key) and not content.get(other):
+            raise ValueError(f"'{path}' has no '{key}'. A study names its bundle's folder and its rows.")
+    return content
+
+
+def _rows(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """The rows of another study, if it is to have them, and its own."""
+    own = _mapping(content.get("rows") or {}, f"{path}, rows")
+    if not content.get("rows_of"):
+        return own
+    other = path.parent / str(content["rows_of"])
+    there = _content(other)
+    if there.get("rows_of"):
+        raise ValueError(f"{path}: rows_of names '{other}', which has rows_of itself. Name the study it takes from.")
+    shared = _mapping(there["rows"], f"{other}, rows")
+    return {**shared, **own}
+
+
 def _row(name: str, entry: Any, path: Path) -> Row:
     where = f"{path}, row '{name}'"
     entry = _mapping(entry, where, ("train", "evaluate", "arguments", "teacher"))
@@ -134,7 +153,11 @@ def _row(name: str, entry: Any, path: Path) -> Row:
         if not isinstance(names, list) or not names or not all(isinstance(item, str) for item in names):
             raise ValueError(f"{where}: '{key}' must be a list of config names, for instance [train], got {names!r}.")
     arguments = _mapping(entry.get("arguments") or {}, f"{where}, arguments")
-    return Row(name, tuple(configs["train"]), tuple(configs["evaluate"]), arguments, entry.get("teacher"))
+    teachers = entry.get("teacher") or []
+    teachers = [teachers] if isinstance(teachers, str) else teachers
+    if not isinstance(teachers, list) or not all(isinstance(item, str) for item in teachers):
+        raise ValueError(f"{where}: 'teacher' must be the name of a row, or a list of names, got {teachers!r}.")
+    return Row(name, tuple(configs["train"]), tuple(configs["evaluate"]), arguments, tuple(teachers))
 
 
 def _mapping(value: Any, where: str, allowed: Collection[str] = ()) -> dict[str, Any]:
@@ -154,7 +177,7 @@ def _whole(value: Any, least: int) -> bool:
 def _check_names(plan: Plan, path: Path) -> None:
     names = [row.name for row in plan.rows]
     wanted = [("teacher", plan.teacher), ("student", plan.student)]
-    wanted += [(f"row '{row.name}', teacher", row.teacher) for row in plan.rows if row.teacher is not None]
+    wanted += [(f"row '{row.name}', teacher", teacher) for row in plan.rows for teacher in row.teacher]
     for where, name in wanted:
         if name not in names:
             raise ValueError(f"{path}: {where}: there is no row '{name}'. Closest: '{closest(name, names)}'.")

@@ -17,13 +17,14 @@ LINES = 6
 EPOCH = re.compile(rb"Epoch: (\d+)/(\d+)")
 
 
-def launch(folder: Path, threads: int) -> subprocess.Popen[bytes]:
+def launch(folder: Path, threads: int, gpu: str | None = None) -> subprocess.Popen[bytes]:
     """
     Start a run; its output is appended to ``log.txt``.
 
     Args:
         folder: of the run, with its configs.
         threads: of the CPU; a number that the environment gives goes before.
+        gpu: the one that the run sees, as in ``CUDA_VISIBLE_DEVICES``. Defaults to None: what this process sees.
     """
     # glibc would give memory back to the system after every training step, which costs time.
     defaults = {
@@ -40,7 +41,7 @@ def launch(folder: Path, threads: int) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**defaults, **os.environ},
+            env={**defaults, **os.environ, **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})},
             start_new_session=True,
         )
 

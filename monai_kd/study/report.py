@@ -14,6 +14,7 @@ import torch
 
 from monai_kd.data import read_dataset
 from monai_kd.study.cost_table import cost_table, measure
+from monai_kd.study.machine import describe_machines
 from monai_kd.study.pages import Figure, write_html, write_markdown
 from monai_kd.study.pictures import contours, dice_against_parameters, typical_image
 from monai_kd.study.score_table import score_table
@@ -94,7 +95,8 @@ def _facts(
     groups: int,
     output_dir: Path,
 ) -> list[str]:
-    finished = sum(len(of_row.dice) for of_row in scores.values())
+    folders = [output_dir / group / row for row, of_row in scores.items() for group in of_row.dice]
+    finished = len(folders)
     planned = groups * len(study["rows"])
     parts = " / ".join(str(len(splits[0][part])) for part in ("training", "validation", "test"))
     settings = ", ".join(f"{key} = {value}" for key, value in study["settings"].items())
@@ -105,6 +107,7 @@ def _facts(
         "splits are in splits.json.",
         _validation(splits),
         f"Settings of all: {settings or 'those of the bundle'}.",
+        f"Trained on: {describe_machines(folders)}.",
         f"Report made with torch {torch.__version__}, MONAI {monai.__version__}, Python {platform.python_version()} on "
         f"{platform.machine()}.",
     ]

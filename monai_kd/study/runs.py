@@ -13,7 +13,7 @@ from typing import Any
 from monai_kd.data import Split
 from monai_kd.files import atomic_write
 from monai_kd.study.configs import Configs, check_settings, differences, row_configs
-from monai_kd.study.plan import Plan
+from monai_kd.study.plan import Plan, Row
 
 __all__ = ["Run", "list_runs"]
 
@@ -28,14 +28,14 @@ class Run:
         group: split and seed, ``"<split>-<seed>"``.
         folder: of everything the run writes.
         configs: the configs it runs.
-        teacher: the run whose checkpoint it reads, if any.
+        teachers: the runs whose checkpoints it reads, if any.
     """
 
     row: str
     group: str
     folder: Path
     configs: Configs
-    teacher: Run | None = None
+    teachers: tuple[Run, ...] = ()
 
     @property
     def name(self) -> str:
@@ -70,6 +70,21 @@ class Run:
                     f"settings, or remove '{self.folder}' to run it anew."
                 )
 
+    def require_teachers(self) -> None:
+        """
+        Check that what this run learned from is still there.
+
+        Raises:
+            ValueError: When it was begun, but a teacher of it is not finished (any more).
+        """
+        begun = self.finished or (self.folder / "last.pt").is_file()
+        gone = [teacher.folder for teacher in self.teachers if not teacher.finished]
+        if begun and gone:
+            raise ValueError(
+                f"'{self.folder}' was begun with a teacher that is not there any more: '{gone[0]}' has not finished. "
+                f"Bring that folder back, or remove '{self.folder}' too, to run it with the teacher to come."
+            )
+
     def write_configs(self) -> None:
         """Write the configs into the folder, where ``python -m monai.bundle run --config_file`` can take them."""
         for kind, config in self.configs.items():
@@ -95,7 +110,7 @@ def list_runs(
     """
     configs = {row.name: row_configs(plan, row) for row in plan.rows}
     check_settings(plan, configs)
-    teachers = {row.name: _teacher(plan, row.teacher, row.name, configs[row.name]["train"]) for row in plan.rows}
+    teachers = {row.name: _teachers(plan, row, configs[row.name]["train"]) for row in plan.rows}
     shared = {"bundle_root": str(plan.bundle), "dataset_dir": str(dataset_dir.resolve()), "layout": layout}
     runs: list[Run] = []
     for index, split in enumerate(splits):
@@ -103,41 +118,44 @@ def list_runs(
             group, made = f"{index}-{seed}", dict[str, Run]()
             for name in _ordered(teachers):
                 given = {**shared, "split": split, "seed": seed}
-                made[name] = _run(
-                    name, group, output_dir.resolve(), configs[name], given, made.get(teachers[name] or "")
-                )
+                taught_by = tuple(made[teacher] for teacher in teachers[name])
+                made[name] = _run(name, group, output_dir.resolve(), configs[name], given, taught_by)
             runs += made.values()
     return runs
 
 
-def _run(name: str, group: str, root: Path, configs: Configs, shared: Mapping[str, Any], teacher: Run | None) -> Run:
+def _run(
+    name: str, group: str, root: Path, configs: Configs, shared: Mapping[str, Any], teachers: tuple[Run, ...]
+) -> Run:
     folder = root / group / name
-    places = {
+    places: dict[str, dict[str, Any]] = {
         "train": {"output_dir": str(folder), "checkpoint": str(folder / "model.pt")},
         "evaluate": {"output_dir": str(folder / "evaluation"), "checkpoint": str(folder / "model.pt")},
     }
-    if teacher is not None:
-        places["train"]["teacher_checkpoint"] = str(teacher.folder / "model.pt")
+    files = [str(teacher.folder / "model.pt") for teacher in teachers]
+    if files:
+        places["train"]["teacher_checkpoint"] = files if len(files) > 1 else files[0]
     configs = copy.deepcopy(configs)
     for kind, config in configs.items():
         given = {**shared, **places[kind], "quiet": True}
         config.update({key: value for key, value in given.items() if key in config})
-    return Run(name, group, folder, configs, teacher)
+    return Run(name, group, folder, configs, teachers)
 
 
-def _teacher(plan: Plan, given: str | None, name: str, train: Mapping[str, Any]) -> str | None:
-    if "teacher_checkpoint" in train:
-        return given or plan.teacher
-    if given is not None:
-        raise ValueError(f"Row '{name}' names the teacher '{given}', but its config has no 'teacher_checkpoint'.")
-    return None
+def _teachers(plan: Plan, row: Row, train: Mapping[str, Any]) -> tuple[str, ...]:
+    if "@teacher_checkpoint" in json.dumps(train):
+        return row.teacher or (plan.teacher,)
+    if row.teacher:
+        named = ", ".join(row.teacher)
+        raise ValueError(f"Row '{row.name}' names the teacher {named}, but its config uses no 'teacher_checkpoint'.")
+    return ()
 
 
-def _ordered(teachers: Mapping[str, str | None]) -> list[str]:
+def _ordered(teachers: Mapping[str, tuple[str, ...]]) -> list[str]:
     """Rows, each after its teacher."""
     ordered: list[str] = []
     while len(ordered) < len(teachers):
-        ready = [name for name, teacher in teachers.items() if name not in ordered and teacher in (None, *ordered)]
+        ready = [name for name, of_row in teachers.items() if name not in ordered and set(of_row) <= set(ordered)]
         if not ready:
             circle = sorted(set(teachers) - set(ordered))
             raise ValueError(f"The rows {circle} wait for each other's checkpoints. Give one of them another teacher.")

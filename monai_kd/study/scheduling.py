@@ -85,10 +85,11 @@ def schedule(runs: Sequence[Run], workers: Workers, watch: Callable[[State], Non
 
 def _start(state: State, workers: Workers) -> None:
     for run in list(state.waiting):
-        if run.teacher in state.failed:
+        failed = [teacher.name for teacher in run.teachers if teacher in state.failed]
+        if failed:
             state.waiting.remove(run)
-            state.failed[run] = f"not run, for its teacher {run.teacher.name} failed" if run.teacher else ""
-        elif len(state.running) < workers.slots and (run.teacher is None or run.teacher.finished):
+            state.failed[run] = f"not run, for its teacher {failed[0]} failed"
+        elif len(state.running) < workers.slots and all(teacher.finished for teacher in run.teachers):
             run.write_configs()
             if shutil.disk_usage(run.folder).free < SPACE:
                 raise ValueError(

@@ -44,8 +44,8 @@ def run_study(
 
     Raises:
         FileNotFoundError: When data or split file are missing.
-        ValueError: When plan, data or splits are unusable, a finished run was made with other settings, or another
-            study works in the folder.
+        ValueError: When plan, data or splits are unusable, a finished run was made with other settings or by a
+            teacher that is gone, or another study works in the folder.
     """
     require_writable(output_dir)
     with locked(output_dir):
@@ -54,6 +54,7 @@ def run_study(
         runs = list_runs(plan, splits, dataset_dir, output_dir, layout)
         for run in runs:
             run.require_same()
+            run.require_teachers()
         with atomic_write(output_dir / "study.json") as temporary:
             content = {
                 **dataclasses.asdict(plan),

@@ -28,6 +28,9 @@ def work(folder: Path) -> None:
     with locked(folder, WAIT):
         from monai.bundle import ConfigParser, run
 
+        from monai_kd.study.machine import record_machine
+
+        record_machine(folder, ConfigParser.load_config_file(str(folder / "train.json")))
         for kind in ("train", "evaluate"):
             path = folder / f"{kind}.json"
             configs = Path(ConfigParser.load_config_file(str(path))["bundle_root"]) / "configs"

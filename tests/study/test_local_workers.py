@@ -20,6 +20,15 @@ def test_ctrl_c_ends_the_runs(tmp_path):
         assert not run.finished
 
 
+def test_each_run_sees_the_gpu_with_the_fewest(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    runs = [fake_run(tmp_path, name, 0.0) for name in "abc"]
+    for run in runs:
+        run.configs["train"]["run"] = [f"$open('{run.folder}/gpu', 'w').write(os.environ['CUDA_VISIBLE_DEVICES'])"]
+    schedule(runs, LocalWorkers(3))
+    assert [(run.folder / "gpu").read_text() for run in runs] == ["3", "5", "3"]
+
+
 def test_cores_are_shared(monkeypatch):
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: range(16))
     assert [LocalWorkers(jobs).threads for jobs in (1, 4, 5, 32)] == [16, 4, 3, 1]

@@ -40,7 +40,7 @@ def test_paper_has_the_papers_settings():
             50,
         )
         assert train["loss"]["lambda_dice"] == 0.0
-        if run.teacher is not None:
+        if run.teachers:
             assert train["supervised_weight"] == 0.5
             assert sum(way["weight"] for name, way in train["pathways"].items() if name != "_target_") == 0.5
 
@@ -50,7 +50,7 @@ def test_a_run_is_its_configs(study):
     listed = runs(plan, [SPLIT, SPLIT])
     assert [run.name for run in listed[:3]] == ["0-3/Teacher", "0-3/Student", "0-3/L"] and len(listed) == 12
     teacher, student, distilled = listed[:3]
-    assert teacher.teacher is None and student.teacher is None and distilled.teacher is teacher
+    assert teacher.teachers == student.teachers == () and distilled.teachers == (teacher,)
     train, evaluate = distilled.configs["train"], distilled.configs["evaluate"]
     assert train["split"] == evaluate["split"] == SPLIT and train["seed"] == 3
     assert train["teacher_checkpoint"] == teacher.configs["train"]["checkpoint"] == str(teacher.folder / "model.pt")
@@ -70,7 +70,40 @@ def test_arguments_of_a_row_go_before_settings(study):
 def test_a_distilled_row_can_teach_another(study):
     rows = {"Second": {**DISTILLED, "teacher": "First"}, "First": DISTILLED, "Teacher": TEACHER, "Student": STUDENT}
     by_row = {run.row: run for run in runs(read_plan(study(rows=rows)))}
-    assert by_row["Second"].teacher is by_row["First"] and by_row["First"].teacher is by_row["Teacher"]
+    assert by_row["Second"].teachers == (by_row["First"],) and by_row["First"].teachers == (by_row["Teacher"],)
+
+
+def test_a_row_that_teaches_itself_waits_for_no_teacher(study):
+    alone = {"train": ["train", "teachers/self_ema"]}
+    by_row = {
+        run.row: run for run in runs(read_plan(study(rows={"Alone": alone, "Teacher": TEACHER, "Student": STUDENT})))
+    }
+    assert by_row["Alone"].teachers == ()
+
+
+def test_an_ensemble_learns_from_several_rows(study):
+    both = {"train": ["train", "teachers/ensemble"], "teacher": ["Teacher", "Second"]}
+    rows = {"Both": both, "Teacher": TEACHER, "Second": {**TEACHER, "arguments": {"seed": 1}}, "Student": STUDENT}
+    by_row = {run.row: run for run in runs(read_plan(study(rows=rows)))}
+    assert by_row["Both"].teachers == (by_row["Teacher"], by_row["Second"])
+    files = [by_row[name].configs["train"]["checkpoint"] for name in ("Teacher", "Second")]
+    assert by_row["Both"].configs["train"]["teacher_checkpoint"] == files
+
+
+def test_rows_of_another_study_come_first(study, tmp_path):
+    study(rows={"Teacher": TEACHER, "Student": STUDENT, "L": DISTILLED}, settings={"max_epochs": 9}).rename(
+        tmp_path / "other.yaml"
+    )
+    own = {"L": {**DISTILLED, "arguments": {"seed": 7}}, "Last": STUDENT}
+    plan = read_plan(study(rows_of="other.yaml", rows=own, splits=2))
+    assert [row.name for row in plan.rows] == ["Teacher", "Student", "L", "Last"]
+    assert plan.rows[2].arguments == {"seed": 7}  # the study's own row goes before
+    assert plan.settings["max_epochs"] == 1 and plan.splits == 2  # rows alone are taken
+    study(rows_of="other.yaml").rename(tmp_path / "second.yaml")
+    with pytest.raises(ValueError, match=r"second.yaml', which has rows_of itself"):
+        read_plan(study(rows_of="second.yaml"))
+    with pytest.raises(FileNotFoundError, match=r"No study '.*missing.yaml'"):
+        read_plan(study(rows_of="missing.yaml"))
 
 
 ROWS = {"Teacher": TEACHER, "Student": STUDENT}
@@ -88,7 +121,11 @@ ROWS = {"Teacher": TEACHER, "Student": STUDENT}
         ({"rows": {**ROWS, "a/b": STUDENT}}, r"row 'a/b': a name is a folder's name"),
         ({"rows": {**ROWS, "student": STUDENT}}, r"differ in case alone"),
         ({"rows": {**ROWS, "L": {**DISTILLED, "teacher": "Techer"}}}, r"no row 'Techer'. Closest: 'Teacher'"),
-        ({"rows": {**ROWS, "L": {**STUDENT, "teacher": "Teacher"}}}, r"'L' names the teacher.*no 'teacher_checkpoint'"),
+        (
+            {"rows": {**ROWS, "L": {**STUDENT, "teacher": "Teacher"}}},
+            r"'L' names the teacher Teacher.*uses no 'teacher_checkpoint'",
+        ),
+        ({"rows": {**ROWS, "L": {**DISTILLED, "teacher": [1]}}}, r"must be the name of a row, or a list"),
         ({"rows": {**ROWS, "L": {**DISTILLED, "teacher": "L"}}}, r"\['L'\] wait for each other"),
         ({"rows": {"Student": STUDENT}}, r"teacher: there is no row 'Teacher'"),
         ({"rows": None}, r"has no 'rows'"),

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from html.parser import HTMLParser
 
 import numpy as np
@@ -21,7 +22,7 @@ from monai_kd.data import write_phantoms
 from monai_kd.study import read_plan, scheduling
 from monai_kd.study.lock import locked
 from monai_kd.study.report import write_report
-from tests.study.conftest import DISTILLED, STUDENT, TEACHER
+from tests.study.conftest import BUNDLE, DISTILLED, STUDENT, TEACHER
 
 pytest.importorskip("yaml")
 KILL = {"train#handlers#1": {"_target_": "tests.study.killing.KillStudy"}}
@@ -46,7 +47,7 @@ def finished(folder, data):
 
     from monai_kd.study import run_study
     from monai_kd.study.local_workers import LocalWorkers
-    from tests.study.conftest import BUNDLE, SETTINGS
+    from tests.study.conftest import SETTINGS
 
     path = folder / "study.yaml"
     content = {"name": "A <study>", "bundle": str(BUNDLE), "splits": 1, "rows": ROWS, "settings": SETTINGS}
@@ -126,6 +127,14 @@ def test_a_changed_config_in_a_finished_folder_is_refused(finished, study, start
     _, out, _, _ = finished
     with pytest.raises(ValueError, match=rf"{change}.*another --output_dir"):
         start(study(settings, rows=ROWS), out, workers=no_workers)
+
+
+def test_a_teacher_that_was_removed_is_missed(finished, start, tmp_path):
+    path, out, _, _ = finished
+    copied = shutil.copytree(out, tmp_path / "out")
+    shutil.rmtree(copied / "0-0" / "Teacher")
+    with pytest.raises(ValueError, match=r"/L' was begun with a teacher that is not there any more: '.*/Teacher'"):
+        start(path, copied, workers=no_workers)
 
 
 def test_two_studies_in_one_folder_are_refused(finished, start):
@@ -210,6 +219,28 @@ def test_killed_and_started_again_it_ends_with_the_same_weights(study, start, da
     assert tables[0] == tables[1]
 
 
+def test_the_smoke_study_is_killed_and_resumed(data, tmp_path):
+    """The shipped study as a user runs it: killed as a whole, started again, reported with every row."""
+    out = tmp_path / "smoke"
+    command = [sys.executable, "-m", "monai_kd", "study"]
+    run = [*command, "run", str(BUNDLE / "studies" / "smoke.yaml"), "--jobs", "2"]
+    run += ["--dataset_dir", str(data), "--output_dir", str(out)]
+    with subprocess.Popen(run, stdout=subprocess.DEVNULL) as study:
+        while not list(out.glob("*/*/evaluation/summary.json")) and study.poll() is None:
+            time.sleep(0.1)
+        study.kill()
+    assert study.returncode == -signal.SIGKILL
+    before = {path: path.stat().st_mtime_ns for path in out.glob("*/*/evaluation/summary.json")}
+    rows = {row.name for row in read_plan(BUNDLE / "studies" / "smoke.yaml").rows}
+    assert 0 < len(before) < len(rows)
+    subprocess.run(run, check=True, stdout=subprocess.DEVNULL)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    subprocess.run([*command, "report", str(out)], check=True, stdout=subprocess.DEVNULL)
+    with (out / "report" / "scores.csv").open(newline="") as file:
+        assert {row["model"] for row in csv.DictReader(file)} == rows
+    assert f"{len(rows)} of {len(rows)} runs have finished" in (out / "report" / "report.html").read_text()
+
+
 class Links(HTMLParser):
     def __init__(self):
         super().__init__()
@@ -236,6 +267,7 @@ def test_the_report_shows_all_that_has_finished(finished):
     for content in (page, text):
         assert "3 of 5 runs have finished" in content and "Not finished in any split: Broken, Orphan" in content
         assert "no test image is among them" in content
+        assert f"1 of {os.cpu_count()} cores, torch {torch.__version__}" in content
     picture = np.asarray(Image.open(folder / "contours.png").convert("RGB")).astype(int)
     assert ((picture[..., 1] > 180) & (picture[..., 0] < 60)).any()  # the true contour
 
