@@ -47,6 +47,8 @@ class AttentionTransferLoss(nn.Module):
             importance maps of EMKD (Qin et al., TMI 2021) take 4.
         squared: whether the mean of squares of the authors' code is returned. Defaults to True; False gives the
             paper's norm.
+        summed: whether squares are summed over the positions instead, which does not depend on their number, as in the
+            code of EMKD. Defaults to False. Nothing changes for the norm.
 
     Raises:
         ValueError: When ``exponent`` is below 1 (its gradient is infinite at 0); at the call, when batches or ranks
@@ -63,16 +65,17 @@ class AttentionTransferLoss(nn.Module):
 
     any_shape = True
 
-    def __init__(self, exponent: float = 2.0, squared: bool = True) -> None:
+    def __init__(self, exponent: float = 2.0, squared: bool = True, summed: bool = False) -> None:
         super().__init__()
         if not exponent >= 1:
             raise ValueError(f"exponent must be 1 or more, got {exponent}. The paper has 1 and 2.")
         self.exponent = exponent
         self.squared = squared
+        self.summed = summed
 
     def extra_repr(self) -> str:
         """The arguments."""
-        return f"exponent={self.exponent}, squared={self.squared}"
+        return f"exponent={self.exponent}, squared={self.squared}, summed={self.summed}"
 
     @full_precision
     def forward(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
@@ -90,5 +93,5 @@ class AttentionTransferLoss(nn.Module):
             )
         maps = [_attention(feature, self.exponent, size) for feature in (student, teacher.detach())]
         if self.squared:
-            return F.mse_loss(maps[0], maps[1])
+            return F.mse_loss(maps[0], maps[1]) * (maps[0].shape[1] if self.summed else 1)
         return torch.linalg.vector_norm(maps[0] - maps[1], dim=1).mean()

@@ -53,7 +53,7 @@ def row_configs(plan: Plan, row: Row) -> Configs:
 
 def check_settings(plan: Plan, configs: Mapping[str, Configs]) -> None:
     """
-    Find a study-wide setting that no config has.
+    Find a study-wide setting that no config has, or that the study gives otherwise.
 
     Args:
         plan: the study.
@@ -62,6 +62,8 @@ def check_settings(plan: Plan, configs: Mapping[str, Configs]) -> None:
     Raises:
         ValueError: Naming it, and the closest id.
     """
+    if "seed" in plan.settings:
+        raise ValueError("Settings: the 'seed' of a study is given as a list of its own, 'seeds: [0]'.")
     every = [config for row in configs.values() for config in row.values()]
     for key in plan.settings:
         if not any(_has(config, key) for config in every):

@@ -109,6 +109,7 @@ def list_runs(
         ValueError: When a row's configs are unusable, or rows teach each other in a circle.
     """
     configs = {row.name: row_configs(plan, row) for row in plan.rows}
+    own_seeds = {row.name: row.arguments["seed"] for row in plan.rows if "seed" in row.arguments}
     check_settings(plan, configs)
     teachers = {row.name: _teachers(plan, row, configs[row.name]["train"]) for row in plan.rows}
     shared = {"bundle_root": str(plan.bundle), "dataset_dir": str(dataset_dir.resolve()), "layout": layout}
@@ -117,7 +118,7 @@ def list_runs(
         for seed in plan.seeds:
             group, made = f"{index}-{seed}", dict[str, Run]()
             for name in _ordered(teachers):
-                given = {**shared, "split": split, "seed": seed}
+                given = {**shared, "split": split, "seed": own_seeds.get(name, seed)}
                 taught_by = tuple(made[teacher] for teacher in teachers[name])
                 made[name] = _run(name, group, output_dir.resolve(), configs[name], given, taught_by)
             runs += made.values()

@@ -42,6 +42,18 @@ class TestAuthorsCode(LossContract):
         torch.testing.assert_close(6 * self.make_loss()(*tiled), self.make_loss()(*pair))
 
 
+class TestSummed(LossContract):
+    def make_loss(self):
+        return AttentionTransferLoss(exponent=4.0, summed=True)
+
+    @pytest.mark.parametrize("spatial_dims", [2, 3])
+    def test_equation_by_plain_loops(self, spatial_dims):
+        student, teacher = self.pair(spatial_dims, dtype=torch.float64)
+        distances = squared_distances(student, teacher, 4.0)
+        expected = torch.tensor(sum(distances) / len(distances), dtype=torch.float64)
+        torch.testing.assert_close(self.make_loss()(student, teacher), expected)
+
+
 class TestPaper(LossContract):
     def make_loss(self):
         return AttentionTransferLoss(squared=False)

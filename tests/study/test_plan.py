@@ -86,6 +86,7 @@ def test_an_ensemble_learns_from_several_rows(study):
     rows = {"Both": both, "Teacher": TEACHER, "Second": {**TEACHER, "arguments": {"seed": 1}}, "Student": STUDENT}
     by_row = {run.row: run for run in runs(read_plan(study(rows=rows)))}
     assert by_row["Both"].teachers == (by_row["Teacher"], by_row["Second"])
+    assert [by_row[name].configs["train"]["seed"] for name in ("Teacher", "Second")] == [0, 1]
     files = [by_row[name].configs["train"]["checkpoint"] for name in ("Teacher", "Second")]
     assert by_row["Both"].configs["train"]["teacher_checkpoint"] == files
 
@@ -134,6 +135,7 @@ ROWS = {"Teacher": TEACHER, "Student": STUDENT}
         ({"seed": [1]}, r"no entry 'seed'. Closest: 'seeds'"),
         ({"seeds": [1, 1]}, r"seeds must be a list of different whole numbers"),
         ({"splits": 0}, r"splits must be a whole number from 1, got 0"),
+        ({"settings": {"seed": 1}}, r"'seed' of a study is given as a list of its own, 'seeds: \[0\]'"),
         ({"settings": {"learning_rat": 1}}, r"no 'learning_rat' in any config.*'learning_rate'"),
     ],
 )
