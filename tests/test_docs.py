@@ -51,8 +51,11 @@ def checkout(tmp_path_factory):
     folder = tmp_path_factory.mktemp("docs")
     shutil.copytree(ROOT / "bundles", folder / "bundles", ignore=shutil.ignore_patterns("runs", "*.pt"))
     write_phantoms(folder / "data" / "phantoms", count=16)
-    smoke = folder / BUNDLE / "studies" / "smoke.yaml"
-    smoke.write_text(smoke.read_text().split("  L_MSE_WAug:")[0])  # its first three rows
+    studies = folder / BUNDLE / "studies"
+    rows = studies / "paper.yaml"
+    rows.write_text(rows.read_text().split("  L_MSE_WAug:")[0])  # the first three
+    for small in studies.glob("reduced*.yaml"):
+        shutil.copy(studies / "smoke.yaml", small)
     run_bundle(
         "train_teacher",
         dataset_dir=str(folder / "data" / "phantoms"),

@@ -14,7 +14,7 @@ import statistics
 
 import torch
 from distillation_step import STEPS, iteration_times
-from in_turns import in_turns, read_arguments, table_row
+from in_turns import in_turns, random_batch, read_arguments, table_row
 from monai.engines import SupervisedTrainer
 from monai.losses import DiceCELoss
 from monai.networks.nets import UNet
@@ -72,7 +72,9 @@ def trainers(batch: dict[str, torch.Tensor]) -> dict[str, SupervisedTrainer]:
 
 
 def main() -> None:
-    arguments, device, batch = read_arguments(__doc__, side=128)
+    arguments = read_arguments(__doc__, side=128)
+    batch = random_batch(arguments)
+    device = batch["image"].device
     timers = {name: iteration_times(trainer, device) for name, trainer in trainers(batch).items()}
     rounds = in_turns(timers, arguments.rounds)
     print("| step | ms: median (p10–p90) | ratio to the plain student step |")

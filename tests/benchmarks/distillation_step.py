@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 import torch
 from ignite.engine import Events
-from in_turns import in_turns, read_arguments, table_row
+from in_turns import in_turns, random_batch, read_arguments, table_row
 from monai.engines import SupervisedTrainer
 from monai.engines.utils import IterationEvents
 from monai.losses import DiceCELoss
@@ -52,7 +52,9 @@ def iteration_times(trainer: SupervisedTrainer, device: torch.device) -> Callabl
 
 
 def main() -> None:
-    arguments, device, batch = read_arguments(__doc__, side=128)
+    arguments = read_arguments(__doc__, side=128)
+    batch = random_batch(arguments)
+    device = batch["image"].device
     widths = (14, 28, 56, 112, 224, 448)
     teacher = UNet(2, 1, 2, channels=widths, strides=(2,) * 5, num_res_units=2).to(device).eval()
 

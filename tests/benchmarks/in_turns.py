@@ -16,21 +16,28 @@ WARM_UP = 3
 Round = Mapping[str, float]
 
 
-def read_arguments(description: str, side: int) -> tuple[argparse.Namespace, torch.device, dict[str, torch.Tensor]]:
-    """The arguments, the device and a random batch on it; the number of threads is set."""
+def read_arguments(
+    description: str, side: int, rounds: int = 20, **choices: Sequence[str] | None
+) -> argparse.Namespace:
+    """The arguments; what is measured, and on what, is printed."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--side", type=int, default=side)
-    parser.add_argument("--rounds", type=int, default=20)
+    for name, default in (("threads", 2), ("batch", 16), ("side", side), ("rounds", rounds)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    for name, values in choices.items():
+        parser.add_argument(f"--{name}", **({"nargs": "+", "choices": values} if values else {}), default=values)
     arguments = parser.parse_args()
+    where = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
+    print(f"torch {torch.__version__}, monai {monai.__version__}, {where}, {arguments.threads} threads,")
+    print(f"batch {arguments.batch} of {arguments.side}×{arguments.side}, median of {arguments.rounds} rounds\n")
+    return arguments
+
+
+def random_batch(arguments: argparse.Namespace) -> dict[str, torch.Tensor]:
+    """Images and labels on the device; the number of threads is set."""
     torch.set_num_threads(arguments.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     image = torch.rand(arguments.batch, 1, arguments.side, arguments.side, device=device)
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
-    print(f"torch {torch.__version__}, monai {monai.__version__}, {where}, {arguments.threads} threads,")
-    print(f"batch {arguments.batch} of {arguments.side}×{arguments.side}, median of {arguments.rounds} rounds\n")
-    return arguments, device, {"image": image, "label": (image > 0.5).float()}
+    return {"image": image, "label": (image > 0.5).float()}
 
 
 def in_turns(timers: Mapping[str, Callable[[], float]], rounds: int) -> list[Round]:

@@ -3,22 +3,26 @@
 What a step of every method of the bundle costs above its floor, the student's step with the teacher's forward pass.
 
     python tests/benchmarks/methods.py [--threads 2] [--batch 16] [--side 128] [--rounds 10] [--methods review …]
+    python tests/benchmarks/methods.py --write docs/methods.md
 
 Each overlay of configs/methods is measured in a process of its own, where plain, floor and distillation steps take
 turns on one batch. Printed are (step - teacher forward) / (plain student step), and how far the peak of the process's
-memory (on a GPU: of the allocated memory) rises above that of the floor.
+memory (on a GPU: of the allocated memory) rises above that of the floor. With --write the page's table of all methods
+is made anew, with these costs in it.
 """
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import resource
 import statistics
 from pathlib import Path
 
 import torch
+from catalogue import CONFIGS, methods, replace_table
 from distillation_step import STEPS, iteration_times
-from in_turns import in_turns, parse, random_batch
+from in_turns import in_turns, random_batch, read_arguments
 from monai.bundle import ConfigParser
 from monai.engines import SupervisedTrainer
 from monai.engines.utils import IterationEvents
@@ -26,7 +30,6 @@ from monai.losses import DiceCELoss
 
 from monai_kd import DistillationTrainer
 
-CONFIGS = Path(__file__).parents[2] / "bundles" / "breast_ultrasound_segmentation" / "configs"
 WIDTHS = [14, 28, 56, 112, 224, 448]
 
 
@@ -37,6 +40,8 @@ def trainers(method: str, batch: dict[str, torch.Tensor]) -> dict[str, Supervise
     config.update(
         {"spatial_size": list(batch["image"].shape[2:]), "teacher_channels": WIDTHS, "batch_size": len(batch)}
     )
+    if "encoder" in config:  # trained beforehand, which changes no cost
+        config["encoder"] = "$@autoencoder.encoder"
     torch.manual_seed(0)
     parser = ConfigParser(config)
     teacher = parser.get_parsed_content("teacher_def").to(device).eval()
@@ -71,30 +76,33 @@ def peak(device: torch.device) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def measure(method: str, threads: int, batch: int, side: int, rounds: int) -> tuple[float, float, float]:
-    """The ratio, its spread over the rounds, and megabytes above the floor."""
-    data, device = random_batch(threads, batch, side)
-    timers = {name: iteration_times(trainer, device) for name, trainer in trainers(method, data).items()}
+def measure(method: str, arguments: argparse.Namespace) -> tuple[list[float], float]:
+    """The ratio in each round, sorted, and megabytes above the floor."""
+    batch = random_batch(arguments)
+    device = batch["image"].device
+    timers = {name: iteration_times(trainer, device) for name, trainer in trainers(method, batch).items()}
     for name in ("plain", "floor"):
         timers[name]()
     before = peak(device)
     timers["method"]()
     memory = peak(device) - before
-    times = in_turns(timers, rounds)
-    ratios = sorted(1 + (one["method"] - one["floor"]) / one["plain"] for one in times)
-    return statistics.median(ratios), ratios[-1 - len(ratios) // 10] - ratios[len(ratios) // 10], memory
+    rounds = in_turns(timers, arguments.rounds)
+    return sorted(1 + (times["method"] - times["floor"]) / times["plain"] for times in rounds), memory
 
 
 def main() -> None:
-    every = sorted(path.stem for path in (CONFIGS / "methods").glob("*.json"))
-    arguments = parse(__doc__, side=128, rounds=10, methods=every)
-    print("| overlay | (step − teacher forward) / plain step (p10 to p90) | MB above the floor |")
+    arguments = read_arguments(__doc__, side=128, rounds=10, methods=methods(), write=None)
+    costs = {}
+    print("| overlay | (step − teacher forward) / plain step: median (p10–p90) | MB above the floor |")
     print("| --- | --- | --- |")
     for method in arguments.methods:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            given = (method, arguments.threads, arguments.batch, arguments.side, arguments.rounds)
-            ratio, spread, memory = pool.apply(measure, given)
-        print(f"| {method} | {ratio:.2f} ({spread:.2f}) | {memory:.0f} |", flush=True)
+            ratios, memory = pool.apply(measure, (method, arguments))
+        low, high = ratios[len(ratios) // 10], ratios[-1 - len(ratios) // 10]
+        costs[method] = (f"{statistics.median(ratios):.2f}", f"{memory:.0f}")
+        print(f"| {method} | {costs[method][0]} ({low:.2f}–{high:.2f}) | {memory:.0f} |", flush=True)
+    if arguments.write:
+        replace_table(Path(arguments.write), costs)
 
 
 if __name__ == "__main__":

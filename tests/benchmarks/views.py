@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
-from in_turns import in_turns, read_arguments, table_row
+from in_turns import in_turns, random_batch, read_arguments, table_row
 from monai.transforms import Compose, EnsureTyped, RandAffined, RandFlipd, RandGaussianNoised
 
 from monai_kd.engines import PrepareBatchViews
@@ -85,7 +85,9 @@ def kornias(side: int) -> Callable[[Batch], object]:
 
 
 def main() -> None:
-    arguments, device, batch = read_arguments(__doc__, side=224)
+    arguments = read_arguments(__doc__, side=224)
+    batch = random_batch(arguments)
+    device = batch["image"].device
     runs = {
         "MONAI, sample by sample": monais(arguments.side, device),
         "batched views": ours(arguments.side),

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of all methods of the bundle in docs/methods.md, from the overlays and the losses' own catalogue."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import monai_kd.losses as losses
+
+CONFIGS = Path(__file__).parents[2] / "bundles" / "breast_ultrasound_segmentation" / "configs"
+COLUMNS = ("overlay", "compares", "of", "needs", "step", "MB", "source")
+STOCK = {"MSELoss": ("values, by squared difference", "Romero 2015 (FitNets); Behboodi 2025")}
+BEGIN, END = "<!-- methods: python tests/benchmarks/methods.py --write docs/methods.md -->", "<!-- end of methods -->"
+
+
+def methods() -> list[str]:
+    """The overlays' names."""
+    return sorted(path.stem for path in (CONFIGS / "methods").glob("*.json"))
+
+
+def described() -> dict[str, tuple[str, str]]:
+    """What every loss compares, and its source, from the docstring of monai_kd.losses."""
+    rows = re.findall(r"^``(\w+)`` +(.+?)  +(.+)$", losses.__doc__ or "", re.M)
+    return {**STOCK, **{name: (compares, source) for name, compares, source in rows}}
+
+
+def row(method: str, costs: Mapping[str, tuple[str, str]]) -> list[str]:
+    """The cells of one overlay."""
+    config = json.loads((CONFIGS / "methods" / f"{method}.json").read_text())
+    ways = [way for name, way in config["pathways"].items() if name != "_target_"]
+    names = [way["loss"]["_target_"].rpartition(".")[2] for way in ways]
+    known = described()
+    main = [name for name in names if name != "LogitsKLLoss"] or names
+    step, memory = costs.get(method, ("–", "–"))
+    return [
+        f"`{method}`",
+        "; ".join(dict.fromkeys(f"{known[name][0]} (`{name}`)" for name in names)),
+        " and ".join(dict.fromkeys("hidden features" if "student_layer" in way else "logits" for way in ways)),
+        ", ".join(_needs(config, ways, names)) or "–",
+        step,
+        memory,
+        "; ".join(dict.fromkeys(known[name][1] for name in main)),
+    ]
+
+
+def _needs(config: Mapping[str, Any], ways: list[Any], names: list[str]) -> list[str]:
+    classes = [getattr(losses, name, None) for name in names]
+    needs = {
+        "the label": any("label" in getattr(loss, "uses", ()) for loss in classes),
+        "a trained adapter": any("student_adapter" in way for way in ways),
+        "networks of its own": "teacher_def" in config,
+        "a training before": "autoencoder_checkpoint" in config,
+    }
+    return [need for need, needed in needs.items() if needed]
+
+
+def table(costs: Mapping[str, tuple[str, str]]) -> str:
+    """The whole table in Markdown."""
+    rows = [COLUMNS, ["---"] * len(COLUMNS), *(row(method, costs) for method in methods())]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in rows)
+
+
+def known_costs(page: str) -> dict[str, tuple[str, str]]:
+    """The costs that a page's table has, by overlay."""
+    text = page.partition(BEGIN)[2].partition(END)[0]
+    lines = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in text.splitlines() if "`" in line]
+    return {cells[0].strip("`"): (cells[4], cells[5]) for cells in lines}
+
+
+def replace_table(path: Path, costs: Mapping[str, tuple[str, str]]) -> None:
+    """Make a page's table anew; costs that are not given stay."""
+    page = path.read_text(encoding="utf-8")
+    before, _, rest = page.partition(BEGIN)
+    _, found, after = rest.partition(END)
+    if not found:
+        raise ValueError(f"{path} has no lines '{BEGIN}' and '{END}'. Put them around the place of the table.")
+    made = table({**known_costs(page), **costs})
+    path.write_text(f"{before}{BEGIN}\n{made}\n{END}{after}", encoding="utf-8")
