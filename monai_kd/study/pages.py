@@ -15,14 +15,15 @@ from monai_kd.study.tables import Table
 __all__ = ["Figure", "write_html", "write_markdown"]
 
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 75em; margin: 2em auto; padding: 0 1em; color: #1a1a1a;
-  background: #fff }
+:root { color-scheme: light dark; --page: light-dark(#fff, #16181c); --line: light-dark(#ddd, #3a3d44) }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 100em; margin: 2em auto; padding: 0 1em;
+  color: light-dark(#1a1a1a, #dedede); background: var(--page) }
 section > div { overflow-x: auto }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px }
-th, td { padding: .3em .7em; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap }
+th, td { padding: .3em .7em; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap }
 th { white-space: normal; vertical-align: bottom }
-th:first-child, td:first-child { text-align: left }
-tbody tr:hover { background: #f3f6fa }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--page) }
+tbody tr:hover td { background: light-dark(#f3f6fa, #22262d) }
 img { max-width: 100% }
 p { max-width: 60em }
 """
@@ -81,7 +82,8 @@ def write_html(
     sections = "\n".join([*(table.html() for table in tables), drawn])
     _write(
         path,
-        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width">\n<title>{escape(title)}</title>\n'
         f"<style>{STYLE}</style>\n</head>\n<body>\n<h1>{escape(title)}</h1>\n<ul>{listed}</ul>\n{sections}\n</body>\n</html>\n",
     )
 

@@ -103,7 +103,11 @@ def _tests(against: Mapping[str, tuple[Comparison, float, float]], row: str) -> 
     if row not in against:
         return ["–", "–"]
     result, t_test, wilcoxon = against[row]
-    return [f"{result.t_test:.4f} ({t_test:.4f})", f"{result.wilcoxon:.4f} ({wilcoxon:.4f})"]
+    return [f"{_p(result.t_test)} ({_p(t_test)})", f"{_p(result.wilcoxon)} ({_p(wilcoxon)})"]
+
+
+def _p(value: float) -> str:
+    return "<0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
 def _hd95(scores: Scores) -> str:
