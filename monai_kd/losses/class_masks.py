@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 
-__all__ = ["check_label", "check_num_classes", "class_masks"]
+__all__ = ["check_label", "check_num_classes", "class_masks", "class_means"]
 
 
 def check_num_classes(num_classes: int, loss: str) -> None:
@@ -65,3 +65,24 @@ def class_masks(label: torch.Tensor, size: Sequence[int], num_classes: int) -> t
     """
     resized = F.interpolate(label.float(), size=list(size), mode="nearest")
     return resized.flatten(2) == torch.arange(num_classes, device=label.device).reshape(1, -1, 1)
+
+
+def class_means(feature: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """
+    The mean feature vector of each class in each sample; zero where the class is absent.
+
+    Args:
+        feature: shape BNH[WD].
+        masks: of :func:`class_masks`, on the feature's grid.
+
+    Returns:
+        Shape (B, num_classes, N).
+
+    Example:
+        >>> masks = class_masks(torch.tensor([[[[0, 1, 1]]]]), size=[1, 3], num_classes=2)
+        >>> class_means(torch.tensor([[[[5.0, 1.0, 3.0]]]]), masks)
+        tensor([[[5.],
+                 [2.]]])
+    """
+    weights = masks.to(feature.dtype)
+    return torch.einsum("bkp,bnp->bkn", weights, feature.flatten(2)) / weights.sum(2, keepdim=True).clamp_min(1)

@@ -5,7 +5,7 @@ import torch
 from monai.networks.layers import Pool
 from torch import nn
 
-from monai_kd.losses.class_masks import check_label, check_num_classes, class_masks
+from monai_kd.losses.class_masks import check_label, check_num_classes, class_masks, class_means
 from monai_kd.losses.precision import full_precision
 from monai_kd.losses.unit_vectors import check_vectors, unit_vectors
 
@@ -21,9 +21,7 @@ def _pool(feature: torch.Tensor, size: list[int]) -> torch.Tensor:
 
 def _variation(feature: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     """Cosine of each position's vector to the mean vector of its class, shape (B, positions); 0 where in no class."""
-    vectors = feature.flatten(2)
-    centers = torch.einsum("bkp,bnp->bkn", masks, vectors) / masks.sum(2, keepdim=True).clamp_min(1)
-    cosines = unit_vectors(centers, dim=2) @ unit_vectors(vectors, dim=1)
+    cosines = unit_vectors(class_means(feature, masks), dim=2) @ unit_vectors(feature.flatten(2), dim=1)
     return (cosines * masks).sum(dim=1)
 
 

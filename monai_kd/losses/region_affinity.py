@@ -4,7 +4,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from monai_kd.losses.class_masks import check_label, check_num_classes, class_masks
+from monai_kd.losses.class_masks import check_label, check_num_classes, class_masks, class_means
 from monai_kd.losses.precision import full_precision
 from monai_kd.losses.unit_vectors import check_vectors, unit_vectors
 
@@ -13,9 +13,7 @@ __all__ = ["RegionAffinityLoss"]
 
 def _affinities(feature: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     """Cosines between the mean feature vectors of the classes, shape (B, classes, classes)."""
-    weights = masks.to(feature.dtype)
-    regions = torch.einsum("bkp,bnp->bkn", weights, feature.flatten(2)) / weights.sum(2, keepdim=True).clamp_min(1)
-    directions = unit_vectors(regions, dim=2)
+    directions = unit_vectors(class_means(feature, masks), dim=2)
     return directions @ directions.mT
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import torch
 
+from monai_kd.losses.checks import check_same_batch
+
 __all__ = ["check_vectors", "unit_vectors"]
 
 _SHORTEST = 1e-6
@@ -41,10 +43,9 @@ def check_vectors(student: torch.Tensor, teacher: torch.Tensor) -> None:
     Raises:
         ValueError: When batches or ranks differ, or one of the two has a single channel.
     """
-    shapes = f"student feature is {tuple(student.shape)} and teacher feature is {tuple(teacher.shape)}. "
-    if student.ndim != teacher.ndim or len(student) != len(teacher):
-        raise ValueError(shapes + "Give both networks the same batch, and pair layers whose output is an image.")
+    check_same_batch(student, teacher)
     if 1 in (student.shape[1], teacher.shape[1]):
         raise ValueError(
-            shapes + "Vectors of one channel have no angle: their cosine is 1 or -1. Name layers of more channels."
+            f"student feature is {tuple(student.shape)} and teacher feature is {tuple(teacher.shape)}. "
+            "Vectors of one channel have no angle: their cosine is 1 or -1. Name layers of more channels."
         )

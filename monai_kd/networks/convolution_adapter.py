@@ -4,7 +4,8 @@ from __future__ import annotations
 import torch
 from monai.networks.blocks import Convolution
 from torch import nn
-from torch.nn import functional
+
+from monai_kd.networks.arguments import resized
 
 __all__ = ["ConvolutionAdapter"]
 
@@ -38,7 +39,6 @@ class ConvolutionAdapter(nn.Module):
 
     def __init__(self, spatial_dims: int, in_channels: int, out_channels: int, conv_only: bool = False) -> None:
         super().__init__()
-        self.mode = "trilinear" if spatial_dims == 3 else "bilinear"
         self.layers = Convolution(
             spatial_dims, in_channels, out_channels, adn_ordering="NA", act="RELU", norm="BATCH", conv_only=conv_only
         )
@@ -52,7 +52,5 @@ class ConvolutionAdapter(nn.Module):
         Returns:
             Shape (B, out_channels, *size).
         """
-        if size is not None and list(feature.shape[2:]) != size:
-            feature = functional.interpolate(feature, size=size, mode=self.mode, align_corners=False)
-        adapted: torch.Tensor = self.layers(feature)
+        adapted: torch.Tensor = self.layers(resized(feature, size))
         return adapted

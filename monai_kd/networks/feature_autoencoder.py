@@ -7,7 +7,8 @@ from itertools import pairwise
 import torch
 from monai.networks.blocks import Convolution
 from torch import nn
-from torch.nn import functional
+
+from monai_kd.networks.arguments import resized
 
 __all__ = ["FeatureAutoencoder"]
 
@@ -82,7 +83,6 @@ class _Decoder(nn.Module):
     def __init__(self, spatial_dims: int, widths: Sequence[int], strides: tuple[int, ...]) -> None:
         super().__init__()
         self.strides = strides
-        self.mode = "trilinear" if spatial_dims == 3 else "bilinear"
         pairs = list(pairwise(widths))
         hidden = [
             Convolution(spatial_dims, narrow, wide, adn_ordering="NA", act="RELU", norm="BATCH")
@@ -96,9 +96,7 @@ class _Decoder(nn.Module):
             sizes.append([-(-side // stride) for side in sizes[-1]])
         x = code
         for layer, target in zip(self.layers, reversed(sizes), strict=True):
-            if list(x.shape[2:]) != target:
-                x = functional.interpolate(x, size=target, mode=self.mode, align_corners=False)
-            x = layer(x)
+            x = layer(resized(x, target))
         return x
 
 

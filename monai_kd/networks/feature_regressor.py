@@ -4,7 +4,8 @@ from __future__ import annotations
 import torch
 from monai.networks.layers import Conv
 from torch import nn
-from torch.nn import functional
+
+from monai_kd.networks.arguments import resized
 
 __all__ = ["FeatureRegressor"]
 
@@ -55,7 +56,6 @@ class FeatureRegressor(nn.Module):
             raise ValueError(f"FeatureRegressor got kernel_size={kernel_size}. Give an odd number, such as 1 or 3.")
         convolution = Conv[Conv.CONV, spatial_dims]
         hidden = in_channels if hidden_channels is None else hidden_channels
-        self.mode = "trilinear" if spatial_dims == 3 else "bilinear"
         self.layers = nn.Sequential(
             convolution(in_channels, hidden, kernel_size, padding=kernel_size // 2),
             nn.ReLU(),
@@ -72,7 +72,5 @@ class FeatureRegressor(nn.Module):
         Returns:
             Shape (B, out_channels, *size).
         """
-        if size is not None and list(feature.shape[2:]) != size:
-            feature = functional.interpolate(feature, size=size, mode=self.mode, align_corners=False)
-        regressed: torch.Tensor = self.layers(feature)
+        regressed: torch.Tensor = self.layers(resized(feature, size))
         return regressed

@@ -12,6 +12,8 @@ from monai.networks.layers import Conv, Pool, get_act_layer, get_norm_layer
 from torch import Tensor, nn
 from torch.nn import functional
 
+from monai_kd.networks.arguments import check_arguments, check_image
+
 __all__ = ["SeparableUNet"]
 
 
@@ -71,7 +73,7 @@ class SeparableUNet(nn.Module):
         norm: str | tuple[str, dict[str, Any]] = "batch",
     ) -> None:
         super().__init__()
-        _check_arguments(spatial_dims, in_channels, out_channels, channels)
+        check_arguments("SeparableUNet", spatial_dims, in_channels, out_channels, channels)
         self.spatial_dims = spatial_dims
         self.in_channels = in_channels
         self.smallest = 2 ** len(channels)
@@ -83,22 +85,11 @@ class SeparableUNet(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Logits at the image's own size."""
         if not torch.jit.is_scripting() and not torch.jit.is_tracing():  # type: ignore[no-untyped-call]
-            self._check_image(image)
+            check_image("SeparableUNet", image, self.spatial_dims, self.in_channels, self.smallest)
         skips: list[Tensor] = []
         x = self.encoder(image, skips)
         logits: Tensor = self.head(self.decoder(x, skips))
         return logits
-
-    def _check_image(self, image: Tensor) -> None:
-        shape = tuple(image.shape)
-        if image.dim() != self.spatial_dims + 2 or shape[1] != self.in_channels:
-            axes = "B, C, H, W" if self.spatial_dims == 2 else "B, C, H, W, D"
-            raise ValueError(f"SeparableUNet got an image of shape {shape}. Give ({axes}) with C = {self.in_channels}.")
-        if min(shape[2:]) < self.smallest:
-            raise ValueError(
-                f"SeparableUNet got an image of shape {shape}, but its levels need {self.smallest} pixels along each "
-                "axis. Give a larger image, or fewer levels in channels."
-            )
 
 
 class _Encoder(nn.Module):
@@ -172,15 +163,3 @@ def _start(layer: Any, nonlinearity: Literal["linear", "relu"]) -> nn.Module:
         nn.init.zeros_(layer.bias)
     started: nn.Module = layer
     return started
-
-
-def _check_arguments(spatial_dims: int, in_channels: int, out_channels: int, channels: Sequence[int]) -> None:
-    if spatial_dims not in (2, 3):
-        raise ValueError(f"SeparableUNet got spatial_dims={spatial_dims!r}. Give 2 or 3.")
-    for name, value in (("in_channels", in_channels), ("out_channels", out_channels)):
-        if value < 1:
-            raise ValueError(f"SeparableUNet got {name}={value!r}. Give 1 or more.")
-    if len(channels) < 2 or min(channels) < 1:
-        raise ValueError(
-            f"SeparableUNet got channels={tuple(channels)!r}. Give one positive number for each of at least two levels."
-        )
