@@ -21,9 +21,11 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 
 benchmark: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[benchmark]'
 	$(BIN)/python tests/benchmarks/distillation_step.py
 	$(BIN)/python tests/benchmarks/cached_teacher.py
 	$(BIN)/python tests/benchmarks/views.py
+	$(BIN)/python tests/benchmarks/methods.py
 
 # The package is installed in place with the versions that were tested.
 $(INSTALLED): setup.py pyproject.toml constraints.txt

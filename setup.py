@@ -11,6 +11,7 @@ EXTRAS = {
     "study": ["pyyaml", "ray"],
     "label": [],  # MONAI Label needs an environment of its own
     "docs": ["sphinx", "myst-parser", "furo"],
+    "benchmark": ["kornia"],
     "test": ["pytest", "hypothesis", "ruff", "mypy", "tensorboard", "onnx", "jsonschema", "pyyaml"],
 }
 
