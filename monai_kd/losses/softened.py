@@ -51,6 +51,8 @@ class SoftenedLoss(nn.Module):
             teacher: logits, the same shape; no gradient flows into them.
         """
         check_same_shape(student, teacher)
+        if self.temperature == 1:  # four passes over both tensors saved
+            return self.compare(student, teacher.detach())
         return self.temperature**2 * self.compare(student / self.temperature, teacher.detach() / self.temperature)
 
     @abstractmethod
