@@ -7,23 +7,36 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
-__all__ = ["check_label", "check_num_classes", "class_masks", "class_means"]
+__all__ = ["ClassLoss", "check_label", "class_masks", "class_means"]
 
 
-def check_num_classes(num_classes: int, loss: str) -> None:
+class ClassLoss(nn.Module):
     """
-    Refuse fewer than two classes.
+    A comparison of features by the classes of the label; a subclass writes ``forward(student, teacher, label)``.
 
     Args:
-        num_classes: the background included.
-        loss: name of the loss that asks.
+        num_classes: of the label, the background included. Positions of any other value belong to no class.
 
     Raises:
-        ValueError: When there are fewer than two.
+        ValueError: When ``num_classes`` is below 2.
     """
-    if num_classes < 2:
-        raise ValueError(f"{loss} got num_classes={num_classes}. Give 2 or more, the background included.")
+
+    uses = ("label",)
+    any_shape = True
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        if num_classes < 2:
+            raise ValueError(
+                f"{type(self).__name__} got num_classes={num_classes}. Give 2 or more, the background included."
+            )
+        self.num_classes = num_classes
+
+    def extra_repr(self) -> str:
+        """The arguments."""
+        return f"num_classes={self.num_classes}"
 
 
 def check_label(label: torch.Tensor, feature: torch.Tensor) -> None:

@@ -3,9 +3,8 @@ from __future__ import annotations
 
 import torch
 from monai.networks.layers import Pool
-from torch import nn
 
-from monai_kd.losses.class_masks import check_label, check_num_classes, class_masks, class_means
+from monai_kd.losses.class_masks import ClassLoss, check_label, class_masks, class_means
 from monai_kd.losses.precision import full_precision
 from monai_kd.losses.unit_vectors import check_vectors, unit_vectors
 
@@ -25,7 +24,7 @@ def _variation(feature: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     return (cosines * masks).sum(dim=1)
 
 
-class IntraClassVariationLoss(nn.Module):
+class IntraClassVariationLoss(ClassLoss):
     r"""
     Squared difference of how close each position's feature is to the mean of its class (IFVD).
 
@@ -56,18 +55,6 @@ class IntraClassVariationLoss(nn.Module):
         >>> round(IntraClassVariationLoss(num_classes=2)(alike, apart, label=label).item(), 4)
         0.0858
     """
-
-    uses = ("label",)
-    any_shape = True
-
-    def __init__(self, num_classes: int) -> None:
-        super().__init__()
-        check_num_classes(num_classes, "IntraClassVariationLoss")
-        self.num_classes = num_classes
-
-    def extra_repr(self) -> str:
-        """The arguments."""
-        return f"num_classes={self.num_classes}"
 
     @full_precision
     def forward(self, student: torch.Tensor, teacher: torch.Tensor, label: torch.Tensor) -> torch.Tensor:

@@ -3,9 +3,8 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
-from monai_kd.losses.class_masks import check_label, check_num_classes, class_masks
+from monai_kd.losses.class_masks import ClassLoss, check_label, class_masks
 from monai_kd.losses.class_queue import ClassQueue
 from monai_kd.losses.divergence import softmax_divergence
 from monai_kd.losses.pixel_embeddings import check_relation, pixel_embeddings
@@ -18,7 +17,7 @@ __all__ = ["MemoryRelationLoss"]
 _ABSENT = -1e30
 
 
-class MemoryRelationLoss(nn.Module):
+class MemoryRelationLoss(ClassLoss):
     r"""
     Divergence of how each pixel relates to the teacher's pixels and regions of earlier batches (CIRKD, memory-based).
 
@@ -64,8 +63,6 @@ class MemoryRelationLoss(nn.Module):
         (tensor([16,  0]), tensor([1, 0]))
     """
 
-    uses = ("label",)
-    any_shape = True
     pixels_per_image = 16
 
     def __init__(
@@ -79,15 +76,14 @@ class MemoryRelationLoss(nn.Module):
         region_contrast: int = 1024,
         max_positions: int = 144,
     ) -> None:
-        super().__init__()
-        check_num_classes(num_classes, "MemoryRelationLoss")
+        super().__init__(num_classes)
         check_relation(temperature, max_positions)
         if min(pixel_contrast, region_contrast) < num_classes:
             raise ValueError(
                 f"pixel_contrast={pixel_contrast} and region_contrast={region_contrast} must be num_classes="
                 f"{num_classes} or more: every class gives the same share."
             )
-        self.num_classes, self.channels, self.temperature = num_classes, channels, temperature
+        self.channels, self.temperature = channels, temperature
         self.pixel_contrast, self.region_contrast, self.max_positions = pixel_contrast, region_contrast, max_positions
         self.pixels = ClassQueue(num_classes, channels, pixel_memory)
         self.regions = ClassQueue(num_classes, channels, region_memory)

@@ -2,9 +2,8 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
 
-from monai_kd.losses.class_masks import check_label, check_num_classes, class_masks, class_means
+from monai_kd.losses.class_masks import ClassLoss, check_label, class_masks, class_means
 from monai_kd.losses.precision import full_precision
 from monai_kd.losses.unit_vectors import check_vectors, unit_vectors
 
@@ -17,7 +16,7 @@ def _affinities(feature: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     return directions @ directions.mT
 
 
-class RegionAffinityLoss(nn.Module):
+class RegionAffinityLoss(ClassLoss):
     r"""
     Squared difference of how alike the classes' regions are to student and teacher (EMKD, region affinity).
 
@@ -50,18 +49,6 @@ class RegionAffinityLoss(nn.Module):
         >>> round(RegionAffinityLoss(num_classes=2)(alike, apart, label=label).item(), 4)
         1.0
     """
-
-    uses = ("label",)
-    any_shape = True
-
-    def __init__(self, num_classes: int) -> None:
-        super().__init__()
-        check_num_classes(num_classes, "RegionAffinityLoss")
-        self.num_classes = num_classes
-
-    def extra_repr(self) -> str:
-        """The arguments."""
-        return f"num_classes={self.num_classes}"
 
     @full_precision
     def forward(self, student: torch.Tensor, teacher: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
