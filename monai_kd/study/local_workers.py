@@ -42,15 +42,14 @@ class LocalWorkers:
         self.threads = threads or max(1, len(os.sched_getaffinity(0)) // jobs)
         self._gpus = _visible_gpus()
         self._processes: dict[Run, subprocess.Popen[bytes]] = {}
-        self._places: dict[Run, str] = {}
+        self._places: dict[Run, str] = {}  # the GPU of each run under way
 
     def start(self, run: Run) -> None:
         """
         Args:
             run: to start; its configs are written.
         """
-        busy = [self._places[other] for other in self._processes if other in self._places]
-        gpu = min(self._gpus, key=busy.count, default=None)
+        gpu = min(self._gpus, key=list(self._places.values()).count, default=None)
         if gpu is not None:
             self._places[run] = gpu
         self._processes[run] = launch(run.folder, self.threads, gpu)
@@ -61,6 +60,7 @@ class LocalWorkers:
         done = {run: code for run, code in codes.items() if code is not None}
         for run in done:
             del self._processes[run]
+            self._places.pop(run, None)
         return [(run, None if code == 0 else failure(run.folder, code)) for run, code in done.items()]
 
     def stop(self) -> None:
