@@ -42,13 +42,26 @@ def describe_machines(folders: Iterable[Path]) -> str:
 
     Args:
         folders: of the runs.
+
+    Raises:
+        ValueError: When a file is damaged.
     """
     files = [folder / "machine.json" for folder in folders]
-    found = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()]
-    kinds = Counter(f"{one['device']}, torch {one['torch']}, MONAI {one['monai']}" for one in found)
+    found = [_read(file) for file in files if file.is_file()]
+    kinds = Counter(found)
     if len(found) < len(files):
         kinds["unknown"] = len(files) - len(found)
     return "; ".join(f"{kind} ({count} runs)" if len(kinds) > 1 else kind for kind, count in kinds.items())
+
+
+def _read(file: Path) -> str:
+    try:
+        one = json.loads(file.read_text(encoding="utf-8"))
+        return f"{one['device']}, torch {one['torch']}, MONAI {one['monai']}"
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"'{file}' is damaged ({error!r}). Remove it: the report then calls that run's machine unknown."
+        ) from error
 
 
 def _cpu() -> str:
