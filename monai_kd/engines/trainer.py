@@ -31,7 +31,9 @@ class DistillationTrainer(SupervisedTrainer):
 
     The loop stays MONAI's, and so do mixed precision, gradient accumulation, compilation, inferers and handlers: the
     pathways' terms are added to ``engine.state.output["loss"]`` at ``LOSS_COMPLETED``. Every term is logged by name in
-    ``engine.state.output``, the supervised one as "supervised_loss".
+    ``engine.state.output``, the supervised one as "supervised_loss". For handlers of that event, and until the next
+    iteration starts, ``engine.state.features`` holds the student's layers that the pathways name, and
+    ``engine.state.teacher_features`` the teacher's, ``""`` being its output, on the grid of its own view.
 
     Args:
         network: the student.
@@ -102,6 +104,7 @@ class DistillationTrainer(SupervisedTrainer):
         self._hooks = FeatureHookHandler(self.network, [layer for layer in routes.student_layers if layer])
         self._hooks.attach(self)
         self.add_event_handler(Events.EPOCH_STARTED, lambda engine: pathways.train())
+        self.add_event_handler(Events.ITERATION_STARTED, self._forget)
         self.add_event_handler(IterationEvents.LOSS_COMPLETED, self._distil)
         # After our own, so that users' handlers see the distillation terms in the loss.
         self._register_handlers(train_handlers or ())
@@ -126,9 +129,14 @@ class DistillationTrainer(SupervisedTrainer):
         image = self._teacher_view(engine)
         if isinstance(self.teacher, CachedTeacher):
             check_cached_view(self.teacher, engine, has_own_image=image is not state.output["image"])
-        teacher = self.teacher(image, self.inferer)
-        for name, term in self.pathways(student, teacher, batch).items():
+        state.teacher_features = self.teacher(image, self.inferer)
+        for name, term in self.pathways(student, state.teacher_features, batch).items():
             add_loss_term(engine, name, term)
+
+    @staticmethod
+    def _forget(engine: Engine) -> None:
+        state: Any = engine.state
+        state.teacher_features = {}
 
     def _teacher_view(self, engine: Engine) -> torch.Tensor:
         state: Any = engine.state

@@ -6,6 +6,7 @@ import torch
 from ignite.engine import Events
 from monai.data import MetaTensor
 from monai.engines import SupervisedEvaluator
+from monai.engines.utils import IterationEvents
 from monai.handlers import CheckpointSaver, ValidationHandler
 from monai.inferers import SlidingWindowInferer
 from monai.losses import DiceCELoss
@@ -212,6 +213,20 @@ def test_a_handler_adds_a_term():
     assert "logits" in extra.seen  # handlers see the distillation terms
     terms = loss_terms(trainer.state.output)
     assert terms["loss"] == pytest.approx(terms["supervised_loss"] + terms["logits"] + terms["extra"], rel=1e-6)
+
+
+def test_handlers_see_what_the_teacher_gave_until_the_next_iteration():
+    seen, teacher, data = [], unet(8, seed=5), batches(count=2)
+    trainer = make(hidden(), teacher=teacher, data=data)
+    trainer.add_event_handler(Events.ITERATION_STARTED, lambda engine: seen.append(engine.state.teacher_features))
+    for event in (IterationEvents.LOSS_COMPLETED, IterationEvents.BACKWARD_COMPLETED):
+        trainer.add_event_handler(event, lambda engine: seen.append(engine.state.teacher_features))
+    trainer.run()
+    assert [sorted(features) for features in seen] == [[], ["", "model.0"], ["", "model.0"]] * 2
+    with torch.no_grad():
+        torch.testing.assert_close(seen[1][""], teacher(data[0]["image"]))
+    assert all(type(f) is torch.Tensor and not f.requires_grad for f in seen[1].values())
+    assert "teacher_features" not in loss_terms(trainer.state.output)
 
 
 def test_a_term_is_one_number_with_a_free_name():
