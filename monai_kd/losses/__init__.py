@@ -12,6 +12,7 @@ Loss                           Compares                                         
 ``LogitsKLLoss``               class probabilities, by KL divergence            Hinton 2015; KLD of Behboodi 2025
 ``LogitsMSELoss``              raw logits, by squared difference                Ba and Caruana 2014; Behboodi 2025, MSE
 ``LogitsBCELoss``              channel probabilities, by binary cross-entropy   Owen 2021
+``SoftLabelBCELoss``           class probabilities, by BCE, or the label        Owen 2021, some images unlabelled
 ``HiddenKLLoss``               hidden features by softmax, by KL divergence     KLD on hidden features of Behboodi 2025
 ``AttentionTransferLoss``      where features are active, over all channels     AT: Zagoruyko and Komodakis 2017
 ``SimilarityPreservingLoss``   similarities between the samples of a batch      SP: Tung and Mori 2019
@@ -31,6 +32,7 @@ Loss                           Compares                                         
 ``LatentAdaptationLoss``       directions of a feature and a teacher's code     He 2019, knowledge adaptation
 ``FeatureReconstructionLoss``  a teacher's feature and what a code keeps        He 2019, stage one
 ``LayerwiseL1Loss``            all layers, by mean absolute difference          Vaze 2020
+``NoiseAdaptationLoss``        noisy labels, behind a softmax of their errors   NF-Net: Cao 2020
 =============================  ===============================================  =======================================
 """
 
@@ -51,11 +53,13 @@ from monai_kd.losses.logits_kl import LogitsKLLoss
 from monai_kd.losses.logits_mse import LogitsMSELoss
 from monai_kd.losses.masked_generation import MaskedGenerationLoss
 from monai_kd.losses.memory_relation import MemoryRelationLoss
+from monai_kd.losses.noise_adaptation import NoiseAdaptationLoss
 from monai_kd.losses.pairwise_affinity import PairwiseAffinityLoss
 from monai_kd.losses.region_affinity import RegionAffinityLoss
 from monai_kd.losses.relational import RelationalLoss
 from monai_kd.losses.review import ReviewLoss
 from monai_kd.losses.similarity_preserving import SimilarityPreservingLoss
+from monai_kd.losses.soft_label_bce import SoftLabelBCELoss
 
 __all__ = [
     "AffinityLoss",
@@ -75,9 +79,11 @@ __all__ = [
     "LogitsMSELoss",
     "MaskedGenerationLoss",
     "MemoryRelationLoss",
+    "NoiseAdaptationLoss",
     "PairwiseAffinityLoss",
     "RegionAffinityLoss",
     "RelationalLoss",
     "ReviewLoss",
     "SimilarityPreservingLoss",
+    "SoftLabelBCELoss",
 ]

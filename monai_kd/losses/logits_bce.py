@@ -6,14 +6,31 @@ import torch.nn.functional as F
 
 from monai_kd.losses.softened import SoftenedLoss
 
-__all__ = ["LogitsBCELoss"]
+__all__ = ["LogitsBCELoss", "one_against_rest"]
 
 
-def _one_against_rest(logits: torch.Tensor) -> torch.Tensor:
-    """The logit of each class's softmax probability: z_c - log(sum over the other classes of exp z)."""
-    others = torch.eye(logits.shape[1], dtype=torch.bool, device=logits.device)
+def one_against_rest(logits: torch.Tensor) -> torch.Tensor:
+    """
+    The logit of each class's softmax probability, z_c - log(sum over the other classes of exp z).
+
+    Args:
+        logits: of two classes or more, shape BN[HWD].
+
+    Raises:
+        ValueError: When there is one channel.
+
+    Example:
+        >>> one_against_rest(torch.tensor([[3.0, 1.0]]))
+        tensor([[ 2., -2.]])
+    """
+    if logits.shape[1] == 1:
+        raise ValueError(
+            f"softmax=True got logits of one channel, shape {tuple(logits.shape)}: there are no other classes. "
+            "Leave softmax=True out for a sigmoid head."
+        )
+    own = torch.eye(logits.shape[1], dtype=torch.bool, device=logits.device)
     spread = logits.unsqueeze(1).expand(-1, logits.shape[1], *logits.shape[1:])
-    mask = others.reshape(1, *others.shape, *(1,) * (logits.ndim - 2))
+    mask = own.reshape(1, *own.shape, *(1,) * (logits.ndim - 2))
     return logits - spread.masked_fill(mask, float("-inf")).logsumexp(dim=2)
 
 
@@ -58,10 +75,5 @@ class LogitsBCELoss(SoftenedLoss):
             teacher: the same, without gradient history.
         """
         if self.softmax:
-            if student.shape[1] == 1:
-                raise ValueError(
-                    f"LogitsBCELoss(softmax=True) got logits of one channel, shape {tuple(student.shape)}: there are "
-                    "no other classes. Use LogitsBCELoss() for a sigmoid head."
-                )
-            student, teacher = _one_against_rest(student), _one_against_rest(teacher)
+            student, teacher = one_against_rest(student), one_against_rest(teacher)
         return F.binary_cross_entropy_with_logits(student, teacher.sigmoid())
