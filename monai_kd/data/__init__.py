@@ -27,7 +27,9 @@ then                        what it does
 ``official_folds``          the folds that BUS-BRA's authors published
 ``write_splits``            splits as one JSON file; ``read_splits`` checks it against the images
 ``choose_split``            all of this in one call: folder → ids of training, validation and test images
-``BreastUltrasoundDataset`` those images, loaded and cached
+``BreastUltrasoundDataset`` those images, loaded and cached; with ``classes`` for classification
+``class_weights``           weights by which a loss counts classes of different size alike
+``PooledDataset``           the training images and a pool of unlabelled ones, told apart by ``has_label``
 ``download_dataset``        a public data set from its publisher
 ``convert_dataset``         a data set in another layout: for nnU-Net, MONAI Label, …
 ``LoadUltrasoundd``         the transform that loads image and mask, of any format, in one orientation
@@ -45,6 +47,7 @@ from __future__ import annotations
 from monai_kd.data.breast_ultrasound_dataset import BreastUltrasoundDataset
 from monai_kd.data.checks import check_dataset
 from monai_kd.data.choosing import choose_split
+from monai_kd.data.class_labels import class_weights
 from monai_kd.data.conversion import convert_dataset
 from monai_kd.data.download import download_dataset
 from monai_kd.data.groups import Split
@@ -66,6 +69,7 @@ from monai_kd.data.phantom import (
     write_phantom_volumes,
     write_phantoms,
 )
+from monai_kd.data.pooled_dataset import PooledDataset
 from monai_kd.data.records import Layout, Record
 from monai_kd.data.saving import SaveMaskd, save_mask
 from monai_kd.data.split_files import read_splits, write_splits
@@ -85,11 +89,13 @@ __all__ = [
     "PhantomDataset",
     "PhantomSettings",
     "PlainFolders",
+    "PooledDataset",
     "Record",
     "SaveMaskd",
     "Split",
     "check_dataset",
     "choose_split",
+    "class_weights",
     "convert_dataset",
     "download_dataset",
     "draw_phantom",

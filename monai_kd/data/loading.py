@@ -22,6 +22,7 @@ class LoadUltrasoundd(MapTransform):
     that ``Invertd`` and ``SaveImaged`` work as after these. ``images.read_image`` and ``read_mask`` say what is read
     how. A key that the record lacks is left out: at inference there is only ``image``. A record of a cine loop has
     ``frame``, the frame to load of image and mask; it is taken out, so that records with and without it collate.
+    A mask that is None (of an unlabelled image among labelled ones) becomes a blank one of its image's size.
 
     Args:
         keys: the keys to load; the value is a path, or for a mask a list of paths to be joined.
@@ -63,12 +64,16 @@ class LoadUltrasoundd(MapTransform):
         if not present:
             raise ValueError(f"The record has none of the keys {self.keys}, but {tuple(data)}. Rename its keys.")
         frame = loaded.pop("frame", None)
-        for key in present:
-            read = read_mask if key in self.mask_keys else self._image
-            loaded[key] = read(data[key], frame)
         images = [key for key in present if key not in self.mask_keys]
-        for key in present:
-            if images and key in self.mask_keys:
+        masks = [key for key in present if key in self.mask_keys]
+        for key in images:
+            loaded[key] = self._image(data[key], frame)
+        for key in masks:
+            if data[key] is None and images:
+                loaded[key] = loaded[images[0]].clone().zero_()
+                continue
+            loaded[key] = read_mask(data[key], frame)
+            if images:
                 require_same_size(loaded[key], loaded[images[0]], data[key], data[images[0]])
         return loaded
 
