@@ -126,5 +126,5 @@ def test_what_does_not_fit_is_refused():
         SoftLabelBCELoss()(student, teacher, label=label[:, 0], has_label=torch.ones(4))
     with pytest.raises(ValueError, match=r"has_label has shape \(3,\).*each of the 4 samples.*PooledDataset"):
         SoftLabelBCELoss()(student, teacher, label=label, has_label=torch.ones(3))
-    with pytest.raises(ValueError, match="one channel.*sigmoid head"):
+    with pytest.raises(ValueError, match=r"one channel.*sigmoid head"):
         SoftLabelBCELoss(softmax=True)(student[:, :1], teacher[:, :1], label=label, has_label=torch.ones(4))
