@@ -8,6 +8,7 @@ transform                  what it does
 ``CropMargins``            cuts an image down to its ultrasound picture; ``CropMarginsd`` for dictionaries
 ``scan_area``              where an image is picture, and not margin, text or scale bar
 ``RandPixelDropout``       sets random pixels to one value; ``RandPixelDropoutd`` for dictionaries
+``LabelNoised``            gives a share of the training images a wrong class, for experiments
 ``View``                   how a network sees a whole batch, drawn for each sample, on the device
 ``BatchRandAffine``        MONAI's ``RandAffine`` in a view
 ``BatchRandFlip``          MONAI's ``RandFlip`` in a view
@@ -25,6 +26,7 @@ from monai_kd.transforms import alignment, geometry
 from monai_kd.transforms.batch_geometry import BatchRandAffine, BatchRandFlip, BatchRandScaleCrop
 from monai_kd.transforms.batch_intensity import BatchRandGaussianNoise, BatchRandPixelDropout
 from monai_kd.transforms.crop_margins import CropMargins, CropMarginsd, scan_area
+from monai_kd.transforms.label_noise import LabelNoised
 from monai_kd.transforms.pixel_dropout import RandPixelDropout, RandPixelDropoutd
 from monai_kd.transforms.view import View
 
@@ -36,6 +38,7 @@ __all__ = [
     "BatchRandScaleCrop",
     "CropMargins",
     "CropMarginsd",
+    "LabelNoised",
     "RandPixelDropout",
     "RandPixelDropoutd",
     "View",
