@@ -15,7 +15,7 @@ from monai_kd.study.plan import Plan, Row, closest
 __all__ = ["Configs", "differences", "merge", "row_configs"]
 
 Configs = dict[str, dict[str, Any]]
-"""The configs of a row by what they do: ``"train"`` and ``"evaluate"``."""
+"""The configs of a row by what they do: ``"train"``, and ``"evaluate"`` where there is something to evaluate."""
 
 # Where a run is, not what it is: these may change between two starts of a study.
 PLACES = (
@@ -37,11 +37,10 @@ def row_configs(plan: Plan, row: Row) -> Configs:
     Raises:
         ValueError: When a config is missing or no JSON, or an id of the row is in none of its configs.
     """
-    configs = {
-        kind: merge(plan.bundle, names, row.name) for kind, names in (("train", row.train), ("evaluate", row.evaluate))
-    }
+    wanted = {"train": row.train, "evaluate": row.evaluate}
+    configs = {kind: merge(plan.bundle, names, row.name) for kind, names in wanted.items() if names}
     known = sorted({key for config in configs.values() for key in config})
-    for key in row.arguments:
+    for key in (*row.arguments, *row.checkpoints):
         if not any(_has(config, key) for config in configs.values()):
             files = ", ".join((*row.train, *row.evaluate))
             raise ValueError(f"Row '{row.name}': no '{key}' in {files}. Closest: '{closest(key, known)}'.")

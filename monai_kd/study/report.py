@@ -14,6 +14,7 @@ import torch
 
 from monai_kd.data import read_dataset
 from monai_kd.study.cost_table import cost_table, measure
+from monai_kd.study.grid_table import grid_table
 from monai_kd.study.machine import describe_machines
 from monai_kd.study.pages import Figure, write_html, write_markdown
 from monai_kd.study.pictures import contours, dice_against_parameters, typical_image
@@ -43,7 +44,7 @@ def write_report(output_dir: Path) -> tuple[Path, list[Table]]:
         raise FileNotFoundError(f"No study in '{output_dir}'. Give the --output_dir of 'python -m monai_kd study run'.")
     study = json.loads(description.read_text(encoding="utf-8"))
     splits = json.loads((output_dir / "splits.json").read_text(encoding="utf-8"))["splits"][: study["splits"]]
-    rows = [row["name"] for row in study["rows"]]
+    rows = [row["name"] for row in study["rows"] if row["evaluate"]]
     groups = [f"{index}-{seed}" for index in range(len(splits)) for seed in study["seeds"]]
     scores = read_scores(output_dir, rows, groups)
     if not scores:
@@ -54,6 +55,9 @@ def write_report(output_dir: Path) -> tuple[Path, list[Table]]:
         "scores": score_table(scores, study["teacher"], study["student"]),
         "costs": cost_table(costs, scores, study["teacher"]),
     }
+    grids = grid_table(output_dir, study["rows"], groups, scores)
+    if grids is not None:
+        tables["grids"] = grids
     for name, table in tables.items():
         table.write_csv(folder / f"{name}.csv")
     chart = folder / "parameters.png"
@@ -97,11 +101,12 @@ def _facts(
 ) -> list[str]:
     folders = [output_dir / group / row for row, of_row in scores.items() for group in of_row.dice]
     finished = len(folders)
-    planned = groups * len(study["rows"])
+    rows = [row["name"] for row in study["rows"] if row["evaluate"]]
+    planned = groups * len(rows)
     parts = " / ".join(str(len(splits[0][part])) for part in ("training", "validation", "test"))
     settings = ", ".join(f"{key} = {value}" for key, value in study["settings"].items())
     facts = [
-        f"{finished} of {planned} runs have finished: {len(study['rows'])} models, {len(splits)} splits, "
+        f"{finished} of {planned} runs have finished: {len(rows)} models, {len(splits)} splits, "
         f"training seeds {', '.join(map(str, study['seeds']))}.",
         f"Data: {Path(study['dataset_dir']).name}, {parts} images for training / validation / test in split 0; the "
         "splits are in splits.json.",
@@ -111,7 +116,7 @@ def _facts(
         f"Report made with torch {torch.__version__}, MONAI {monai.__version__}, Python {platform.python_version()} on "
         f"{platform.machine()}.",
     ]
-    absent = [row["name"] for row in study["rows"] if row["name"] not in scores]
+    absent = [row for row in rows if row not in scores]
     return facts + ([f"Not finished in any split: {', '.join(absent)}."] if absent else [])
 
 

@@ -15,7 +15,9 @@ from monai_kd.files import atomic_write
 from monai_kd.study.configs import Configs, check_settings, differences, row_configs
 from monai_kd.study.plan import Plan, Row
 
-__all__ = ["Run", "list_runs"]
+__all__ = ["DONE", "Run", "list_runs"]
+
+DONE = "done"  # the file by which a worker marks the end of a run
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +30,7 @@ class Run:
         group: split and seed, ``"<split>-<seed>"``.
         folder: of everything the run writes.
         configs: the configs it runs.
-        teachers: the runs whose checkpoints it reads, if any.
+        teachers: the runs whose checkpoints it reads, if any: teachers, and what else it needs.
     """
 
     row: str
@@ -43,8 +45,9 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        # The last file that an evaluation writes.
-        return (self.folder / "evaluation" / "summary.json").is_file()
+        # The last file that an evaluation writes; of a run without one there is the worker's mark.
+        last = "evaluation/summary.json" if "evaluate" in self.configs else DONE
+        return (self.folder / last).is_file()
 
     def require_same(self) -> None:
         """
@@ -54,8 +57,8 @@ class Run:
             ValueError: With the differences, when it was made by others.
         """
         results = {"train": self.folder / "last.pt", "evaluate": self.folder / "evaluation" / "summary.json"}
-        for kind, result in results.items():
-            path = self.folder / f"{kind}.json"
+        for kind in self.configs:
+            path, result = self.folder / f"{kind}.json", results[kind]
             if not (path.is_file() and (result.is_file() or self.finished)):
                 continue
             try:
@@ -112,35 +115,42 @@ def list_runs(
     own_seeds = {row.name: row.arguments["seed"] for row in plan.rows if "seed" in row.arguments}
     check_settings(plan, configs)
     teachers = {row.name: _teachers(plan, row, configs[row.name]["train"]) for row in plan.rows}
+    needed = {row.name: (*teachers[row.name], *row.checkpoints.values()) for row in plan.rows}
+    others = {row.name: row.checkpoints for row in plan.rows}
     shared = {"bundle_root": str(plan.bundle), "dataset_dir": str(dataset_dir.resolve()), "layout": layout}
     runs: list[Run] = []
     for index, split in enumerate(splits):
         for seed in plan.seeds:
             group, made = f"{index}-{seed}", dict[str, Run]()
-            for name in _ordered(teachers):
+            for name in _ordered(needed):
                 given = {**shared, "split": split, "seed": own_seeds.get(name, seed)}
-                taught_by = tuple(made[teacher] for teacher in teachers[name])
-                made[name] = _run(name, group, output_dir.resolve(), configs[name], given, taught_by)
+                files = _checkpoints({name: run.folder for name, run in made.items()}, teachers[name], others[name])
+                after = tuple(made[other] for other in needed[name])
+                made[name] = _run(name, group, output_dir.resolve(), configs[name], {**given, **files}, after)
             runs += made.values()
     return runs
 
 
-def _run(
-    name: str, group: str, root: Path, configs: Configs, shared: Mapping[str, Any], teachers: tuple[Run, ...]
-) -> Run:
+def _run(name: str, group: str, root: Path, configs: Configs, shared: Mapping[str, Any], after: tuple[Run, ...]) -> Run:
     folder = root / group / name
     places: dict[str, dict[str, Any]] = {
         "train": {"output_dir": str(folder), "checkpoint": str(folder / "model.pt")},
         "evaluate": {"output_dir": str(folder / "evaluation"), "checkpoint": str(folder / "model.pt")},
     }
-    files = [str(teacher.folder / "model.pt") for teacher in teachers]
-    if files:
-        places["train"]["teacher_checkpoint"] = files if len(files) > 1 else files[0]
     configs = copy.deepcopy(configs)
     for kind, config in configs.items():
         given = {**shared, **places[kind], "quiet": True}
         config.update({key: value for key, value in given.items() if key in config})
-    return Run(name, group, folder, configs, teachers)
+    return Run(name, group, folder, configs, after)
+
+
+def _checkpoints(
+    folders: Mapping[str, Path], teachers: tuple[str, ...], others: Mapping[str, str]
+) -> dict[str, str | list[str]]:
+    """The files that a run reads, by the ids that name them."""
+    files = [str(folders[teacher] / "model.pt") for teacher in teachers]
+    taught = {"teacher_checkpoint": files if len(files) > 1 else files[0]} if files else {}
+    return {**taught, **{key: str(folders[row] / "model.pt") for key, row in others.items()}}
 
 
 def _teachers(plan: Plan, row: Row, train: Mapping[str, Any]) -> tuple[str, ...]:

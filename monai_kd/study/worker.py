@@ -11,6 +11,7 @@ import traceback
 from pathlib import Path
 
 from monai_kd.study.lock import locked
+from monai_kd.study.runs import DONE
 
 __all__ = ["work"]
 
@@ -23,7 +24,7 @@ def work(folder: Path) -> None:
     Train, or continue training, and evaluate, as ``python -m monai.bundle run`` does with the folder's configs.
 
     Args:
-        folder: holds ``train.json`` and ``evaluate.json``.
+        folder: holds ``train.json`` and, where there is something to evaluate, ``evaluate.json``.
     """
     with locked(folder, WAIT):
         from monai.bundle import ConfigParser, run
@@ -31,12 +32,13 @@ def work(folder: Path) -> None:
         from monai_kd.study.machine import record_machine
 
         record_machine(folder, ConfigParser.load_config_file(str(folder / "train.json")))
-        for kind in ("train", "evaluate"):
-            path = folder / f"{kind}.json"
+        paths = [path for kind in ("train", "evaluate") if (path := folder / f"{kind}.json").is_file()]
+        for path in paths:
             configs = Path(ConfigParser.load_config_file(str(path))["bundle_root"]) / "configs"
             logging, metadata = configs / "logging.conf", configs / "metadata.json"
             given = {"logging_file": logging, "meta_file": metadata}
             run(config_file=str(path), **{key: str(file) for key, file in given.items() if file.is_file()})
+        (folder / DONE).touch()
 
 
 def _end_with(parent: int) -> None:

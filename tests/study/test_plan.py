@@ -24,7 +24,12 @@ def test_shipped_studies_can_be_run(path):
     plan = read_plan(path)
     listed = runs(plan, [SPLIT] * plan.splits)
     assert len(listed) == len(plan.rows) * plan.splits * len(plan.seeds)
-    assert {row.name for row in plan.rows} >= {row.name for row in read_plan(BUNDLE / "studies" / "paper.yaml").rows}
+
+
+@pytest.mark.parametrize("name", ["paper", "reduced", "smoke"])
+def test_the_papers_rows_are_in_every_study_of_the_paper(name):
+    rows = {row.name for row in read_plan(BUNDLE / "studies" / f"{name}.yaml").rows}
+    assert rows >= {row.name for row in read_plan(BUNDLE / "studies" / "paper.yaml").rows}
 
 
 def test_paper_has_the_papers_settings():
