@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from monai_kd.engines.cached_view import check_cached_view
 from monai_kd.engines.checks import as_teacher, check_teacher, check_weights
+from monai_kd.engines.labelled import labelled
 from monai_kd.engines.loss_terms import add_loss_term
 from monai_kd.features import plain, unwrap
 from monai_kd.handlers.feature_hooks import FeatureHookHandler
@@ -42,7 +43,8 @@ class DistillationTrainer(SupervisedTrainer):
         pathways: the routes of distillation; may be wrapped in ``DistributedDataParallel``, and must be if they have
             weights and training is distributed.
         optimizer: over the student's parameters and those of ``pathways``.
-        loss_function: the supervised loss of (prediction, label).
+        loss_function: the supervised loss of (prediction, label). Where the batch holds "has_label", it is that of the
+            labelled samples alone, and zero if there is none; two processes then weigh their own means alike.
         supervised_weight: factor of the supervised loss. The paper's total is 0.5 here and weight 0.5 in the pathway.
         teacher_image: the key of the teacher's view in the batch. Defaults to "teacher_image" where the batch holds it
             (:class:`monai_kd.engines.PrepareBatchViews` puts it there), else to the student's own image.
@@ -117,8 +119,21 @@ class DistillationTrainer(SupervisedTrainer):
             finally:
                 self._hooks.close()
 
+    def task_loss(self, prediction: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        """
+        The supervised loss of this iteration's labelled samples, without its weight.
+
+        Args:
+            prediction: of the student, or of another network for the same batch.
+            label: of the batch; not read where its "has_label" is 0.
+        """
+        prediction, label = labelled(prediction, label, self.state.batch)
+        if len(prediction) == 0:
+            return 0.0 * plain(prediction).sum()
+        return plain(self.supervised_loss(prediction, label)).mean()
+
     def _supervised_loss(self, prediction: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
-        loss = self.supervised_weight * plain(self.supervised_loss(prediction, label)).mean()
+        loss = self.supervised_weight * self.task_loss(prediction, label)
         self.state.output["supervised_loss"] = loss.detach()
         return loss
 
@@ -126,7 +141,7 @@ class DistillationTrainer(SupervisedTrainer):
         state: Any = engine.state
         batch = {**state.batch, **state.output} if isinstance(state.batch, dict) else state.output
         student = {**state.features, "": state.output["pred"]}
-        image = self._teacher_view(engine)
+        image = self.teacher_view()
         if isinstance(self.teacher, CachedTeacher):
             check_cached_view(self.teacher, engine, has_own_image=image is not state.output["image"])
         state.teacher_features = self.teacher(image, self.inferer)
@@ -138,8 +153,14 @@ class DistillationTrainer(SupervisedTrainer):
         state: Any = engine.state
         state.teacher_features = {}
 
-    def _teacher_view(self, engine: Engine) -> torch.Tensor:
-        state: Any = engine.state
+    def teacher_view(self) -> torch.Tensor:
+        """
+        The image that the teacher sees in this iteration.
+
+        Raises:
+            ValueError: When the batch does not hold it.
+        """
+        state: Any = self.state
         batch = state.batch if isinstance(state.batch, dict) else {}
         key = self.teacher_image or ("teacher_image" if "teacher_image" in batch else "image")
         if key == "image":

@@ -63,15 +63,36 @@ class LiveTeacher:
         Returns:
             Features by layer name, without gradient history.
         """
-        self.network.eval()  # an engine may have called train() on a parent module
         with torch.no_grad():
-            output = self.network(plain(image)) if inferer is None else inferer(plain(image), self.network)
+            output = self._infer(image, inferer)
         features = self._hooks.pop()
         if self._wants_output:
-            if not isinstance(output, torch.Tensor):
-                raise ValueError(
-                    f"The teacher {type(unwrap(self.network)).__name__} returned a {type(output).__name__}, not one "
-                    "tensor. Name an inner layer as teacher_layer; layer_shapes(network, image) lists them."
-                )
-            features[""] = plain(output)
+            features[""] = self._tensor(output)
         return features
+
+    def output(self, image: torch.Tensor, inferer: Callable[..., Any] | None = None) -> torch.Tensor:
+        """
+        The network's output alone, with its gradient history: that of the image, for the weights are frozen.
+
+        Args:
+            image: the teacher's view of the batch, shape BNH[WD].
+            inferer: how the network is applied.
+        """
+        self._hooks.listening = False
+        try:
+            return self._tensor(self._infer(image, inferer))
+        finally:
+            self._hooks.listening = True
+
+    def _infer(self, image: torch.Tensor, inferer: Callable[..., Any] | None) -> Any:
+        self.network.eval()  # an engine may have called train() on a parent module
+        return self.network(plain(image)) if inferer is None else inferer(plain(image), self.network)
+
+    def _tensor(self, output: Any) -> torch.Tensor:
+        if not isinstance(output, torch.Tensor):
+            raise ValueError(
+                f"The teacher {type(unwrap(self.network)).__name__} returned a {type(output).__name__}, not one "
+                "tensor. Name an inner layer as teacher_layer; layer_shapes(network, image) lists them."
+            )
+        tensor: torch.Tensor = plain(output)
+        return tensor

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from monai_kd.features import plain
+
+__all__ = ["labelled"]
+
+
+def labelled(prediction: torch.Tensor, label: torch.Tensor, batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    The samples of a batch that have a label.
+
+    Args:
+        prediction: shape BNH[WD].
+        label: its first axis is the samples'.
+        batch: where it is a dictionary with "has_label", only samples for which that is not 0; else all.
+
+    Example:
+        >>> labelled(torch.zeros(3, 2), torch.tensor([1, 5, 0]), {"has_label": torch.tensor([1, 0, 1])})[1]
+        tensor([1, 0])
+    """
+    if not isinstance(batch, dict) or "has_label" not in batch:
+        return prediction, label
+    chosen = torch.as_tensor(batch["has_label"]).bool().flatten()
+    if chosen.all():
+        return prediction, label
+    return plain(prediction)[chosen.to(prediction.device)], plain(label)[chosen.to(label.device)]
