@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of images with the contours of masks."""
+"""Pictures of images with the contours of masks, and of probabilities."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from monai_kd.files import atomic_write
 
-__all__ = ["GREEN", "RED", "comparison", "contour", "overlay"]
+__all__ = ["GREEN", "RED", "comparison", "contour", "overlay", "reliability_diagram"]
 
 GREEN = (0, 220, 0)
 RED = (255, 40, 40)
@@ -100,3 +100,34 @@ def comparison(
     figure.suptitle("True contour green, predicted red; Dice above each picture")
     with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png", dpi=80)
+
+
+def reliability_diagram(
+    probability: Sequence[float], frequency: Sequence[float], count: Sequence[float], name: str, path: Path
+) -> None:
+    """
+    Draw how often a class is true over the probability it was given: on the diagonal, the probabilities are right.
+
+    Args:
+        probability: the mean of each bin of equal width; NaN where there is none.
+        frequency: of the class in each bin.
+        count: images of each bin, drawn below.
+        name: of the class.
+        path: the PNG to write.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(4.5, 5.5), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
+    above.plot([0, 1], [0, 1], "--", color="0.6", label="calibrated")
+    above.plot(probability, frequency, "o", color="tab:blue", label="images of one bin")
+    above.set_aspect("equal")
+    above.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel=f"share that is {name}")
+    above.legend(loc="upper left")
+    edges = np.linspace(0, 1, len(count) + 1)
+    below.bar(edges[:-1], count, width=np.diff(edges), align="edge", color="tab:blue", edgecolor="white")
+    below.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
+    below.set(xlabel=f"probability of {name}", ylabel="images")
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)

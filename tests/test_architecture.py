@@ -10,7 +10,7 @@ import monai_kd
 
 PACKAGE = Path(monai_kd.__file__).parent
 FLOORS = [
-    {"files", "figures", "losses", "networks", "features", "transforms", "data"},
+    {"files", "figures", "metrics", "losses", "networks", "features", "transforms", "data"},
     {"pathways", "teachers"},
     {"handlers", "engines"},
     {"demo", "study"},

@@ -35,6 +35,7 @@ then                        what it does
 ``LoadUltrasoundd``         the transform that loads image and mask, of any format, in one orientation
 ``list_images``             the images to segment, of a file, a folder or a data set
 ``SaveMaskd``               the transform that writes masks in their images' geometry
+``ProbabilitySaver``        the table of what classes the images were given, for MONAI's ``ClassificationSaver``
 ``write_phantoms``          synthetic images with masks, in Dataset_A's layout; ``write_phantom_volumes``: volumes
 ``PhantomDataset``          any number of synthetic images, drawn when asked for (``PhantomSettings``: how)
 =========================== ==================================================================================
@@ -70,6 +71,7 @@ from monai_kd.data.phantom import (
     write_phantoms,
 )
 from monai_kd.data.pooled_dataset import PooledDataset
+from monai_kd.data.probabilities import ProbabilitySaver
 from monai_kd.data.records import Layout, Record
 from monai_kd.data.saving import SaveMaskd, save_mask
 from monai_kd.data.split_files import read_splits, write_splits
@@ -90,6 +92,7 @@ __all__ = [
     "PhantomSettings",
     "PlainFolders",
     "PooledDataset",
+    "ProbabilitySaver",
     "Record",
     "SaveMaskd",
     "Split",

@@ -12,6 +12,7 @@ from typing import Any
 from monai.data import CacheDataset
 
 from monai_kd.data.choosing import choose_split
+from monai_kd.data.class_labels import label_classes
 from monai_kd.data.groups import PARTS
 from monai_kd.data.layouts import read_dataset
 from monai_kd.data.loading import LoadUltrasoundd
@@ -31,6 +32,8 @@ class BreastUltrasoundDataset(CacheDataset):
         split: a file of ``write_splits``; or one split, the ids of each part, e.g. of ``random_splits``. Defaults to
             None: the paper's random splits.
         transform: from a record to a sample. Defaults to ``LoadUltrasoundd()``: image and label, (1, W, H).
+        classes: for classification, pathologies such as ``("benign", "malignant")``: ``label`` is the index among them
+            in place of the mask, and images of another pathology are left out, and named in the log. Defaults to None.
         layout: as in ``read_dataset``. Defaults to None: by looking at the folder.
         fold: which split of the file or of the random ones, from 0.
         seed: of the random splits.
@@ -44,7 +47,8 @@ class BreastUltrasoundDataset(CacheDataset):
 
     Raises:
         FileNotFoundError: when the folder, an image or the split file is missing.
-        ValueError: when there is no such section or fold, or data set or split are unusable.
+        ValueError: when there is no such section or fold, data set or split are unusable, or none of the images is of
+            any of the ``classes`` (in training and validation: of one of them).
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -73,15 +77,21 @@ class BreastUltrasoundDataset(CacheDataset):
         copy_cache: bool = True,
         as_contiguous: bool = True,
         runtime_cache: bool | str | list[Any] = False,
+        classes: Sequence[str] | None = None,
     ) -> None:
         if section not in PARTS:
             closest = difflib.get_close_matches(str(section), PARTS, n=1, cutoff=0.0)[0]
             raise ValueError(f"No section {section!r}. Closest: {closest!r}. There are {', '.join(PARTS)}.")
         if not isinstance(split, Mapping):
             split = choose_split(root, layout, split, fold, seed, check)
+        records = _chosen(read_dataset(root, layout), split, section, root)
+        if classes is not None:
+            records = label_classes(records, classes, f"{section} images of {root}", every=section != "test")
+        if transform is None:
+            transform = LoadUltrasoundd() if classes is None else LoadUltrasoundd("image")
         super().__init__(
-            data=_chosen(read_dataset(root, layout), split, section, root),
-            transform=LoadUltrasoundd() if transform is None else transform,
+            data=records,
+            transform=transform,
             cache_num=cache_num,
             cache_rate=cache_rate,
             num_workers=num_workers,

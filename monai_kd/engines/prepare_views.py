@@ -23,10 +23,11 @@ class PrepareBatchViews(PrepareBatch, Randomizable):
     Augments whole batches on the trainer's device, for teacher and student each in their own way: the
     ``prepare_batch`` of any of MONAI's trainers.
 
-    The student's view and its label go to the trainer. The batch is given, beside what it holds: "student_geometry";
-    with a view of the teacher's "teacher_image"; and with ``aligned`` "teacher_geometry", by which
-    :class:`monai_kd.Pathway` moves the teacher's features onto the student's grid. Labels are moved by nearest
-    neighbor. :class:`monai_kd.handlers.SeedHandler` seeds it in every epoch, so that runs resume exactly.
+    The student's view and its label go to the trainer; a label that is no image (a class index) stays as it is. The
+    batch is given, beside what it holds: "student_geometry"; with a view of the teacher's "teacher_image"; and with
+    ``aligned`` "teacher_geometry", by which :class:`monai_kd.Pathway` moves the teacher's features onto the student's
+    grid. Labels are moved by nearest neighbor. :class:`monai_kd.handlers.SeedHandler` seeds it in every epoch, so that
+    runs resume exactly.
 
     Args:
         student: the student's view.
@@ -72,7 +73,7 @@ class PrepareBatchViews(PrepareBatch, Randomizable):
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """
         Args:
-            batchdata: holds "image" and, if there is one, "label", each of shape BNH[WD].
+            batchdata: holds "image" and, if there is one, "label", each of shape BNH[WD]; a class index has shape (B,).
             device: where to.
             non_blocking: as in ``torch.Tensor.to``.
             kwargs: further arguments of ``torch.Tensor.to``.
@@ -97,6 +98,6 @@ class PrepareBatchViews(PrepareBatch, Randomizable):
                 batchdata["teacher_geometry"] = theta.to(image.device)
                 seen = self.teacher.move(image, batchdata["teacher_geometry"])
             batchdata["teacher_image"] = self.teacher.disturb(seen, on_device)
-        if label is not None:
+        if label is not None and label.ndim == image.ndim:
             label = self.student.move(label, batchdata["student_geometry"], mode="nearest").to(**kwargs)
         return self.student.disturb(moved, on_device).to(**kwargs), label

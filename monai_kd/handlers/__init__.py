@@ -2,6 +2,7 @@
 """Handlers for MONAI's and ignite's engines."""
 
 from monai_kd.handlers.checkpoint_saver import AtomicCheckpointSaver
+from monai_kd.handlers.classification_scores import ClassificationScoresHandler
 from monai_kd.handlers.feature_hooks import FeatureHookHandler
 from monai_kd.handlers.patience import PatienceHandler
 from monai_kd.handlers.resume import ResumeHandler
@@ -10,6 +11,7 @@ from monai_kd.handlers.seed import SeedHandler
 
 __all__ = [
     "AtomicCheckpointSaver",
+    "ClassificationScoresHandler",
     "FeatureHookHandler",
     "PatienceHandler",
     "ResumeHandler",

@@ -2,7 +2,7 @@
 """Networks of this project: the student, what joins teachers, and adapters that bring features to one shape."""
 
 from monai_kd.networks.channel_adapter import ChannelAdapter
-from monai_kd.networks.check import check_network
+from monai_kd.networks.check import check_classifier, check_network
 from monai_kd.networks.convolution_adapter import ConvolutionAdapter
 from monai_kd.networks.ensemble import Ensemble
 from monai_kd.networks.feature_autoencoder import FeatureAutoencoder
@@ -18,5 +18,6 @@ __all__ = [
     "FeatureRegressor",
     "SeparableUNet",
     "StudentUNet",
+    "check_classifier",
     "check_network",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-__all__ = ["check_network"]
+__all__ = ["check_classifier", "check_network"]
 
 
 def check_network(network: nn.Module, spatial_size: Sequence[int], in_channels: int = 1, out_channels: int = 2) -> None:
@@ -26,23 +26,55 @@ def check_network(network: nn.Module, spatial_size: Sequence[int], in_channels: 
     Example:
         >>> check_network(nn.Conv2d(1, 2, 3, padding=1), (8, 8))
     """
-    name, training = type(network).__name__, network.training
+    shape = (1, in_channels, *spatial_size)
+    got = _output_shape(
+        network, shape, "Choose a spatial_size that its strides divide (a multiple of 32 for the default teacher)."
+    )
+    expected = (1, out_channels, *spatial_size)
+    if got != expected:
+        raise ValueError(
+            f"{type(network).__name__} gives {got} for an image of shape {shape}, but logits of shape {expected} are "
+            f"needed: one channel for each of {out_channels} classes. Set its out_channels to {out_channels}."
+        )
+
+
+def check_classifier(network: nn.Module, spatial_size: Sequence[int], classes: int, in_channels: int = 1) -> None:
+    """
+    Run a network once on zeros, to find out before training whether it takes the images and gives each one logit for
+    each class.
+
+    Args:
+        network: on any device; left in the mode it was in.
+        spatial_size: of the images to come.
+        classes: how many.
+        in_channels: channels of the images.
+
+    Raises:
+        ValueError: When the network cannot take such an image, or gives something else.
+
+    Example:
+        >>> check_classifier(nn.Sequential(nn.Flatten(), nn.Linear(64, 2)), (8, 8), classes=2)
+    """
+    shape = (1, in_channels, *spatial_size)
+    got = _output_shape(network, shape, "Choose a larger spatial_size, or a network of fewer strides.")
+    if got != (1, classes):
+        raise ValueError(
+            f"{type(network).__name__} gives {got} for an image of shape {shape}, but logits of shape {(1, classes)} "
+            f"are needed: one for each of {classes} classes. Set its number of classes (num_classes or out_channels) "
+            f"to {classes}."
+        )
+
+
+def _output_shape(network: nn.Module, shape: tuple[int, ...], remedy: str) -> tuple[int, ...] | str:
+    training = network.training
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
-    image = torch.zeros(1, in_channels, *spatial_size, device=device)
     try:
         with torch.no_grad():
-            output = network.eval()(image)
+            output = network.eval()(torch.zeros(shape, device=device))
     except (RuntimeError, ValueError) as error:
         raise ValueError(
-            f"{name} cannot take an image of shape {tuple(image.shape)}: {str(error).splitlines()[0]} "
-            "Choose a spatial_size that its strides divide (a multiple of 32 for the default teacher)."
+            f"{type(network).__name__} cannot take an image of shape {shape}: {str(error).splitlines()[0]} {remedy}"
         ) from error
     finally:
         network.train(training)
-    expected = (1, out_channels, *spatial_size)
-    got = tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
-    if got != expected:
-        raise ValueError(
-            f"{name} gives {got} for an image of shape {tuple(image.shape)}, but logits of shape {expected} are "
-            f"needed: one channel for each of {out_channels} classes. Set its out_channels to {out_channels}."
-        )
+    return tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"

@@ -36,16 +36,17 @@ def alignment(batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
 
 def align(teacher: torch.Tensor, theta: torch.Tensor | None) -> torch.Tensor:
     """
-    A feature of the teacher on the student's grid, at its own resolution.
+    A feature of the teacher on the student's grid, at its own resolution; one vector for a whole image (the logits of
+    its class) has no place that could move.
 
     Args:
-        teacher: shape BNH[WD].
+        teacher: shape BNH[WD], or (B, N).
         theta: from :func:`alignment`; without it, the feature stays where it is.
 
     Raises:
-        ValueError: When the feature has no place in the image (a pooled vector, tokens, windows of an inferer).
+        ValueError: When it is not known where the feature lies in the image (tokens, windows of an inferer).
     """
-    if theta is None:
+    if theta is None or teacher.shape[:-1] == theta.shape[:1]:
         return teacher
     if teacher.ndim != theta.shape[1] + 2 or len(teacher) != len(theta):
         raise ValueError(
@@ -68,9 +69,9 @@ def leave_out(
     of channels, affinities), both become zero there instead: nothing of the student may enter the teacher's side.
 
     Args:
-        student: after its adapter, shape BNH[WD].
+        student: after its adapter, shape BNH[WD], or (B, N).
         teacher: after :func:`align` and its adapter.
-        theta: from :func:`alignment`; without it, nothing is left out.
+        theta: from :func:`alignment`; without it, nothing is left out, nor of a vector for a whole image.
         any_shape: whether the loss compares features of different shapes itself.
 
     Example:
@@ -79,7 +80,7 @@ def leave_out(
         >>> leave_out(student, teacher, 2 * identity(1, 2))[1]
         tensor([[[[0., 1., 1., 0.]]]])
     """
-    if theta is None:
+    if theta is None or teacher.ndim == 2:
         return student, teacher
     seen = inside(theta, teacher.shape[2:])
     if not any_shape:

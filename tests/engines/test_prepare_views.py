@@ -131,3 +131,9 @@ def test_its_text_tells_its_settings():
     assert repr(PrepareBatchViews(strong())) == repr(PrepareBatchViews(strong()))
     assert "std=0.3" in repr(PrepareBatchViews(strong()))
     assert repr(PrepareBatchViews(strong())) != repr(PrepareBatchViews(weak()))
+
+
+def test_a_class_index_is_no_image_and_stays():
+    batch = {"image": torch.rand(3, 1, 8, 8), "label": torch.tensor([0, 1, 1])}
+    image, label = PrepareBatchViews(strong(2))(batch)
+    assert torch.equal(label, batch["label"]) and not torch.equal(image, batch["image"])

@@ -52,10 +52,16 @@ def test_a_coarse_feature_is_moved_at_its_own_resolution():
     assert (align(coarse, alignment(views)) - moved)[seen].abs().max() < 0.2
 
 
-@pytest.mark.parametrize("shape", [(2, 8), (2, 49, 8), (4, 3, 8, 8)])
+@pytest.mark.parametrize("shape", [(4, 8), (2, 49, 8), (4, 3, 8, 8)])
 def test_what_has_no_place_in_the_image_is_refused(shape):
     with pytest.raises(ValueError, match=r"teacher feature is .* cannot be moved onto the grid of 2 student views"):
         align(torch.rand(shape), identity(2, 2))
+
+
+def test_one_vector_for_a_whole_image_stays_as_it_is():
+    student, teacher, theta = torch.rand(2, 8), torch.rand(2, 8), 2 * identity(2, 2)
+    assert align(teacher, theta) is teacher
+    assert leave_out(student, teacher, theta) == (student, teacher)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+
+from monai_kd.figures import reliability_diagram
+from monai_kd.files import atomic_write
+from monai_kd.metrics import calibration_bins, classification_metrics
+
+__all__ = ["ClassificationScoresHandler"]
+
+
+class ClassificationScoresHandler:
+    """
+    Writes the probability, label and prediction of every image of an evaluator (``scores.csv``), what
+    :func:`monai_kd.metrics.classification_metrics` makes of them (``summary.json``), and the frequency of the second
+    class over its probability (``reliability.png``).
+
+    The probability is the second class's; above 0.5 it is the prediction. A metric that is not defined, because all
+    images are of one class, is ``null``. Run the evaluator with MONAI's decollation, in one process.
+
+    Args:
+        output_dir: folder of the results; made if missing.
+        classes: the names of the two classes, in the order of their index.
+
+    Raises:
+        ValueError: When there are not two classes; in the run, when the data have no "id", the output holds no
+            probabilities of two classes, or labels are not 0 and 1.
+    """
+
+    def __init__(self, output_dir: str | PathLike[str], classes: Sequence[str]) -> None:
+        if len(classes) != 2:
+            raise ValueError(f"ClassificationScoresHandler scores one class against another, got {list(classes)}.")
+        self.output_dir = Path(output_dir)
+        self.classes = tuple(classes)
+        self._ids: list[str] = []
+        self._probabilities: list[float] = []
+        self._labels: list[int] = []
+
+    def attach(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: a MONAI evaluator whose data hold "id", and whose output holds "pred", the probabilities of both
+                classes, and "label", a class index.
+        """
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
+        engine.add_event_handler(Events.COMPLETED, self._write)
+
+    def _start(self, engine: Engine) -> None:
+        for collected in (self._ids, self._probabilities, self._labels):
+            collected.clear()
+
+    def _collect(self, engine: Engine) -> None:
+        batch: Any = engine.state.batch
+        output: Any = engine.state.output
+        if not isinstance(output, list):
+            raise ValueError("ClassificationScoresHandler reads image by image. Give the evaluator decollate=True.")
+        if "id" not in batch[0]:
+            raise ValueError(
+                f"ClassificationScoresHandler needs 'id' in the data, which hold {sorted(batch[0])}. "
+                "Give every image a name of its own."
+            )
+        for sample, result in zip(batch, output, strict=True):
+            pred = result["pred"]
+            if tuple(pred.shape) != (2,) or not math.isclose(float(pred.sum()), 1.0, abs_tol=1e-3):
+                raise ValueError(
+                    f"The output of {sample['id']} has shape {tuple(pred.shape)} and sum {float(pred.sum()):g}, not "
+                    "the probabilities of two classes. Add Activationsd('pred', softmax=True) to the postprocessing."
+                )
+            self._ids.append(str(sample["id"]))
+            self._probabilities.append(min(1.0, float(pred[1])))
+            self._labels.append(int(result["label"]))
+
+    def _write(self, engine: Engine) -> None:
+        probability, label = torch.tensor(self._probabilities, dtype=torch.float64), torch.tensor(self._labels)
+        metrics = classification_metrics(probability, label)
+        with atomic_write(self.output_dir / "scores.csv") as temporary, temporary.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["id", "probability", "label", "prediction"])
+            for name, value, true in zip(self._ids, self._probabilities, self._labels, strict=True):
+                writer.writerow([name, f"{value:.6f}", self.classes[true], self.classes[int(value > 0.5)]])
+        counts = {name: int((label == index).sum()) for index, name in enumerate(self.classes)}
+        mean, frequency, count = (values.tolist() for values in calibration_bins(probability, label))
+        reliability_diagram(mean, frequency, count, self.classes[1], self.output_dir / "reliability.png")
+        # Written last: whoever finds it finds the rest. JSON has no NaN.
+        summary = {name: None if math.isnan(value) else value for name, value in metrics.items()} | {"images": counts}
+        with atomic_write(self.output_dir / "summary.json") as temporary:
+            temporary.write_text(json.dumps(summary, indent=2) + "\n")
+        shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+        engine.logger.info(f"{len(label)} images: {shown}")
