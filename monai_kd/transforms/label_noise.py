@@ -58,6 +58,7 @@ class LabelNoised(MapTransform):
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         if num_classes < 2:
+            raise ValueError(f"LabelNoised got num_classes={num_classes}. Give 2 or more: else no class is wrong.")
             raise ValueError(
                 f"LabelNoised got num_classes={num_classes}. Give 2 or more: no class is left to be wrong."
             )

@@ -14,6 +14,7 @@ from monai_kd import DistillationTrainer, HiddenKLLoss, LogitsKLLoss, Pathway, P
 from monai_kd.engines import distribute
 from monai_kd.features import unwrap
 from monai_kd.handlers import AtomicCheckpointSaver, ResumeHandler, SeedHandler
+from monai_kd.losses import NoiseAdaptationLoss
 from monai_kd.networks import ChannelAdapter, FeatureRegressor
 
 CPU = torch.device("cpu")
@@ -31,6 +32,7 @@ def adapted(seed=1):
         logits=Pathway(LogitsKLLoss(), weight=0.5),
         hint=Pathway(nn.MSELoss(), "0", student_adapter=ChannelAdapter(2, 4, 6)),
         regressed=Pathway(HiddenKLLoss(), "0", student_adapter=FeatureRegressor(2, 4, 6)),
+        noisy_label=Pathway(NoiseAdaptationLoss(2)),
     )
 
 
