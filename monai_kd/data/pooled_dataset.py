@@ -18,6 +18,8 @@ from monai_kd.data.records import Layout, Record
 
 __all__ = ["PooledDataset"]
 
+NO_CLASS = -100
+
 
 class PooledDataset(CacheDataset):
     """
@@ -25,13 +27,14 @@ class PooledDataset(CacheDataset):
 
     Whatever masks, tables or folders by pathology the unlabelled data set has, nothing of them reaches the samples: its
     records have the label None, of which ``LoadUltrasoundd`` makes a blank mask, and the pathology "unknown". A data
-    loader that shuffles draws from both in proportion to their sizes; a batch may hold no labelled image.
+    loader that shuffles draws from both in proportion to their sizes; a batch may hold no labelled image. With
+    ``classes`` the label without information is -100, which ``torch.nn.CrossEntropyLoss`` leaves out.
 
     Args:
         root: the labelled data set's folder, or a folder above it.
         unlabelled: the folder of the images without labels: a data set in any layout, or images alone. Copies of
             files of the labelled data set are left out, since it may be those to validate and test with.
-        section, split, transform, layout, fold, seed, check: of the labelled data set, as in
+        section, split, transform, layout, fold, seed, check, classes: of the labelled data set, as in
             :class:`BreastUltrasoundDataset`; the transform serves both.
         cache_arguments: further ones of ``monai.data.CacheDataset``.
 
@@ -61,15 +64,19 @@ class PooledDataset(CacheDataset):
         fold: int = 0,
         seed: int = 0,
         check: bool = True,
+        classes: Sequence[str] | None = None,
         **cache_arguments: Any,
     ) -> None:
-        labelled = BreastUltrasoundDataset(root, section, split, transform, layout, fold, seed, check, cache_num=0)
+        labelled = BreastUltrasoundDataset(
+            root, section, split, transform, layout, fold, seed, check, cache_num=0, classes=classes
+        )
         pool = _without_copies(list_images(unlabelled), read_dataset(root, layout))
         if not pool:
             raise ValueError(
                 f"All images in {unlabelled} are those of {root}. Give the folder of further images, without labels."
             )
-        nothing_known = {"label": None, "patient": "", "pathology": "unknown", "has_label": 0}
+        no_label = None if classes is None else NO_CLASS
+        nothing_known = {"label": no_label, "patient": "", "pathology": "unknown", "has_label": 0}
         super().__init__(
             data=[{**record, "has_label": 1} for record in labelled.data]
             + [{**record, **nothing_known} for record in pool],
