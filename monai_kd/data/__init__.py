@@ -30,6 +30,7 @@ then                        what it does
 ``BreastUltrasoundDataset`` those images, loaded and cached; with ``classes`` for classification
 ``class_weights``           weights by which a loss counts classes of different size alike
 ``PooledDataset``           the training images and a pool of unlabelled ones, told apart by ``has_label``
+``UnlabelledDataset``       images without their labels: those of another scanner or clinic to adapt to
 ``download_dataset``        a public data set from its publisher
 ``convert_dataset``         a data set in another layout: for nnU-Net, MONAI Label, …
 ``LoadUltrasoundd``         the transform that loads image and mask, of any format, in one orientation
@@ -76,6 +77,7 @@ from monai_kd.data.records import Layout, Record
 from monai_kd.data.saving import SaveMaskd, save_mask
 from monai_kd.data.split_files import read_splits, write_splits
 from monai_kd.data.splits import hold_out, k_folds, official_folds, random_splits
+from monai_kd.data.unlabelled_dataset import UnlabelledDataset
 
 __all__ = [
     "LAYOUTS",
@@ -96,6 +98,7 @@ __all__ = [
     "Record",
     "SaveMaskd",
     "Split",
+    "UnlabelledDataset",
     "check_dataset",
     "choose_split",
     "class_weights",

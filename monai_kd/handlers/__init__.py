@@ -8,6 +8,7 @@ from monai_kd.handlers.patience import PatienceHandler
 from monai_kd.handlers.resume import ResumeHandler
 from monai_kd.handlers.scores import ScoresHandler
 from monai_kd.handlers.seed import SeedHandler
+from monai_kd.handlers.trajectory import TrajectoryHandler
 
 __all__ = [
     "AtomicCheckpointSaver",
@@ -17,4 +18,5 @@ __all__ = [
     "ResumeHandler",
     "ScoresHandler",
     "SeedHandler",
+    "TrajectoryHandler",
 ]

@@ -9,6 +9,7 @@ transform                  what it does
 ``scan_area``              where an image is picture, and not margin, text or scale bar
 ``RandPixelDropout``       sets random pixels to one value; ``RandPixelDropoutd`` for dictionaries
 ``LabelNoised``            gives a share of the training images a wrong class, for experiments
+``class_mix``              objects of one batch pasted onto another
 ``View``                   how a network sees a whole batch, drawn for each sample, on the device
 ``BatchRandAffine``        MONAI's ``RandAffine`` in a view
 ``BatchRandFlip``          MONAI's ``RandFlip`` in a view
@@ -25,6 +26,7 @@ from __future__ import annotations
 from monai_kd.transforms import alignment, geometry
 from monai_kd.transforms.batch_geometry import BatchRandAffine, BatchRandFlip, BatchRandScaleCrop
 from monai_kd.transforms.batch_intensity import BatchRandGaussianNoise, BatchRandPixelDropout
+from monai_kd.transforms.class_mix import class_mix
 from monai_kd.transforms.crop_margins import CropMargins, CropMarginsd, scan_area
 from monai_kd.transforms.label_noise import LabelNoised
 from monai_kd.transforms.pixel_dropout import RandPixelDropout, RandPixelDropoutd
@@ -43,6 +45,7 @@ __all__ = [
     "RandPixelDropoutd",
     "View",
     "alignment",
+    "class_mix",
     "geometry",
     "scan_area",
 ]

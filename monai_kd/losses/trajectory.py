@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import nn
+
+from monai_kd.losses.gradient_bank import GradientBank
+from monai_kd.losses.precision import full_precision
+
+__all__ = ["TrajectoryLoss"]
+
+
+class TrajectoryLoss(nn.Module):
+    r"""
+    Squared difference of the running mean and variance of two sets of gradients, in the teacher's subspace: the
+    cross-domain stream of optimization-trajectory distillation.
+
+    .. math:: \mathrm{MSE}(\Pi_\mu \bar\mu^s, \Pi_\mu \bar\mu^t) + \mathrm{MSE}(\Pi_v \bar v^s, \Pi_v \bar v^t), \quad
+              \mu = \langle g_n \rangle, \quad v = \langle (g_n - \mu)^2 \rangle, \quad
+              \bar\mu \leftarrow m \bar\mu + (1 - m) \mu
+
+    The averages start at zero, on both sides alike. A :class:`GradientBank` of the teacher's :math:`\bar\mu`, and one
+    of its :math:`\bar v`, give :math:`\Pi`; until they are ready it is the identity. The gradient of the loss flows
+    through the newest mean and variance alone. In distributed training these are of all processes' samples, which must
+    be equally many, so the averages and banks are everywhere the same.
+
+    Source: Fan et al., "Taxonomy adaptive cross-domain adaptation in medical imaging via optimization trajectory
+    distillation", ICCV 2023, arXiv 2307.14709, at the weight 1000; averages, banks, renewal and energy are those of the
+    authors' code. There the teacher is not detached.
+
+    Args:
+        length: of each gradient, the number of weights.
+        momentum: m, from 0 to below 1. Defaults to 0.95.
+        energy: share of the energy that the subspaces keep. Defaults to 0.98.
+        refills: after how many refills of the banks the subspaces are renewed. Defaults to 10.
+        most: bound of the banks' size, which is 80 % of ``length``. Defaults to 300. The state has
+            (4 · size + 4) · ``length`` numbers.
+        both_ways: let gradients flow into the teacher's side too, as the authors' code does. Defaults to False.
+
+    Raises:
+        ValueError: When an argument is out of range; at the call, when shapes do not fit.
+
+    Example:
+        >>> loss = TrajectoryLoss(length=3, momentum=0.0)
+        >>> loss(torch.ones(4, 3), torch.zeros(4, 3))
+        tensor(1.)
+    """
+
+    student_average: torch.Tensor
+    teacher_average: torch.Tensor
+
+    def __init__(
+        self,
+        length: int,
+        momentum: float = 0.95,
+        energy: float = 0.98,
+        refills: int = 10,
+        most: int = 300,
+        both_ways: bool = False,
+    ) -> None:
+        super().__init__()
+        if not 0 <= momentum < 1:
+            raise ValueError(f"momentum={momentum} must be from 0 to below 1: the share of the former average.")
+        self.momentum, self.both_ways = momentum, both_ways
+        self.register_buffer("student_average", torch.zeros(2, length))
+        self.register_buffer("teacher_average", torch.zeros(2, length))
+        self.banks = nn.ModuleList(GradientBank(length, most=most, energy=energy, refills=refills) for _ in range(2))
+
+    def extra_repr(self) -> str:
+        """The arguments that the banks do not show."""
+        return f"momentum={self.momentum}, both_ways={self.both_ways}"
+
+    @full_precision
+    def forward(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+        """
+        Args:
+            student: the samples' gradients in the domain to learn, shape (N, length).
+            teacher: those in the domain to learn from, shape (M, length).
+        """
+        for side, gradients in (("student", student), ("teacher", teacher)):
+            if gradients.ndim != 2 or gradients.shape[1] != self.student_average.shape[1] or not len(gradients):
+                raise ValueError(
+                    f"{side} gradients have shape {tuple(gradients.shape)}, expected "
+                    f"(samples, {self.student_average.shape[1]}). Give one flat gradient for each sample."
+                )
+        student_now = self._updated(self.student_average, student)
+        teacher_now = self._updated(self.teacher_average, teacher if self.both_ways else teacher.detach())
+        terms = []
+        banks = cast("Iterable[GradientBank]", self.banks)
+        for bank, ours, theirs in zip(banks, student_now, teacher_now, strict=True):
+            bank.push(theirs.detach())
+            difference = ours - theirs
+            projected = bank.project(difference) if bank.ready else difference
+            terms.append(F.mse_loss(projected, torch.zeros_like(projected)))
+        return torch.stack(terms).sum()
+
+    def _updated(self, average: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
+        mean = _of_all_processes(gradients.mean(0))
+        # The mean's own share in the variance's gradient is zero over all samples, but not over those of one process.
+        variance = _of_all_processes((gradients - mean.detach()).square().mean(0))
+        now = self.momentum * average.to(gradients.dtype) + (1 - self.momentum) * torch.stack([mean, variance])
+        average.copy_(now.detach())
+        return now
+
+
+def _of_all_processes(value: torch.Tensor) -> torch.Tensor:
+    """
+    The mean over all processes, with this one's gradient: DistributedDataParallel averages gradients, which gives the
+    gradient of the mean.
+    """
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return value
+    total = value.detach().clone()
+    dist.all_reduce(total)
+    return value + (total / dist.get_world_size() - value.detach())
