@@ -95,7 +95,10 @@ class AtomicCheckpointSaver(CheckpointSaver):
     def state_dict(self) -> dict[str, Any]:
         """The scores of the checkpoints kept so far."""
         tracked = self._key_metric_checkpoint
-        return {} if tracked is None else dict(tracked.state_dict())
+        if tracked is None:
+            return {}
+        # Plain numbers: those of NumPy, which ROCAUC gives, are not loaded with weights_only=True.
+        return {key: [(float(score), name) for score, name in kept] for key, kept in tracked.state_dict().items()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """

@@ -5,6 +5,7 @@ import resource
 import subprocess
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 import torch
 from ignite.engine import Engine, Events
@@ -154,9 +155,10 @@ def test_failed_write_keeps_the_best_under_its_score(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["model_key_metric=0.1000.pt"]
 
 
-def test_resumed_saver_keeps_a_better_model(tmp_path):
+@pytest.mark.parametrize("number", [float, np.float64])
+def test_resumed_saver_keeps_a_better_model(number, tmp_path):
     arguments = {"save_key_metric": True, "key_metric_filename": "model.pt"}
-    first = run(tmp_path, Weights(), [0.3, 0.5, 0.8, 0.4], **arguments)
+    first = run(tmp_path, Weights(), [number(score) for score in (0.3, 0.5, 0.8, 0.4)], **arguments)
     torch.save(first.state_dict(), tmp_path / "state.pt")  # as ResumeHandler does
     state = torch.load(tmp_path / "state.pt", weights_only=True)
 
