@@ -4,6 +4,7 @@
 from monai_kd.handlers.checkpoint_saver import AtomicCheckpointSaver
 from monai_kd.handlers.classification_scores import ClassificationScoresHandler
 from monai_kd.handlers.feature_hooks import FeatureHookHandler
+from monai_kd.handlers.gradient_attention import GradientAttentionHandler
 from monai_kd.handlers.patience import PatienceHandler
 from monai_kd.handlers.resume import ResumeHandler
 from monai_kd.handlers.scores import ScoresHandler
@@ -14,6 +15,7 @@ __all__ = [
     "AtomicCheckpointSaver",
     "ClassificationScoresHandler",
     "FeatureHookHandler",
+    "GradientAttentionHandler",
     "PatienceHandler",
     "ResumeHandler",
     "ScoresHandler",

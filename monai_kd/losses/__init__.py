@@ -15,6 +15,7 @@ Loss                           Compares                                         
 ``SoftLabelBCELoss``           class probabilities, by BCE, or the label        Owen 2021, some images unlabelled
 ``HiddenKLLoss``               hidden features by softmax, by KL divergence     KLD on hidden features of Behboodi 2025
 ``AttentionTransferLoss``      where features are active, over all channels     AT: Zagoruyko and Komodakis 2017
+``GradientAttentionLoss``      the task losses' gradients by the image         AT by gradients: Zagoruyko 2017
 ``SimilarityPreservingLoss``   similarities between the samples of a batch      SP: Tung and Mori 2019
 ``PairwiseAffinityLoss``       cosines between the places of an image           Liu 2019, pair-wise
 ``RelationalLoss``             distances and angles between samples             RKD: Park 2019
@@ -43,6 +44,7 @@ from monai_kd.losses.cross_image_relation import CrossImageRelationLoss
 from monai_kd.losses.decoupled_logits import DecoupledLogitsLoss
 from monai_kd.losses.feature_reconstruction import FeatureReconstructionLoss
 from monai_kd.losses.flow_of_solution import FlowOfSolutionLoss
+from monai_kd.losses.gradient_attention import GradientAttentionLoss
 from monai_kd.losses.hidden_kl import HiddenKLLoss
 from monai_kd.losses.intra_class_variation import IntraClassVariationLoss
 from monai_kd.losses.latent_adaptation import LatentAdaptationLoss
@@ -69,6 +71,7 @@ __all__ = [
     "DecoupledLogitsLoss",
     "FeatureReconstructionLoss",
     "FlowOfSolutionLoss",
+    "GradientAttentionLoss",
     "HiddenKLLoss",
     "IntraClassVariationLoss",
     "LatentAdaptationLoss",

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Gradient-based attention transfer: both networks' gradients by the image, and the term that compares them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from ignite.engine import Engine, Events
+from monai.engines.utils import IterationEvents
+from torch import nn
+
+from monai_kd.engines.loss_terms import add_loss_term
+from monai_kd.features import plain
+from monai_kd.losses import GradientAttentionLoss
+from monai_kd.teachers import CachedTeacher
+
+if TYPE_CHECKING:
+    from monai_kd.engines import DistillationTrainer
+
+__all__ = ["GradientAttentionHandler"]
+
+
+class GradientAttentionHandler:
+    r"""
+    Adds the distance between the gradients of student's and teacher's task losses by the image (AT, gradient-based).
+
+    .. math:: w \cdot \mathcal{L}(J^s, J^t), \qquad J_b = B \cdot \partial \mathcal{L}_\mathrm{task} / \partial x_b
+
+    The task's loss is the trainer's ``loss_function``, unweighted, a mean over the B samples. The student's gradient
+    is taken through its one forward pass, so that batch statistics are counted once and dropout is the same; the
+    step then differentiates through it (second order). The teacher runs once more, since its gradient by the image
+    needs what its layers gave.
+
+    With several processes the term is as for one, as far as the task's loss is a mean over the samples. In mixed
+    precision the gradients are scaled by the trainer's scaler while they are computed.
+
+    Source: Zagoruyko and Komodakis, "Paying more attention to attention", ICLR 2017, arXiv 1612.03928, section 3.2.
+    Their variant without a teacher, which makes an image's gradient symmetric to that of the flipped image, is not
+    here.
+
+    Args:
+        weight: of the term, the paper's beta.
+        loss: of (student gradient, teacher gradient). Defaults to :class:`monai_kd.losses.GradientAttentionLoss`.
+        name: of the term in the log.
+
+    Raises:
+        ValueError: When attached to a trainer that has no live teacher or is compiled; in the run, when the batch is
+            no dictionary, the teacher's image has a geometry of its own, a network loses the gradient by the image, or
+            the term is not finite.
+
+    Example::
+
+        DistillationTrainer(..., train_handlers=[GradientAttentionHandler(weight=1.0)])
+    """
+
+    def __init__(self, weight: float, loss: nn.Module | None = None, name: str = "gradient_attention") -> None:
+        self.weight = weight
+        self.loss = GradientAttentionLoss() if loss is None else loss
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"GradientAttentionHandler(weight={self.weight}, loss={self.loss})"
+
+    def attach(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: a :class:`monai_kd.DistillationTrainer`.
+        """
+        teacher = getattr(engine, "teacher", None)
+        if teacher is None or isinstance(teacher, CachedTeacher):
+            held = "no teacher" if teacher is None else f"a {type(teacher).__name__}"
+            raise ValueError(
+                f"GradientAttentionHandler got a {type(engine).__name__} with {held}: it needs the teacher's gradient "
+                "by each image. Use DistillationTrainer with a live teacher: give it the network itself."
+            )
+        if getattr(engine, "compile", False):
+            raise ValueError(
+                "GradientAttentionHandler differentiates twice, which compiled networks cannot. Set compile=False."
+            )
+        engine.add_event_handler(Events.ITERATION_STARTED, self._follow_image)
+        engine.add_event_handler(IterationEvents.LOSS_COMPLETED, self)
+
+    @staticmethod
+    def _follow_image(engine: Engine) -> None:
+        """From here on, so that whatever the trainer makes of the image has a gradient by it."""
+        state: Any = engine.state
+        if not isinstance(state.batch, dict) or "image" not in state.batch:
+            held = sorted(state.batch) if isinstance(state.batch, dict) else type(state.batch).__name__
+            raise ValueError(
+                f"GradientAttentionHandler got a batch of {held}, expected a dictionary with 'image'. "
+                "Let the data set give dictionaries."
+            )
+        state.batch = {**state.batch, "image": state.batch["image"].detach().requires_grad_()}
+
+    def __call__(self, engine: DistillationTrainer) -> None:
+        """
+        Args:
+            engine: the trainer, its losses computed.
+        """
+        state: Any = engine.state
+        if "teacher_geometry" in state.batch:
+            raise ValueError(
+                "GradientAttentionHandler compares gradients by the image, but the teacher's image has a geometry of "
+                "its own, for which there is no label. Let both share one: PrepareBatchViews(..., aligned=False)."
+            )
+        student = self._gradient(engine, state.output["pred"], state.output["image"], create_graph=True)
+        image = plain(engine.teacher_view()).detach().requires_grad_()
+        teacher = self._gradient(engine, engine.teacher.output(image, engine.inferer), image)
+        state.output["image"] = state.output["image"].detach()
+        term = self.weight * self.loss(student, teacher)
+        self._check(engine, term)
+        add_loss_term(engine, self.name, term)
+
+    @staticmethod
+    def _gradient(
+        engine: DistillationTrainer, prediction: torch.Tensor, image: torch.Tensor, create_graph: bool = False
+    ) -> torch.Tensor:
+        scale, gradient = _scale(engine), None
+        loss = engine.task_loss(prediction, engine.state.output["label"])
+        if image.requires_grad:
+            with torch.autocast(image.device.type, enabled=False):
+                (gradient,) = torch.autograd.grad(
+                    len(image) * scale * loss, image, create_graph=create_graph, allow_unused=True
+                )
+        if gradient is None:
+            raise ValueError(
+                "GradientAttentionHandler finds no gradient of the task's loss by the image. A prepare_batch, "
+                "network or loss that detaches it cannot be used with it."
+            )
+        return plain(gradient).float() / scale
+
+    def _check(self, engine: DistillationTrainer, term: torch.Tensor) -> None:
+        # In mixed precision the trainer's scaler skips the step and tries a smaller scale.
+        if not term.isfinite() and _scale(engine) <= 1:
+            raise ValueError(
+                f"The term '{self.name}' is {term.item()} in iteration {engine.state.iteration}. Lower the learning "
+                f"rate, or its weight of {self.weight}."
+            )
+
+
+def _scale(engine: DistillationTrainer) -> float:
+    """Half precision would lose small gradients, as in every backward pass."""
+    scaler = engine.scaler
+    return 1.0 if scaler is None else float(scaler.get_scale())
