@@ -93,7 +93,9 @@ def _with_points(name: str, entry: Any, path: Path) -> list[Row]:
     except ValueError as error:
         raise ValueError(f"{path}, {error}") from error
     return [row] + [
-        replace(row, name=of_point, arguments={**row.arguments, **point}, grid_of=name) for of_point, point in points
+        replace(row, name=of_point, arguments={**row.arguments, **point}, grid_of=name)
+        for of_point, point in points
+        if {**row.arguments, **point} != row.arguments  # the row itself
     ]
 
 

@@ -42,6 +42,13 @@ def test_a_grid_makes_a_row_of_every_combination(study):
     assert (logits["weight"], logits["loss"]["temperature"]) == (2, 4)
 
 
+def test_the_row_itself_is_no_further_point(study):
+    grid = {WEIGHT: [1, 2], TEMPERATURE: [1, 4]}
+    rows = {**ROWS, "L": {**DISTILLED, "arguments": {WEIGHT: 1.0, TEMPERATURE: 4.0}, "grid": grid}}
+    names = [row.name for row in read_plan(study(rows=rows)).rows[3:]]
+    assert names == ["L,weight=1,temperature=1", "L,weight=2,temperature=1", "L,weight=2,temperature=4"]
+
+
 def test_ids_with_one_ending_keep_their_whole_names(study):
     grid = {WEIGHT: [1], "pathways#hidden#weight": [2]}
     rows = {**ROWS, "L": {"train": ["train", "methods/logits_and_hidden"], "grid": grid}}
