@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Handlers for MONAI's and ignite's engines."""
 
+from monai_kd.handlers.adversarial import AdversarialHandler
+from monai_kd.handlers.adversarial_logits import AdversarialLogitsHandler
 from monai_kd.handlers.checkpoint_saver import AtomicCheckpointSaver
 from monai_kd.handlers.classification_scores import ClassificationScoresHandler
 from monai_kd.handlers.feature_hooks import FeatureHookHandler
 from monai_kd.handlers.gradient_attention import GradientAttentionHandler
+from monai_kd.handlers.holistic import HolisticHandler
 from monai_kd.handlers.patience import PatienceHandler
 from monai_kd.handlers.resume import ResumeHandler
 from monai_kd.handlers.scores import ScoresHandler
@@ -12,10 +15,13 @@ from monai_kd.handlers.seed import SeedHandler
 from monai_kd.handlers.trajectory import TrajectoryHandler
 
 __all__ = [
+    "AdversarialHandler",
+    "AdversarialLogitsHandler",
     "AtomicCheckpointSaver",
     "ClassificationScoresHandler",
     "FeatureHookHandler",
     "GradientAttentionHandler",
+    "HolisticHandler",
     "PatienceHandler",
     "ResumeHandler",
     "ScoresHandler",

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Networks of this project: the student, what joins teachers, and adapters that bring features to one shape."""
+"""
+Networks of this project: the student, what joins teachers, adapters that bring features to one shape, and
+discriminators.
+"""
 
 from monai_kd.networks.channel_adapter import ChannelAdapter
 from monai_kd.networks.check import check_classifier, check_network
@@ -7,6 +10,10 @@ from monai_kd.networks.convolution_adapter import ConvolutionAdapter
 from monai_kd.networks.ensemble import Ensemble
 from monai_kd.networks.feature_autoencoder import FeatureAutoencoder
 from monai_kd.networks.feature_regressor import FeatureRegressor
+from monai_kd.networks.logits_discriminator import LogitsDiscriminator
+from monai_kd.networks.patch_logits_discriminator import PatchLogitsDiscriminator
+from monai_kd.networks.self_attention import SelfAttention
+from monai_kd.networks.self_attention_discriminator import SelfAttentionDiscriminator
 from monai_kd.networks.separable_unet import SeparableUNet
 from monai_kd.networks.student_unet import StudentUNet
 
@@ -16,6 +23,10 @@ __all__ = [
     "Ensemble",
     "FeatureAutoencoder",
     "FeatureRegressor",
+    "LogitsDiscriminator",
+    "PatchLogitsDiscriminator",
+    "SelfAttention",
+    "SelfAttentionDiscriminator",
     "SeparableUNet",
     "StudentUNet",
     "check_classifier",

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The objectives of games between a student and a discriminator, as functions of the discriminator's answers.
+
+MONAI's ``PatchAdversarialLoss`` has none of them: its hinge is of the answers' tanh, which is not the published one; it
+knows no Wasserstein distance; and its binary cross-entropy (the same number as :func:`realness_loss`) takes the
+logarithm of a sigmoid, which is exactly 1 from an answer of 17 on in float32, so that the gradient ends where a
+discriminator is surest, and which autocast forbids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+
+from monai_kd.losses.class_masks import check_label, class_masks
+from monai_kd.losses.precision import full_precision
+
+__all__ = ["class_loss", "gradient_penalty", "hinge_loss", "realness_loss", "wasserstein_loss"]
+
+
+@full_precision
+def realness_loss(answer: torch.Tensor, real: bool) -> torch.Tensor:
+    r"""
+    Binary cross-entropy, :math:`-\langle \log P(\mathrm{real}) \rangle` or
+    :math:`-\langle \log P(\mathrm{fake}) \rangle`.
+
+    Args:
+        answer: logits of being real, of any shape.
+        real: which of the two is wanted.
+
+    Example:
+        >>> round(realness_loss(torch.zeros(2, 1), real=True).item(), 4)
+        0.6931
+    """
+    return F.binary_cross_entropy_with_logits(answer, torch.full_like(answer, float(real)))
+
+
+@full_precision
+def class_loss(answer: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+    r"""
+    Cross-entropy of classes told for whole samples or for patches,
+    :math:`-\langle \textstyle\sum_k y_k \log P(k) \rangle`.
+
+    :math:`y_k` is the share of class k in what the answer is about: one class of a sample, the area of each class in a
+    patch. Positions of no class (an "ignore" label) count for nothing.
+
+    Args:
+        answer: logits of K classes, shape (B, K), or (B, K, h, w[, d]) for patches on a grid.
+        label: class indices, shape (B,) or (B, 1) for samples; B1H[WD] for patches, at any resolution.
+
+    Raises:
+        ValueError: When the label has another batch or rank.
+
+    Example:
+        >>> half = torch.tensor([[[[0, 1]]]])  # a patch of two positions, one of each class
+        >>> round(class_loss(torch.zeros(1, 2, 1, 1), half).item(), 4)
+        0.6931
+    """
+    if answer.ndim == 2:
+        answer = answer[..., None]
+        label = label.reshape(*label.shape[:1], -1, 1)
+    check_label(label, answer)
+    masks = class_masks(label, label.shape[2:], answer.shape[1]).to(answer.dtype)
+    shares = F.interpolate(masks.reshape(*answer.shape[:2], *label.shape[2:]), size=answer.shape[2:], mode="area")
+    return -(shares * answer.log_softmax(dim=1)).sum() / shares.sum().clamp_min(1e-6)
+
+
+@full_precision
+def wasserstein_loss(real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
+    r"""
+    What a critic minimizes to measure the Wasserstein distance,
+    :math:`\langle D(\mathrm{fake}) \rangle - \langle D(\mathrm{real}) \rangle`.
+
+    Args:
+        real: the critic's scores of what is real.
+        fake: its scores of what is not.
+
+    Example:
+        >>> wasserstein_loss(torch.tensor([3.0]), torch.tensor([1.0])).item()
+        -2.0
+    """
+    return fake.mean() - real.mean()
+
+
+@full_precision
+def hinge_loss(real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
+    r"""
+    What a critic minimizes to tell apart by a margin,
+    :math:`\langle \max(0, 1 - D(\mathrm{real})) \rangle + \langle \max(0, 1 + D(\mathrm{fake})) \rangle`.
+
+    Args:
+        real: the critic's scores of what is real.
+        fake: its scores of what is not.
+
+    Example:
+        >>> hinge_loss(torch.tensor([3.0]), torch.tensor([1.0])).item()
+        2.0
+    """
+    return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+
+
+@full_precision
+def gradient_penalty(
+    critic: Callable[[torch.Tensor], torch.Tensor], real: torch.Tensor, fake: torch.Tensor
+) -> torch.Tensor:
+    r"""
+    How far a critic is from a slope of 1 between what is real and what is not.
+
+    .. math:: \big\langle (\lVert \nabla_x D(x) \rVert_2 - 1)^2 \big\rangle, \qquad
+              x = \alpha \cdot \mathrm{real} + (1 - \alpha) \cdot \mathrm{fake}, \quad \alpha \sim U(0, 1)
+
+    One :math:`\alpha` for each sample, from torch's global generator.
+
+    Source: Gulrajani et al., "Improved training of Wasserstein GANs", NeurIPS 2017, arXiv 1704.00028, at weight 10.
+
+    Args:
+        critic: gives scores of shape (B, ...), which are averaged to one for each sample; no sample's score may depend
+            on another sample.
+        real: shape (B, ...).
+        fake: the same shape.
+
+    Example:
+        >>> real, fake = torch.zeros(2, 4), torch.ones(2, 4)
+        >>> gradient_penalty(lambda x: x.sum(dim=1), real, fake).item()  # a slope of 2, the root of 4 ones
+        1.0
+    """
+    share = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device, dtype=real.dtype)
+    between = (share * real.detach() + (1 - share) * fake.detach()).requires_grad_()
+    scores = critic(between).reshape(len(between), -1).mean(dim=1)
+    (slopes,) = torch.autograd.grad(scores.sum(), between, create_graph=True)
+    return (slopes.flatten(1).norm(dim=1) - 1).square().mean()
