@@ -12,6 +12,7 @@ from monai.bundle import ConfigWorkflow
 from monai_kd.data import write_phantoms
 
 ROOT = Path(__file__).parents[2] / "bundles" / "breast_ultrasound_segmentation"
+CLASSIFICATION = ROOT.with_name("breast_ultrasound_classification")
 TINY = {
     "spatial_size": [32, 32],
     "teacher_channels": [4, 4, 6, 6],
@@ -24,14 +25,14 @@ TINY = {
 }
 
 
-def run_bundle(config: str | list[str], **arguments: Any) -> ConfigWorkflow:
-    """Initialize, check, run and finalize a config, as the Model Zoo's checks do."""
+def run_bundle(config: str | list[str], root: Path = ROOT, **arguments: Any) -> ConfigWorkflow:
+    """Initialize, check, run and finalize a config of a bundle, as the Model Zoo's checks do."""
     configs = [config] if isinstance(config, str) else config
     workflow = ConfigWorkflow(
-        config_file=[str(ROOT / "configs" / f"{name}.json") for name in configs],
+        config_file=[str(root / "configs" / f"{name}.json") for name in configs],
         workflow_type="train" if configs[0].startswith("train") else "infer",
         logging_file=False,
-        bundle_root=str(ROOT),
+        bundle_root=str(root),
         **{**TINY, **arguments},
     )
     workflow.initialize()
@@ -39,6 +40,11 @@ def run_bundle(config: str | list[str], **arguments: Any) -> ConfigWorkflow:
     workflow.run()
     workflow.finalize()
     return workflow
+
+
+def run_classification(config: str | list[str], **arguments: Any) -> ConfigWorkflow:
+    """``run_bundle`` of the classification bundle, whose networks have four stages."""
+    return run_bundle(config, CLASSIFICATION, **{"student_channels": [2, 4, 4, 6], **arguments})
 
 
 @pytest.fixture(scope="session")
@@ -69,3 +75,21 @@ def student(phantoms: str, teacher: str, tmp_path_factory: pytest.TempPathFactor
         checkpoint=str(folder / "model.pt"),
     )
     return str(folder / "model.pt")
+
+
+@pytest.fixture(scope="session")
+def class_teacher(phantoms: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The checkpoint of a tiny teacher, trained by the classification bundle."""
+    folder = tmp_path_factory.mktemp("class_teacher")
+    files = {"output_dir": str(folder), "checkpoint": str(folder / "teacher.pt")}
+    run_classification("train_teacher", dataset_dir=phantoms, **files)
+    return files["checkpoint"]
+
+
+@pytest.fixture(scope="session")
+def class_student(phantoms: str, class_teacher: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The checkpoint of a tiny student, distilled by the classification bundle."""
+    folder = tmp_path_factory.mktemp("class_student")
+    files = {"output_dir": str(folder), "checkpoint": str(folder / "model.pt")}
+    run_classification("train", dataset_dir=phantoms, teacher_checkpoint=class_teacher, **files)
+    return files["checkpoint"]
