@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 import torch
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 from monai.losses import DiceCELoss
@@ -45,8 +44,8 @@ class TrajectoryHandler:
 
     Source: Fan et al., ICCV 2023, arXiv 2307.14709, with the numbers of the authors' code. They have a few labelled
     target images too, whose objects they paste, with new classes, for which there are further terms; here the target
-    has no label at all, so the objects are the source's (as in DACS, Tranheden et al. 2021). Their gradients are of the
-    batch's mean loss: ``batch_gradients``; and they start a second optimizer after the warm-up, here there is one.
+    has no label at all, so the objects are the source's (as in DACS, Tranheden et al. 2021). They start a
+    second optimizer after the warm-up, here there is one.
 
     Two processes see the statistics of all their samples, and equal one process on the whole batch where the target
     images are the same (each draws its own).
@@ -67,7 +66,8 @@ class TrajectoryHandler:
         paste: put objects of the source onto target images. Defaults to True.
         confidence: least probability of a class for a target pixel not to be background. Defaults to 0.7.
         warmup: so many epochs are trained on the source alone. Defaults to 1.
-        batch_gradients: divide the gradients by the number of images, source and mixed. Defaults to False.
+        gradient_scale: factor of the gradients that are compared, above 0. Defaults to 1/8, for the eight images (four
+            of each domain) whose mean loss the authors' gradients are of; so the value does not depend on the batch.
         most: bound of the number of past gradients kept. Defaults to 300.
         loss_arguments: ``momentum``, ``energy``, ``refills``, ``both_ways`` of ``TrajectoryLoss``.
 
@@ -94,14 +94,14 @@ class TrajectoryHandler:
         paste: bool = True,
         confidence: float = 0.7,
         warmup: int = 1,
-        batch_gradients: bool = False,
+        gradient_scale: float = 0.125,
         most: int = 300,
         **loss_arguments: Any,
     ) -> None:
         self.network, self.head = unwrap(network), head
         self.target = TargetImages(target)
         self.weight, self.mixed_weight, self.self_weight = weight, mixed_weight, self_weight
-        self.paste, self.confidence, self.warmup, self.batch_gradients = paste, confidence, warmup, batch_gradients
+        self.paste, self.confidence, self.warmup, self.gradient_scale = paste, confidence, warmup, gradient_scale
         self.loss_function = loss_function or DiceCELoss(softmax=True, to_onehot_y=True)
         layers = [head] if self_layers is None else list(self_layers)
         FeatureHooks(self.network, [head, *layers])  # tells the closest name of one that does not exist
@@ -126,7 +126,7 @@ class TrajectoryHandler:
         engine.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self._strengthen)
 
     def __repr__(self) -> str:
-        names = ("head", "weight", "mixed_weight", "self_weight", "paste", "confidence", "warmup", "batch_gradients")
+        names = ("head", "weight", "mixed_weight", "self_weight", "paste", "confidence", "warmup", "gradient_scale")
         settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
         return f"TrajectoryHandler({settings}, cross={self.cross!r}, own={self.own!r})"
 
@@ -153,12 +153,10 @@ class TrajectoryHandler:
         loss = plain(self.loss_function(logits[len(image) :], mixed_label)).mean()
         if not bool(gradients.isfinite().all() & loss.isfinite()):
             raise self._not_finite(f"a gradient of the head '{self.head}', or the loss of the mixed images,", engine)
-        if self.batch_gradients:
-            processes = dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
-            gradients = gradients / (len(both) * processes)
         add_loss_term(engine, "mixed_images", self.mixed_weight * loss)
         if self.weight:
             self.cross.to(gradients.device)
+            gradients = self.gradient_scale * gradients
             term = self.cross(gradients[len(image) :], gradients[: len(image)])
             add_loss_term(engine, "trajectory", self.weight * term)
 
@@ -194,7 +192,8 @@ class TrajectoryHandler:
 
     def _check_arguments(self) -> None:
         weights = {"weight": self.weight, "mixed_weight": self.mixed_weight, "self_weight": self.self_weight}
-        if min(weights.values()) < 0 or self.warmup < 0 or not 0 <= self.confidence <= 1:
+        if min(weights.values()) < 0 or self.warmup < 0 or not 0 <= self.confidence <= 1 or self.gradient_scale <= 0:
             raise ValueError(
-                f"{weights} and warmup={self.warmup} must be 0 or more, and confidence={self.confidence} from 0 to 1."
+                f"{weights} and warmup={self.warmup} must be 0 or more, gradient_scale={self.gradient_scale} above 0, "
+                f"and confidence={self.confidence} from 0 to 1."
             )
