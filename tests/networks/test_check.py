@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 import torch
-from monai.networks.nets import UNet
+from monai.networks.nets import ResNet, UNet
 from torch import nn
 
-from monai_kd.networks import StudentUNet, check_network
+from monai_kd.networks import StudentUNet, check_classifier, check_network
 
 
 def test_a_fitting_network_passes_and_is_left_as_it_was():
@@ -27,3 +27,27 @@ def test_a_fitting_network_passes_and_is_left_as_it_was():
 def test_what_does_not_fit_is_refused(network, size, message):
     with pytest.raises(ValueError, match=message):
         check_network(network, size)
+
+
+def classifier(classes=2, channels=1):
+    return ResNet("basic", [1] * 4, [2] * 4, spatial_dims=2, n_input_channels=channels, num_classes=classes)
+
+
+def test_a_fitting_classifier_passes_and_is_left_as_it_was():
+    network = classifier(classes=3)
+    before = network.bn1.running_mean.clone()
+    check_classifier(network, (33, 40), classes=3)
+    assert network.training and torch.equal(network.bn1.running_mean, before)
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (classifier(classes=3), r"ResNet gives \(1, 3\) for .*one for each of 2 classes.*to 2"),
+        (classifier(channels=3), r"ResNet cannot take an image of shape \(1, 1, 16, 16\)"),
+        (nn.Conv2d(1, 2, 1), r"Conv2d gives \(1, 2, 16, 16\).*logits of shape \(1, 2\) are needed"),
+    ],
+)
+def test_what_is_no_classifier_is_refused(network, message):
+    with pytest.raises(ValueError, match=message):
+        check_classifier(network, (16, 16), classes=2)
