@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The classification bundle with wrong labels: who sees them, and the overlay that learns from them."""
+
+import re
+
+import pytest
+import torch
+
+from tests.bundles.conftest import run_classification
+
+NOISY = ["train", "methods/noisy_labels", "label_noise"]
+
+
+def files(folder):
+    return {"output_dir": str(folder), "checkpoint": str(folder / "model.pt")}
+
+
+def labels(workflow, part):
+    """The labels that a part of the data set teaches, and the true ones, by id."""
+    dataset = workflow.parser.get_parsed_content(f"{part}#dataset")
+    taught = {sample["id"]: int(sample["label"]) for sample in dataset}
+    return taught, {record["id"]: record["label"] for record in dataset.data}
+
+
+def test_a_share_of_the_training_labels_is_wrong_and_no_other(phantoms, class_teacher, tmp_path):
+    common = {"dataset_dir": phantoms, "label_noise": 0.4, "seed": 3}
+    plain = run_classification(["train_student", "label_noise"], **common, **files(tmp_path / "plain"))
+    taught, true = labels(plain, "train")
+    assert sum(taught[name] != true[name] for name in true) == round(0.4 * len(true))
+    same, right = labels(plain, "validate")
+    assert same == right
+    filtered = run_classification(NOISY, teacher_checkpoint=class_teacher, **common, **files(tmp_path / "filtered"))
+    assert labels(filtered, "train")[0] == taught
+    assert labels(filtered, "validate") == (right, right)
+
+
+@pytest.mark.parametrize("configs", [NOISY, [*NOISY, "teachers/self_ema"]], ids=["teacher", "self"])
+def test_killed_and_started_again_it_ends_like_a_whole_run(configs, phantoms, class_teacher, tmp_path):
+    def train(folder, **kwargs):
+        arguments = {"dataset_dir": phantoms, "teacher_checkpoint": class_teacher, "max_epochs": 2}
+        return run_classification(configs, **arguments, **files(tmp_path / folder), **kwargs)
+
+    whole = train("whole")
+    with pytest.raises(RuntimeError, match="trainer"):
+        train("parts", **{"train#handlers#1": {"_target_": "tests.bundles.test_breast_ultrasound.Kill", "epoch": 2}})
+    parts = train("parts")
+    for name in ("network_def", "pathways"):
+        states = [w.parser.get_parsed_content(name).state_dict() for w in (whole, parts)]
+        assert all(torch.equal(a, b) for a, b in zip(*(state.values() for state in states), strict=True)), name
+    assert states[0]["noisy_label.loss.weight"].shape == (2, 2)
+    best = torch.load(tmp_path / "whole" / "model.pt", weights_only=True)
+    assert best.keys() == whole.network_def.state_dict().keys()  # the plain student: its softmax is of the true classes
+
+
+def test_a_run_of_another_share_is_not_continued(phantoms, tmp_path):
+    common = {"dataset_dir": phantoms, **files(tmp_path)}
+    run_classification(["train_student", "label_noise"], label_noise=0.2, **common)
+    with pytest.raises(RuntimeError) as caught:
+        run_classification(["train_student", "label_noise"], label_noise=0.4, **common)
+    assert re.search(r"another label_noise: '0.2' there, '0.4' here", str(caught.value.__cause__))
+
+
+def test_a_teacher_of_a_clean_subset(phantoms, tmp_path):
+    workflow = run_classification(["train_teacher", "clean_subset"], dataset_dir=phantoms, **files(tmp_path))
+    split = workflow.parser.get_parsed_content("split")
+    taught, true = labels(workflow, "train")
+    assert list(taught) == split["training"][::3] and taught == true
+    assert list(labels(workflow, "validate")[0]) == split["validation"]
