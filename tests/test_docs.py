@@ -19,15 +19,19 @@ from tests.data.layout_fixtures import make_breast
 
 ROOT = Path(__file__).parents[1]
 BUNDLE = Path("bundles", "breast_ultrasound_segmentation")
-PAGES = [ROOT / "README.md", ROOT / BUNDLE / "docs" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+CLASSIFICATION = BUNDLE.with_name("breast_ultrasound_classification")
+READMES = [ROOT / bundle / "docs" / "README.md" for bundle in (BUNDLE, CLASSIFICATION)]
+PAGES = [ROOT / "README.md", *READMES, *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
 # Commands are run as written; only what costs time is added at their end.
 SMALL = {
     "phantom": ["--count", "16"],
     "bundle": [
         *("--device", "$torch.device('cpu')", "--spatial_size", "[32,32]"),
-        *("--teacher_channels", "[4,4,6,6]", "--student_channels", "[2,4,4]"),
+        *("--teacher_channels", "[4,4,6,6]"),
     ],
+    BUNDLE.name: ["--student_channels", "[2,4,4]"],
+    CLASSIFICATION.name: ["--student_channels", "[2,4,4,6]"],
     "train": ["--max_epochs", "1", "--batch_size", "4"],
 }
 
@@ -42,7 +46,9 @@ def smaller(words):
     if "monai.bundle" not in words:
         return words
     config = words[words.index("--config_file") + 1]
-    return words + SMALL["bundle"] + (SMALL["train"] if "train" in config else [])
+    of_classes = CLASSIFICATION.name in config or Path.cwd().name == CLASSIFICATION.name
+    network = SMALL[CLASSIFICATION.name if of_classes else BUNDLE.name]
+    return words + SMALL["bundle"] + network + (SMALL["train"] if "train" in config else [])
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +90,13 @@ def run(command, monkeypatch):
         assert not end.code, command
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "bash")], ids=lambda page: page.name)
+def title(page):
+    return f"{page.parent.parent.name}-{page.name}" if page in READMES else page.name
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "bash")], ids=title)
 def test_commands(page, checkout, monkeypatch):
-    home = checkout / BUNDLE if page.parent.parent.name == BUNDLE.name else checkout
+    home = checkout / "bundles" / page.parent.parent.name if page in READMES else checkout
     monkeypatch.chdir(home)
     if home != checkout:  # its commands are for the bundle's own folder, with the images in data/
         for folder in ("models", "runs"):

@@ -11,9 +11,7 @@ from monai_kd.metrics import calibration_bins, classification_metrics
 
 def samples(count=200, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    probability = (
-        torch.rand(count, generator=generator) * 40
-    ).round() / 40 * 0.99 + 0.0037  # with ties, off the edges
+    probability = (torch.rand(count, generator=generator) * 40).round() / 40 * 0.99 + 0.0037  # with ties, off the edges
     label = (torch.rand(count, generator=generator) < 0.3 + 0.4 * probability).long()
     return probability, label
 
