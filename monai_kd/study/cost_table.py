@@ -24,7 +24,7 @@ def measure(output_dir: Path, scores: Mapping[str, Scores]) -> dict[str, Cost]:
     known: dict[str, Cost] = {}
     costs = {}
     for row, of_row in scores.items():
-        network, shape = read_network(output_dir / next(iter(of_row.dice)) / row / "evaluate.json")
+        network, shape = read_network(output_dir / next(iter(of_row.values)) / row / "evaluate.json")
         key = f"{network}{shape}"
         if key not in known:
             known[key] = network_cost(network, shape)
@@ -34,7 +34,7 @@ def measure(output_dir: Path, scores: Mapping[str, Scores]) -> dict[str, Cost]:
 
 def cost_table(costs: Mapping[str, Cost], scores: Mapping[str, Scores], teacher: str) -> Table:
     """
-    Dice, parameters, operations and time of every row.
+    Score, parameters, operations and time of every row.
 
     Args:
         costs: by row.
@@ -45,7 +45,7 @@ def cost_table(costs: Mapping[str, Cost], scores: Mapping[str, Scores], teacher:
     rows = [
         [
             row,
-            f"{100 * pooled(scores[row].dice).mean():.2f}",
+            f"{100 * pooled(scores[row].values).mean():.2f}",
             f"{cost.parameters:,}",
             f"1/{whole / cost.parameters:.0f}" if whole else "–",
             f"{cost.flops / 1e6:,.1f}",
@@ -53,10 +53,11 @@ def cost_table(costs: Mapping[str, Cost], scores: Mapping[str, Scores], teacher:
         ]
         for row, cost in costs.items()
     ]
-    columns = ("model", "Dice (%)", "parameters", f"of {teacher}'s", "MFLOPs", "ms")
+    measure = next(iter(scores.values())).measure
+    columns = ("model", f"{measure} (%)", "parameters", f"of {teacher}'s", "MFLOPs", "ms")
     note = (
         "One image through the network at the study's size: floating-point operations (a multiplication with its "
         "addition is two), and the median time on one thread of the CPU that made this report. Models of one network "
         "share one measurement."
     )
-    return Table("Dice and cost", columns, rows, (note,))
+    return Table(f"{measure} and cost", columns, rows, (note,))

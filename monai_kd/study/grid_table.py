@@ -41,7 +41,7 @@ def grid_table(
     cells = []
     for names in families.values():
         finished = [name for name in names if name in scores]
-        shared = [group for group in groups if all(group in scores[name].dice for name in finished)]
+        shared = [group for group in groups if all(group in scores[name].values for name in finished)]
         best = {name: fmean(_best(output_dir / group / name) for group in shared) for name in finished if shared}
         chosen = max(best, key=lambda name: best[name], default=None)
         cells += [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The study's figures: contours on a test image, like the paper's Figure 2, and Dice against parameters."""
+"""The study's figures: contours on a test image, like the paper's Figure 2, and score against parameters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from monai_kd.study.cost import Cost
 from monai_kd.study.scores import Scores, by_image, pooled
 from monai_kd.study.statistics import interval
 
-__all__ = ["contours", "dice_against_parameters", "typical_image"]
+__all__ = ["contours", "score_against_parameters", "typical_image"]
 
 COLUMNS = 5
 
@@ -29,7 +29,7 @@ def typical_image(scores: Mapping[str, Scores], group: str) -> str:
         scores: by row.
         group: split and seed.
     """
-    tables = [of_row.dice[group] for of_row in scores.values() if group in of_row.dice]
+    tables = [of_row.values[group] for of_row in scores.values() if group in of_row.values]
     names = sorted(set.intersection(*(set(table) for table in tables)))
     means = {name: float(np.mean([table[name] for table in tables])) for name in names}
     return sorted(names, key=lambda name: means[name])[len(names) // 2]
@@ -52,8 +52,8 @@ def contours(record: Mapping[str, Any], group: str, scores: Mapping[str, Scores]
     panels = [("image", overlay(image, [])), ("truth", overlay(image, [(truth, GREEN)]))]
     for row, of_row in scores.items():
         drawn = output_dir / group / row / "evaluation" / "overlays" / f"{record['id']}.png"
-        if group in of_row.dice and drawn.is_file():
-            panels.append((f"{row}: {100 * of_row.dice[group][record['id']]:.0f} %", np.asarray(Image.open(drawn))))
+        if group in of_row.values and drawn.is_file():
+            panels.append((f"{row}: {100 * of_row.values[group][record['id']]:.0f} %", np.asarray(Image.open(drawn))))
     height = -(-len(panels) // COLUMNS)
     figure = Figure(
         figsize=(2.6 * COLUMNS, 2.6 * height * image.shape[0] / image.shape[1] + 0.25 * height), layout="constrained"
@@ -67,11 +67,11 @@ def contours(record: Mapping[str, Any], group: str, scores: Mapping[str, Scores]
     _save(figure, path)
 
 
-def dice_against_parameters(
+def score_against_parameters(
     costs: Mapping[str, Cost], scores: Mapping[str, Scores], named: tuple[str, str], path: Path
 ) -> None:
     """
-    Draw the mean Dice of every model, with its 95 % interval, over its number of parameters.
+    Draw the mean score of every model, with its 95 % interval, over its number of parameters.
 
     Models of one size are set beside each other, in the order of the tables.
 
@@ -91,8 +91,8 @@ def dice_against_parameters(
     for size in sizes:
         rows = sorted((row for row in costs if costs[row].parameters == size), key=lambda row: row not in named)
         for place, row in enumerate(rows, start):
-            images = 100 * np.array(list(by_image(scores[row].dice, scores[row].dice).values()))
-            mean = 100 * float(pooled(scores[row].dice).mean())
+            images = 100 * np.array(list(by_image(scores[row].values, scores[row].values).values()))
+            mean = 100 * float(pooled(scores[row].values).mean())
             low, high = interval(images) if len(images) > 1 else (mean, mean)
             color = "tab:green" if row == named[0] else "tab:blue" if row == named[1] else "tab:red"
             axis.vlines(place, low, high, color=color, alpha=0.5)
@@ -105,7 +105,7 @@ def dice_against_parameters(
         start += len(rows) + 1
     axis.set_xticks([place for place, _ in ticks], [row for _, row in ticks], rotation=60, ha="right")
     axis.set_xlim(-1, start - 1)
-    axis.set_ylabel("Dice (%), 95 % interval")
+    axis.set_ylabel(f"{next(iter(scores.values())).measure} (%), 95 % interval")
     axis.grid(axis="y", alpha=0.3)
     _save(figure, path)
 

@@ -16,8 +16,9 @@ from monai_kd.data import read_dataset
 from monai_kd.study.cost_table import cost_table, measure
 from monai_kd.study.grid_table import grid_table
 from monai_kd.study.machine import describe_machines
+from monai_kd.study.metrics_table import metrics_table
 from monai_kd.study.pages import Figure, write_html, write_markdown
-from monai_kd.study.pictures import contours, dice_against_parameters, typical_image
+from monai_kd.study.pictures import contours, score_against_parameters, typical_image
 from monai_kd.study.score_table import score_table
 from monai_kd.study.scores import Scores, read_scores
 from monai_kd.study.tables import Table
@@ -55,15 +56,18 @@ def write_report(output_dir: Path) -> tuple[Path, list[Table]]:
         "scores": score_table(scores, study["teacher"], study["student"]),
         "costs": cost_table(costs, scores, study["teacher"]),
     }
-    grids = grid_table(output_dir, study["rows"], groups, scores)
-    if grids is not None:
-        tables["grids"] = grids
+    further = {"metrics": metrics_table(scores), "grids": grid_table(output_dir, study["rows"], groups, scores)}
+    tables |= {name: table for name, table in further.items() if table is not None}
     for name, table in tables.items():
         table.write_csv(folder / f"{name}.csv")
     chart = folder / "parameters.png"
-    dice_against_parameters(costs, scores, (study["teacher"], study["student"]), chart)
-    note = "Each point is a model: mean Dice over all test images, with the bootstrap interval over images."
-    figures = [*_contours(study, scores, groups, output_dir, folder), Figure("Dice against parameters", chart, note)]
+    score_against_parameters(costs, scores, (study["teacher"], study["student"]), chart)
+    name = next(iter(scores.values())).measure
+    note = f"Each point is a model: mean {name} over all test images, with the bootstrap interval over images."
+    figures = [
+        *_contours(study, scores, groups, output_dir, folder),
+        Figure(f"{name} against parameters", chart, note),
+    ]
     facts = _facts(study, scores, splits, len(groups), output_dir)
     for write, suffix in ((write_markdown, "md"), (write_html, "html")):
         write(folder / f"report.{suffix}", study["name"], facts, list(tables.values()), figures)
@@ -74,9 +78,9 @@ def _contours(
     study: Mapping[str, Any], scores: Mapping[str, Scores], groups: list[str], output_dir: Path, folder: Path
 ) -> list[Figure]:
     """The picture of contours; none where the data or the overlays are not at hand."""
-    group = max(groups, key=lambda name: sum(name in of_row.dice for of_row in scores.values()))
+    group = max(groups, key=lambda name: sum(name in of_row.values for of_row in scores.values()))
     name = typical_image(scores, group)
-    row = next(row for row, of_row in scores.items() if group in of_row.dice)
+    row = next(row for row, of_row in scores.items() if group in of_row.values)
     config = json.loads((output_dir / group / row / "evaluate.json").read_text(encoding="utf-8"))
     if not Path(study["dataset_dir"]).is_dir() or not any(output_dir.glob(f"{group}/*/evaluation/overlays/{name}.png")):
         return []
@@ -99,7 +103,7 @@ def _facts(
     groups: int,
     output_dir: Path,
 ) -> list[str]:
-    folders = [output_dir / group / row for row, of_row in scores.items() for group in of_row.dice]
+    folders = [output_dir / group / row for row, of_row in scores.items() for group in of_row.values]
     finished = len(folders)
     rows = [row["name"] for row in study["rows"] if row["evaluate"]]
     planned = groups * len(rows)

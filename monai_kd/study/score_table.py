@@ -14,55 +14,61 @@ from monai_kd.study.tables import Table
 __all__ = ["score_table"]
 
 COLUMNS = (
-    "model", "Dice (%)", "95 % interval", "splits", "difference from {student}", "95 % interval of it", "gap recovered",
-    "t-test, {teacher}", "Wilcoxon, {teacher}", "t-test, {student}", "Wilcoxon, {student}", "HD95",
+    "model", "{measure} (%)", "95 % interval", "splits", "difference from {student}", "95 % interval of it",
+    "gap recovered", "t-test, {teacher}", "Wilcoxon, {teacher}", "t-test, {student}", "Wilcoxon, {student}",
 )  # fmt: skip
+HD95_NOTE = (
+    "HD95: mean over the images where it is defined, in pixels of the image; in brackets how many have none, for want "
+    "of a lesion, true or predicted."
+)
 
 
 def score_table(scores: Mapping[str, Scores], teacher: str, student: str) -> Table:
     """
-    Dice of every row, its comparisons with teacher and student, and HD95.
+    The measure of every row, its comparisons with teacher and student, and HD95 where there is one.
 
     Args:
         scores: by row.
         teacher: the row that is the teacher.
         student: the row that learned from the labels alone.
     """
+    measure = next(iter(scores.values())).measure
     against = {name: _comparisons(scores, name) for name in (teacher, student)}
+    has_hd95 = any(of_row.hd95 for of_row in scores.values())
     rows = [
-        [row, *_dice(scores[row]), *_change(scores, row, against[student].get(row), teacher, student)]
+        [row, *_mean(scores[row]), *_change(scores, row, against[student].get(row), teacher, student)]
         + [cell for name in (teacher, student) for cell in _tests(against[name], row)]
-        + [_hd95(scores[row])]
+        + ([_hd95(scores[row])] if has_hd95 else [])
         for row in scores
     ]
     return Table(
-        "Dice of every model",
-        [column.format(teacher=teacher, student=student) for column in COLUMNS],
+        f"{measure} of every model",
+        [column.format(teacher=teacher, student=student, measure=measure) for column in COLUMNS]
+        + (["HD95"] if has_hd95 else []),
         rows,
         (
-            "Dice: mean ± standard deviation over the test images of all splits and seeds, as the paper gives it; "
-            '"splits" is the standard deviation of the splits\' means.',
+            f"{measure}: mean ± standard deviation over the test images of all splits and seeds, as Behboodi et al. "
+            'give it; "splits" is the standard deviation of the splits\' means.',
             "Intervals and tests: an image that is tested in several splits or seeds counts once, with its mean. "
             "Intervals are percentile bootstrap over images. p: two-sided, paired; in brackets after Holm's correction "
             f"for all comparisons with {teacher}, or with {student}, by the same test. Models of one training each are "
             "compared: the tests speak of these models on other images, not of another training.",
-            f"Gap recovered: (model − {student}) / ({teacher} − {student}), by the mean Dice over the runs that all "
+            f"Gap recovered: (model − {student}) / ({teacher} − {student}), by the mean over the runs that all "
             "three have finished.",
-            "HD95: mean over the images where it is defined, in pixels of the image; in brackets how many have none, "
-            "for want of a lesion, true or predicted.",
-        ),
+        )
+        + ((HD95_NOTE,) if has_hd95 else ()),
     )
 
 
 def common(scores: Mapping[str, Scores], *rows: str) -> list[str]:
     """The groups that all of some rows have finished."""
-    found = [set(scores[row].dice) if row in scores else set() for row in rows]
+    found = [set(scores[row].values) if row in scores else set() for row in rows]
     return sorted(set.intersection(*found))
 
 
-def mean_dice(scores: Mapping[str, Scores], row: str, groups: list[str]) -> float:
-    """The mean Dice over images and groups."""
-    return float(pooled({group: scores[row].dice[group] for group in groups}).mean())
+def mean_score(scores: Mapping[str, Scores], row: str, groups: list[str]) -> float:
+    """The mean over images and groups."""
+    return float(pooled({group: scores[row].values[group] for group in groups}).mean())
 
 
 def _comparisons(scores: Mapping[str, Scores], other: str) -> dict[str, tuple[Comparison, float, float]]:
@@ -71,18 +77,18 @@ def _comparisons(scores: Mapping[str, Scores], other: str) -> dict[str, tuple[Co
     for row in scores:
         groups = common(scores, row, other)
         if row != other and groups:
-            result = compare(*(by_image(scores[name].dice, groups) for name in (row, other)))
+            result = compare(*(by_image(scores[name].values, groups) for name in (row, other)))
             if result is not None:
                 found[row] = result
     corrected = [holm([getattr(result, test) for result in found.values()]) for test in ("t_test", "wilcoxon")]
     return {row: (result, t, w) for (row, result), t, w in zip(found.items(), *corrected, strict=True)}
 
 
-def _dice(scores: Scores) -> list[str]:
-    values = 100 * pooled(scores.dice)
-    images = 100 * np.array(list(by_image(scores.dice, scores.dice).values()))
+def _mean(scores: Scores) -> list[str]:
+    values = 100 * pooled(scores.values)
+    images = 100 * np.array(list(by_image(scores.values, scores.values).values()))
     low, high = interval(images) if len(images) > 1 else (np.nan, np.nan)
-    means = [100 * float(np.mean(list(of_group.values()))) for of_group in scores.dice.values()]
+    means = [100 * float(np.mean(list(of_group.values()))) for of_group in scores.values.values()]
     spread = f"{np.std(means, ddof=1):.1f} ({len(means)})" if len(means) > 1 else "– (1)"
     deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
     return [f"{values.mean():.2f} ± {deviation:.2f}", f"{low:.1f} to {high:.1f}", spread]
@@ -94,7 +100,7 @@ def _change(
     if against is None:
         return ["–", "–", "–"]
     result, groups = against[0], common(scores, row, teacher, student)
-    share = share_recovered(*(mean_dice(scores, name, groups) for name in (row, student, teacher))) if groups else None
+    share = share_recovered(*(mean_score(scores, name, groups) for name in (row, student, teacher))) if groups else None
     shown = "–" if share is None or row == teacher else f"{100 * share:.0f} %"
     return [f"{100 * result.difference:+.2f}", f"{100 * result.low:+.1f} to {100 * result.high:+.1f}", shown]
 

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
 import math
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from monai_kd.study.metrics_table import metrics_table
 from monai_kd.study.score_table import score_table
 from monai_kd.study.scores import Scores, by_image, read_scores
 from monai_kd.study.statistics import compare, holm, interval, share_recovered
@@ -83,7 +85,7 @@ def test_the_table_by_hand():
         "L": {"0-0": {"a": 0.6, "b": 0.8}, "1-0": {"a": 0.7, "c": 0.7}},
         "Half": {"1-0": {"a": 0.6, "c": 0.72}},
     }
-    table = score_table({row: Scores(values, hd95) for row, values in dice.items()}, "Teacher", "Student")
+    table = score_table({row: Scores("Dice", values, hd95) for row, values in dice.items()}, "Teacher", "Student")
     cells = {row[0]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
     assert cells["L"]["Dice (%)"] == f"70.00 ± {100 * np.std([0.6, 0.8, 0.7, 0.7], ddof=1):.2f}"
     assert cells["L"]["splits"] == "0.0 (2)"
@@ -109,7 +111,7 @@ def test_images_without_a_lesion_have_no_dice(tmp_path):
     assert read_scores(tmp_path, ["L", "M"], ["0-0"]) == {}  # no summary: not finished
     (folder / "summary.json").write_text("{}")
     (row,) = read_scores(tmp_path, ["L", "M"], ["0-0", "1-0"]).values()
-    assert row.dice == {"0-0": {"a": 0.5, "c": 0.0}}
+    assert row.values == {"0-0": {"a": 0.5, "c": 0.0}}
     assert row.hd95["0-0"]["a"] == 3.0 and math.isnan(row.hd95["0-0"]["c"])
     for text, message in (
         ("id,dice,hd95\nb,,\n", "no test image has a lesion"),
@@ -118,3 +120,33 @@ def test_images_without_a_lesion_have_no_dice(tmp_path):
         (folder / "scores.csv").write_text(text)
         with pytest.raises(ValueError, match=message):
             read_scores(tmp_path, ["L"], ["0-0"])
+
+
+def test_classified_images_are_right_or_wrong(tmp_path):
+    summaries = {"0-0": {"roc_auc": 0.75, "ece": None, "images": {"benign": 2}}, "1-0": {"roc_auc": 0.25, "ece": 0.5}}
+    for group, summary in summaries.items():
+        folder = tmp_path / group / "L" / "evaluation"
+        folder.mkdir(parents=True)
+        (folder / "scores.csv").write_text(
+            "id,probability,label,prediction\na,0.9,benign,malignant\nb,0.2,benign,benign\n"
+        )
+        (folder / "summary.json").write_text(json.dumps(summary))
+    scores = read_scores(tmp_path, ["L"], list(summaries))
+    assert scores["L"].measure == "Accuracy" and scores["L"].values["1-0"] == {"a": 0.0, "b": 1.0}
+    table = metrics_table(scores)
+    spread = np.std([0.75, 0.25], ddof=1)
+    assert table.columns == ["model", "roc_auc", "ece"]
+    assert table.rows == [["L", f"0.500 ± {spread:.3f}", "0.500"]]  # a metric counts where it is defined
+    columns = score_table(scores, "Teacher", "Student").columns
+    assert "Accuracy (%)" in columns and "HD95" not in columns
+
+
+def test_rows_of_two_tasks_are_not_compared(tmp_path):
+    for row, text in (("A", "id,label,prediction\na,0,0\n"), ("B", "id,dice,hd95\na,0.5,1.0\n")):
+        folder = tmp_path / "0-0" / row / "evaluation"
+        folder.mkdir(parents=True)
+        (folder / "scores.csv").write_text(text)
+        (folder / "summary.json").write_text("{}")
+    with pytest.raises(ValueError, match="are of different tasks"):
+        read_scores(tmp_path, ["A", "B"], ["0-0"])
+    assert metrics_table(read_scores(tmp_path, ["B"], ["0-0"])) is None
