@@ -6,7 +6,9 @@ import re
 import pytest
 import torch
 
-from tests.bundles.conftest import run_classification
+from monai_kd.study import read_plan
+from monai_kd.study.configs import check_settings, row_configs
+from tests.bundles.conftest import CLASSIFICATION, run_classification
 
 NOISY = ["train", "methods/noisy_labels", "label_noise"]
 
@@ -66,3 +68,15 @@ def test_a_teacher_of_a_clean_subset(phantoms, tmp_path):
     taught, true = labels(workflow, "train")
     assert list(taught) == split["training"][::3] and taught == true
     assert list(labels(workflow, "validate")[0]) == split["validation"]
+
+
+def test_the_studies_compare_students_of_the_same_labels():
+    pytest.importorskip("yaml")
+    plans = [read_plan(CLASSIFICATION / "studies" / f"{name}.yaml") for name in ("noise", "noise_20")]
+    for plan, share in zip(plans, (0.4, 0.2), strict=True):
+        configs = {row.name: row_configs(plan, row)["train"] for row in plan.rows}
+        check_settings(plan, {row.name: row_configs(plan, row) for row in plan.rows})
+        shares = {name: config.get("label_noise") for name, config in configs.items()}
+        assert {name for name, value in shares.items() if value is None} == {"Teacher", "Right_labels"}
+        assert set(shares.values()) == {None, share}
+    assert {**plans[0].settings, "label_noise": 0.2} == plans[1].settings
