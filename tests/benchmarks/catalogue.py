@@ -13,7 +13,12 @@ import monai_kd.losses as losses
 
 CONFIGS = Path(__file__).parents[2] / "bundles" / "breast_ultrasound_segmentation" / "configs"
 COLUMNS = ("overlay", "compares", "of", "needs", "step", "MB", "source")
-STOCK = {"MSELoss": ("values, by squared difference", "Romero 2015 (FitNets); Behboodi 2025")}
+STOCK = {
+    "MSELoss": ("values, by squared difference", "Romero 2015 (FitNets); Behboodi 2025"),
+    "L1Loss": ("values, by absolute difference", "Xu 2018"),
+    "AdversarialLogitsHandler": ("answers, by whether a discriminator can tell them apart", "Xu 2018"),
+    "HolisticHandler": ("answers with their image, by a critic's score", "Liu 2019, holistic"),
+}
 BEGIN, END = "<!-- methods: python tests/benchmarks/methods.py --write docs/methods.md -->", "<!-- end of methods -->"
 
 
@@ -31,15 +36,15 @@ def described() -> dict[str, tuple[str, str]]:
 def row(method: str, costs: Mapping[str, tuple[str, str]]) -> list[str]:
     """The cells of one overlay."""
     config = json.loads((CONFIGS / "methods" / f"{method}.json").read_text())
-    ways = [way for name, way in config["pathways"].items() if name != "_target_"]
-    names = [way["loss"]["_target_"].rpartition(".")[2] for way in ways]
+    ways = _ways(config)
+    names = [way.get("loss", way)["_target_"].rpartition(".")[2] for way in ways]
     known = described()
     main = [name for name in names if name != "LogitsKLLoss"] or names
     step, memory = costs.get(method, ("–", "–"))
     return [
         f"`{method}`",
         "; ".join(dict.fromkeys(f"{known[name][0]} (`{name}`)" for name in names)),
-        " and ".join(dict.fromkeys("hidden features" if "student_layer" in way else "logits" for way in ways)),
+        " and ".join(dict.fromkeys(_of(way) for way in ways)),
         ", ".join(_needs(config, ways, names)) or "–",
         step,
         memory,
@@ -47,11 +52,26 @@ def row(method: str, costs: Mapping[str, tuple[str, str]]) -> list[str]:
     ]
 
 
+def _ways(config: Mapping[str, Any]) -> list[Any]:
+    """The pathways, and handlers that add a term of their own."""
+    pathways = [way for name, way in config.get("pathways", {}).items() if name != "_target_"]
+    entries = [entry for entry in config.values() if isinstance(entry, dict)]
+    return pathways + [entry for entry in entries if "monai_kd.handlers." in entry.get("_target_", "")]
+
+
+def _of(way: Mapping[str, Any]) -> str:
+    if way["_target_"] == "monai_kd.handlers.GradientAttentionHandler":
+        return "gradients by the image"
+    return "hidden features" if "student_layer" in way else "logits"
+
+
 def _needs(config: Mapping[str, Any], ways: list[Any], names: list[str]) -> list[str]:
     classes = [getattr(losses, name, None) for name in names]
     needs = {
         "the label": any("label" in getattr(loss, "uses", ()) for loss in classes),
         "a trained adapter": any("student_adapter" in way for way in ways),
+        "unlabelled images": "unlabelled_dir" in config,
+        "a discriminator": "discriminator" in config,
         "networks of its own": "teacher_def" in config,
         "a training before": "autoencoder_checkpoint" in config,
     }

@@ -46,6 +46,10 @@ def trainers(method: str, batch: dict[str, torch.Tensor]) -> dict[str, Supervise
     parser = ConfigParser(config)
     teacher = parser.get_parsed_content("teacher_def").to(device).eval()
     pathways = parser.get_parsed_content("pathways").to(device)
+    targets = {name: entry.get("_target_", "") for name, entry in config.items() if isinstance(entry, dict)}
+    handlers = [parser.get_parsed_content(name) for name, target in targets.items() if "monai_kd.handlers." in target]
+    if "unlabelled_dir" in config:
+        batch = {**batch, "has_label": torch.arange(len(batch["image"])) % 2}
 
     def common(*extra: torch.nn.Module) -> dict[str, object]:
         student = ConfigParser(config).get_parsed_content("network_def").to(device)
@@ -65,7 +69,7 @@ def trainers(method: str, batch: dict[str, torch.Tensor]) -> dict[str, Supervise
 
     floor = SupervisedTrainer(**common())
     floor.add_event_handler(IterationEvents.LOSS_COMPLETED, forward_teacher)
-    distil = DistillationTrainer(teacher=teacher, pathways=pathways, **common(pathways))
+    distil = DistillationTrainer(teacher=teacher, pathways=pathways, train_handlers=handlers, **common(pathways))
     return {"plain": SupervisedTrainer(**common()), "floor": floor, "method": distil}
 
 
