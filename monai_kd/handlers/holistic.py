@@ -31,7 +31,8 @@ class HolisticHandler(AdversarialHandler):
     pixel-wise + 0.5 · pair-wise + 0.1 · holistic (1 · pair-wise in the last version of the authors' code, which also
     offers the hinge). There the discriminator learns by SGD at 4e-4 (momentum 0.9, weight decay 1e-4), with its loss
     multiplied by 0.1 as well, for which the optimizer's learning rate stands here; it takes its step after the
-    student's, on the same predictions, as here.
+    student's, on the same predictions, as here. Several processes play the game that one plays on the whole batch, but
+    that each draws its own :math:`\alpha`.
 
     Args:
         discriminator: scores logits given the image: :class:`monai_kd.networks.SelfAttentionDiscriminator`.

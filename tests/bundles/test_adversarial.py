@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two games against a discriminator, from their overlays."""
+
+import json
+import re
+
+import pytest
+import torch
+
+from monai_kd import loss_terms
+from tests.bundles.conftest import ROOT, run_bundle
+
+SMALL = {
+    "methods/holistic": {"discriminator_def#channels": [4, 8]},
+    "methods/adversarial_logits": {"discriminator_def#channels": 4},
+}
+TERMS = {
+    "methods/holistic": {"logits", "hidden", "holistic", "holistic_discriminator"},
+    "methods/adversarial_logits": {"logits", "adversarial", "adversarial_discriminator"},
+}
+
+
+def config(name):
+    return json.loads((ROOT / "configs" / f"{name}.json").read_text())
+
+
+def train(method, phantoms, teacher, output, overlays=(), **arguments):
+    return run_bundle(
+        ["train", *overlays, method],
+        dataset_dir=phantoms,
+        teacher_checkpoint=teacher,
+        output_dir=str(output),
+        checkpoint=str(output / "model.pt"),
+        **{**SMALL[method], **arguments},
+    )
+
+
+@pytest.mark.parametrize("method", SMALL)
+@pytest.mark.parametrize("overlays", [["views/weak_teacher"], ["views/plain_teacher", "cached_teacher"]])
+def test_trains_from_any_view_and_saves_the_student_alone(method, overlays, phantoms, teacher, tmp_path):
+    workflow = train(method, phantoms, teacher, tmp_path, overlays)
+    assert set(loss_terms(workflow.trainer.state.output)) == {"loss", "supervised_loss"} | TERMS[method]
+    best = torch.load(tmp_path / "model.pt", weights_only=True)
+    assert best.keys() == workflow.network_def.state_dict().keys()
+
+
+@pytest.mark.parametrize("method", SMALL)
+def test_broken_off_and_started_again_it_ends_like_a_whole_run(method, phantoms, teacher, tmp_path):
+    kill = {"_target_": "tests.bundles.test_breast_ultrasound.Kill", "epoch": 2}
+    whole = train(method, phantoms, teacher, tmp_path / "whole", max_epochs=2)
+    with pytest.raises(RuntimeError, match="trainer"):
+        train(method, phantoms, teacher, tmp_path / "parts", max_epochs=2, **{"train#handlers#1": kill})
+    parts = train(method, phantoms, teacher, tmp_path / "parts", max_epochs=2)
+    for name in ("network_def", "discriminator_def"):
+        states = [w.parser.get_parsed_content(name).state_dict().values() for w in (whole, parts)]
+        assert all(torch.equal(a, b) for a, b in zip(*states, strict=True))
+    with pytest.raises(RuntimeError) as caught:
+        train(method, phantoms, teacher, tmp_path / "parts", max_epochs=2, **{"game#weight": 3.0})
+    assert re.search("another game: .*weight=.*weight=3.0", str(caught.value.__cause__))
+
+
+def test_published_weights_are_the_overlays():
+    holistic = config("methods/holistic")
+    assert holistic["pathways"] == config("methods/pairwise_affinity")["pathways"]
+    weights = [holistic["pathways"][name]["weight"] for name in ("logits", "hidden")]
+    assert [*weights, holistic["game"]["weight"]] == [10.0, 0.5, 0.1]
+    assert holistic["discriminator_optimizer"]["lr"] == 4e-4
