@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two games against a discriminator, from their overlays."""
+"""The two games against a discriminator, from their overlays, in both bundles."""
 
 import json
 import re
@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from monai_kd import loss_terms
-from tests.bundles.conftest import ROOT, run_bundle
+from tests.bundles.conftest import ROOT, run_bundle, run_classification
+from tests.checks import assert_identical
 
 SMALL = {
     "methods/holistic": {"discriminator_def#channels": [4, 8]},
@@ -57,6 +58,21 @@ def test_broken_off_and_started_again_it_ends_like_a_whole_run(method, phantoms,
     with pytest.raises(RuntimeError) as caught:
         train(method, phantoms, teacher, tmp_path / "parts", max_epochs=2, **{"game#weight": 3.0})
     assert re.search("another game: .*weight=.*weight=3.0", str(caught.value.__cause__))
+
+
+@pytest.mark.parametrize("views", ["shared", "weak_teacher"])
+def test_the_same_handler_trains_a_classifier(views, phantoms, class_teacher, tmp_path):
+    workflow = run_classification(
+        ["train", f"views/{views}", "methods/adversarial_logits"],
+        dataset_dir=phantoms,
+        teacher_checkpoint=class_teacher,
+        output_dir=str(tmp_path),
+        checkpoint=str(tmp_path / "model.pt"),
+    )
+    expected = {"loss", "supervised_loss"} | TERMS["methods/adversarial_logits"]
+    assert set(loss_terms(workflow.trainer.state.output)) == expected
+    state = torch.load(tmp_path / "last.pt", weights_only=True)["objects"]["game"]
+    assert_identical(state["discriminator"], workflow.parser.get_parsed_content("discriminator_def").state_dict())
 
 
 def test_published_weights_are_the_overlays():

@@ -19,8 +19,9 @@ from monai_kd.data import write_phantoms
 from tests.bundles.conftest import CLASSIFICATION, TINY, run_classification
 
 CONFIGS = CLASSIFICATION / "configs"
-# With a pool of images: below. Noisy labels have a file of their own.
-METHODS = sorted({path.stem for path in (CONFIGS / "methods").glob("*.json")} - {"unlabelled", "noisy_labels"})
+# With a pool of images: below. Noisy labels and the game against a discriminator have files of their own.
+OTHERS = {"unlabelled", "noisy_labels", "adversarial_logits"}
+METHODS = sorted({path.stem for path in (CONFIGS / "methods").glob("*.json")} - OTHERS)
 VIEWS = sorted(path.stem for path in (CONFIGS / "views").glob("*.json"))
 TRAININGS = ("train", "train_student", "train_teacher")
 
