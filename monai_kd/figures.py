@@ -108,6 +108,8 @@ def reliability_diagram(
     """
     Draw how often a class is true over the probability it was given: on the diagonal, the probabilities are right.
 
+    Each bin has its 95 % interval (Wilson), which is wide where there are few images.
+
     Args:
         probability: the mean of each bin of equal width; NaN where there is none.
         frequency: of the class in each bin.
@@ -117,11 +119,16 @@ def reliability_diagram(
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
+    from scipy import stats
 
     figure = Figure(figsize=(4.5, 5.5), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
     above.plot([0, 1], [0, 1], "--", color="0.6", label="calibrated")
-    above.plot(probability, frequency, "o", color="tab:blue", label="images of one bin")
+    for place, share, images in zip(probability, frequency, count, strict=True):
+        if images:
+            low, high = stats.binomtest(round(share * images), int(images)).proportion_ci(method="wilson")
+            above.plot([place, place], [low, high], color="tab:blue", alpha=0.4)
+    above.plot(probability, frequency, "o", color="tab:blue", label="images of one bin, 95 % interval")
     above.set_aspect("equal")
     above.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel=f"share that is {name}")
     above.legend(loc="upper left")
