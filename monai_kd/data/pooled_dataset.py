@@ -33,7 +33,7 @@ class PooledDataset(CacheDataset):
     Args:
         root: the labelled data set's folder, or a folder above it.
         unlabelled: the folder of the images without labels: a data set in any layout, or images alone. Copies of
-            files of the labelled data set are left out, since it may be those to validate and test with.
+            files of the labelled data set are left out, since they may be those to validate and test with.
         section, split, transform, layout, fold, seed, check, classes: of the labelled data set, as in
             :class:`BreastUltrasoundDataset`; the transform serves both.
         cache_arguments: further ones of ``monai.data.CacheDataset``.
