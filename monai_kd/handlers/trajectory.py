@@ -44,11 +44,9 @@ class TrajectoryHandler:
 
     Source: Fan et al., ICCV 2023, arXiv 2307.14709, with the numbers of the authors' code. They have a few labelled
     target images too, whose objects they paste, with new classes, for which there are further terms; here the target
-    has no label at all, so the objects are the source's (as in DACS, Tranheden et al. 2021). They start a
-    second optimizer after the warm-up, here there is one.
-
-    Two processes see the statistics of all their samples, and equal one process on the whole batch where the target
-    images are the same (each draws its own).
+    has no label at all, so the objects are the source's (as in DACS, Tranheden et al. 2021). Nor does a second
+    optimizer start after the warm-up. Two processes see the statistics of all their samples; each draws its own target
+    images, and with the same ones they equal one process on the whole batch.
 
     Args:
         network: the one that is trained, wrapped or not.
@@ -116,11 +114,7 @@ class TrajectoryHandler:
         Args:
             engine: MONAI's ``SupervisedTrainer``, or a ``DistillationTrainer``, of the source images.
         """
-        if self.self_weight and getattr(engine, "accumulation_steps", 1) > 1:
-            raise ValueError(
-                "The self stream changes whole gradients, but the trainer accumulates them over iterations. "
-                "Set accumulation_steps=1, or self_weight=0."
-            )
+        engine.add_event_handler(Events.STARTED, self._check_trainer)
         engine.add_event_handler(Events.EPOCH_STARTED, lambda engine: self.target.restart())
         engine.add_event_handler(IterationEvents.LOSS_COMPLETED, self._add_terms)
         engine.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self._strengthen)
@@ -152,12 +146,11 @@ class TrajectoryHandler:
         logits, gradients = head_gradients(self.network, self.head, both, labels)
         loss = plain(self.loss_function(logits[len(image) :], mixed_label)).mean()
         if not bool(gradients.isfinite().all() & loss.isfinite()):
-            raise self._not_finite(f"a gradient of the head '{self.head}', or the loss of the mixed images,", engine)
+            raise self._not_finite(f"the gradient of the head '{self.head}' or the loss of mixed images", engine)
         add_loss_term(engine, "mixed_images", self.mixed_weight * loss)
         if self.weight:
-            self.cross.to(gradients.device)
-            gradients = self.gradient_scale * gradients
-            term = self.cross(gradients[len(image) :], gradients[: len(image)])
+            source, target = (self.gradient_scale * gradients).tensor_split([len(image)])
+            term = self.cross.to(gradients.device)(target, source)
             add_loss_term(engine, "trajectory", self.weight * term)
 
     def _mixed(self, image: torch.Tensor, label: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -189,6 +182,13 @@ class TrajectoryHandler:
             f"Trajectory distillation: {what} is not finite in iteration {engine.state.iteration} "
             f"(epoch {engine.state.epoch}). Lower the learning rate or weight={self.weight}, or check the images."
         )
+
+    def _check_trainer(self, engine: Engine) -> None:
+        if self._strengthened and getattr(engine, "accumulation_steps", 1) > 1:
+            raise ValueError(
+                "The self stream changes whole gradients, but the trainer accumulates them. Set accumulation_steps=1, "
+                "or self_weight=0."
+            )
 
     def _check_arguments(self) -> None:
         weights = {"weight": self.weight, "mixed_weight": self.mixed_weight, "self_weight": self.self_weight}

@@ -117,4 +117,5 @@ def _of_all_processes(value: torch.Tensor) -> torch.Tensor:
         return value
     total = value.detach().clone()
     dist.all_reduce(total)
-    return value + (total / dist.get_world_size() - value.detach())
+    # In this order the value is the same in all processes, to the last bit.
+    return total / dist.get_world_size() + (value - value.detach())
