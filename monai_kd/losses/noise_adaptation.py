@@ -42,7 +42,8 @@ class NoiseAdaptationLoss(nn.Module):
         num_classes: of student and label.
         initial_noise: share of wrong labels that the training begins with, the same for all classes and spread evenly
             over the wrong ones, above 0 and below ``1 - 1 / num_classes``. Defaults to 0.1: near the identity, and yet
-            not where the softmax is flat.
+            not where the softmax is flat. A step of Adam moves :math:`W` by about the learning rate, so a short
+            training hardly leaves this value: give it an estimate of the share.
 
     Raises:
         ValueError: When an argument is out of range; at the call, when the shapes differ, the student has another
