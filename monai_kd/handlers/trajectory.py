@@ -40,7 +40,7 @@ class TrajectoryHandler:
     A target image is labelled by the network itself, in evaluation mode; where it is less than ``confidence`` sure, as
     background. Then ``paste`` puts the source's objects, with their labels, onto it. Gradients are of the cross-entropy
     and of the head alone: 2 · batch · (weights of the head) numbers; a head of more than 100,000 is refused. Source and
-    mixed images pass the network together once more, so a step costs about two and a half times a plain one.
+    mixed images pass the network together once more, so a step costs about three and a half plain ones.
 
     Source: Fan et al., ICCV 2023, arXiv 2307.14709, with the numbers of the authors' code. They have a few labelled
     target images too, whose objects they paste, with new classes, for which there are further terms; here the target
