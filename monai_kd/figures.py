@@ -121,7 +121,7 @@ def reliability_diagram(
     from matplotlib.ticker import MaxNLocator
     from scipy import stats
 
-    figure = Figure(figsize=(4.5, 5.5), layout="constrained")
+    figure = Figure(figsize=(4.5, 6.2), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
     above.plot([0, 1], [0, 1], "--", color="0.6", label="calibrated")
     for place, share, images in zip(probability, frequency, count, strict=True):
@@ -131,7 +131,7 @@ def reliability_diagram(
     above.plot(probability, frequency, "o", color="tab:blue", label="images of one bin, 95 % interval")
     above.set_aspect("equal")
     above.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel=f"share that is {name}")
-    above.legend(loc="upper left")
+    figure.legend(loc="outside upper center", ncols=2)
     edges = np.linspace(0, 1, len(count) + 1)
     below.bar(edges[:-1], count, width=np.diff(edges), align="edge", color="tab:blue", edgecolor="white")
     below.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
