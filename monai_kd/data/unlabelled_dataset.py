@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
@@ -24,7 +25,8 @@ class UnlabelledDataset(CacheDataset):
 
     Args:
         root: a folder of images, or of a data set in any layout.
-        transform: from a record (``image``, ``label``, ``id``) to a sample.
+        transform: from a record (``image``, ``label``, ``id``) to a sample; copied, so that it may be the training
+            data's own, whose random numbers stay what they were.
         ids: those of the images to take, such as a split's training part: leave out what is to be tested on. Defaults
             to None: all images.
         cache_arguments: further ones of ``monai.data.CacheDataset``.
@@ -57,4 +59,4 @@ class UnlabelledDataset(CacheDataset):
                 f"{len(absent)} ids are not in {root}: {first_few(absent)}. Use the split of this data set."
             )
         chosen = list(records.values()) if ids is None else [records[key] for key in ids]
-        super().__init__(data=chosen, transform=transform, **cache_arguments)
+        super().__init__(data=chosen, transform=copy.deepcopy(transform), **cache_arguments)

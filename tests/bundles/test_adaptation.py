@@ -6,9 +6,10 @@ import re
 
 import pytest
 import torch
+from monai.bundle import ConfigParser
 
 from monai_kd.data import write_phantoms
-from tests.bundles.conftest import run_bundle
+from tests.bundles.conftest import ROOT, TINY, run_bundle
 
 OVERLAY = "adaptation/trajectory"
 
@@ -60,6 +61,17 @@ def test_killed_and_started_again_it_ends_like_a_whole_run(phantoms, other_scann
         torch.testing.assert_close(last[0][name], last[1][name], rtol=0, atol=0)
     states = [w.network_def.state_dict() for w in (whole, parts)]
     assert all(torch.equal(a, b) for a, b in zip(*(s.values() for s in states), strict=True))
+
+
+def test_it_goes_with_several_processes(phantoms):
+    """The multi-GPU config comes last, and replaces what is imported."""
+    parser = ConfigParser()
+    parser.read_config(
+        [str(ROOT / "configs" / f"{name}.json") for name in ("train_student", OVERLAY, "multi_gpu_train")]
+    )
+    parser.update({**TINY, "dataset_dir": phantoms, "target_dir": phantoms, "bundle_root": str(ROOT)})
+    assert len(parser.get_parsed_content("trajectory").target.dataset) > 4
+    assert parser.get_parsed_content("train#trainer#train_handlers")[-1] is parser.get_parsed_content("trajectory")
 
 
 def test_a_folder_of_images_alone_is_a_target(phantoms, other_scanner, tmp_path):

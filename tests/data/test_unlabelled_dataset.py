@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from monai.transforms import Compose, RandGaussianNoised
 from PIL import Image
 
 from monai_kd.data import BreastUltrasoundDataset, LoadUltrasoundd, UnlabelledDataset, write_phantoms
@@ -55,3 +56,12 @@ def test_ids_that_are_not_there_are_named(phantoms):
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="none"):
         UnlabelledDataset(tmp_path / "none", LoadUltrasoundd())
+
+
+def test_random_numbers_of_a_shared_transform_stay_what_they_were(phantoms):
+    transform = Compose([LoadUltrasoundd(), RandGaussianNoised("image", prob=1.0)]).set_random_state(seed=0)
+    alone = Compose([LoadUltrasoundd(), RandGaussianNoised("image", prob=1.0)]).set_random_state(seed=0)
+    dataset = UnlabelledDataset(phantoms, transform, progress=False)
+    assert len(list(dataset)) == 4  # each draws
+    record = BreastUltrasoundDataset(phantoms, progress=False, cache_num=0).data[0]
+    assert torch.equal(transform(record)["image"], alone(record)["image"])
