@@ -20,7 +20,7 @@ class AdversarialLogitsHandler(AdversarialHandler):
         \text{discriminator:}\quad & -\langle \log P(\mathrm{real} \mid z_t) \rangle
             - \langle \log P(\mathrm{fake} \mid z_s) \rangle
             - \langle \log P(y \mid z_t) \rangle - \langle \log P(y \mid z_s) \rangle \\
-        \text{student:}\quad & w \, \big( -\langle \log P(\mathrm{real} \mid z_s) \rangle
+        \text{student:}\quad & w \, \big( \langle \log P(\mathrm{fake} \mid z_s) \rangle
             - \langle \log P(y \mid z_s) \rangle \big)
 
     beside the supervised loss and a pathway of :math:`\langle |z_t - z_s| \rangle` (``torch.nn.L1Loss``). The class
@@ -31,17 +31,17 @@ class AdversarialLogitsHandler(AdversarialHandler):
 
     Source: in the style of Xu, Hsu and Huang, "Training shallow and thin networks for acceleration via knowledge
     distillation with conditional adversarial networks", 2017, arXiv 1709.00513, for classification. The form of the
-    student's side was not confirmed: with ``minimax=True`` it is
-    :math:`\langle \log P(\mathrm{fake} \mid z_s) \rangle`, the same game's own value. By default it is the
-    non-saturating form of Goodfellow et al. (2014), which has the same equilibrium and does not vanish when the
-    discriminator wins. Its authors' settings of the discriminator are not known either; the overlay's are ours.
+    student's side, the value of the game itself, was not confirmed from the full text; its gradient vanishes where the
+    discriminator wins. With ``non_saturating=True`` it is :math:`-\langle \log P(\mathrm{real} \mid z_s) \rangle`
+    (Goodfellow et al., 2014), of the same equilibrium, whose gradient stays and which may then outweigh the supervised
+    loss: lower ``weight``. The authors' settings of the discriminator are not known either; the overlay's are ours.
 
     Args:
         discriminator: gives, from logits and image, the logits of being real, and those of the classes.
         optimizer: over the discriminator's parameters.
         weight: factor of the student's side. Defaults to 1.
         class_weight: factor of the class head on both sides. Defaults to 1; 0 ends the conditioning.
-        minimax: whether the student minimizes the discriminator's gain itself. Defaults to False.
+        non_saturating: whether the student's side keeps its gradient where the discriminator wins. Defaults to False.
         name: of the term in the log.
         limit: beyond which a loss or gradient is taken for divergence.
 
@@ -61,18 +61,18 @@ class AdversarialLogitsHandler(AdversarialHandler):
         optimizer: Optimizer,
         weight: float = 1.0,
         class_weight: float = 1.0,
-        minimax: bool = False,
+        non_saturating: bool = False,
         name: str = "adversarial",
         limit: float = 1e6,
     ) -> None:
         super().__init__(discriminator, optimizer, weight, name, limit)
         self.class_weight = class_weight
-        self.minimax = minimax
+        self.non_saturating = non_saturating
 
     def student_objective(self, discriminator: nn.Module, shown: Predictions) -> torch.Tensor:
         """What the student minimizes: not to be told from the teacher, and to be told the right class."""
         answer, classes = discriminator(shown.student, shown.image)
-        unmasked = -realness_loss(answer, real=False) if self.minimax else realness_loss(answer, real=True)
+        unmasked = realness_loss(answer, real=True) if self.non_saturating else -realness_loss(answer, real=False)
         return unmasked + self.class_weight * class_loss(classes, self._label(shown))
 
     def discriminator_objective(self, discriminator: nn.Module, shown: Predictions) -> torch.Tensor:

@@ -21,7 +21,12 @@ CPU = torch.device("cpu")
 PROCESSES = 2
 GAMES = {
     "logits": {"handler": AdversarialLogitsHandler, "spatial_dims": 2},
-    "logits, minimax": {"handler": AdversarialLogitsHandler, "spatial_dims": 2, "minimax": True, "class_weight": 0.5},
+    "logits, unsaturated": {
+        "handler": AdversarialLogitsHandler,
+        "spatial_dims": 2,
+        "non_saturating": True,
+        "class_weight": 0.5,
+    },
     "logits, 3D": {"handler": AdversarialLogitsHandler, "spatial_dims": 3},
     "logits of samples": {"handler": AdversarialLogitsHandler, "spatial_dims": 0},
     "holistic": {"handler": HolisticHandler, "spatial_dims": 2},
@@ -133,7 +138,8 @@ def sides(game, critic, z_s, z_t, image, label):
 
     weight = GAMES[game].get("class_weight", 1.0)
     answer, classes = critic(z_s, image)
-    gain = (1 - answer.sigmoid()).log().mean() if GAMES[game].get("minimax") else -answer.sigmoid().log().mean()
+    real, fake = answer.sigmoid().log().mean(), (1 - answer.sigmoid()).log().mean()
+    gain = -real if GAMES[game].get("non_saturating") else fake
 
     def teller():
         (real, real_classes), (fake, fake_classes) = critic(z_t, image), critic(fixed, image)
@@ -210,9 +216,10 @@ def work(rank, folder):
         make("holistic", data, wrap=lambda module: module)
     except ValueError as error:
         results["refusal"] = str(error)
+    # In the first part of a step, before the processes' gradients are judged.
     broken = [{**batch, "image": batch["image"] * (float("nan") if rank else 1)} for batch in data]
     try:
-        make("holistic", broken, wrap=lambda module: distribute(module, CPU)).run()
+        make("holistic", broken, wrap=both["wrap"], accumulation_steps=2).run()
     except ValueError as error:
         results["divergence"] = str(error)
     torch.save(results, folder / f"results {rank}.pt")
