@@ -15,7 +15,7 @@ from monai_kd.features import unwrap
 from monai_kd.handlers.resume import ResumeHandler
 from monai_kd.teachers import LiveTeacher
 
-__all__ = ["as_teacher", "check_teacher", "check_weights"]
+__all__ = ["as_teacher", "check_resuming", "check_teacher", "check_weights"]
 
 
 def as_teacher(teacher: nn.Module | LiveTeacher, layers: tuple[str, ...]) -> LiveTeacher:
@@ -61,6 +61,30 @@ def check_teacher(teacher: nn.Module, network: nn.Module, optimizer: Optimizer) 
             f"The teacher shares {len(shared)} parameters with the student or the optimizer, such as '{shared[0]}', "
             "and freezing it would freeze them. Give the teacher a copy: copy.deepcopy(network)."
         )
+
+
+def check_resuming(handlers: Sequence[Any]) -> None:
+    """
+    Refuse to resume a run without the state of one of its handlers, a discriminator say, which would begin anew.
+
+    Args:
+        handlers: of the trainer.
+
+    Raises:
+        ValueError: When a handler that has a state is not among the objects of a ``ResumeHandler``.
+    """
+    resuming = [handler for handler in handlers if isinstance(handler, ResumeHandler)]
+    stateful = [handler for handler in handlers if hasattr(handler, "load_state_dict") and not _saves(handler)]
+    for handler in stateful:
+        if any(handler not in resume.objects.values() for resume in resuming):
+            raise ValueError(
+                f"The trainer's {type(handler).__name__} has a state that the ResumeHandler does not save, and would "
+                "begin anew in a resumed run. Add it to the ResumeHandler's objects."
+            )
+
+
+def _saves(handler: Any) -> bool:
+    return isinstance(handler, (CheckpointSaver, ResumeHandler))
 
 
 def check_weights(pathways: nn.Module, optimizer: Optimizer, handlers: Sequence[Any]) -> None:

@@ -12,7 +12,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from monai_kd.engines.cached_view import check_cached_view
-from monai_kd.engines.checks import as_teacher, check_teacher, check_weights
+from monai_kd.engines.checks import as_teacher, check_resuming, check_teacher, check_weights
 from monai_kd.engines.labelled import labelled
 from monai_kd.engines.loss_terms import add_loss_term
 from monai_kd.features import plain, unwrap
@@ -92,6 +92,7 @@ class DistillationTrainer(SupervisedTrainer):
         if not isinstance(routes, Pathways):
             raise ValueError(f"pathways is a {type(routes).__name__}. Wrap it: Pathways(logits=Pathway(loss)).")
         check_weights(pathways, optimizer, train_handlers or ())
+        check_resuming(train_handlers or ())
         check_teacher(teacher.network if isinstance(teacher, LiveTeacher) else teacher, network, optimizer)
         super().__init__(
             network=network, optimizer=optimizer, loss_function=self._supervised_loss, **supervised_trainer_args
