@@ -48,6 +48,18 @@ def test_a_distilled_student_adapts_too(phantoms, teacher, other_scanner, tmp_pa
     assert {"logits", "mixed_images", "trajectory"} <= set(logged)
 
 
+def test_overlays_with_handlers_go_together(phantoms, teacher, other_scanner, tmp_path):
+    paths = {"output_dir": str(tmp_path), "checkpoint": str(tmp_path / "model.pt"), "teacher_checkpoint": teacher}
+    workflow = run_bundle(
+        ["train", "methods/adversarial_logits", OVERLAY],
+        dataset_dir=phantoms, target_dir=other_scanner, target_ids=[f"{i:06d}" for i in range(1, 9)], max_epochs=2,
+        **{**paths, "discriminator_def#channels": 4},
+    )  # fmt: skip
+    assert {"adversarial", "adversarial_discriminator", "trajectory"} <= set(workflow.trainer.state.output[0])
+    objects = torch.load(tmp_path / "last.pt", weights_only=True)["objects"]
+    assert {"game", "trajectory"} <= set(objects)
+
+
 def test_killed_and_started_again_it_ends_like_a_whole_run(phantoms, other_scanner, tmp_path):
     def run(folder, **arguments):
         return adapt(tmp_path / folder, phantoms, other_scanner, max_epochs=3, **arguments)
@@ -71,7 +83,7 @@ def test_it_goes_with_several_processes(phantoms):
     )
     parser.update({**TINY, "dataset_dir": phantoms, "target_dir": phantoms, "bundle_root": str(ROOT)})
     assert len(parser.get_parsed_content("trajectory").target.dataset) > 4
-    assert "@trajectory" in parser["train#trainer#train_handlers"]
+    assert parser["further_handlers"] == ["@trajectory"]
 
 
 def test_a_folder_of_images_alone_is_a_target(phantoms, other_scanner, tmp_path):
