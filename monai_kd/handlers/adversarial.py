@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -21,7 +22,7 @@ from monai_kd.handlers.predictions import Predictions, predictions
 __all__ = ["AdversarialHandler"]
 
 
-class AdversarialHandler:
+class AdversarialHandler(ABC):
     """
     A game in which a discriminator learns to tell the student's predictions from the teacher's, and the student not to
     be told; a subclass writes both sides' objectives.
@@ -58,6 +59,7 @@ class AdversarialHandler:
         self.limit = limit
         self.scaler = torch.amp.GradScaler("cpu", enabled=False)
 
+    @abstractmethod
     def student_objective(self, discriminator: nn.Module, shown: Predictions) -> torch.Tensor:
         """
         What the student minimizes.
@@ -66,8 +68,8 @@ class AdversarialHandler:
             discriminator: frozen.
             shown: with the student's gradient history.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def discriminator_objective(self, discriminator: nn.Module, shown: Predictions) -> torch.Tensor:
         """
         What the discriminator minimizes.
@@ -76,7 +78,6 @@ class AdversarialHandler:
             discriminator: to be trained.
             shown: without gradient history.
         """
-        raise NotImplementedError
 
     def attach(self, engine: Engine) -> None:
         """
