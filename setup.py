@@ -12,7 +12,7 @@ EXTRAS = {
     "label": [],  # MONAI Label needs an environment of its own
     "docs": ["sphinx", "myst-parser", "furo"],
     "benchmark": ["kornia"],
-    "test": ["pytest", "hypothesis", "ruff", "mypy", "tensorboard", "onnx", "jsonschema", "pyyaml"],
+    "test": ["pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "tensorboard", "onnx", "jsonschema", "pyyaml"],
 }
 
 setup(
