@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +49,22 @@ def run_bundle(config: str | list[str], root: Path = ROOT, **arguments: Any) -> 
 def run_classification(config: str | list[str], **arguments: Any) -> ConfigWorkflow:
     """``run_bundle`` of the classification bundle, whose networks have four stages."""
     return run_bundle(config, CLASSIFICATION, **{"student_channels": [2, 4, 4, 6], **arguments})
+
+
+def run_two_processes(config: list[str], root: Path = ROOT, **arguments: Any) -> None:
+    """Run a training config under torchrun, as two processes of the CPU."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    names = [str(root / "configs" / f"{name}.json") for name in (*config, "multi_gpu_train")]
+    given = {**TINY, "bundle_root": root, **arguments}
+    del given["quiet"], given["use_tensorboard"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}"]
+    command += ["-m", "monai.bundle", "run", "--config_file", str(names)]
+    command += [part for key, value in given.items() for part in (f"--{key}", str(value))]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert run.returncode == 0, run.stderr[-3000:]
 
 
 @pytest.fixture(scope="session")

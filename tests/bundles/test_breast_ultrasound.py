@@ -1,11 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import csv
 import json
-import os
 import re
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import nibabel
@@ -15,7 +11,7 @@ import torch
 from monai.bundle import ckpt_export, verify_metadata, verify_net_in_out
 from PIL import Image
 
-from tests.bundles.conftest import ROOT, TINY, run_bundle
+from tests.bundles.conftest import ROOT, TINY, run_bundle, run_two_processes
 
 CONFIGS = ROOT / "configs"
 OVERLAYS = sorted(path.stem for path in (CONFIGS / "methods").glob("*.json"))
@@ -185,20 +181,9 @@ class Kill:
 
 
 def test_two_processes_train_together(phantoms, teacher, tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    files = [str(CONFIGS / name) for name in ("train.json", "methods/logits_and_hidden.json", "multi_gpu_train.json")]
-    arguments = {**TINY, "bundle_root": ROOT, "dataset_dir": phantoms, "teacher_checkpoint": teacher}
-    arguments |= {"output_dir": tmp_path, "checkpoint": tmp_path / "model.pt"}
-    del arguments["quiet"], arguments["use_tensorboard"]
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}"]
-    command += ["-m", "monai.bundle", "run", "--config_file", str(files)]
-    command += [part for key, value in arguments.items() for part in (f"--{key}", str(value))]
-    run = subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
-    assert run.returncode == 0, run.stderr[-3000:]
+    files = {"output_dir": tmp_path, "checkpoint": tmp_path / "model.pt"}
+    arguments = {"dataset_dir": phantoms, "teacher_checkpoint": teacher}
+    run_two_processes(["train", "methods/logits_and_hidden"], **arguments, **files)
     state = torch.load(tmp_path / "last.pt", weights_only=True)
     assert state["epoch"] == 1
     assert not any(key.startswith("module.") for name in ("network", "pathways") for key in state["objects"][name])

@@ -3,11 +3,7 @@
 
 import csv
 import json
-import os
 import re
-import socket
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -16,7 +12,7 @@ from monai.bundle import ConfigParser, ckpt_export, verify_metadata, verify_net_
 from PIL import Image
 
 from monai_kd.data import write_phantoms
-from tests.bundles.conftest import CLASSIFICATION, TINY, run_classification
+from tests.bundles.conftest import CLASSIFICATION, run_classification, run_two_processes
 
 CONFIGS = CLASSIFICATION / "configs"
 # With a pool of images: below. Noisy labels and the game against a discriminator have files of their own.
@@ -183,7 +179,14 @@ def test_inference_gives_the_evaluations_probabilities_whatever_the_format(phant
     assert found == {row["id"]: row["probability"] for row in table(tmp_path / "scores" / "scores.csv")}
 
 
-@pytest.mark.parametrize("configs", [["train", "methods/logits_and_hidden"], ["train", "teachers/self_ema"]])
+NOISY = ["train", "methods/noisy_labels", "label_noise"]
+
+
+@pytest.mark.parametrize(
+    "configs",
+    [["train", "methods/logits_and_hidden"], ["train", "teachers/self_ema"], NOISY, [*NOISY, "teachers/self_ema"]],
+    ids="-".join,
+)
 def test_killed_and_started_again_it_ends_like_a_whole_run(configs, phantoms, class_teacher, tmp_path):
     def train(folder, **kwargs):
         arguments = {"dataset_dir": phantoms, "teacher_checkpoint": class_teacher, "max_epochs": 2}
@@ -199,20 +202,8 @@ def test_killed_and_started_again_it_ends_like_a_whole_run(configs, phantoms, cl
 
 
 def test_two_processes_train_together(phantoms, class_teacher, tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    names = [str(CONFIGS / name) for name in ("train.json", "methods/logits_and_hidden.json", "multi_gpu_train.json")]
-    arguments = {**TINY, "student_channels": [2, 4, 4, 6], "bundle_root": CLASSIFICATION, "dataset_dir": phantoms}
-    arguments |= {"teacher_checkpoint": class_teacher, **files(tmp_path)}
-    del arguments["quiet"], arguments["use_tensorboard"]
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}"]
-    command += ["-m", "monai.bundle", "run", "--config_file", str(names)]
-    command += [part for key, value in arguments.items() for part in (f"--{key}", str(value))]
-    run = subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
-    assert run.returncode == 0, run.stderr[-3000:]
+    arguments = {"student_channels": [2, 4, 4, 6], "dataset_dir": phantoms, "teacher_checkpoint": class_teacher}
+    run_two_processes(["train", "methods/logits_and_hidden"], CLASSIFICATION, **arguments, **files(tmp_path))
     state = torch.load(tmp_path / "last.pt", weights_only=True)
     assert state["epoch"] == 1
     assert not any(key.startswith("module.") for name in ("network", "pathways") for key in state["objects"][name])
