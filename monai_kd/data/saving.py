@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor, resolve_writer
@@ -18,7 +19,7 @@ from PIL import Image
 from monai_kd.data.formats import NIFTI_SUFFIXES, RASTER_SUFFIXES, name_of, suffix_of
 from monai_kd.files import atomic_write
 
-__all__ = ["SaveMaskd", "save_mask"]
+__all__ = ["SaveMaskd", "save_mask", "write_image"]
 
 
 def save_mask(mask: MetaTensor, output_dir: str | PathLike[str]) -> Path:
@@ -45,18 +46,33 @@ def save_mask(mask: MetaTensor, output_dir: str | PathLike[str]) -> Path:
     path = Path(output_dir) / (name + kept)
     if path.resolve() == source.resolve():
         raise ValueError(f"The mask of '{source}' would overwrite the image. Choose another output_dir.")
-    with atomic_write(path) as temporary:
-        if kept == ".png":
-            Image.fromarray(np.ascontiguousarray(values.T) * 255).save(temporary, format="PNG")
-        else:
-            writer = resolve_writer(kept)[0](output_dtype=np.uint8)
-            volume = values[..., None] if values.ndim == 2 else values
-            writer.set_data_array(volume[None], channel_dim=0, spatial_ndim=3)
-            # The mask is on its image's grid already: both affines are its own, and nothing is resampled.
-            geometry = {"affine": mask.affine, "original_affine": mask.affine, "spatial_shape": volume.shape}
-            writer.set_metadata(geometry)
-            writer.write(str(temporary), verbose=False)
+    write_image(values * 255 if kept == ".png" else values, mask.affine, path)
     return path
+
+
+def write_image(values: npt.NDArray[Any], affine: Any, path: str | PathLike[str]) -> None:
+    """
+    Write an image or a mask, whole or not at all.
+
+    Args:
+        values: shape (W, H[, D]); for PNG (W, H), uint8.
+        affine: (4, 4), from pixels to millimeters in MONAI's RAS; left out of PNG.
+        path: of a PNG, NIfTI or NRRD file.
+
+    Raises:
+        ValueError: When the folder cannot be written to.
+    """
+    path = Path(path)
+    with atomic_write(path) as temporary:
+        if path.suffix == ".png":
+            Image.fromarray(np.ascontiguousarray(values.T)).save(temporary, format="PNG")
+            return
+        writer = resolve_writer(suffix_of(path))[0](output_dtype=values.dtype)
+        volume = values[..., None] if values.ndim == 2 else values
+        writer.set_data_array(volume[None], channel_dim=0, spatial_ndim=3)
+        # It is on its grid already: both affines are its own, and nothing is resampled.
+        writer.set_metadata({"affine": affine, "original_affine": affine, "spatial_shape": volume.shape})
+        writer.write(str(temporary), verbose=False)
 
 
 class SaveMaskd(MapTransform):
