@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from monai_kd.files import atomic_write, require_writable
-from monai_kd.study.lock import locked
+from monai_kd.lock import locked
 from monai_kd.study.plan import Plan
 from monai_kd.study.runs import list_runs
 from monai_kd.study.scheduling import State, Workers, schedule

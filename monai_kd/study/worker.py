@@ -10,7 +10,7 @@ import time
 import traceback
 from pathlib import Path
 
-from monai_kd.study.lock import locked
+from monai_kd.lock import locked
 from monai_kd.study.runs import DONE
 
 __all__ = ["work"]

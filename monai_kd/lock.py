@@ -45,7 +45,7 @@ def locked(folder: Path, wait: float = 0.0) -> Iterator[None]:
                     file.seek(0)
                     raise ValueError(
                         f"'{folder}' is being worked on by another process ({file.read().strip() or 'unknown'}). Wait "
-                        "for it to end, stop it, or choose another --output_dir."
+                        "for it to end, or stop it."
                     ) from error
             time.sleep(STEP)
         file.truncate(0)
