@@ -11,6 +11,7 @@ layout               what it reads
 ``Busi``             BUSI (Al-Dhabyani et al. 2020): ``benign/``, ``malignant/``, ``normal/``, several masks an image
 ``BusUclm``          BUS-UCLM (Vallez et al. 2025): ``images/``, colored ``masks/``, ``INFO.csv``
 ``PlainFolders``     ``images/<id>.*``, ``labels/<id>.*`` in PNG, JPEG, BMP, TIFF, NIfTI, NRRD, MHA, DICOM; cine loops
+``MonaiLabel``       a study of MONAI Label: ``<id>.*``, ``labels/final/<id>.*``; the labelled images
 ==================== ==================================================================================
 
 ``read_dataset`` recognizes the layout and gives MONAI-style records. A further layout is one file with ``name``,
@@ -36,6 +37,7 @@ then                        what it does
 ``LoadUltrasoundd``         the transform that loads image and mask, of any format, in one orientation
 ``list_images``             the images to segment, of a file, a folder or a data set
 ``SaveMaskd``               the transform that writes masks in their images' geometry
+``AsLabelMapd``             the transform that makes masks what MONAI Label sends its clients
 ``ProbabilitySaver``        the table of what classes the images were given, for MONAI's ``ClassificationSaver``
 ``write_phantoms``          synthetic images with masks, in Dataset_A's layout; ``write_phantom_volumes``: volumes
 ``PhantomDataset``          any number of synthetic images, drawn when asked for (``PhantomSettings``: how)
@@ -54,12 +56,14 @@ from monai_kd.data.conversion import convert_dataset
 from monai_kd.data.download import download_dataset
 from monai_kd.data.groups import Split
 from monai_kd.data.inspection import Inspection, inspect_dataset
+from monai_kd.data.label_map import AsLabelMapd
 from monai_kd.data.layouts import LAYOUTS, read_dataset
 from monai_kd.data.layouts.breast import Breast
 from monai_kd.data.layouts.bus_bra import BusBra, read_official_folds
 from monai_kd.data.layouts.bus_uclm import BusUclm
 from monai_kd.data.layouts.busi import Busi
 from monai_kd.data.layouts.dataset_a import DatasetA
+from monai_kd.data.layouts.monai_label import MonaiLabel
 from monai_kd.data.layouts.plain import PlainFolders
 from monai_kd.data.listing import list_images
 from monai_kd.data.loading import LoadUltrasoundd
@@ -81,6 +85,7 @@ from monai_kd.data.unlabelled_dataset import UnlabelledDataset
 
 __all__ = [
     "LAYOUTS",
+    "AsLabelMapd",
     "Breast",
     "BreastUltrasoundDataset",
     "BusBra",
@@ -90,6 +95,7 @@ __all__ = [
     "Inspection",
     "Layout",
     "LoadUltrasoundd",
+    "MonaiLabel",
     "PhantomDataset",
     "PhantomSettings",
     "PlainFolders",

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from monai_kd.data.records import entries, first_few
+
+DEPTH = 2  # folders below the data set's in which a layout looks for files: labels/final
 
 
 def require_inside(folder: Path) -> None:
@@ -18,10 +21,7 @@ def require_inside(folder: Path) -> None:
         ValueError: naming the links.
     """
     home = folder.resolve()
-    links = [path for path in entries(folder) if path.is_symlink()]
-    for inner in entries(folder):
-        if inner.is_dir() and inner not in links:
-            links += [path for path in entries(inner) if path.is_symlink()]
+    links = list(_links(folder, DEPTH))
     broken = [path for path in links if not path.exists()]
     if broken:
         raise ValueError(f"{len(broken)} links in {folder} lead nowhere: {first_few(broken)}. Copy the files again.")
@@ -31,3 +31,11 @@ def require_inside(folder: Path) -> None:
             f"{len(outside)} links in {folder} lead out of it: {first_few(outside)}. Copy the files in their place, or "
             "link the whole folder of the data set instead."
         )
+
+
+def _links(folder: Path, depth: int) -> Iterator[Path]:
+    for path in entries(folder):
+        if path.is_symlink():
+            yield path
+        elif depth and path.is_dir():
+            yield from _links(path, depth - 1)

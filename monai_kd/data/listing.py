@@ -8,9 +8,10 @@ from pathlib import Path
 
 from monai_kd.data.formats import SUFFIXES, name_of, suffix_of
 from monai_kd.data.frames import frame_records
-from monai_kd.data.layouts import read_dataset
+from monai_kd.data.layouts import find_dataset, read_dataset
+from monai_kd.data.layouts.monai_label import MonaiLabel
 from monai_kd.data.links import require_inside
-from monai_kd.data.records import Record, by_id, entries
+from monai_kd.data.records import Record, by_id, image_files
 
 __all__ = ["list_images"]
 
@@ -36,13 +37,13 @@ def list_images(root: str | PathLike[str]) -> list[Record]:
         require_inside(root)
     try:
         # Known data sets first: in some, masks lie beside the images.
-        records = [] if root.is_file() else read_dataset(root)
+        records = [] if root.is_file() else _of_dataset(root)
         unknown = None
     except ValueError as error:
         records, unknown = [], error
     if records:
         return [_without_label(record) for record in records]
-    files = [root] if root.is_file() else _images_in(root) or _images_in(root / "images")
+    files = [root] if root.is_file() else image_files(root) or image_files(root / "images")
     if not files:
         raise unknown or ValueError(f"'{root}' holds no image.")
     if not suffix_of(files[0]):
@@ -50,9 +51,13 @@ def list_images(root: str | PathLike[str]) -> list[Record]:
     return [_without_label(record) for record in frame_records(by_id(files, name_of, "image"))]
 
 
+def _of_dataset(root: Path) -> list[Record]:
+    layout, folder = find_dataset(root)
+    if not isinstance(layout, MonaiLabel):
+        return read_dataset(folder, layout)
+    require_inside(folder)
+    return frame_records(layout.images(folder))  # of a study many are not labelled yet
+
+
 def _without_label(record: Record) -> Record:
     return {key: record[key] for key in ("image", "id", "frame") if key in record}
-
-
-def _images_in(folder: Path) -> list[Path]:
-    return [path for path in entries(folder) if path.is_file() and suffix_of(path)] if folder.is_dir() else []

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from monai_kd.data.formats import suffix_of
+
 Record = dict[str, Any]
 """One image as MONAI takes it: ``image``, ``label`` (paths; ``label`` may be a list of masks to be joined),
 ``id`` (unique), ``patient`` and ``pathology`` ("benign", "malignant", "normal" or "unknown"); for a frame of a cine
@@ -39,6 +41,11 @@ def entries(folder: Path) -> list[Path]:
 def png_files(folder: Path) -> list[Path]:
     """A folder's PNG files, whatever the case of the suffix."""
     return [path for path in entries(folder) if path.suffix.lower() == ".png"]
+
+
+def image_files(folder: Path) -> list[Path]:
+    """A folder's files in formats that are read."""
+    return [path for path in entries(folder) if path.is_file() and suffix_of(path)] if folder.is_dir() else []
 
 
 def first_few(items: Iterable[object], count: int = 5) -> str:

@@ -18,6 +18,7 @@ from tests.data.layout_fixtures import (
     make_bus_uclm,
     make_busi,
     make_dataset_a,
+    make_monai_label,
     make_plain,
     speckle,
 )
@@ -52,6 +53,7 @@ LAYOUTS = {
     "plain dicom": lambda root: make_plain(root, suffix=".dcm", mask_suffix=".nrrd"),
     "cine loops": make_loops,
     "phantoms": make_phantoms,
+    "study of MONAI Label": make_monai_label,
 }
 
 

@@ -188,6 +188,20 @@ def make_plain(
     return root
 
 
+def make_monai_label(root: Path, count: int = 8, suffix: str = ".png", mask_suffix: str = ".nii.gz") -> Path:
+    """A study of MONAI Label: the masks (W, H, 1) of 3D Slicer, two more images without one, the server's own files."""
+    for number in range(1, count + 3):
+        write_image(root / f"case ({number}){suffix}", speckle(number))
+        mask = lesion(number).astype(np.uint8)
+        if number <= count:
+            slices = mask if mask_suffix == ".png" else mask[..., None]
+            write_image(root / "labels" / "final" / f"case ({number}){mask_suffix}", slices)
+        write_image(root / "labels" / "original" / f"case ({number}).png", mask)
+    (root / "datastore_v2.json").write_text('{"name": "new-dataset", "description": "", "objects": {}}')
+    (root / ".lock").touch()
+    return root
+
+
 def _rgba(mask: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     gray = mask.astype(np.uint8) * 255
     return np.dstack([gray, gray, gray, alpha])

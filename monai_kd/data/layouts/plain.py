@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
 
@@ -48,16 +48,43 @@ class PlainFolders:
             ValueError: for a file of unknown format, an image without mask, a mask without image, two files of one
                 id, masks of fewer or more frames than their loop has, or an image that ``patients.csv`` lacks.
         """
-        images = by_id(_files(root / "images"), name_of, "image")
-        labels = by_id(_files(root / "labels"), name_of, "mask")
-        pairs = [
-            pair
-            for name, frames in groupby(frame_records(images), lambda record: name_of(record["image"]))
-            for pair in _pairs(name, list(frames), labels)
-        ]
+        images = by_id(known_files(root / "images"), name_of, "image")
+        labels = by_id(known_files(root / "labels"), name_of, "mask")
+        pairs = pairs_of(images, labels)
         require_pairs({key: images[name_of(record["image"])] for key, record in pairs}, labels, root)
-        records = [{**record, "label": str(labels[key]), "pathology": "unknown"} for key, record in pairs]
-        return _with_patients(records, root / "patients.csv") if (root / "patients.csv").is_file() else records
+        return labelled_records(pairs, labels, root / "patients.csv")
+
+
+def pairs_of(images: Mapping[str, Path], labels: Mapping[str, Path]) -> list[tuple[str, Record]]:
+    """Each image's or frame's record, with the name of its mask's file, whether there is one or not."""
+    return [
+        pair
+        for name, frames in groupby(frame_records(images), lambda record: name_of(record["image"]))
+        for pair in _pairs(name, list(frames), labels)
+    ]
+
+
+def labelled_records(pairs: Iterable[tuple[str, Record]], labels: Mapping[str, Path], table: Path) -> list[Record]:
+    """Records with their masks, and with patients and pathology by the table, if there is one."""
+    records = [{**record, "label": str(labels[key]), "pathology": "unknown"} for key, record in pairs]
+    return _with_patients(records, table) if table.is_file() else records
+
+
+def known_files(folder: Path) -> list[Path]:
+    """
+    A folder's files, all of them in formats that are read.
+
+    Raises:
+        ValueError: naming entries that are something else.
+    """
+    files = entries(folder)
+    unknown = [path for path in files if not suffix_of(path)]
+    if unknown:
+        raise ValueError(
+            f"{len(unknown)} entries of {folder} are in no known format: {first_few(unknown)}. "
+            f"Convert them to one of {', '.join(SUFFIXES)}, or move them elsewhere."
+        )
+    return files
 
 
 def _with_patients(records: list[Record], path: Path) -> list[Record]:
@@ -89,14 +116,3 @@ def _pairs(name: str, frames: list[Record], labels: Mapping[str, Path]) -> list[
             f"frame, or the masks of some as {name_of(name, 0)}.png and so on."
         )
     return [(name, record) for record in frames]
-
-
-def _files(folder: Path) -> list[Path]:
-    files = entries(folder)
-    unknown = [path for path in files if not suffix_of(path)]
-    if unknown:
-        raise ValueError(
-            f"{len(unknown)} entries of {folder} are in no known format: {first_few(unknown)}. "
-            f"Convert them to one of {', '.join(SUFFIXES)}, or move them elsewhere."
-        )
-    return files

@@ -12,6 +12,7 @@ from tests.data.layout_fixtures import (
     make_bus_uclm,
     make_busi,
     make_dataset_a,
+    make_monai_label,
     make_plain,
 )
 
@@ -22,6 +23,7 @@ MAKERS = {
     "busi": make_busi,
     "bus_uclm": make_bus_uclm,
     "plain": make_plain,
+    "monai_label": make_monai_label,
 }
 
 

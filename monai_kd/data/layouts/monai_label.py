@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A study folder of MONAI Label: images at its root, the annotator's masks in labels/final."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from monai_kd.data.formats import name_of
+from monai_kd.data.layouts.plain import known_files, labelled_records, pairs_of
+from monai_kd.data.records import Record, by_id, image_files, require_pairs
+
+
+class MonaiLabel:
+    """
+    A study of MONAI Label: ``<id>.*`` and ``labels/final/<id>.*``, matched by id; the formats may differ.
+
+    Only the images that are labelled already are read; ``list_images`` gives all of them. What else the server keeps
+    there, as ``datastore_v2.json`` and masks of other tags, is passed over. Cine loops and ``patients.csv`` are taken as
+    by :class:`PlainFolders`; the table may lack the images without a label.
+
+    Diaz-Pinto et al., Medical Image Analysis 95, 2024, doi 10.1016/j.media.2024.103207.
+
+    Example:
+        >>> MonaiLabel().missing(Path("nowhere"))
+        'folder labels/final, images beside the folder labels'
+    """
+
+    name = "monai_label"
+
+    def missing(self, root: Path) -> str:
+        """What ``root`` lacks: the folder ``labels/final`` and images of its own."""
+        lacking = [] if _masks(root).is_dir() else ["folder labels/final"]
+        return ", ".join(lacking + ([] if image_files(root) else ["images beside the folder labels"]))
+
+    def images(self, root: Path) -> dict[str, Path]:
+        """
+        All images by their ids, labelled or not.
+
+        Raises:
+            ValueError: for two images of one id.
+        """
+        return by_id(image_files(root), name_of, "image")
+
+    def read(self, root: Path) -> list[Record]:
+        """
+        One record per labelled image or frame.
+
+        Raises:
+            ValueError: when nothing is labelled yet, for a mask of unknown format, a mask without image, two files of
+                one id, masks of fewer or more frames than their loop has, or an image that ``patients.csv`` lacks.
+        """
+        images = self.images(root)
+        labels = by_id(known_files(_masks(root)), name_of, "mask")
+        if not labels:
+            raise ValueError(
+                f"None of the {len(images)} images in {root} has a label yet. Label some of them in MONAI Label and "
+                f"submit the labels, or copy masks to {_masks(root)}/<id>.png."
+            )
+        pairs = [(key, record) for key, record in pairs_of(images, labels) if key in labels]
+        require_pairs({key: images[name_of(record["image"])] for key, record in pairs}, labels, root)
+        return labelled_records(pairs, labels, root / "patients.csv")
+
+
+def _masks(root: Path) -> Path:
+    return root / "labels" / "final"
