@@ -13,6 +13,7 @@ from monai.data import CacheDataset
 
 from monai_kd.data.choosing import choose_split
 from monai_kd.data.class_labels import label_classes
+from monai_kd.data.given import given_records
 from monai_kd.data.groups import PARTS
 from monai_kd.data.layouts import read_dataset
 from monai_kd.data.loading import LoadUltrasoundd
@@ -34,6 +35,9 @@ class BreastUltrasoundDataset(CacheDataset):
         transform: from a record to a sample. Defaults to ``LoadUltrasoundd()``: image and label, (1, W, H).
         classes: for classification, pathologies such as ``("benign", "malignant")``: ``label`` is the index among them
             in place of the mask, and images of another pathology are left out, and named in the log. Defaults to None.
+        data: images and masks in place of those of the folder, which need not be there: dictionaries with ``image`` and
+            ``label``, as MONAI Label gives them. Patient and pathology are unknown, unless they are there too; ``split``
+            has no say. Defaults to None.
         layout: as in ``read_dataset``. Defaults to None: by looking at the folder.
         fold: which split of the file or of the random ones, from 0.
         seed: of the random splits.
@@ -47,8 +51,8 @@ class BreastUltrasoundDataset(CacheDataset):
 
     Raises:
         FileNotFoundError: when the folder, an image or the split file is missing.
-        ValueError: when there is no such section or fold, data set or split are unusable, or none of the images is of
-            any of the ``classes`` (in training and validation: of one of them).
+        ValueError: when there is no such section or fold, data set, split or list are unusable, or none of the images
+            is of any of the ``classes`` (in training and validation: of one of them).
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -78,13 +82,17 @@ class BreastUltrasoundDataset(CacheDataset):
         as_contiguous: bool = True,
         runtime_cache: bool | str | list[Any] = False,
         classes: Sequence[str] | None = None,
+        data: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
         if section not in PARTS:
             closest = difflib.get_close_matches(str(section), PARTS, n=1, cutoff=0.0)[0]
             raise ValueError(f"No section {section!r}. Closest: {closest!r}. There are {', '.join(PARTS)}.")
-        if not isinstance(split, Mapping):
-            split = choose_split(root, layout, split, fold, seed, check)
-        records = _chosen(read_dataset(root, layout), split, section, root)
+        if data is None:
+            if not isinstance(split, Mapping):
+                split = choose_split(root, layout, split, fold, seed, check)
+            records = _chosen(read_dataset(root, layout), split, section, root)
+        else:
+            records = _given(data, section)
         if classes is not None:
             records = label_classes(records, classes, f"{section} images of {root}", every=section != "test")
         if transform is None:
@@ -100,6 +108,13 @@ class BreastUltrasoundDataset(CacheDataset):
             as_contiguous=as_contiguous,
             runtime_cache=runtime_cache,
         )
+
+
+def _given(data: Sequence[Mapping[str, Any]], section: str) -> list[dict[str, Any]]:
+    try:
+        return given_records(data)
+    except ValueError as error:
+        raise ValueError(f"{section} images: {error}") from error
 
 
 def _chosen(

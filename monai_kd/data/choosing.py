@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from monai_kd.data.checks import check_dataset
+from monai_kd.data.given import given_records
 from monai_kd.data.groups import Split
 from monai_kd.data.layouts import read_dataset
 from monai_kd.data.records import Layout
@@ -21,6 +24,7 @@ def choose_split(
     seed: int = 0,
     check: bool = True,
     near_duplicates: bool = True,
+    given: Mapping[str, Sequence[Mapping[str, Any]] | None] | None = None,
 ) -> Split:
     """
     Read a data set, check every image and mask, and give the ids of each part of one split.
@@ -33,6 +37,8 @@ def choose_split(
         seed: for random splits.
         check: load every pair first; without, bad files are found in training and duplicates not at all.
         near_duplicates: keep images that show the same picture together, as duplicates are.
+        given: lists of images and masks by part, which replace that part, or None for those of the folder. Where both
+            training and validation are given, there need be no folder. Nothing of a list is checked.
 
     Returns:
         The ids of ``"training"``, ``"validation"`` and ``"test"``.
@@ -52,6 +58,22 @@ def choose_split(
         ...     {part: len(ids) for part, ids in choose_split(folder).items()}
         {'training': 3, 'validation': 1, 'test': 1}
     """
+    lists = {part: given_records(data) for part, data in (given or {}).items() if data is not None}
+    known = {part: [str(record["id"]) for record in records] for part, records in lists.items()}
+    if {"training", "validation"} <= set(known):
+        return {"test": [], **known}
+    return {**_of_folder(dataset_dir, layout, split_file, fold, seed, check, near_duplicates), **known}
+
+
+def _of_folder(
+    dataset_dir: str | Path,
+    layout: str | Layout | None,
+    split_file: str | Path | None,
+    fold: int,
+    seed: int,
+    check: bool,
+    near_duplicates: bool,
+) -> Split:
     records = read_dataset(dataset_dir, layout)
     content = check_dataset(records, near_duplicates=near_duplicates) if check else None
     if split_file is None:

@@ -34,7 +34,7 @@ class PooledDataset(CacheDataset):
         root: the labelled data set's folder, or a folder above it.
         unlabelled: the folder of the images without labels: a data set in any layout, or images alone. Copies of
             files of the labelled data set are left out, since they may be those to validate and test with.
-        section, split, transform, layout, fold, seed, check, classes: of the labelled data set, as in
+        section, split, transform, layout, fold, seed, check, classes, data: of the labelled data set, as in
             :class:`BreastUltrasoundDataset`; the transform serves both.
         cache_arguments: further ones of ``monai.data.CacheDataset``.
 
@@ -65,15 +65,16 @@ class PooledDataset(CacheDataset):
         seed: int = 0,
         check: bool = True,
         classes: Sequence[str] | None = None,
+        data: Sequence[Mapping[str, Any]] | None = None,
         **cache_arguments: Any,
     ) -> None:
         labelled = BreastUltrasoundDataset(
-            root, section, split, transform, layout, fold, seed, check, cache_num=0, classes=classes
+            root, section, split, transform, layout, fold, seed, check, cache_num=0, classes=classes, data=data
         )
-        pool = _without_copies(list_images(unlabelled), read_dataset(root, layout))
+        pool = _without_copies(list_images(unlabelled), read_dataset(root, layout) if data is None else labelled.data)
         if not pool:
             raise ValueError(
-                f"All images in {unlabelled} are those of {root}. Give the folder of further images, without labels."
+                f"All images in {unlabelled} are those of {root if data is None else 'the list'}. Give the folder of further images, without labels."
             )
         no_label = None if classes is None else NO_CLASS
         nothing_known = {"label": no_label, "patient": "", "pathology": "unknown", "has_label": 0}

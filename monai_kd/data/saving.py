@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor, resolve_writer
-from monai.transforms import MapTransform
+from monai.transforms import SaveImaged
 from PIL import Image
 
 from monai_kd.data.formats import NIFTI_SUFFIXES, RASTER_SUFFIXES, name_of, suffix_of
@@ -75,10 +75,11 @@ def write_image(values: npt.NDArray[Any], affine: Any, path: str | PathLike[str]
         writer.write(str(temporary), verbose=False)
 
 
-class SaveMaskd(MapTransform):
+class SaveMaskd(SaveImaged):
     """
     Write masks by :func:`save_mask`, each in its image's own geometry and a format that fits the image's
-    (``SaveImaged`` writes one format).
+    (``SaveImaged`` writes one format). Whoever takes every ``SaveImaged`` out of a pipeline, as MONAI Label does, takes
+    this out too.
 
     Args:
         keys: the masks, each with the metadata of its image (after ``Invertd``).
@@ -89,7 +90,7 @@ class SaveMaskd(MapTransform):
     """
 
     def __init__(self, keys: KeysCollection, output_dir: str | PathLike[str]) -> None:
-        super().__init__(keys)
+        super().__init__(keys, output_dir=output_dir)
         self.output_dir = output_dir
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
