@@ -13,6 +13,8 @@ from monai_kd.commands.data_download import download
 from monai_kd.commands.data_phantom import phantom
 from monai_kd.commands.data_split import split
 from monai_kd.commands.demo import demo
+from monai_kd.commands.label_install import install
+from monai_kd.commands.label_start import start
 from monai_kd.commands.study_report import report
 from monai_kd.commands.study_run import run
 
@@ -29,12 +31,17 @@ app.add_typer(data_app, name="data")
 study_app = typer.Typer(no_args_is_help=True, help="Compare many models on several splits, with statistics.")
 app.add_typer(study_app, name="study")
 
+label_app = typer.Typer(no_args_is_help=True, help="Serve a student to 3D Slicer by MONAI Label, and distil it there.")
+app.add_typer(label_app, name="label")
+
 app.command()(demo)
 data_app.command()(check)
 data_app.command()(convert)
 data_app.command()(download)
 data_app.command()(phantom)
 data_app.command()(split)
+label_app.command()(install)
+label_app.command()(start)
 study_app.command()(report)
 study_app.command()(run)
 

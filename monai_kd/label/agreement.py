@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much of a prediction the annotator kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from monai.metrics import compute_dice
+from monailabel.interfaces.datastore import Datastore, DefaultLabelTag
+from monailabel.interfaces.tasks.scoring import ScoringMethod
+
+from monai_kd.data.images import read_mask
+
+__all__ = ["Dice"]
+
+
+class Dice(ScoringMethod):
+    """
+    Dice between the annotator's label (``final``) and the prediction that was saved (``original``), image by image;
+    kept with the prediction.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("Dice of the saved predictions against the final labels")
+
+    def missing(self, datastore: Datastore) -> list[str]:
+        """Images whose Dice is not known, or of a former label."""
+        final, original = DefaultLabelTag.FINAL.value, DefaultLabelTag.ORIGINAL.value
+        images = [i for i in datastore.get_labeled_images() if datastore.get_label_by_image_id(i, original)]
+        times = {i: [datastore.get_label_info(i, tag).get("ts") for tag in (final, original)] for i in images}
+        return [i for i in images if datastore.get_label_info(i, original).get("dice_ts") != times[i]]
+
+    def __call__(self, request: Mapping[str, Any], datastore: Datastore) -> dict[str, Any]:
+        """Score the images that have both."""
+        final, original = DefaultLabelTag.FINAL.value, DefaultLabelTag.ORIGINAL.value
+        scores = {}
+        for image in self.missing(datastore):
+            masks = [read_mask(datastore.get_label_uri(image, tag))[None] for tag in (original, final)]
+            dice = float(compute_dice(*masks, include_background=True, ignore_empty=False))
+            times = [datastore.get_label_info(image, tag).get("ts") for tag in (final, original)]
+            datastore.update_label_info(image, original, {"dice": dice, "dice_ts": times})
+            scores[image] = dice
+        return {"dice": scores}

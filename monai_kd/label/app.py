@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The MONAI Label app: serves a bundle's student, and distils it from the annotator's work.
+
+MONAI Label looks in an app's ``main.py`` for the class whose base is called ``MONAILabelApp``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from fastapi import HTTPException
+from monailabel.config import settings
+from monailabel.interfaces.app import MONAILabelApp
+from monailabel.interfaces.datastore import Datastore, DefaultLabelTag
+from monailabel.interfaces.tasks.infer_v2 import InferTask
+from monailabel.interfaces.tasks.scoring import ScoringMethod
+from monailabel.interfaces.tasks.strategy import Strategy
+from monailabel.interfaces.tasks.train import TrainTask
+from monailabel.tasks.activelearning.first import First
+from monailabel.tasks.activelearning.random import Random
+
+from monai_kd.label.agreement import Dice
+from monai_kd.label.bundle import AppBundle
+from monai_kd.label.datastore import StudyDatastore
+from monai_kd.label.disagreement import Disagreement, MostDisagreement
+from monai_kd.label.errors import client_errors
+from monai_kd.label.infer import BundleInfer
+from monai_kd.label.sessions import CheckedSessions
+from monai_kd.label.train import DistilTask
+
+__all__ = ["DistillationApp"]
+
+# What a client may say of an inference; the server hands on whatever it sends.
+ASKED = ("device", "probability", "largest_component", "result_extension", "logging")
+
+UPLOADED = re.compile(r"tmp\w{8}(\.[\w.]+)?")  # as Python's tempfile names what the server receives
+
+
+class DistillationApp(MONAILabelApp):
+    """
+    Models ``student`` and ``teacher``, training of ``student``, the strategies ``disagreement``, ``random`` and
+    ``first``, the scores ``disagreement`` and ``dice``.
+
+    Args:
+        app_dir: the folder that ``python -m monai_kd label install`` wrote.
+        studies: the folder of images and labels.
+        conf: from the server's command line.
+    """
+
+    def __init__(self, app_dir: str, studies: str, conf: dict[str, str]) -> None:
+        if studies.startswith(("http://", "https://")):
+            raise ValueError(f"This app works on a folder of images, not on {studies}. Give --studies a folder.")
+        self.bundle = AppBundle(Path(app_dir) / "bundle")
+        metadata = self.bundle.metadata
+        super().__init__(
+            app_dir=app_dir,
+            studies=studies,
+            conf=conf,
+            name=f"{metadata['name']} (monai_kd)",
+            description=metadata["description"],
+            version=metadata["version"],
+        )
+
+    def init_datastore(self) -> Datastore:
+        """The study's folder, hardened."""
+        return StudyDatastore(
+            self.studies,
+            extensions=settings.MONAI_LABEL_DATASTORE_FILE_EXT,
+            auto_reload=settings.MONAI_LABEL_DATASTORE_AUTO_RELOAD,
+            read_only=settings.MONAI_LABEL_DATASTORE_READ_ONLY,
+        )
+
+    def init_infers(self) -> dict[str, InferTask]:
+        """The student, and the teacher as a second opinion."""
+        return {
+            "student": BundleInfer(self.bundle, ["inference"], "The distilled student"),
+            "teacher": BundleInfer(self.bundle, ["inference", "teacher"], "Its teacher: larger and slower"),
+        }
+
+    def init_trainers(self) -> dict[str, TrainTask]:
+        """The student's."""
+        return {"student": DistilTask(self.bundle, Path(self.studies), Path(self.app_dir) / "runs")}
+
+    def init_strategies(self) -> dict[str, Strategy]:
+        """Which image comes next."""
+        return {"disagreement": MostDisagreement(), "random": Random(), "first": First()}
+
+    def init_scoring_methods(self) -> dict[str, ScoringMethod]:
+        """Disagreement of the networks, Dice of saved predictions."""
+        return {"disagreement": Disagreement(self._infers["student"], self._infers["teacher"]), "dice": Dice()}
+
+    def _load_sessions(self, load: bool = False) -> CheckedSessions | None:
+        return CheckedSessions(settings.MONAI_LABEL_SESSION_PATH, settings.MONAI_LABEL_SESSION_EXPIRY) if load else None
+
+    def bundle_path(self, model: str) -> str:
+        """Never what a client calls so: the server puts it on the training's PYTHONPATH."""
+        return str(self.bundle.root)
+
+    def model_file(self, model: str, validate: bool = True) -> Any:
+        """The weights to download; they are replaced by training alone."""
+        if not validate:
+            raise HTTPException(403, "Weights are not uploaded. Train, or copy them into the app's bundle/models.")
+        return super().model_file(model, validate)
+
+    def infer(self, request: dict[str, Any], datastore: Datastore | None = None) -> dict[str, Any]:
+        """
+        Segment an image of the study, of a session, or the one that came with the request.
+
+        Args:
+            request: ``model``, ``image``, and what a client may ask for; see :class:`BundleInfer`.
+            datastore: in place of the app's own.
+        """
+        datastore = datastore or self.datastore()
+        task = self._named("model", request.get("model"), self._infers)
+        image, key = self._image(request.get("image"), datastore)
+        asked = {name: request[name] for name in ASKED if name in request}
+        with client_errors(**{image: f"image '{key}'" if key else "the uploaded image"}):
+            file, params = task({**asked, "image": image, "description": task.description})
+        if file and key and request.get("save_label"):
+            tag = request.get("label_tag") or DefaultLabelTag.ORIGINAL.value
+            label = datastore.save_label(key, file, tag, {"model": request["model"], "params": params})
+            return {"label": label, "tag": tag, "file": file, "params": params}
+        return {"label": file, "tag": DefaultLabelTag.ORIGINAL, "file": file, "params": params}
+
+    def infer_wsi(self, request: dict[str, Any], datastore: Datastore | None = None) -> dict[str, Any]:
+        """There are no whole slides here: as ``infer``."""
+        return self.infer(request, datastore)
+
+    def batch_infer(self, request: dict[str, Any], datastore: Datastore | None = None) -> dict[str, Any]:
+        """Segment many images of the study and save the masks, as label ``original`` by default."""
+        several = torch.cuda.device_count() > 1 and request.get("multi_gpu", True)
+        return super().batch_infer({**request, "multi_gpu": several}, datastore)
+
+    def train(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Distil the student; see :class:`DistilTask`."""
+        self._named("model", request.get("model"), self._trainers)
+        self._step_back()
+        with client_errors():
+            return super().train(request)
+
+    def scoring(self, request: dict[str, Any], datastore: Datastore | None = None) -> dict[str, Any]:
+        """Score; see :class:`Disagreement` and :class:`Dice`."""
+        self._named("method", request.get("method"), self._scoring_methods)
+        self._step_back()
+        with client_errors():
+            return super().scoring(request, datastore)
+
+    def next_sample(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The image to label next."""
+        self._named("strategy", request.get("strategy") or "random", self._strategies)
+        with client_errors():
+            return super().next_sample(request)
+
+    def async_scoring(self, method: str | None, params: Any = None) -> Any:
+        """Start a process to score in, but only where a score is missing."""
+        if method is None:
+            methods = [name for name, task in self._scoring_methods.items() if task.missing(self.datastore())]
+            return {name: super(DistillationApp, self).async_scoring(name, params) for name in methods}
+        return super().async_scoring(method, params)
+
+    def _step_back(self) -> None:
+        """Long work has a process of its own, and leaves the processor to the server when an annotator waits."""
+        if not self._server_mode and hasattr(os, "nice"):
+            os.nice(10)
+
+    @staticmethod
+    def _named(kind: str, name: Any, known: dict[str, Any]) -> Any:
+        if name not in known:
+            raise HTTPException(404, f"No {kind} {name!r} here. There are {', '.join(known)}.")
+        return known[name]
+
+    def _image(self, image: Any, datastore: Datastore) -> tuple[str, str]:
+        """The file to segment, and its id if it is of the study."""
+        known = datastore.list_images()
+        if image in known:
+            return datastore.get_image_uri(image), str(image)
+        path = Path(str(image))
+        received = path.parent == Path(tempfile.gettempdir()) and UPLOADED.fullmatch(path.name)
+        sessions = Path(self.sessions().store_path) if self.sessions() else None
+        kept = sessions is not None and path.is_absolute() and sessions.resolve() in path.resolve().parents
+        if (received or kept) and path.is_file() and not path.is_symlink():
+            return str(path), ""
+        raise HTTPException(
+            404,
+            f"No image {image!r} among the study's {len(known)}. GET /datastore/?output=all lists them; or upload one.",
+        )

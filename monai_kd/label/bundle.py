@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bundle that an app serves and trains, in the app's own folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+
+__all__ = ["SETTINGS", "AppBundle"]
+
+SETTINGS = "app"  # configs/app.json: the arguments that the app's networks were trained with
+
+
+@dataclass(frozen=True)
+class AppBundle:
+    """
+    A bundle whose configs make the app's tasks.
+
+    Args:
+        root: the bundle's folder.
+
+    Raises:
+        FileNotFoundError: When there is no bundle.
+    """
+
+    root: Path
+
+    def __post_init__(self) -> None:
+        for name in ("inference", "train", "evaluate", "metadata"):
+            if not (self.root / "configs" / f"{name}.json").is_file():
+                raise FileNotFoundError(
+                    f"No configs/{name}.json in '{self.root}'. Write the app again: python -m monai_kd label install."
+                )
+
+    @property
+    def student(self) -> Path:
+        """The weights that are served."""
+        return self.root / "models" / "model.pt"
+
+    @property
+    def teacher(self) -> Path:
+        """The teacher's weights."""
+        return self.root / "models" / "teacher.pt"
+
+    def parser(self, *names: str, **values: Any) -> ConfigParser:
+        """
+        A config, its overlays, the app's settings and some values, as ``--config_file "[…]" --id value`` merges them.
+
+        Args:
+            names: of files in ``configs``, without ``.json``.
+            values: by id, ``__`` standing for ``#``.
+        """
+        names = (*names, SETTINGS) if (self.root / "configs" / f"{SETTINGS}.json").is_file() else names
+        parser = ConfigParser()
+        parser.read_config([str(self.root / "configs" / f"{name}.json") for name in names])
+        parser["bundle_root"] = str(self.root)
+        for key, value in values.items():
+            parser[key.replace("__", "#")] = value
+        return parser
+
+    @property
+    def pathways(self) -> list[str]:
+        """The overlays in ``configs/methods`` that change what is distilled and nothing else."""
+        overlays = sorted((self.root / "configs" / "methods").glob("*.json"))
+        return [path.stem for path in overlays if set(_read(path)) == {"pathways"}]
+
+    def has(self, overlay: str) -> bool:
+        """Whether there is a config of this name."""
+        return (self.root / "configs" / f"{overlay}.json").is_file()
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """``configs/metadata.json``."""
+        return _read(self.root / "configs" / "metadata.json")
+
+    @property
+    def labels(self) -> dict[str, int]:
+        """What the network finds, by name: its output's channels without the background."""
+        channels = self.metadata["network_data_format"]["outputs"]["pred"]["channel_def"]
+        return {name: int(channel) for channel, name in channels.items() if name != "background"}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"'{path}' is not JSON: {error}. Restore it.") from error
+    return content

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Masks of a bundle's network, answered in each image's own grid."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from monai.inferers import Inferer
+from monai.transforms import AsDiscreted, Compose, KeepLargestConnectedComponent, SaveImaged
+from monailabel.interfaces.tasks.infer_v2 import InferType
+from monailabel.tasks.infer.basic_infer import BasicInferTask
+
+from monai_kd.data import SaveMaskd
+from monai_kd.data.formats import NIFTI_SUFFIXES, RASTER_SUFFIXES, suffix_of
+from monai_kd.data.saving import write_image
+from monai_kd.label.bundle import AppBundle
+from monai_kd.teachers import load_weights
+
+__all__ = ["ANSWERS", "BundleInfer"]
+
+ANSWERS = (".png", ".nrrd", ".nii.gz", ".nii")
+
+# A picture without geometry has its first pixel at the origin and its axes along left and posterior, as ITK and with it
+# 3D Slicer have it; MONAI's axes are right and anterior.
+PICTURE = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+class BundleInfer(BasicInferTask):
+    """
+    An inference task made of a bundle's ``inference.json``: its pre-processing, network, inferer and post-processing.
+
+    A client may ask for ``probability`` (of the first label, 0 to 1; in PNG 0 to 255), for the ``largest_component``
+    alone, and for a ``result_extension``: PNG (0 and 255), NRRD or NIfTI (0 and 1). By default the answer has a format
+    that fits the image's, as ``save_mask`` chooses it.
+
+    Args:
+        bundle: holds the configs.
+        names: the config and its overlays: ``inference``, or ``inference`` and ``teacher``.
+        description: for the client.
+    """
+
+    def __init__(self, bundle: AppBundle, names: Sequence[str], description: str) -> None:
+        self.bundle = bundle
+        self.names = names
+        config = bundle.parser(*names)
+        self.weights = Path(config.get_parsed_content("checkpoint"))
+        self._steps: dict[str, tuple[list[Any], Inferer, list[Any]]] = {}
+        super().__init__(
+            path=str(self.weights),
+            network=None,
+            type=InferType.SEGMENTATION,
+            labels=bundle.labels,
+            dimension=len(config["spatial_size"]),
+            description=description,
+            config={"probability": False, "largest_component": False},
+        )
+
+    def is_valid(self) -> bool:
+        """Whether there are weights to serve."""
+        return self.weights.is_file()
+
+    def pre_transforms(self, data: Any = None) -> Sequence[Callable[..., Any]]:
+        """The bundle's ``preprocessing``."""
+        return self._made(data["device"])[0]
+
+    def inferer(self, data: Any = None) -> Inferer:
+        """The bundle's ``inferer``."""
+        return self._made(data["device"])[1]
+
+    def post_transforms(self, data: Any = None) -> Sequence[Callable[..., Any]]:
+        """The bundle's ``postprocessing`` without what writes files; for a probability up to the arg-max."""
+        steps = [step for step in self._made(data["device"])[2] if not isinstance(step, (SaveMaskd, SaveImaged))]
+        if data["probability"]:
+            steps = list(takewhile(lambda step: not isinstance(step, AsDiscreted), steps))
+        return steps
+
+    def probability(self, image: str, device: str = "cpu") -> torch.Tensor:
+        """
+        The probability of the first label.
+
+        Args:
+            image: path.
+            device: to compute on.
+
+        Returns:
+            shape (W, H[, D]), in the image's own grid.
+        """
+        data = self({"image": image, "device": device, "probability": True, "skip_writer": True, "logging": "ERROR"})[1]
+        return self._foreground(data)
+
+    def writer(self, data: Any, extension: Any = None, dtype: Any = None) -> tuple[Any, Any]:
+        """A file of the answer, and what is said beside it."""
+        source = suffix_of(data["image_path"])
+        suffix = data.get("result_extension") or _fitting(source)
+        if suffix not in ANSWERS:
+            raise ValueError(
+                f"No answer in the format {suffix!r}. Set result_extension to one of {', '.join(ANSWERS)}."
+            )
+        values = self._foreground(data)
+        if data["largest_component"] and not data["probability"]:
+            values = KeepLargestConnectedComponent(is_onehot=False)(values[None])[0]
+        affine = PICTURE if source in RASTER_SUFFIXES else data["image"].meta["original_affine"]
+        with tempfile.NamedTemporaryFile(suffix=suffix, delete=False) as file:
+            path = file.name
+        write_image(_stored(values, suffix, bool(data["probability"])), affine, path)
+        return path, {"format": suffix, "spatial_shape": list(values.shape), "empty": not bool((values > 0.5).any())}
+
+    def _foreground(self, data: Any) -> torch.Tensor:
+        """The first label's mask or probability, (W, H[, D])."""
+        values = torch.as_tensor(data["pred"]).float().cpu()
+        if data["probability"]:
+            return values[next(iter(self.labels.values()))]
+        # Bundles differ in the axes of length 1 that they leave at the end.
+        return values.reshape(tuple(int(side) for side in data["image"].meta["spatial_shape"])).gt(0).float()
+
+    def _made(self, device: Any) -> tuple[list[Any], Inferer, list[Any]]:
+        key = str(device)
+        if key not in self._steps:
+            config = self.bundle.parser(*self.names, device=device)
+            steps = [config.get_parsed_content(name) for name in ("preprocessing", "inferer", "postprocessing")]
+            pre, inferer, post = [list(s.transforms) if isinstance(s, Compose) else s for s in steps]
+            self._steps[key] = (pre, inferer, post)
+        return self._steps[key]
+
+    def _get_network(self, device: Any, data: Any) -> torch.nn.Module:
+        """The network with the weights as they are now: a training publishes others."""
+        status = self.weights.stat() if self.weights.is_file() else None
+        stamp = status and (status.st_mtime_ns, status.st_ino)
+        network, of_stamp = self._networks.get(device, (None, None))
+        if network is None or stamp != of_stamp:
+            network = self.bundle.parser(*self.names).get_parsed_content("network_def")
+            network = load_weights(network, self.weights).to(device).eval()
+            self._networks[device] = (network, stamp)
+        return network
+
+
+def _fitting(source: str) -> str:
+    return source if source in NIFTI_SUFFIXES else ".png" if source in RASTER_SUFFIXES else ".nrrd"
+
+
+def _stored(values: torch.Tensor, suffix: str, probability: bool) -> npt.NDArray[Any]:
+    array = values.numpy()
+    if suffix == ".png":
+        if array.ndim > 2:
+            raise ValueError(f"PNG holds no volume, and the answer is {array.shape}. Set result_extension to .nrrd.")
+        return np.rint(array * 255).astype(np.uint8)
+    return array.astype(np.float32 if probability else np.uint8)

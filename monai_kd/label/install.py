@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An app's folder: the bundle, its networks' weights, and the few lines that MONAI Label looks for."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from monai_kd.files import atomic_folder
+from monai_kd.label.bundle import SETTINGS, AppBundle
+from monai_kd.teachers import load_weights
+
+__all__ = ["install"]
+
+MAIN = '''"""MONAI Label's entrance. Start: python -m monai_kd label start THIS_FOLDER --studies IMAGES"""
+
+from monai_kd.label.app import DistillationApp
+
+__all__ = ["DistillationApp"]
+'''
+
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+
+
+def install(
+    dest: Path, bundle: Path, student: Path | None = None, teacher: Path | None = None, **settings: Any
+) -> AppBundle:
+    """
+    Write an app that MONAI Label can start: ``main.py``, ``requirements.txt`` and ``bundle/``, a copy that trainings
+    change.
+
+    Args:
+        dest: the folder; must not exist or be empty.
+        bundle: the bundle to serve.
+        student: the weights to serve; None takes the bundle's ``models/model.pt``.
+        teacher: the teacher's; None takes the bundle's ``models/teacher.pt``.
+        settings: the arguments that the networks were trained with, by id: ``student_channels``, ``spatial_size`` …
+
+    Returns:
+        The app's bundle.
+
+    Raises:
+        FileNotFoundError: When the bundle or the weights are not there.
+        ValueError: When ``dest`` is in use, a setting is none of the bundle's, or weights are those of other networks.
+    """
+    source = AppBundle(bundle)
+    _check_settings(source, settings)
+    with atomic_folder(dest) as app:
+        copy = app / "bundle"
+        ignored = shutil.ignore_patterns("models", "runs", "data", "studies", "__pycache__", ".*")
+        shutil.copytree(bundle, copy, ignore=ignored)
+        (copy / "configs" / f"{SETTINGS}.json").write_text(json.dumps(settings, indent=4) + "\n", encoding="utf-8")
+        made = AppBundle(copy)
+        made.student.parent.mkdir()
+        for given, own, there, names in (
+            (student, source.student, made.student, ("inference",)),
+            (teacher, source.teacher, made.teacher, ("inference", "teacher")),
+        ):
+            load_weights(made.parser(*names).get_parsed_content("network_def"), given or own)
+            shutil.copyfile(given or own, there)
+        (app / "main.py").write_text(MAIN, encoding="utf-8")
+        shutil.copyfile(REQUIREMENTS, app / REQUIREMENTS.name)
+    return AppBundle(dest / "bundle")
+
+
+def _check_settings(bundle: AppBundle, settings: Mapping[str, Any]) -> None:
+    known = {key for names in (["train"], ["inference", "teacher"]) for key in bundle.parser(*names).get()}
+    for key in settings:
+        if key not in known:
+            raise ValueError(f"No id '{key}' in the bundle's configs. There are {', '.join(sorted(known))}.")

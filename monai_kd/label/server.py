@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MONAI Label's server for this machine alone, with what it needs and without what it had better not have."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from monai_kd.data.formats import SUFFIXES
+
+__all__ = ["HOST", "ClosedDoors", "environment", "serve"]
+
+HOST = "127.0.0.1"
+STUBS = Path(__file__).with_name("stubs")
+
+Scope = MutableMapping[str, Any]
+Application = Callable[[Scope, Any, Any], Awaitable[None]]
+
+
+def serve(app: Path, studies: Path, port: int, most_megabytes: int = 256, conf: Sequence[str] = ()) -> None:
+    """
+    Run the server until it is ended.
+
+    Args:
+        app: an app's folder.
+        studies: the folder of images; made if missing.
+        port: to listen to, at 127.0.0.1.
+        most_megabytes: a larger upload is refused.
+        conf: names and values for the app, one after the other.
+
+    Raises:
+        ImportError: When MONAI Label is not installed.
+        FileNotFoundError: When there is no app in the folder.
+        ValueError: When the port is in use.
+    """
+    if find_spec("monailabel") is None:
+        listed = Path(__file__).with_name("requirements.txt")
+        raise ImportError(
+            f"MONAI Label is not installed. pip install --requirement {listed}; then pip install --no-deps "
+            "monailabel==0.8.5 pydicom-seg==0.4.1"
+        )
+    if not (app / "main.py").is_file():
+        raise FileNotFoundError(f"No main.py in '{app}'. Write an app first: python -m monai_kd label install {app}")
+    _require_free(port)
+    os.environ.update(environment(app, port))
+    tempfile.tempdir = None  # read TMPDIR again
+    # Its settings are read from the environment when it is imported.
+    from monailabel.app import app as server
+    from monailabel.main import Main
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    server.add_middleware(ClosedDoors, most_bytes=most_megabytes * 2**20)
+    server.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
+    pairs = [word for name, value in zip(conf[::2], conf[1::2], strict=True) for word in ("--conf", name, value)]
+    sys.argv = [
+        "monailabel", "start_server", "--app", str(app.resolve()), "--studies", str(studies.resolve()),
+        "--host", HOST, "--port", str(port), *pairs,
+    ]  # fmt: skip
+    Main().run()
+
+
+def environment(app: Path, port: int) -> dict[str, str]:
+    """
+    The server's settings.
+
+    Args:
+        app: its folder, in which a folder for temporary files is made that nobody else can read.
+        port: that it will listen to.
+    """
+    temporary = app.resolve() / "tmp"
+    temporary.mkdir(mode=0o700, exist_ok=True)
+    for left in temporary.iterdir():
+        if left.is_file():
+            left.unlink()
+    path = [*([] if find_spec("torchvision") else [str(STUBS)]), os.environ.get("PYTHONPATH", "")]
+    return {
+        "TMPDIR": str(temporary),
+        "PYTHONPATH": os.pathsep.join(part for part in path if part),
+        "MONAI_LABEL_DATASTORE_FILE_EXT": json.dumps([f"*{suffix}" for suffix in _both_cases(SUFFIXES)]),
+        "MONAI_LABEL_TRACKING_ENABLED": "false",  # MONAI 1.6.1 refuses the store it would use
+        "MONAI_LABEL_CORS_ORIGINS": json.dumps([f"http://{HOST}:{port}"]),
+        "MONAI_LABEL_SESSION_PATH": str(app.resolve() / "sessions"),
+    }
+
+
+class ClosedDoors:
+    """
+    What the server would let anybody do: send without end, and replace or delete a model's weights.
+
+    Args:
+        app: the server.
+        most_bytes: of a request.
+    """
+
+    def __init__(self, app: Application, most_bytes: int) -> None:
+        self.app = app
+        self.most_bytes = most_bytes
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        """Answer, or hand on."""
+        refusal = self._refusal(scope) if scope["type"] == "http" else None
+        if refusal is None:
+            await self.app(scope, receive, send)
+            return
+        from starlette.responses import JSONResponse
+
+        status, detail = refusal
+        await JSONResponse({"detail": detail}, status)(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+        headers = dict(scope["headers"])
+        length = headers.get(b"content-length", b"0")
+        if b"transfer-encoding" in headers:
+            return 411, "Send the request with its Content-Length, not in chunks."
+        if not length.isdigit() or int(length) > self.most_bytes:
+            allowed = f"{self.most_bytes / 2**20:g} MB"
+            return 413, f"The request has {length.decode()} bytes; at most {allowed} are taken. Send a smaller file."
+        if scope["path"].startswith("/model/") and scope["method"] in ("PUT", "DELETE"):
+            return 403, "Weights are neither uploaded nor deleted here. Train, or change the app's bundle/models."
+        return None
+
+
+def _both_cases(suffixes: Sequence[str]) -> list[str]:
+    return [*suffixes, *(suffix.upper() for suffix in suffixes)]
+
+
+def _require_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise ValueError(
+                f"Port {port} at {HOST} cannot be used: {error.strerror}. End the other server, or choose "
+                "another --port."
+            ) from error

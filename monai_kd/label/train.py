@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A student distilled from the annotator's own work."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from monailabel.interfaces.datastore import Datastore
+from monailabel.interfaces.tasks.train import TrainTask
+from monailabel.utils.others.generic import device_list, name_to_device
+
+from monai_kd.data import list_images, read_dataset
+from monai_kd.files import atomic_write
+from monai_kd.label.bundle import AppBundle
+from monai_kd.label.options import Options
+from monai_kd.label.validation import run_config, score, study_split
+from monai_kd.lock import locked
+
+__all__ = ["DistilTask"]
+
+logger = logging.getLogger(__name__)
+
+POOLED = {"train__dataset___target_": "monai_kd.data.PooledDataset"}
+
+
+class DistilTask(TrainTask):
+    """
+    Distils the student anew: the annotator's final labels supervise, the bundle's teacher distils, and the study's
+    unlabelled images take part through the teacher.
+
+    The new student is published, in one step, only if its Dice on the validation part (:func:`study_split`) is not
+    below that of the student in service. Whatever ends a training, the student in service stays.
+
+    Args:
+        bundle: whose ``train.json`` and ``evaluate.json`` are run.
+        study: the folder of images and labels.
+        runs: the folder of trainings.
+    """
+
+    def __init__(self, bundle: AppBundle, study: Path, runs: Path) -> None:
+        super().__init__("Distils the student from the teacher and the final labels of this study")
+        self.bundle = bundle
+        self.study = study
+        self.runs = runs
+
+    def config(self) -> dict[str, Any]:
+        """What a client may choose, with its defaults; of a list the first."""
+        return {**Options.choices(self.bundle), "device": device_list()}
+
+    def stats(self) -> dict[str, Any]:
+        """How the last training went."""
+        path = self.runs / "last.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+    def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any]:
+        """
+        Train, judge, and publish.
+
+        Args:
+            request: a client's options; see ``config``.
+            datastore: not read: the study's folder is a data set.
+
+        Returns:
+            Dice in service before (``before``), of the new student (``best_metric``), and whether it was ``published``.
+
+        Raises:
+            FileNotFoundError: When the teacher's weights are missing.
+            ValueError: When another training runs, the options or the labels do not do, or publishing fails.
+        """
+        options = Options.of(request, self.bundle)
+        device = str(name_to_device(request.get("device") or device_list()))
+        self.runs.mkdir(parents=True, exist_ok=True)
+        with locked(self.runs):
+            for left in self.runs.glob("training-*"):
+                shutil.rmtree(left)
+            folder = self.runs / f"training-{time.strftime('%Y%m%d-%H%M%S')}"
+            result = self._distil(options, folder, device)
+            with atomic_write(self.runs / "last.json") as temporary:
+                temporary.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        return result
+
+    def _distil(self, options: Options, folder: Path, device: str) -> dict[str, Any]:
+        begin = time.time()
+        if not self.bundle.teacher.is_file():
+            raise FileNotFoundError(f"No teacher's weights at '{self.bundle.teacher}'. Copy them there.")
+        records = read_dataset(self.study, "monai_label")
+        split = study_split(records)
+        folder.mkdir()
+        served = self.bundle.student.is_file()
+        before = self._score(self.bundle.student, split, folder / "before", device) if served else None
+        run_config(self._config(options, split, folder, device), folder / "train.json")
+        after = self._score(folder / "model.pt", split, folder / "after", device)
+        published = not served or (after is not None and (before is None or after >= before))
+        if published:
+            self._publish(folder / "model.pt")
+        result = {
+            "best_metric": after, "before": before, "published": published, "epoch": options.max_epochs,
+            "training_images": len(split["training"]), "validation_images": len(split["validation"]),
+            "pathway": options.pathway, "start_ts": int(begin), "total_time": round(time.time() - begin, 1),
+        }  # fmt: skip
+        logger.info("Training ended: %s", result)
+        return result
+
+    def _score(self, weights: Path, split: Any, folder: Path, device: str) -> float | None:
+        return score(self.bundle, weights, self.study, split, folder, device)
+
+    def _config(self, options: Options, split: Any, folder: Path, device: str) -> Any:
+        names = ["train", f"methods/{options.pathway}", *(n for n in ("views/plain_teacher",) if self.bundle.has(n))]
+        cached = "views/plain_teacher" in names and self.bundle.has("cached_teacher")
+        values: dict[str, Any] = {
+            "dataset_dir": str(self.study), "layout": "monai_label", "split": split, "output_dir": str(folder),
+            "checkpoint": str(folder / "model.pt"), "teacher_checkpoint": str(self.bundle.teacher), "device": device,
+            "max_epochs": options.max_epochs, "supervised_weight": options.supervised_weight, "quiet": True,
+            "learning_rate": options.learning_rate, "resume": False, "use_tensorboard": False,
+        }  # fmt: skip
+        if cached:
+            names.append("cached_teacher")
+            values["teacher_cache"] = str(self.runs / "teacher")
+        if options.unlabelled and self._unlabelled():
+            values |= {**POOLED, "train__dataset__unlabelled": str(self.study)}
+        config = self.bundle.parser(*names, **values)
+        for name, pathway in config["pathways"].items():
+            if name != "_target_":
+                pathway["weight"] = pathway.get("weight", 1.0) * options.distillation_weight
+        if options.pretrained and self.bundle.student.is_file():
+            start = f"$monai_kd.load_weights(@network_def, {str(self.bundle.student)!r})"
+            config["initialize"] = [*config["initialize"], start]
+        return config
+
+    def _unlabelled(self) -> bool:
+        """Whether the study has images without a final label."""
+        return len(list_images(self.study)) > len(read_dataset(self.study, "monai_label"))
+
+    def _publish(self, weights: Path) -> None:
+        with atomic_write(self.bundle.student) as temporary:
+            shutil.copyfile(weights, temporary)
+            os.utime(temporary)  # the server sees by the time that there is something new
