@@ -36,8 +36,8 @@ class BreastUltrasoundDataset(CacheDataset):
         classes: for classification, pathologies such as ``("benign", "malignant")``: ``label`` is the index among them
             in place of the mask, and images of another pathology are left out, and named in the log. Defaults to None.
         data: images and masks in place of those of the folder, which need not be there: dictionaries with ``image`` and
-            ``label``, as MONAI Label gives them. Patient and pathology are unknown, unless they are there too; ``split``
-            has no say. Defaults to None.
+            ``label``, as MONAI Label gives them; where they do not tell patient and pathology, these are unknown.
+            ``split`` has no say then. Defaults to None.
         layout: as in ``read_dataset``. Defaults to None: by looking at the folder.
         fold: which split of the file or of the random ones, from 0.
         seed: of the random splits.
@@ -92,7 +92,7 @@ class BreastUltrasoundDataset(CacheDataset):
                 split = choose_split(root, layout, split, fold, seed, check)
             records = _chosen(read_dataset(root, layout), split, section, root)
         else:
-            records = _given(data, section)
+            records = given_records(data, section)
         if classes is not None:
             records = label_classes(records, classes, f"{section} images of {root}", every=section != "test")
         if transform is None:
@@ -108,13 +108,6 @@ class BreastUltrasoundDataset(CacheDataset):
             as_contiguous=as_contiguous,
             runtime_cache=runtime_cache,
         )
-
-
-def _given(data: Sequence[Mapping[str, Any]], section: str) -> list[dict[str, Any]]:
-    try:
-        return given_records(data)
-    except ValueError as error:
-        raise ValueError(f"{section} images: {error}") from error
 
 
 def _chosen(

@@ -58,7 +58,7 @@ def choose_split(
         ...     {part: len(ids) for part, ids in choose_split(folder).items()}
         {'training': 3, 'validation': 1, 'test': 1}
     """
-    lists = {part: given_records(data) for part, data in (given or {}).items() if data is not None}
+    lists = {part: given_records(data, part) for part, data in (given or {}).items() if data is not None}
     known = {part: [str(record["id"]) for record in records] for part, records in lists.items()}
     if {"training", "validation"} <= set(known):
         return {"test": [], **known}

@@ -11,33 +11,33 @@ from monai_kd.data.formats import name_of
 from monai_kd.data.records import Record, first_few
 
 
-def given_records(data: Sequence[Mapping[str, Any]]) -> list[Record]:
+def given_records(data: Sequence[Mapping[str, Any]], part: str) -> list[Record]:
     """
     Complete a list of images and masks to records: the id is the image's name, which is also its patient.
 
     Args:
         data: at least one dictionary with ``image`` and ``label``, as in a data list of MONAI; what else it holds
             (``id``, ``patient``, ``pathology``) is kept.
+        part: what the images are for, for messages.
 
     Raises:
         ValueError: when there is none, one lacks its image or mask, or two images have one name.
 
     Example:
-        >>> given_records([{"image": "scans/7.png", "label": "labels/final/7.nii.gz"}])
+        >>> given_records([{"image": "scans/7.png", "label": "labels/final/7.nii.gz"}], "training")
         [{'id': '7', 'patient': '7', 'pathology': 'unknown', 'image': 'scans/7.png', 'label': 'labels/final/7.nii.gz'}]
     """
     if not data:
-        raise ValueError("The list of images is empty. Give at least one image with its label.")
-    incomplete = [item for item in data if not {"image", "label"} <= set(item)]
-    if incomplete:
-        raise ValueError(
-            f"A record has {sorted(incomplete[0])}, but 'image' and 'label' are needed. Add what is missing."
-        )
+        raise ValueError(f"The list of {part} images is empty. Give at least one image with its label.")
+    lacking = [sorted({"image", "label"} - set(item)) for item in data if not {"image", "label"} <= set(item)]
+    if lacking:
+        raise ValueError(f"{len(lacking)} of {len(data)} {part} images lack {' and '.join(lacking[0])}. Add it.")
     records = [_completed(item) for item in data]
     double = [name for name, times in Counter(record["id"] for record in records).items() if times > 1]
     if double:
         raise ValueError(
-            f"{len(double)} ids are of more than one image: {first_few(double)}. Rename the images, or give each an 'id'."
+            f"{len(double)} ids are of more than one of the {part} images: {first_few(double)}. "
+            "Rename these images, or give each an 'id'."
         )
     return records
 

@@ -73,8 +73,9 @@ class PooledDataset(CacheDataset):
         )
         pool = _without_copies(list_images(unlabelled), read_dataset(root, layout) if data is None else labelled.data)
         if not pool:
+            whose = root if data is None else "the list"
             raise ValueError(
-                f"All images in {unlabelled} are those of {root if data is None else 'the list'}. Give the folder of further images, without labels."
+                f"All images in {unlabelled} are those of {whose}. Give the folder of further images, without labels."
             )
         no_label = None if classes is None else NO_CLASS
         nothing_known = {"label": no_label, "patient": "", "pathology": "unknown", "has_label": 0}
