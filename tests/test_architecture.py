@@ -13,7 +13,7 @@ FLOORS = [
     {"files", "figures", "metrics", "losses", "networks", "features", "transforms", "data", "lock"},
     {"pathways", "teachers"},
     {"handlers", "engines"},
-    {"demo", "study"},
+    {"demo", "study", "label"},
     {"commands"},
     {"__main__"},
 ]

@@ -15,7 +15,7 @@ class MonaiLabel:
     A study of MONAI Label: ``<id>.*`` and ``labels/final/<id>.*``, matched by id; the formats may differ.
 
     Only the images that are labelled already are read; ``list_images`` gives all of them. What else the server keeps
-    there, as ``datastore_v2.json`` and masks of other tags, is passed over. Cine loops and ``patients.csv`` are taken as
+    there (``datastore_v2.json``, masks of other tags) is passed over. Cine loops and ``patients.csv`` are taken as
     by :class:`PlainFolders`; the table may lack the images without a label.
 
     Diaz-Pinto et al., Medical Image Analysis 95, 2024, doi 10.1016/j.media.2024.103207.
