@@ -60,6 +60,8 @@ def atomic_write(path: str | PathLike[str]) -> Iterator[Path]:
     # One name for each file, so that what a kill left behind is overwritten by the next write.
     temporary = path.with_name(f".partial-{path.name}")
     require_writable(path.parent)
+    if temporary.is_symlink():  # in a folder from elsewhere: writing would go through it
+        temporary.unlink()
     try:
         yield temporary
         temporary.replace(path)

@@ -168,3 +168,17 @@ def test_full_disk_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"No space left.*Free some space"), atomic_folder(tmp_path / "out"):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_link_in_the_way_is_not_written_through(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    with atomic_write(tmp_path / "new") as temporary:
+        place = temporary
+        temporary.touch()
+    try:
+        place.symlink_to(tmp_path / "mine")
+    except OSError:
+        pytest.skip("no symbolic links here")
+    with atomic_write(tmp_path / "new") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "mine").read_text() == "mine" and (tmp_path / "new").read_text() == "new"

@@ -9,11 +9,13 @@ import unicodedata
 from typing import Any
 
 from fastapi import HTTPException
+from pydantic_core import from_json
 
 __all__ = ["is_plain_name", "is_tag", "require_info", "require_name", "require_tag"]
 
 MAX_BYTES = 200  # file systems take 255, and a suffix and the mark of an unfinished file must have room
 NEVER = {"Cc", "Cs", "Zl", "Zp"}  # control characters, halves of characters, ends of lines
+LEVELS = 8  # of brackets around the notes in datastore_v2.json, and to spare
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 
 
@@ -77,17 +79,23 @@ def require_tag(tag: object) -> str:
 
 def require_info(info: object) -> dict[str, Any]:
     """
-    What a client notes of an image or a label, if it can be written and read again as JSON.
+    What a client notes of an image or a label, as JSON that is read again: else nobody could list the study any more.
+
+    Args:
+        info: a dictionary, or None.
+
+    Returns:
+        The notes as they are read again.
 
     Raises:
-        HTTPException: 400, when it is no object, or holds half a character, which cannot be read.
+        HTTPException: 400, for anything else, numbers that are none, halves of characters, or too many brackets.
     """
     if info is not None and not isinstance(info, dict):
         raise HTTPException(status_code=400, detail=f"The notes must be a JSON object, got {repr(info)[:80]}.")
     try:
-        json.dumps(info, ensure_ascii=False, default=str).encode()
-    except ValueError as error:
-        raise HTTPException(
-            status_code=400, detail=f"The notes cannot be written as JSON ({error}). Send other ones."
-        ) from error
-    return info or {}
+        content = json.dumps(info or {}, default=str, allow_nan=False)
+        from_json("[" * LEVELS + content + "]" * LEVELS)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise HTTPException(status_code=400, detail=f"The notes cannot be kept as JSON: {error}. Mend them.") from error
+    notes: dict[str, Any] = json.loads(content)
+    return notes

@@ -25,6 +25,8 @@ from monai_kd.label.names import is_plain_name, is_tag
 
 __all__ = ["StudyFiles", "alone"]
 
+PATTERNS = tuple(f"*{suffix}" for suffix in SUFFIXES)
+
 
 def alone(method: Callable[..., Any]) -> Callable[..., Any]:
     """One thread at a time: the base's list of images is empty for a moment while it is brought up to date."""
@@ -58,7 +60,7 @@ class StudyFiles(LocalDatastore):
         self,
         studies: str | PathLike[str],
         *,
-        extensions: Sequence[str] = tuple(f"*{suffix}" for suffix in SUFFIXES),
+        extensions: Sequence[str] = PATTERNS,
         auto_reload: bool = False,
         read_only: bool = False,
     ) -> None:
@@ -152,7 +154,7 @@ class StudyFiles(LocalDatastore):
         with FileLock(self._lock_file) if lock else nullcontext():
             with atomic_write(self._datastore_config_path) as temporary:
                 temporary.write_text(content, encoding="utf-8")
-            self._config_ts = Path(self._datastore_config_path).stat().st_mtime
+            self._config_ts = Path(self._datastore_config_path).stat().st_mtime  # type: ignore[assignment]
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:

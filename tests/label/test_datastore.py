@@ -190,7 +190,10 @@ def test_image_and_label_are_removed(study, upload):
 def test_notes_are_kept_and_those_that_cannot_be_read_again_are_refused(study, upload):
     store = StudyDatastore(study)
     store.save_label("X", upload(mask()), "final", {})
-    for notes in ([1], "text", {"a": "\ud800"}):
+    deep: list[object] = []
+    for _ in range(300):
+        deep = [deep]
+    for notes in ([1], "text", {"a": "\ud800"}, {"a": float("nan")}, {(1, 2): 3}, {"a": deep}):
         for call in (
             lambda notes=notes: store.update_image_info("X", notes),
             lambda notes=notes: store.update_label_info("X", "final", notes),
@@ -199,10 +202,11 @@ def test_notes_are_kept_and_those_that_cannot_be_read_again_are_refused(study, u
         ):
             with refused(400, "The notes"):
                 call()
-    store.update_image_info("X", {"score": np.float32(0.5), "who": "Ärztin"})
+    store.update_image_info("X", {"score": 0.5, "of": Path("x"), "who": "Ärztin"})
     store.update_label_info("X", "final", {"dice": 1})
-    again = StudyDatastore(study)
-    assert again.get_image_info("X")["who"] == "Ärztin" and again.get_label_info("X", "final")["dice"] == 1
+    for again in (store, StudyDatastore(study)):
+        assert {"score": 0.5, "of": "x", "who": "Ärztin"}.items() <= again.get_image_info("X").items()
+        assert again.get_label_info("X", "final")["dice"] == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b'{"name": "a"}'])
