@@ -139,9 +139,13 @@ def save_label(server: str, image: str, path: Path) -> None:
     assert answer.status_code == 200, answer.text
 
 
-def train(server: str) -> None:
+def train(server: str, run_sync: bool) -> None:
+    """In the server's own process, or as clients do, in another one that they ask about."""
     options = {"max_epochs": 1, "val_split": 0.34, "device": "cpu"}
-    assert requests.post(f"{server}/train/{BUNDLE}", json=options, timeout=60).status_code == 200
+    answer = requests.post(f"{server}/train/{BUNDLE}", params={"run_sync": run_sync}, json=options, timeout=120)
+    assert answer.status_code == 200, answer.text
+    if run_sync:
+        return
     end = time.monotonic() + 120
     while (task := requests.get(f"{server}/train/", timeout=60).json())["status"] in ("SUBMITTED", "RUNNING"):
         assert time.monotonic() < end, task["details"]
@@ -157,9 +161,9 @@ def test_training_again_with_more_labels_changes_what_is_served(server, bundle, 
     weights = [(bundle / "models" / "model.pt").read_bytes()]
     save_label(server, "000001", masks / "000001.png")
     save_label(server, "000002", slicer)
-    for image in ("000003", "000004"):
+    for image, run_sync in (("000003", True), ("000004", False)):
         save_label(server, image, masks / f"{image}.png")
-        train(server)
+        train(server, run_sync)
         weights.append((bundle / "models" / "model.pt").read_bytes())
         answer, alone = gray(infer(server, "000001")), gray(expected("000001.png"))
         assert np.array_equal(answer > 0, alone > 0)

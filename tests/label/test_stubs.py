@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stand-in for torchvision serves whoever asks for it, and nobody else."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.label.conftest import ROOT, STUBS
+
+
+@pytest.mark.parametrize("function", ["make_grid", "save_image"])
+def test_it_has_the_two_functions_and_they_say_what_they_are(function):
+    code = f"from torchvision.utils import {function}; {function}(1, normalize=True)"
+    run = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(STUBS)}, capture_output=True, text=True)
+    assert f"NotImplementedError: {function} is torchvision's. Install" in run.stderr
+
+
+def test_an_installed_monai_kd_brings_no_torchvision(tmp_path):
+    """The files are in the package, but not where Python would import them as torchvision."""
+    pytest.importorskip("setuptools")
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "monai_kd", tmp_path / "source" / "monai_kd", ignore=ignored)
+    for name in ("setup.py", "pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, tmp_path / "source")
+    command = [sys.executable, "setup.py", "--quiet", "build", "--build-lib", str(tmp_path / "built")]
+    subprocess.run(command, cwd=tmp_path / "source", check=True, capture_output=True, timeout=120)
+    built = tmp_path / "built"
+    assert [path.name for path in built.iterdir()] == ["monai_kd"]
+    stubs = built / "monai_kd" / "label" / "stubs"
+    assert {str(path.relative_to(stubs)) for path in stubs.rglob("*.py")} == {
+        "torchvision/__init__.py",
+        "torchvision/utils.py",
+    }
