@@ -146,6 +146,13 @@ class StudyDatastore(StudyFiles):
                     path.unlink()
         return image_id
 
+    @alone
+    def get_dataset_archive(self, limit_cases: int | None) -> str:
+        """A ZIP file of the images with final labels."""
+        if not self.get_labeled_images():
+            raise HTTPException(404, "No image of the study has a final label yet. Save one first.")
+        return super().get_dataset_archive(limit_cases)
+
     def _image(self, image_id: str) -> ImageLabelModel:
         found = self._datastore.objects.get(require_name(image_id, "An image's id"))
         if found is None:

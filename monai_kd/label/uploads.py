@@ -92,7 +92,7 @@ def _refused(names: Mapping[Path, str]) -> Iterator[None]:
     except (ValueError, FileNotFoundError) as error:
         text = str(error)
         for path, name in names.items():  # the server's own paths say nothing to a client
-            text = text.replace(str(path), name)
+            text = text.replace(repr(str(path)), name).replace(str(path), name)
         raise HTTPException(status_code=400, detail=text) from error
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,6 +17,7 @@ pytest.importorskip("monailabel")
 
 from fastapi import HTTPException
 from monailabel.interfaces.datastore import DefaultLabelTag
+from PIL import Image
 
 from monai_kd.data import read_dataset
 from monai_kd.label.datastore import StudyDatastore
@@ -47,6 +49,12 @@ def files(folder):
     return sorted(
         str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.name != ".lock"
     )
+
+
+def stop(store):
+    """Watch the folder no more."""
+    store._observer.stop()
+    store._observer.join()
 
 
 def refused(status, detail):
@@ -146,6 +154,16 @@ def test_a_label_of_another_size_or_with_other_values_is_refused(study, upload, 
     assert files(study) == before and (study / "labels" / "final" / "X.png").read_bytes() == kept
 
 
+def test_a_cine_loop_is_labelled_as_a_whole(study, upload):
+    first, *others = (Image.fromarray(np.ascontiguousarray(speckle(frame).T)) for frame in range(3))
+    first.save(study / "loop.tiff", save_all=True, append_images=others)
+    store, whole = StudyDatastore(study), np.stack([mask(0), mask(1), 0 * mask()], axis=-1)
+    assert store.save_label("loop", upload(whole, ".nrrd"), "final", {}) == "loop"
+    with refused(400, "The label of 'loop' is 40 × 28 pixels but its image is 40 × 28 × 3"):
+        store.save_label("loop", upload(mask()), "final", {})
+    assert store.add_image("copy", str(study / "loop.tiff"), {}) == "copy"
+
+
 def test_a_label_that_is_no_image_is_refused(study, tmp_path):
     store, before = StudyDatastore(study), files(study)
     for name, match in (("a.nrrd", "cannot be decoded"), ("a.txt", "suffix"), ("a", "without a suffix")):
@@ -209,6 +227,16 @@ def test_notes_are_kept_and_those_that_cannot_be_read_again_are_refused(study, u
         assert again.get_label_info("X", "final")["dice"] == 1
 
 
+def test_all_that_is_labelled_as_one_archive(study, upload):
+    store = StudyDatastore(study)
+    with refused(404, r"No image of the study has a final label yet\. Save one first\."):
+        store.get_dataset_archive(None)
+    store.save_label("X", upload(mask()), "final", {})
+    archive = Path(store.get_dataset_archive(None))
+    assert set(zipfile.ZipFile(archive).namelist()) == {"image/X.PNG", "label/X.png", "metadata.json"}
+    archive.unlink()
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b'{"name": "a"}'])
 def test_a_damaged_list_is_named(study, content):
     (study / "datastore_v2.json").write_bytes(content)
@@ -245,12 +273,13 @@ def test_a_full_disk_leaves_what_was_there(study, upload, monkeypatch):
     assert "who" not in store.get_image_info("X")
 
 
-def test_threads_that_save_and_look_at_once(tmp_path):
+@pytest.mark.parametrize("auto_reload", [False, True])
+def test_threads_that_save_and_look_at_once(tmp_path, auto_reload):
     keys = [f"case {number}" for number in range(12)]
     for key in keys:
         write_image(tmp_path / "study" / f"{key}.png", speckle(1))
         write_image(tmp_path / "upload" / f"{key}.png", mask())
-    store = StudyDatastore(tmp_path / "study")
+    store = StudyDatastore(tmp_path / "study", auto_reload=auto_reload)
 
     def save(key):
         return store.save_label(key, str(tmp_path / "upload" / f"{key}.png"), "final", {"of": key})
@@ -262,6 +291,8 @@ def test_threads_that_save_and_look_at_once(tmp_path):
     with ThreadPoolExecutor(4) as pool:
         looks, saved = pool.map(look, range(12)), pool.map(save, keys)
         assert list(saved) == keys and set(looks) == {(12, "new-dataset")}
+    if auto_reload:
+        stop(store)
     for again in (store, StudyDatastore(tmp_path / "study")):
         assert sorted(again.get_labeled_images()) == sorted(keys)
         assert all(again.get_label_info(key, "final")["of"] == key for key in keys)
@@ -277,5 +308,4 @@ def test_files_that_others_bring_are_seen(study, tmp_path):
             time.sleep(0.05)
         assert {"renamed", "moved"} <= set(store.list_images())
     finally:
-        store._observer.stop()
-        store._observer.join()
+        stop(store)
