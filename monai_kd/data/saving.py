@@ -90,7 +90,7 @@ class SaveMaskd(SaveImaged):
     """
 
     def __init__(self, keys: KeysCollection, output_dir: str | PathLike[str]) -> None:
-        super().__init__(keys, output_dir=output_dir)
+        super().__init__(keys, output_dir=str(output_dir))
         self.output_dir = output_dir
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
