@@ -36,8 +36,8 @@ class Dice(ScoringMethod):
         final, original = DefaultLabelTag.FINAL.value, DefaultLabelTag.ORIGINAL.value
         scores = {}
         for image in self.missing(datastore):
-            masks = [read_mask(datastore.get_label_uri(image, tag))[None] for tag in (original, final)]
-            dice = float(compute_dice(*masks, include_background=True, ignore_empty=False))
+            predicted, label = (read_mask(datastore.get_label_uri(image, tag))[None] for tag in (original, final))
+            dice = float(compute_dice(predicted, label, include_background=True, ignore_empty=False))
             times = [datastore.get_label_info(image, tag).get("ts") for tag in (final, original)]
             datastore.update_label_info(image, original, {"dice": dice, "dice_ts": times})
             scores[image] = dice

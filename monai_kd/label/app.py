@@ -24,6 +24,7 @@ from monailabel.interfaces.tasks.strategy import Strategy
 from monailabel.interfaces.tasks.train import TrainTask
 from monailabel.tasks.activelearning.first import First
 from monailabel.tasks.activelearning.random import Random
+from monailabel.utils.async_tasks.utils import tasks
 
 from monai_kd.label.agreement import Dice
 from monai_kd.label.bundle import AppBundle
@@ -33,6 +34,7 @@ from monai_kd.label.errors import client_errors
 from monai_kd.label.infer import BundleInfer
 from monai_kd.label.sessions import CheckedSessions
 from monai_kd.label.train import DistilTask
+from monai_kd.label.uploads import thrown_away
 
 __all__ = ["DistillationApp"]
 
@@ -120,7 +122,7 @@ class DistillationApp(MONAILabelApp):
         task = self._named("model", request.get("model"), self._infers)
         image, key = self._image(request.get("image"), datastore)
         asked = {name: request[name] for name in ASKED if name in request}
-        with client_errors(**{image: f"image '{key}'" if key else "the uploaded image"}):
+        with thrown_away(Path(image)), client_errors(**{image: f"image '{key}'" if key else "the uploaded image"}):
             file, params = task({**asked, "image": image, "description": task.description})
         if file and key and request.get("save_label"):
             tag = request.get("label_tag") or DefaultLabelTag.ORIGINAL.value
@@ -158,8 +160,11 @@ class DistillationApp(MONAILabelApp):
             return super().next_sample(request)
 
     def async_scoring(self, method: str | None, params: Any = None) -> Any:
-        """Start a process to score in, but only where a score is missing."""
+        """Start a process to score in; unasked only where a score is missing and no process is at it."""
         if method is None:
+            busy = any(task["status"] in ("SUBMITTED", "RUNNING") for task in tasks("scoring"))
+            if busy or not self._server_mode:
+                return {}
             methods = [name for name, task in self._scoring_methods.items() if task.missing(self.datastore())]
             return {name: super(DistillationApp, self).async_scoring(name, params) for name in methods}
         return super().async_scoring(method, params)

@@ -33,7 +33,8 @@ class AppBundle:
         for name in ("inference", "train", "evaluate", "metadata"):
             if not (self.root / "configs" / f"{name}.json").is_file():
                 raise FileNotFoundError(
-                    f"No configs/{name}.json in '{self.root}'. Write the app again: python -m monai_kd label install."
+                    f"No configs/{name}.json in '{self.root}'. Name a bundle's folder (label install --bundle); if "
+                    "this is an app's, write the app again."
                 )
 
     @property

@@ -18,7 +18,7 @@ from monai_kd.data.records import image_files
 from monai_kd.files import atomic_write
 from monai_kd.label.names import require_info, require_name, require_tag
 from monai_kd.label.study_files import StudyFiles, alone
-from monai_kd.label.uploads import require_image, require_label, require_suffix
+from monai_kd.label.uploads import require_image, require_label, require_suffix, thrown_away
 
 __all__ = ["StudyDatastore"]
 
@@ -101,7 +101,11 @@ class StudyDatastore(StudyFiles):
         Returns:
             The image's id. The same file once more is no error.
         """
-        file, folder = Path(image_filename), Path(self._datastore.image_path())
+        with thrown_away(Path(image_filename)):
+            return self._add(image_id, Path(image_filename), image_info)
+
+    def _add(self, image_id: str, file: Path, image_info: dict[str, Any]) -> str:
+        folder = Path(self._datastore.image_path())
         key = unicodedata.normalize("NFC", require_name(image_id or name_of(file), "An image's id"))
         what, info = f"Image {key!r}", require_info(image_info)
         suffix = require_suffix(file, what, self.suffixes())
@@ -131,7 +135,11 @@ class StudyDatastore(StudyFiles):
         Returns:
             The label's id, which is the image's.
         """
-        file, image = Path(label_filename), Path(self.get_image_uri(image_id))
+        with thrown_away(Path(label_filename)):
+            return self._save(image_id, Path(label_filename), label_tag, label_info)
+
+    def _save(self, image_id: str, file: Path, label_tag: str, label_info: dict[str, Any]) -> str:
+        image = Path(self.get_image_uri(image_id))
         folder = Path(self.inside(self._datastore.label_path(require_tag(label_tag))))
         what, info = f"The label of {image_id!r}", require_info(label_info)
         suffix = require_suffix(file, what, self.suffixes())

@@ -17,22 +17,23 @@ def client_errors(**names: str) -> Iterator[None]:
     """
     Answer with the cause instead of a bare "500 Internal Server Error".
 
+    What a client can mend is a ValueError or an OSError, as everywhere in this package; MONAI wraps what goes wrong in
+    a config into errors of its own. Anything else goes on as it is.
+
     Args:
-        names: what a client calls a file, by anything; the values replace the server's own paths in the message.
+        names: what a client calls a file, by its path here.
     """
     try:
         yield
-    except FileNotFoundError as error:
-        raise HTTPException(status_code=404, detail=_readable(error, names)) from error
-    except (ValueError, MONAILabelException) as error:
-        raise HTTPException(status_code=400, detail=_readable(error, names)) from error
-
-
-def _readable(error: BaseException, names: dict[str, str]) -> str:
-    cause: BaseException = error
-    while cause.__cause__ is not None and isinstance(cause.__cause__, (ValueError, OSError)):
-        cause = cause.__cause__
-    text = str(getattr(cause, "msg", "") or cause)
-    for path, name in names.items():
-        text = text.replace(path, name)
-    return text
+    except HTTPException:
+        raise
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, (ValueError, OSError, MONAILabelException)):
+            cause = cause.__cause__
+        if cause is None:
+            raise
+        detail = str(getattr(cause, "msg", None) or cause)
+        for path, name in names.items():
+            detail = detail.replace(path, name)
+        raise HTTPException(404 if isinstance(cause, FileNotFoundError) else 400, detail) from error

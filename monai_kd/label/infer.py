@@ -17,7 +17,6 @@ from monai.transforms import AsDiscreted, Compose, KeepLargestConnectedComponent
 from monailabel.interfaces.tasks.infer_v2 import InferType
 from monailabel.tasks.infer.basic_infer import BasicInferTask
 
-from monai_kd.data import SaveMaskd
 from monai_kd.data.formats import NIFTI_SUFFIXES, RASTER_SUFFIXES, suffix_of
 from monai_kd.data.saving import write_image
 from monai_kd.label.bundle import AppBundle
@@ -75,11 +74,9 @@ class BundleInfer(BasicInferTask):
         return self._made(data["device"])[1]
 
     def post_transforms(self, data: Any = None) -> Sequence[Callable[..., Any]]:
-        """The bundle's ``postprocessing`` without what writes files; for a probability up to the arg-max."""
-        steps = [step for step in self._made(data["device"])[2] if not isinstance(step, (SaveMaskd, SaveImaged))]
-        if data["probability"]:
-            steps = list(takewhile(lambda step: not isinstance(step, AsDiscreted), steps))
-        return steps
+        """The bundle's ``postprocessing`` until a file is written; for a probability until the arg-max."""
+        end = (SaveImaged, AsDiscreted) if data["probability"] else SaveImaged
+        return list(takewhile(lambda step: not isinstance(step, end), self._made(data["device"])[2]))
 
     def probability(self, image: str, device: str = "cpu") -> torch.Tensor:
         """
@@ -117,16 +114,15 @@ class BundleInfer(BasicInferTask):
         values = torch.as_tensor(data["pred"]).float().cpu()
         if data["probability"]:
             return values[next(iter(self.labels.values()))]
-        # Bundles differ in the axes of length 1 that they leave at the end.
+        # Bundles differ in the axes of length 1 that they leave.
         return values.reshape(tuple(int(side) for side in data["image"].meta["spatial_shape"])).gt(0).float()
 
     def _made(self, device: Any) -> tuple[list[Any], Inferer, list[Any]]:
         key = str(device)
         if key not in self._steps:
             config = self.bundle.parser(*self.names, device=device)
-            steps = [config.get_parsed_content(name) for name in ("preprocessing", "inferer", "postprocessing")]
-            pre, inferer, post = [list(s.transforms) if isinstance(s, Compose) else s for s in steps]
-            self._steps[key] = (pre, inferer, post)
+            pre, post = (_transforms(config.get_parsed_content(name)) for name in ("preprocessing", "postprocessing"))
+            self._steps[key] = (pre, config.get_parsed_content("inferer"), post)
         return self._steps[key]
 
     def _get_network(self, device: Any, data: Any) -> torch.nn.Module:
@@ -139,6 +135,10 @@ class BundleInfer(BasicInferTask):
             network = load_weights(network, self.weights).to(device).eval()
             self._networks[device] = (network, stamp)
         return network
+
+
+def _transforms(made: Any) -> list[Any]:
+    return list(made.transforms) if isinstance(made, Compose) else list(made)
 
 
 def _fitting(source: str) -> str:

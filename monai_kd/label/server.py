@@ -49,8 +49,9 @@ def serve(app: Path, studies: Path, port: int, most_megabytes: int = 256, conf: 
     if not (app / "main.py").is_file():
         raise FileNotFoundError(f"No main.py in '{app}'. Write an app first: python -m monai_kd label install {app}")
     _require_free(port)
-    os.environ.update(environment(app, port))
+    os.environ.update(environment(app))
     tempfile.tempdir = None  # read TMPDIR again
+    sys.path += _stubs()
     # Its settings are read from the environment when it is imported.
     from monailabel.app import app as server
     from monailabel.main import Main
@@ -66,33 +67,32 @@ def serve(app: Path, studies: Path, port: int, most_megabytes: int = 256, conf: 
     Main().run()
 
 
-def environment(app: Path, port: int) -> dict[str, str]:
+def environment(app: Path) -> dict[str, str]:
     """
     The server's settings.
 
     Args:
         app: its folder, in which a folder for temporary files is made that nobody else can read.
-        port: that it will listen to.
     """
     temporary = app.resolve() / "tmp"
     temporary.mkdir(mode=0o700, exist_ok=True)
     for left in temporary.iterdir():
         if left.is_file():
             left.unlink()
-    path = [*([] if find_spec("torchvision") else [str(STUBS)]), os.environ.get("PYTHONPATH", "")]
+    path = [*_stubs(), os.environ.get("PYTHONPATH", "")]
     return {
         "TMPDIR": str(temporary),
         "PYTHONPATH": os.pathsep.join(part for part in path if part),
         "MONAI_LABEL_DATASTORE_FILE_EXT": json.dumps([f"*{suffix}" for suffix in _both_cases(SUFFIXES)]),
         "MONAI_LABEL_TRACKING_ENABLED": "false",  # MONAI 1.6.1 refuses the store it would use
-        "MONAI_LABEL_CORS_ORIGINS": json.dumps([f"http://{HOST}:{port}"]),
         "MONAI_LABEL_SESSION_PATH": str(app.resolve() / "sessions"),
     }
 
 
 class ClosedDoors:
     """
-    What the server would let anybody do: send without end, and replace or delete a model's weights.
+    What the server would let anybody do: send without end, replace or delete a model's weights, and do all that from a
+    foreign page in the annotator's browser.
 
     Args:
         app: the server.
@@ -124,7 +124,20 @@ class ClosedDoors:
             return 413, f"The request has {length.decode()} bytes; at most {allowed} are taken. Send a smaller file."
         if scope["path"].startswith("/model/") and scope["method"] in ("PUT", "DELETE"):
             return 403, "Weights are neither uploaded nor deleted here. Train, or change the app's bundle/models."
+        origin = headers.get(b"origin")
+        if origin is not None and origin.removeprefix(b"http://") != headers.get(b"host"):
+            return 403, f"Pages of {origin.decode(errors='replace')} may not use this server."
         return None
+
+
+def _stubs() -> list[str]:
+    """MONAI Label's app for bundles imports torchvision for pictures that it never draws; there is none for the CPU."""
+    try:
+        import torchvision  # noqa: F401
+    except (ImportError, RuntimeError):  # a build for another torch raises the latter
+        sys.modules.pop("torchvision", None)
+        return [str(STUBS)]
+    return []
 
 
 def _both_cases(suffixes: Sequence[str]) -> list[str]:

@@ -94,7 +94,7 @@ class DistilTask(TrainTask):
         folder.mkdir()
         served = self.bundle.student.is_file()
         before = self._score(self.bundle.student, split, folder / "before", device) if served else None
-        run_config(self._config(options, split, folder, device), folder / "train.json")
+        run_config(self.bundle, self._config(options, split, folder, device), folder / "train.json")
         after = self._score(folder / "model.pt", split, folder / "after", device)
         published = not served or (after is not None and (before is None or after >= before))
         if published:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from monai_kd.data.images import read_image
 from monai_kd.data.readers import mask_values
 from monai_kd.data.records import first_few
 
-__all__ = ["require_image", "require_label", "require_suffix"]
+__all__ = ["require_image", "require_label", "require_suffix", "thrown_away"]
 
 MASK_VALUES: tuple[set[float], ...] = ({0, 1}, {0, 255})
 
@@ -83,6 +84,22 @@ def require_label(file: Path, image: Path, what: str) -> None:
                 f"{what} holds the values {first_few(f'{value:g}' for value in values)}. A label is 0 outside the "
                 "lesion and 1 (or 255) inside: save one segment, 'lesion'."
             )
+
+
+@contextmanager
+def thrown_away(file: Path) -> Iterator[None]:
+    """
+    Remove a client's file if the request is refused: the server itself does so after an answer without an error alone.
+
+    Args:
+        file: where the server put it; a file elsewhere than in the folder for temporary files is left alone.
+    """
+    try:
+        yield
+    except BaseException:
+        if file.parent == Path(tempfile.gettempdir()):
+            file.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

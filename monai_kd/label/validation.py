@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from monai.bundle import ConfigParser, run
+from monai.bundle import ConfigParser, ConfigWorkflow
 
 from monai_kd.data import Record, Split
 from monai_kd.files import atomic_write
@@ -78,19 +78,25 @@ def score(bundle: AppBundle, weights: Path, study: Path, split: Split, folder: P
         "dataset_dir": str(study), "split": split, "section": "validation", "checkpoint": str(weights),
         "output_dir": str(folder), "overlays": False, "quiet": True, "device": device,
     }  # fmt: skip
-    run_config(bundle.parser("evaluate", **values), folder / "evaluate.json")
+    run_config(bundle, bundle.parser("evaluate", **values), folder / "evaluate.json")
     mean = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["dice"]["mean"]
     return None if mean is None else float(mean)
 
 
-def run_config(config: ConfigParser, path: Path) -> None:
+def run_config(bundle: AppBundle, config: ConfigParser, path: Path) -> None:
     """
     Run a config as ``python -m monai.bundle run`` does.
 
     Args:
+        bundle: whose config it is.
         config: whole.
         path: where it is kept, to be looked at or run again.
     """
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(config.get(), indent=2) + "\n", encoding="utf-8")
-    run(config_file=str(path))
+    metadata = str(bundle.root / "configs" / "metadata.json")
+    # The server has its own logging.
+    workflow = ConfigWorkflow(config_file=str(path), meta_file=metadata, logging_file=False, workflow_type="train")
+    workflow.initialize()
+    workflow.run()
+    workflow.finalize()

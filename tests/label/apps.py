@@ -14,14 +14,17 @@ from monai_kd.networks import StudentUNet
 from tests.label.conftest import ROOT
 
 BUNDLE = ROOT / "bundles" / "breast_ultrasound_segmentation"
-TINY: dict[str, Any] = {"spatial_size": [32, 32], "student_channels": [2, 4, 6], "teacher_channels": [4, 8, 16]}
+TINY: dict[str, Any] = {"spatial_size": [32, 32], "student_channels": [2, 4, 4], "teacher_channels": [4, 4, 6, 6]}
 
 
 def weights(folder: Path) -> dict[str, Path]:
-    """Untrained weights of both networks, as files."""
+    """Untrained weights of both networks, as files; the student finds a lesion in half of a noisy image."""
     torch.manual_seed(0)
-    student = StudentUNet(spatial_dims=2, in_channels=1, out_channels=2, channels=(2, 4, 6))
-    teacher = UNet(2, 1, 2, (4, 8, 16), strides=(2, 2), num_res_units=2, norm="INSTANCE")
+    student = StudentUNet(spatial_dims=2, in_channels=1, out_channels=2, channels=(2, 4, 4))
+    teacher = UNet(2, 1, 2, (4, 4, 6, 6), strides=(2, 2, 2), num_res_units=2, norm="INSTANCE")
+    with torch.no_grad():
+        background, lesion = student.eval()(torch.randn(1, 1, 32, 32))[0]
+        student.head.bias[0] += (lesion - background).median()
     paths = {"student": folder / "student.pt", "teacher": folder / "teacher.pt"}
     for network, path in zip((student, teacher), paths.values(), strict=True):
         torch.save({"model": network.state_dict()}, path)

@@ -37,7 +37,7 @@ def test_weights_that_are_missing(tmp_path):
 def test_weights_of_other_networks(tmp_path):
     other = weights(tmp_path)
     refused(tmp_path, ValueError, "holds the weights of another network", student=other["teacher"])
-    refused(tmp_path, ValueError, "holds the weights of another network", student_channels=[3, 4, 6])
+    refused(tmp_path, ValueError, "holds the weights of another network", student_channels=[3, 4, 4])
 
 
 def test_weights_that_are_code(tmp_path):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from monai_kd.study.local_workers import LocalWorkers
 from monai_kd.lock import locked
+from monai_kd.study.local_workers import LocalWorkers
 from monai_kd.study.scheduling import schedule
 from tests.study.fake_runs import fake_run
 

@@ -19,8 +19,8 @@ import torch
 from PIL import Image
 
 from monai_kd.data import write_phantoms
-from monai_kd.study import read_plan, scheduling
 from monai_kd.lock import locked
+from monai_kd.study import read_plan, scheduling
 from monai_kd.study.report import write_report
 from tests.study.conftest import BUNDLE, DISTILLED, STUDENT, TEACHER
 
