@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+LABEL := $(VENV)/label
+BUNDLE := bundles/breast_ultrasound_segmentation
 
-.PHONY: demo test lint benchmark clean
+.PHONY: demo test label lint benchmark clean
 
 # glibc would give memory back to the system after every training step, which costs time.
 demo benchmark: export MALLOC_TRIM_THRESHOLD_ = 1000000000
@@ -14,13 +16,31 @@ demo: $(INSTALLED)
 
 # Several processes of one thread are faster than one of several: most tests are small.
 test: export OMP_NUM_THREADS = 1
-test: $(INSTALLED)
+test: $(LABEL)
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-lint: $(INSTALLED)
+lint: $(LABEL)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# MONAI Label at 127.0.0.1 with a student of synthetic images, until Ctrl+C.
+label: label/app
+	$(BIN)/python -m monai_kd label start label/app --studies label/images
+
+SMALL := --bundle_root $(BUNDLE) --dataset_dir label/phantoms --spatial_size "[64,64]" --max_epochs 20 --resume False \
+	--teacher_channels "[8,16,32,64]" --student_channels "[4,8,12,16]"
+label/app: $(LABEL)
+	rm -rf label
+	$(BIN)/python -m monai_kd data phantom label/phantoms --count 60
+	$(BIN)/python -m monai.bundle run --config_file $(BUNDLE)/configs/train_teacher.json $(SMALL) \
+		--output_dir label/training/teacher --checkpoint label/training/teacher.pt
+	$(BIN)/python -m monai.bundle run --config_file $(BUNDLE)/configs/train.json $(SMALL) \
+		--output_dir label/training/student --checkpoint label/training/model.pt --teacher_checkpoint label/training/teacher.pt
+	cp -r label/phantoms/original label/images
+	$(BIN)/python -m monai_kd label install label/app --bundle $(BUNDLE) \
+		--student label/training/model.pt --teacher label/training/teacher.pt \
+		--set "spatial_size=[64,64]" --set "teacher_channels=[8,16,32,64]" --set "student_channels=[4,8,12,16]"
 
 benchmark: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[benchmark]'
@@ -35,5 +55,11 @@ $(INSTALLED): setup.py pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
 	touch $@
 
+# Not an extra of the package: MONAI Label's own requirements would bring a CUDA release of torch.
+$(LABEL): $(INSTALLED) monai_kd/label/requirements.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --requirement monai_kd/label/requirements.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps monailabel pydicom-seg
+	touch $@
+
 clean:
-	rm -rf $(VENV) demo runs build dist *.egg-info
+	rm -rf $(VENV) demo label runs build dist *.egg-info

@@ -9,7 +9,6 @@ EXTRAS = {
     "tracking": ["tensorboard", "mlflow"],
     "export": ["onnx", "onnxruntime"],
     "study": ["pyyaml", "ray"],
-    "label": [],  # MONAI Label needs an environment of its own
     "docs": ["sphinx", "myst-parser", "furo"],
     "benchmark": ["kornia"],
     "test": ["pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "tensorboard", "onnx", "jsonschema", "pyyaml"],
