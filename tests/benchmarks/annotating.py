@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+An annotator's day, by HTTP: label some images of a data set, distil, label more; Dice on images kept aside.
+
+The masks of the data set play the annotator. The images to test with never reach the server's study.
+
+    python tests/benchmarks/annotating.py label/app data/BrEaST --labels 50 --every 10
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import fmean, median
+from typing import Annotated, Any
+
+import requests
+import torch
+import typer
+from monai.metrics import compute_dice
+from rich.console import Console
+from rich.table import Table
+
+from monai_kd.data import choose_split, read_dataset
+from monai_kd.data.images import read_mask
+
+PORT = 8765
+URL = f"http://127.0.0.1:{PORT}"
+
+
+def main(
+    app: Annotated[Path, typer.Argument(help="Of 'label install'; a copy of it is used.")],
+    dataset_dir: Annotated[Path, typer.Argument(help="The annotator's images, with masks.")],
+    labels: Annotated[int, typer.Option(help="So many images are labelled.")] = 50,
+    every: Annotated[int, typer.Option(help="Distil after so many.")] = 10,
+    strategy: Annotated[str, typer.Option(help="disagreement, random or first.")] = "disagreement",
+    max_epochs: Annotated[int, typer.Option(help="Of each distillation.")] = 20,
+    pathway: Annotated[str, typer.Option(help="What is distilled.")] = "logits_kl",
+    output: Annotated[Path | None, typer.Option(help="Write the figures here, as JSON.")] = None,
+) -> None:
+    """Print a table of Dice after each distillation, and the server's times."""
+    records = {record["id"]: record for record in read_dataset(dataset_dir)}
+    test = [records[key] for key in choose_split(dataset_dir)["test"]]
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder, _server(app, Path(folder), records, test) as start:
+        rows.append({"labels": 0, "start_seconds": start, **_scores(test)})
+        for number in range(1, labels + 1):
+            key = requests.post(f"{URL}/activelearning/{strategy}", json={}, timeout=60).json()["id"]
+            _label(records[key])
+            if number % every == 0 or number == labels:
+                options = {"max_epochs": max_epochs, "pathway": pathway}
+                trained = requests.post(f"{URL}/train/student?run_sync=true", json=options, timeout=3600)
+                trained.raise_for_status()
+                rows.append({"labels": number, **trained.json(), **_scores(test)})
+                if strategy == "disagreement":
+                    requests.post(f"{URL}/scoring/disagreement?run_sync=true", timeout=3600)
+            print(f"{number} of {labels} labelled", file=sys.stderr)
+    if output:
+        output.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    _show(rows, len(test))
+
+
+@contextmanager
+def _server(app: Path, folder: Path, records: dict[str, Any], test: list[Any]) -> Any:
+    aside = {record["id"] for record in test}
+    shutil.copytree(app, folder / "app", ignore=shutil.ignore_patterns("runs", "tmp", "logs", "sessions"))
+    (folder / "images").mkdir()
+    for key, record in records.items():
+        if key not in aside:
+            shutil.copy(record["image"], folder / "images")
+    command = [sys.executable, "-m", "monai_kd", "label", "start", str(folder / "app"), "--port", str(PORT)]
+    begin = time.monotonic()
+    with (folder / "log.txt").open("w") as log:
+        process = subprocess.Popen([*command, "--studies", str(folder / "images")], stdout=log, stderr=log)
+        try:
+            while not _answers():
+                if process.poll() is not None:
+                    raise RuntimeError((folder / "log.txt").read_text()[-2000:])
+                time.sleep(0.1)
+            yield time.monotonic() - begin
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _answers() -> bool:
+    try:
+        return requests.get(f"{URL}/info/", timeout=60).ok
+    except requests.ConnectionError:
+        return False
+
+
+def _label(record: Any) -> None:
+    masks = record["label"] if isinstance(record["label"], list) else [record["label"]]
+    with Path(masks[0]).open("rb") as file:
+        sent = {"label": (Path(masks[0]).name, file)}
+        answer = requests.put(f"{URL}/datastore/label?image={Path(record['image']).stem}", files=sent, timeout=60)
+    answer.raise_for_status()
+
+
+def _scores(test: list[Any]) -> dict[str, float]:
+    scores, times = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for record in test:
+            begin = time.monotonic()
+            with Path(record["image"]).open("rb") as file:
+                url = f"{URL}/infer/student?output=image"
+                answer = requests.post(url, files={"file": (Path(record["image"]).name, file)}, timeout=60)
+            times.append(time.monotonic() - begin)
+            answer.raise_for_status()
+            mask = Path(folder, "mask.png")
+            mask.write_bytes(answer.content)
+            dice = compute_dice(read_mask(mask)[None], read_mask(record["label"])[None], include_background=True)
+            scores.append(float(torch.nan_to_num(dice)))
+    return {"dice": fmean(scores), "first_answer_ms": 1000 * times[0], "answer_ms": 1000 * median(times[1:])}
+
+
+def _show(rows: list[dict[str, Any]], count: int) -> None:
+    table = Table(title=f"Dice on {count} images kept aside")
+    columns = ("labels", "dice", "before", "best_metric", "published", "total_time", "answer_ms")
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        cells = (row.get(column, "–") for column in columns)
+        table.add_row(*(f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in cells))
+    Console(width=120).print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)
