@@ -10,7 +10,9 @@ The masks of the data set play the annotator. The images to test with never reac
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -48,7 +50,10 @@ def main(
     records = {record["id"]: record for record in read_dataset(dataset_dir)}
     test = [records[key] for key in choose_split(dataset_dir)["test"]]
     rows: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as folder, _server(app, Path(folder), records, test) as start:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        _server(app, Path(folder), records, test) as start,
+    ):
         rows.append({"labels": 0, "start_seconds": start, **_scores(test)})
         for number in range(1, labels + 1):
             key = requests.post(f"{URL}/activelearning/{strategy}", json={}, timeout=60).json()["id"]
@@ -77,7 +82,8 @@ def _server(app: Path, folder: Path, records: dict[str, Any], test: list[Any]) -
     command = [sys.executable, "-m", "monai_kd", "label", "start", str(folder / "app"), "--port", str(PORT)]
     begin = time.monotonic()
     with (folder / "log.txt").open("w") as log:
-        process = subprocess.Popen([*command, "--studies", str(folder / "images")], stdout=log, stderr=log)
+        arguments = [*command, "--studies", str(folder / "images")]
+        process = subprocess.Popen(arguments, stdout=log, stderr=log, start_new_session=True)
         try:
             while not _answers():
                 if process.poll() is not None:
@@ -85,7 +91,7 @@ def _server(app: Path, folder: Path, records: dict[str, Any], test: list[Any]) -
                 time.sleep(0.1)
             yield time.monotonic() - begin
         finally:
-            process.terminate()
+            os.killpg(process.pid, signal.SIGKILL)  # with what it scores in
             process.wait()
 
 

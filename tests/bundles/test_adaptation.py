@@ -8,7 +8,7 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 
-from monai_kd.data import write_phantoms
+from monai_kd.data import choose_split, write_phantoms
 from tests.bundles.conftest import ROOT, TINY, run_bundle
 
 OVERLAY = "adaptation/trajectory"
@@ -40,6 +40,20 @@ def test_it_trains_and_the_checkpoint_is_the_student_alone(phantoms, other_scann
     assert [record["id"] for record in handler.target.dataset.data] == [f"{i:06d}" for i in range(1, 9)]
     run_bundle("evaluate", dataset_dir=phantoms, checkpoint=str(tmp_path / "model.pt"), output_dir=str(tmp_path / "e"))
     assert 0 <= json.loads((tmp_path / "e" / "summary.json").read_text())["dice"]["mean"] <= 1
+
+
+def test_the_targets_own_labels_and_its_test_images(phantoms, teacher, tmp_path):
+    write_phantoms(tmp_path / "other", count=10, seed=1)
+    given = {"dataset_dir": phantoms, "target_dir": str(tmp_path / "other"), "checkpoint": str(tmp_path / "model.pt")}
+    trained = run_bundle(["train_student", "adaptation/target_labels"], output_dir=str(tmp_path), **given)
+    split = choose_split(tmp_path / "other")
+    for part, section in (("train", "training"), ("validate", "validation")):
+        records = trained.parser.get_parsed_content(f"{part}#dataset").data
+        assert [record["id"] for record in records] == split[section]
+        assert all(str(tmp_path / "other") in record["image"] for record in records)
+    run_bundle(["evaluate", "adaptation/target"], output_dir=str(tmp_path / "e"), **given)
+    rows = (tmp_path / "e" / "scores.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[0] for row in rows] == split["test"]
 
 
 def test_a_distilled_student_adapts_too(phantoms, teacher, other_scanner, tmp_path):

@@ -12,14 +12,14 @@ from tests.study.conftest import BUNDLE, DISTILLED, STUDENT, TEACHER
 
 pytest.importorskip("yaml")
 SPLIT = {"training": ["1"], "validation": ["2"], "test": ["3"]}
-STUDIES = sorted((BUNDLE / "studies").glob("*.yaml"))
+STUDIES = sorted(BUNDLE.parent.glob("*/studies/*.yaml"))
 
 
 def runs(plan, splits=(SPLIT,)):
     return list_runs(plan, splits, Path("data"), Path("out"))
 
 
-@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: f"{path.parts[-3]}-{path.stem}")
 def test_shipped_studies_can_be_run(path):
     plan = read_plan(path)
     listed = runs(plan, [SPLIT] * plan.splits)
