@@ -67,17 +67,17 @@ class Disagreement(ScoringMethod):
         return [image for image in images if datastore.get_image_info(image).get(NETWORKS) != self._networks()]
 
     def __call__(self, request: Mapping[str, Any], datastore: Datastore) -> dict[str, Any]:
-        """Score; an image that cannot be read is named in the log and left out."""
+        """Score; an image that cannot be read is named in the log, and comes last."""
         device = str(name_to_device(request.get("device") or device_list()))
         missing = self.missing(datastore)
         for index, image in enumerate(missing):
             path = datastore.get_image_uri(image)
             try:
-                maps = [task.probability(path, device) for task in (self.student, self.teacher)]
+                value = disagreement(*(task.probability(path, device) for task in (self.student, self.teacher)))
             except ValueError as error:
                 logger.warning("No score for %s: %s", image, error)
-                continue
-            datastore.update_image_info(image, {SCORE: disagreement(*maps), NETWORKS: self._networks()})
+                value = 0.0
+            datastore.update_image_info(image, {SCORE: value, NETWORKS: self._networks()})
             logger.info("Disagreement %d of %d: %s", index + 1, len(missing), image)
         return {"images": len(missing)}
 

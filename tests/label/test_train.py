@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A student distilled from a study's labels, without a server."""
+
+import errno
+import json
+import re
+import shutil
+
+import pytest
+import torch
+
+pytest.importorskip("monailabel")
+
+from monai_kd.data import write_phantoms
+from monai_kd.label import train
+from monai_kd.label.bundle import AppBundle
+from monai_kd.label.train import DistilTask
+from tests.label.apps import tiny_app
+
+LABELLED = [f"{i:06d}" for i in range(1, 7)]
+QUICK = {"max_epochs": 1, "device": "cpu"}
+
+
+@pytest.fixture
+def task(tmp_path):
+    app = tiny_app(tmp_path)
+    write_phantoms(tmp_path / "phantoms", count=9)
+    study = tmp_path / "images"
+    (tmp_path / "phantoms" / "original").rename(study)
+    (study / "labels" / "final").mkdir(parents=True)
+    for key in LABELLED:
+        shutil.copy(tmp_path / "phantoms" / "GT" / f"{key}.png", study / "labels" / "final")
+    return DistilTask(AppBundle(app / "bundle"), study, app / "runs")
+
+
+def config(task):
+    (folder,) = task.runs.glob("training-*")
+    return json.loads((folder / "train.json").read_text())
+
+
+def test_labels_supervise_the_teacher_distils_and_unlabelled_images_take_part(task):
+    result = task({**QUICK, "pathway": "logits_mse", "distillation_weight": 0.5, "supervised_weight": 0.25}, None)
+    made = config(task)
+    assert sorted(made["split"]["training"] + made["split"]["validation"]) == LABELLED
+    assert (result["training_images"], result["validation_images"]) == tuple(
+        len(made["split"][p]) for p in ("training", "validation")
+    )
+    assert made["train"]["dataset"]["_target_"] == "monai_kd.data.PooledDataset"
+    assert made["train"]["dataset"]["unlabelled"] == str(task.study)
+    own = task.bundle.parser("methods/logits_mse")["pathways"]["logits"]["weight"]
+    assert made["pathways"]["logits"]["weight"] == own * 0.5 and made["supervised_weight"] == 0.25
+    assert made["train"]["trainer"]["teacher"]["_target_"] == "monai_kd.CachedTeacher"  # once for each image, and kept
+    assert task.stats() == json.loads((task.runs / "last.json").read_text()) == result
+
+
+def test_without_unlabelled_images_and_from_scratch(task):
+    task({**QUICK, "unlabelled": False, "pretrained": False}, None)
+    made = config(task)
+    assert made["train"]["dataset"]["_target_"] == "monai_kd.data.BreastUltrasoundDataset"
+    assert not any("load_weights" in line for line in made["initialize"])
+
+
+def test_everything_labelled(task):
+    for image in task.study.glob("*.png"):
+        if image.stem not in LABELLED:
+            image.unlink()
+    assert task(QUICK, None)["training_images"] + len(config(task)["split"]["validation"]) == 6
+
+
+def test_it_begins_with_the_student_in_service(task):
+    before = torch.load(task.bundle.student, weights_only=True)["model"]
+    task({**QUICK, "learning_rate": 1e-12}, None)
+    (folder,) = task.runs.glob("training-*")
+    after = torch.load(folder / "model.pt", weights_only=True)
+    parameters = [key for key in after if "running" not in key and "num_batches" not in key]
+    assert all(torch.allclose(after[key], before[key], atol=1e-6) for key in parameters)
+
+
+@pytest.mark.parametrize(
+    ("scores", "published"), [((0.5, 0.4), False), ((0.5, 0.5), True), ((None, 0.1), True), ((0.5, None), False)]
+)
+def test_a_student_is_published_unless_it_is_worse(task, monkeypatch, scores, published):
+    given = iter(scores)
+    monkeypatch.setattr(train, "score", lambda *_: next(given))
+    kept = task.bundle.student.read_bytes()
+    result = task(QUICK, None)
+    assert (result["before"], result["best_metric"], result["published"]) == (*scores, published)
+    (folder,) = task.runs.glob("training-*")
+    assert task.bundle.student.read_bytes() == ((folder / "model.pt").read_bytes() if published else kept)
+
+
+def test_the_score_is_the_dice_of_the_judges(task):
+    result = task(QUICK, None)
+    (folder,) = task.runs.glob("training-*")
+    rows = (folder / "before" / "scores.csv").read_text().splitlines()
+    judges = config(task)["split"]["validation"]
+    assert [row.split(",")[0] for row in rows[1:]] == judges
+    column = rows[0].split(",").index("dice")
+    mean = sum(float(row.split(",")[column]) for row in rows[1:]) / len(judges)
+    assert result["before"] == pytest.approx(mean, abs=1e-4)
+
+
+def test_a_full_disk_leaves_the_student_in_service(task, monkeypatch):
+    kept = task.bundle.student.read_bytes()
+
+    def full(source, place):
+        place.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(train, "score", lambda *_: 1.0)
+    monkeypatch.setattr(train.shutil, "copyfile", full)
+    with pytest.raises(ValueError, match=re.escape("No space left on device. Free some space; a former file is still")):
+        task(QUICK, None)
+    assert task.bundle.student.read_bytes() == kept
+    assert sorted(path.name for path in task.bundle.student.parent.iterdir()) == ["model.pt", "teacher.pt"]
+
+
+def test_what_is_missing_is_said_before_anything_is_trained(task):
+    kept = task.bundle.teacher.read_bytes()
+    task.bundle.teacher.unlink()
+    with pytest.raises(FileNotFoundError, match="No teacher's weights at"):
+        task(QUICK, None)
+    task.bundle.teacher.write_bytes(kept)
+    for key in LABELLED[1:]:
+        (task.study / "labels" / "final" / f"{key}.png").unlink()
+    with pytest.raises(ValueError, match="1 labelled images of 1 patients"):
+        task(QUICK, None)
+    (task.study / "labels" / "final" / f"{LABELLED[0]}.png").unlink()
+    with pytest.raises(ValueError, match="has a label yet"):
+        task(QUICK, None)
