@@ -23,7 +23,10 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["monai_kd", "monai_kd.*"]),
-    package_data={"monai_kd": ["py.typed"], "monai_kd.label": ["requirements.txt", "stubs/torchvision/*.py"]},
+    package_data={
+        "monai_kd": ["py.typed"],
+        "monai_kd.label": ["requirements.txt", "without_torchvision/torchvision/*.py"],
+    },
     install_requires=[
         "torch>=2.8",
         "monai>=1.6,<1.7",

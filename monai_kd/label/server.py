@@ -18,7 +18,7 @@ from monai_kd.data.formats import SUFFIXES
 __all__ = ["HOST", "ClosedDoors", "environment", "serve"]
 
 HOST = "127.0.0.1"
-STUBS = Path(__file__).with_name("stubs")
+WITHOUT_TORCHVISION = Path(__file__).with_name("without_torchvision")
 
 Scope = MutableMapping[str, Any]
 Application = Callable[[Scope, Any, Any], Awaitable[None]]
@@ -51,7 +51,7 @@ def serve(app: Path, studies: Path, port: int, most_megabytes: int = 256, conf: 
     _require_free(port)
     os.environ.update(environment(app))
     tempfile.tempdir = None  # read TMPDIR again
-    sys.path += _stubs()
+    sys.path += _for_torchvision()
     # Its settings are read from the environment when it is imported.
     from monailabel.app import app as server
     from monailabel.main import Main
@@ -79,7 +79,7 @@ def environment(app: Path) -> dict[str, str]:
     for left in temporary.iterdir():
         if left.is_file():
             left.unlink()
-    path = [*_stubs(), os.environ.get("PYTHONPATH", "")]
+    path = [*_for_torchvision(), os.environ.get("PYTHONPATH", "")]
     return {
         "TMPDIR": str(temporary),
         "PYTHONPATH": os.pathsep.join(part for part in path if part),
@@ -130,13 +130,13 @@ class ClosedDoors:
         return None
 
 
-def _stubs() -> list[str]:
+def _for_torchvision() -> list[str]:
     """MONAI Label's app for bundles imports torchvision for pictures that it never draws; there is none for the CPU."""
     try:
         import torchvision  # noqa: F401
     except (ImportError, RuntimeError):  # a build for another torch raises the latter
         sys.modules.pop("torchvision", None)
-        return [str(STUBS)]
+        return [str(WITHOUT_TORCHVISION)]
     return []
 
 

@@ -20,14 +20,14 @@ import pytest
 import monai_kd
 
 ROOT = Path(monai_kd.__file__).parents[1]
-STUBS = ROOT / "monai_kd" / "label" / "stubs"
+WITHOUT_TORCHVISION = ROOT / "monai_kd" / "label" / "without_torchvision"
 STOCK = (sys.executable, "-m", "monailabel.main", "start_server", "--app", "{app}", "--studies", "{studies}",
          "--host", "127.0.0.1", "--port", "{port}")  # fmt: skip
 
 
 def environment(tmpdir: Path, **further: str) -> dict[str, str]:
     """What a server needs in its environment; its temporary files are apart from those of its clients."""
-    path = [str(ROOT), *([] if find_spec("torchvision") else [str(STUBS)])]
+    path = [str(ROOT), *([] if find_spec("torchvision") else [str(WITHOUT_TORCHVISION)])]
     needed = {
         "PYTHONPATH": os.pathsep.join(path),
         "TMPDIR": str(tmpdir),

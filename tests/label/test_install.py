@@ -23,31 +23,25 @@ def test_an_app_is_a_bundle_with_weights_and_an_entrance(tmp_path):
         assert network.state_dict().keys() == torch.load(path, weights_only=True)["model"].keys()
 
 
-def refused(folder, error, message, **arguments):
-    with pytest.raises(error, match=re.escape(message)):
-        install(folder / "app", **{"bundle": BUNDLE, **weights(folder), **TINY, **arguments})
-    assert not any(path.is_dir() for path in folder.iterdir())
-
-
-def test_weights_that_are_missing(tmp_path):
-    refused(tmp_path, FileNotFoundError, "No checkpoint at", student=tmp_path / "none.pt")
-    refused(tmp_path, FileNotFoundError, "No checkpoint at", bundle=BUNDLE, student=None, teacher=tmp_path / "no.pt")
-
-
-def test_weights_of_other_networks(tmp_path):
-    other = weights(tmp_path)
-    refused(tmp_path, ValueError, "holds the weights of another network", student=other["teacher"])
-    refused(tmp_path, ValueError, "holds the weights of another network", student_channels=[3, 4, 4])
-
-
-def test_weights_that_are_code(tmp_path):
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"student": "none.pt"}, FileNotFoundError, "No checkpoint at"),
+        ({"teacher": "none.pt"}, FileNotFoundError, "No checkpoint at"),
+        ({"student": "teacher.pt"}, ValueError, "holds the weights of another network"),
+        ({"student_channels": [3, 4, 4]}, ValueError, "holds the weights of another network"),
+        ({"student": "evil.pt"}, ValueError, "is not a checkpoint of plain tensors"),
+        ({"student_channel": [2]}, ValueError, "No id 'student_channel' in the bundle's configs."),
+        ({"bundle": "."}, FileNotFoundError, "No configs/inference.json in"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_nothing_is_written(tmp_path, arguments, error, message):
     (tmp_path / "evil.pt").write_bytes(b"cos\nsystem\n(S'touch pwned'\ntR.")
-    refused(tmp_path, ValueError, "is not a checkpoint of plain tensors", student=tmp_path / "evil.pt")
-
-
-def test_an_unknown_setting_and_no_bundle(tmp_path):
-    refused(tmp_path, ValueError, "No id 'student_channel' in the bundle's configs.", student_channel=[2])
-    refused(tmp_path, FileNotFoundError, "No configs/inference.json in", bundle=tmp_path)
+    given = {"bundle": BUNDLE, **weights(tmp_path), **TINY, **arguments}
+    given = {key: tmp_path / value if isinstance(value, str) else value for key, value in given.items()}
+    with pytest.raises(error, match=re.escape(message)):
+        install(tmp_path / "app", **given)
+    assert not any(path.is_dir() for path in tmp_path.iterdir())
 
 
 def test_a_folder_in_use_is_left_as_it_is(tmp_path):

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ``monailabel.transform.post`` imports; only its ``DumpImagePrediction2Dd`` calls it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def _not_installed(*arguments: Any, **named: Any) -> None:
+    message = "torchvision is not installed, and this picture for debugging needs it."
+    raise ImportError(f"{message} Install one that fits this torch.")
+
+
+make_grid = save_image = _not_installed
