@@ -63,7 +63,7 @@ from monai_kd.data.layouts.bus_bra import BusBra, read_official_folds
 from monai_kd.data.layouts.bus_uclm import BusUclm
 from monai_kd.data.layouts.busi import Busi
 from monai_kd.data.layouts.dataset_a import DatasetA
-from monai_kd.data.layouts.monai_label import MonaiLabel
+from monai_kd.data.layouts.monailabel import MonaiLabel
 from monai_kd.data.layouts.plain import PlainFolders
 from monai_kd.data.listing import list_images
 from monai_kd.data.loading import LoadUltrasoundd

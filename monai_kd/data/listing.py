@@ -9,7 +9,7 @@ from pathlib import Path
 from monai_kd.data.formats import SUFFIXES, name_of, suffix_of
 from monai_kd.data.frames import frame_records
 from monai_kd.data.layouts import find_dataset, read_dataset
-from monai_kd.data.layouts.monai_label import MonaiLabel
+from monai_kd.data.layouts.monailabel import MonaiLabel
 from monai_kd.data.links import require_inside
 from monai_kd.data.records import Record, by_id, image_files
 

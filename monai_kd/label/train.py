@@ -89,7 +89,7 @@ class DistilTask(TrainTask):
         begin = time.time()
         if not self.bundle.teacher.is_file():
             raise FileNotFoundError(f"No teacher's weights at '{self.bundle.teacher}'. Copy them there.")
-        records = read_dataset(self.study, "monai_label")
+        records = read_dataset(self.study, "monailabel")
         split = study_split(records)
         folder.mkdir()
         served = self.bundle.student.is_file()
@@ -114,7 +114,7 @@ class DistilTask(TrainTask):
         names = ["train", f"methods/{options.pathway}", *(n for n in ("views/plain_teacher",) if self.bundle.has(n))]
         cached = "views/plain_teacher" in names and self.bundle.has("cached_teacher")
         values: dict[str, Any] = {
-            "dataset_dir": str(self.study), "layout": "monai_label", "split": split, "output_dir": str(folder),
+            "dataset_dir": str(self.study), "layout": "monailabel", "split": split, "output_dir": str(folder),
             "checkpoint": str(folder / "model.pt"), "teacher_checkpoint": str(self.bundle.teacher), "device": device,
             "max_epochs": options.max_epochs, "supervised_weight": options.supervised_weight, "quiet": True,
             "learning_rate": options.learning_rate, "resume": False, "use_tensorboard": False,
@@ -135,7 +135,7 @@ class DistilTask(TrainTask):
 
     def _unlabelled(self) -> bool:
         """Whether the study has images without a final label."""
-        return len(list_images(self.study)) > len(read_dataset(self.study, "monai_label"))
+        return len(list_images(self.study)) > len(read_dataset(self.study, "monailabel"))
 
     def _publish(self, weights: Path) -> None:
         with atomic_write(self.bundle.student) as temporary:

@@ -12,7 +12,7 @@ from monai_kd.data.layouts.bus_bra import BusBra
 from monai_kd.data.layouts.bus_uclm import BusUclm
 from monai_kd.data.layouts.busi import Busi
 from monai_kd.data.layouts.dataset_a import DatasetA
-from monai_kd.data.layouts.monai_label import MonaiLabel
+from monai_kd.data.layouts.monailabel import MonaiLabel
 from monai_kd.data.layouts.plain import PlainFolders
 from monai_kd.data.links import require_inside
 from monai_kd.data.records import Layout, Record, entries

@@ -23,7 +23,7 @@ MAKERS = {
     "busi": make_busi,
     "bus_uclm": make_bus_uclm,
     "plain": make_plain,
-    "monai_label": make_monai_label,
+    "monailabel": make_monai_label,
 }
 
 

@@ -41,7 +41,7 @@ def test_study_without_a_label(tmp_path):
     study = make_monai_label(tmp_path, 2)
     shutil.rmtree(study / "labels" / "final")
     assert len(list_images(study)) == 4
-    with pytest.raises(ValueError, match="'monai_label' lacks folder labels/final"):
+    with pytest.raises(ValueError, match="'monailabel' lacks folder labels/final"):
         read_dataset(study)
     (study / "labels" / "final").mkdir()
     assert len(list_images(study)) == 4

@@ -25,7 +25,7 @@ class MonaiLabel:
         'folder labels/final, images beside the folder labels'
     """
 
-    name = "monai_label"
+    name = "monailabel"
 
     def missing(self, root: Path) -> str:
         """What ``root`` lacks: the folder ``labels/final`` and images of its own."""
