@@ -30,14 +30,15 @@ label: label/app
 
 SMALL := --bundle_root $(BUNDLE) --dataset_dir label/phantoms --spatial_size "[64,64]" --max_epochs 20 --resume False \
 	--teacher_channels "[8,16,32,64]" --student_channels "[4,8,12,16]"
-label/app: $(LABEL)
-	rm -rf label
+# Made once: an app is changed by its trainings, and a folder of images by its annotator.
+label/app: | $(LABEL)
+	rm -rf label/phantoms label/training
 	$(BIN)/python -m monai_kd data phantom label/phantoms --count 60
 	$(BIN)/python -m monai.bundle run --config_file $(BUNDLE)/configs/train_teacher.json $(SMALL) \
 		--output_dir label/training/teacher --checkpoint label/training/teacher.pt
 	$(BIN)/python -m monai.bundle run --config_file $(BUNDLE)/configs/train.json $(SMALL) \
 		--output_dir label/training/student --checkpoint label/training/model.pt --teacher_checkpoint label/training/teacher.pt
-	cp -r label/phantoms/original label/images
+	[ -d label/images ] || cp -r label/phantoms/original label/images
 	$(BIN)/python -m monai_kd label install label/app --bundle $(BUNDLE) \
 		--student label/training/model.pt --teacher label/training/teacher.pt \
 		--set "spatial_size=[64,64]" --set "teacher_channels=[8,16,32,64]" --set "student_channels=[4,8,12,16]"
@@ -62,4 +63,4 @@ $(LABEL): $(INSTALLED) monai_kd/label/requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo label runs build dist *.egg-info
+	rm -rf $(VENV) demo runs build dist *.egg-info

@@ -10,7 +10,7 @@ import monai_kd
 
 PACKAGE = Path(monai_kd.__file__).parent
 FLOORS = [
-    {"files", "figures", "metrics", "losses", "networks", "features", "transforms", "data", "lock"},
+    {"files", "figures", "metrics", "losses", "networks", "features", "transforms", "data", "lock", "parent"},
     {"pathways", "teachers"},
     {"handlers", "engines"},
     {"demo", "study", "label"},
@@ -18,7 +18,7 @@ FLOORS = [
     {"__main__"},
 ]
 # Helpers without knowledge of anything else, which the ground floor may share.
-FOUNDATION = {"files", "figures", "lock"}
+FOUNDATION = {"files", "figures", "lock", "parent"}
 
 
 def floor_of(room):

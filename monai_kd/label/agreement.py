@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
+from fastapi import HTTPException
 from monai.metrics import compute_dice
 from monailabel.interfaces.datastore import Datastore, DefaultLabelTag
 from monailabel.interfaces.tasks.scoring import ScoringMethod
@@ -13,6 +15,8 @@ from monailabel.interfaces.tasks.scoring import ScoringMethod
 from monai_kd.data.images import read_mask
 
 __all__ = ["Dice"]
+
+logger = logging.getLogger(__name__)
 
 
 class Dice(ScoringMethod):
@@ -34,10 +38,15 @@ class Dice(ScoringMethod):
     def __call__(self, request: Mapping[str, Any], datastore: Datastore) -> dict[str, Any]:
         """Score the images that have both."""
         final, original = DefaultLabelTag.FINAL.value, DefaultLabelTag.ORIGINAL.value
-        scores = {}
+        scores: dict[str, float | None] = {}
+        dice: float | None
         for image in self.missing(datastore):
-            predicted, label = (read_mask(datastore.get_label_uri(image, tag))[None] for tag in (original, final))
-            dice = float(compute_dice(predicted, label, include_background=True, ignore_empty=False))
+            try:
+                predicted, label = (read_mask(datastore.get_label_uri(image, tag))[None] for tag in (original, final))
+                dice = float(compute_dice(predicted, label, include_background=True, ignore_empty=False))
+            except (ValueError, OSError, HTTPException) as error:  # a label that was put there by hand
+                logger.warning("No Dice of %s: %s", image, error)
+                dice = None
             times = [datastore.get_label_info(image, tag).get("ts") for tag in (final, original)]
             datastore.update_label_info(image, original, {"dice": dice, "dice_ts": times})
             scores[image] = dice

@@ -8,8 +8,6 @@ MONAI Label looks in an app's ``main.py`` for the class whose base is called ``M
 from __future__ import annotations
 
 import os
-import re
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +32,13 @@ from monai_kd.label.errors import client_errors
 from monai_kd.label.infer import BundleInfer
 from monai_kd.label.sessions import CheckedSessions
 from monai_kd.label.train import DistilTask
-from monai_kd.label.uploads import thrown_away
+from monai_kd.label.uploads import is_received, thrown_away
+from monai_kd.parent import end_with
 
 __all__ = ["DistillationApp"]
 
 # What a client may say of an inference; the server hands on whatever it sends.
-ASKED = ("device", "probability", "largest_component", "result_extension", "logging")
-
-UPLOADED = re.compile(r"tmp\w{8}(\.[\w.]+)?")  # as Python's tempfile names what the server receives
+ASKED = ("device", "probability", "largest_component", "result_extension")
 
 
 class DistillationApp(MONAILabelApp):
@@ -100,8 +97,10 @@ class DistillationApp(MONAILabelApp):
     def _load_sessions(self, load: bool = False) -> CheckedSessions | None:
         return CheckedSessions(settings.MONAI_LABEL_SESSION_PATH, settings.MONAI_LABEL_SESSION_EXPIRY) if load else None
 
-    def bundle_path(self, model: str) -> str:
-        """Never what a client calls so: the server puts it on the training's PYTHONPATH."""
+    def bundle_path(self, model: str | None) -> str:
+        """Never what a client calls so: the server puts it on the PYTHONPATH of what it starts for this model."""
+        if model is not None:
+            self._named("model", model, {**self._trainers, **self._infers})
         return str(self.bundle.root)
 
     def model_file(self, model: str, validate: bool = True) -> Any:
@@ -118,11 +117,14 @@ class DistillationApp(MONAILabelApp):
             request: ``model``, ``image``, and what a client may ask for; see :class:`BundleInfer`.
             datastore: in place of the app's own.
         """
-        datastore = datastore or self.datastore()
+        with thrown_away(Path(str(request.get("image")))):
+            return self._infer(request, datastore or self.datastore())
+
+    def _infer(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any]:
         task = self._named("model", request.get("model"), self._infers)
         image, key = self._image(request.get("image"), datastore)
         asked = {name: request[name] for name in ASKED if name in request}
-        with thrown_away(Path(image)), client_errors(**{image: f"image '{key}'" if key else "the uploaded image"}):
+        with client_errors(**{image: f"image '{key}'" if key else "the uploaded image"}):
             file, params = task({**asked, "image": image, "description": task.description})
         if file and key and request.get("save_label"):
             tag = request.get("label_tag") or DefaultLabelTag.ORIGINAL.value
@@ -130,14 +132,19 @@ class DistillationApp(MONAILabelApp):
             return {"label": label, "tag": tag, "file": file, "params": params}
         return {"label": file, "tag": DefaultLabelTag.ORIGINAL, "file": file, "params": params}
 
-    def infer_wsi(self, request: dict[str, Any], datastore: Datastore | None = None) -> dict[str, Any]:
-        """There are no whole slides here: as ``infer``."""
-        return self.infer(request, datastore)
+    infer_wsi = infer  # there are no whole slides here
 
     def batch_infer(self, request: dict[str, Any], datastore: Datastore | None = None) -> dict[str, Any]:
-        """Segment many images of the study and save the masks, as label ``original`` by default."""
+        """Segment many images and save the masks, as label ``original`` by default."""
         several = torch.cuda.device_count() > 1 and request.get("multi_gpu", True)
-        return super().batch_infer({**request, "multi_gpu": several}, datastore)
+        return self._batch_infer({**request, "multi_gpu": several}, datastore or self.datastore(), self._infer_or_say)
+
+    def _infer_or_say(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any]:
+        """One image of a batch; the others go on where it cannot be segmented."""
+        try:
+            return self.infer(request, datastore)
+        except HTTPException as error:
+            return {"label": None, "params": {"error": error.detail}}
 
     def train(self, request: dict[str, Any]) -> dict[str, Any]:
         """Distil the student; see :class:`DistilTask`."""
@@ -170,8 +177,9 @@ class DistillationApp(MONAILabelApp):
         return super().async_scoring(method, params)
 
     def _step_back(self) -> None:
-        """Long work has a process of its own, and leaves the processor to the server when an annotator waits."""
-        if not self._server_mode and hasattr(os, "nice"):
+        """Long work has a process of its own, which ends with the server and leaves the processor to it."""
+        if not self._server_mode:
+            end_with(os.getppid())
             os.nice(10)
 
     @staticmethod
@@ -186,10 +194,9 @@ class DistillationApp(MONAILabelApp):
         if image in known:
             return datastore.get_image_uri(image), str(image)
         path = Path(str(image))
-        received = path.parent == Path(tempfile.gettempdir()) and UPLOADED.fullmatch(path.name)
         sessions = Path(self.sessions().store_path) if self.sessions() else None
         kept = sessions is not None and path.is_absolute() and sessions.resolve() in path.resolve().parents
-        if (received or kept) and path.is_file() and not path.is_symlink():
+        if (is_received(path) or kept) and path.is_file() and not path.is_symlink():
             return str(path), ""
         raise HTTPException(
             404,

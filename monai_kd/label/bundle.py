@@ -54,7 +54,11 @@ class AppBundle:
         Args:
             names: of files in ``configs``, without ``.json``.
             values: by id, ``__`` standing for ``#``.
+
+        Raises:
+            ValueError: When a value, or a text in it, would be taken as a program or a reference.
         """
+        _require_plain(values)
         names = (*names, SETTINGS) if (self.root / "configs" / f"{SETTINGS}.json").is_file() else names
         parser = ConfigParser()
         parser.read_config([str(self.root / "configs" / f"{name}.json") for name in names])
@@ -83,6 +87,14 @@ class AppBundle:
         """What the network finds, by name: its output's channels without the background."""
         channels = self.metadata["network_data_format"]["outputs"]["pred"]["channel_def"]
         return {name: int(channel) for channel, name in channels.items() if name != "background"}
+
+
+def _require_plain(value: Any) -> None:
+    """What comes from outside must not be evaluated: neither a client's words nor the names of files."""
+    if isinstance(value, str) and value[:1] in ("$", "@", "%"):
+        raise ValueError(f"{value[:80]!r} begins with {value[0]!r}, as programs in configs do. Rename the file.")
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ():
+        _require_plain(item)
 
 
 def _read(path: Path) -> dict[str, Any]:

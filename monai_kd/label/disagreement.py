@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from fastapi import HTTPException
 from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.scoring import ScoringMethod
 from monailabel.interfaces.tasks.strategy import Strategy
-from monailabel.utils.others.generic import device_list, name_to_device
 
+from monai_kd.label.devices import chosen_device
 from monai_kd.label.infer import BundleInfer
 
 __all__ = ["Disagreement", "MostDisagreement", "disagreement"]
@@ -68,13 +69,13 @@ class Disagreement(ScoringMethod):
 
     def __call__(self, request: Mapping[str, Any], datastore: Datastore) -> dict[str, Any]:
         """Score; an image that cannot be read is named in the log, and comes last."""
-        device = str(name_to_device(request.get("device") or device_list()))
+        device = chosen_device(request)
         missing = self.missing(datastore)
         for index, image in enumerate(missing):
-            path = datastore.get_image_uri(image)
             try:
+                path = datastore.get_image_uri(image)
                 value = disagreement(*(task.probability(path, device) for task in (self.student, self.teacher)))
-            except ValueError as error:
+            except (ValueError, OSError, HTTPException) as error:
                 logger.warning("No score for %s: %s", image, error)
                 value = 0.0
             datastore.update_image_info(image, {SCORE: value, NETWORKS: self._networks()})

@@ -20,6 +20,7 @@ from monailabel.tasks.infer.basic_infer import BasicInferTask
 from monai_kd.data.formats import NIFTI_SUFFIXES, RASTER_SUFFIXES, suffix_of
 from monai_kd.data.saving import write_image
 from monai_kd.label.bundle import AppBundle
+from monai_kd.label.devices import chosen_device
 from monai_kd.teachers import load_weights
 
 __all__ = ["ANSWERS", "BundleInfer"]
@@ -91,6 +92,10 @@ class BundleInfer(BasicInferTask):
         """
         data = self({"image": image, "device": device, "probability": True, "skip_writer": True, "logging": "ERROR"})[1]
         return self._foreground(data)
+
+    def __call__(self, request: Any, callbacks: Any = None) -> tuple[Any, Any]:
+        """As of :class:`BasicInferTask`, on a device that there is."""
+        return super().__call__({**request, "device": chosen_device(request)}, callbacks)
 
     def writer(self, data: Any, extension: Any = None, dtype: Any = None) -> tuple[Any, Any]:
         """A file of the answer, and what is said beside it."""

@@ -21,16 +21,17 @@ TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 
 def is_plain_name(name: object) -> bool:
     """
-    Whether a file may be called so: no path, nothing hidden, no control characters, not longer than 200 bytes.
+    Whether a file may be called so: no path, nothing hidden, nothing that a config would evaluate, no control
+    characters, not longer than 200 bytes.
 
     Example:
-        >>> [is_plain_name(name) for name in ("benign (1)", "case.001", "Ärztin", "../x", ".lock", "a\\n", "")]
-        [True, True, True, False, False, False, False]
+        >>> [is_plain_name(name) for name in ("benign (1)", "case.001", "Ärztin", "../x", ".lock", "$x", "a\\n", "")]
+        [True, True, True, False, False, False, False, False]
     """
     return (
         isinstance(name, str)
         and bool(name.strip())
-        and not name.startswith(".")
+        and not name.startswith((".", "$", "@", "%"))
         and not any(letter in "/\\" or unicodedata.category(letter) in NEVER for letter in name)
         and len(name.encode()) <= MAX_BYTES
     )
@@ -57,7 +58,7 @@ def require_name(name: object, what: str) -> str:
     raise HTTPException(
         status_code=400,
         detail=f"{what} must be a plain file name of at most {MAX_BYTES} bytes, without '/', '\\', control characters "
-        f"or a leading dot, got {repr(name)[:80]}. Choose another.",
+        f"or a leading '.', '$', '@' or '%', got {repr(name)[:80]}. Choose another.",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import sys
 import tempfile
@@ -46,6 +47,8 @@ def serve(app: Path, studies: Path, port: int, most_megabytes: int = 256, conf: 
             f"MONAI Label is not installed. pip install --requirement {listed}; then pip install --no-deps "
             "monailabel==0.8.5 pydicom-seg==0.4.1"
         )
+    if str(studies).startswith(("http:", "https:")):
+        raise ValueError(f"--studies {studies} is an address. This server works on a folder of images.")
     if not (app / "main.py").is_file():
         raise FileNotFoundError(f"No main.py in '{app}'. Write an app first: python -m monai_kd label install {app}")
     _require_free(port)
@@ -76,9 +79,8 @@ def environment(app: Path) -> dict[str, str]:
     """
     temporary = app.resolve() / "tmp"
     temporary.mkdir(mode=0o700, exist_ok=True)
-    for left in temporary.iterdir():
-        if left.is_file():
-            left.unlink()
+    for left in temporary.glob("tmp*"):
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
     path = [*_for_torchvision(), os.environ.get("PYTHONPATH", "")]
     return {
         "TMPDIR": str(temporary),
@@ -124,6 +126,10 @@ class ClosedDoors:
             return 413, f"The request has {length.decode()} bytes; at most {allowed} are taken. Send a smaller file."
         if scope["path"].startswith("/model/") and scope["method"] in ("PUT", "DELETE"):
             return 403, "Weights are neither uploaded nor deleted here. Train, or change the app's bundle/models."
+        if scope["path"] == "/reload":
+            return 403, "The app is not made anew while it serves. End the server and start it again."
+        if headers.get(b"sec-fetch-site") == b"cross-site":
+            return 403, "Pages of other sites may not use this server."
         origin = headers.get(b"origin")
         if origin is not None and origin.removeprefix(b"http://") != headers.get(b"host"):
             return 403, f"Pages of {origin.decode(errors='replace')} may not use this server."

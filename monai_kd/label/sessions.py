@@ -12,7 +12,7 @@ from monailabel.utils.sessions import SessionInfo, Sessions
 
 from monai_kd.files import atomic_write
 from monai_kd.label.names import require_name
-from monai_kd.label.uploads import require_image, require_suffix
+from monai_kd.label.uploads import require_image, require_suffix, thrown_away
 
 __all__ = ["CheckedSessions"]
 
@@ -63,6 +63,10 @@ class CheckedSessions(Sessions):
             HTTPException: 400, for anything but one readable image; 507, when it cannot be written.
         """
         file = Path(data_file)
+        with thrown_away(file.parent):
+            return self._add(file, expiry, uncompress, session_id)
+
+    def _add(self, file: Path, expiry: int, uncompress: bool, session_id: str | None) -> tuple[str, SessionInfo]:
         if uncompress or file.is_dir():
             raise HTTPException(
                 status_code=400, detail="A session takes one image, no archive and no folder. Upload the image's file."
@@ -72,7 +76,7 @@ class CheckedSessions(Sessions):
         require_image(file, repr(name))
         key = _require_id(session_id or str(uuid4()))
         try:
-            return super().add_session(data_file, expiry, session_id=key)
+            return super().add_session(str(file), expiry, session_id=key)
         except (OSError, ValueError) as error:
             self.remove_session(key)
             raise HTTPException(status_code=507, detail=f"The session could not be written: {error}") from error

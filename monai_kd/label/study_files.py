@@ -15,7 +15,7 @@ from typing import Any
 
 from fastapi import HTTPException
 from filelock import FileLock
-from monailabel.datastore.local import LocalDatastore
+from monailabel.datastore.local import LocalDatastore, LocalDatastoreModel
 
 from monai_kd.data.formats import SUFFIXES, suffix_of
 from monai_kd.data.links import require_inside
@@ -103,14 +103,21 @@ class StudyFiles(LocalDatastore):
             HTTPException: 507, when the disk is full or not writable; the former files are still there.
         """
         with self.thread_lock:
-            self._init_from_datastore_file()  # another process may have changed it
             try:
                 with FileLock(self._lock_file):
+                    self._read_again()
                     yield
             except ValueError as error:
                 self._config_ts = 0  # what the disk says is what counts
                 self._init_from_datastore_file()
                 raise HTTPException(507, str(error)) from error
+
+    def _read_again(self) -> None:
+        """What another process wrote, where the lock is held already."""
+        path = Path(self._datastore_config_path)
+        if path.is_file():
+            self._datastore = LocalDatastoreModel.model_validate_json(path.read_text(encoding="utf-8"))
+            self._datastore.base_path = self._datastore_path
 
     def _to_id(self, file: str) -> tuple[str, str]:
         end = len(file) - len(suffix_of(file))

@@ -8,18 +8,20 @@ import logging
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.train import TrainTask
-from monailabel.utils.others.generic import device_list, name_to_device
+from monailabel.utils.others.generic import device_list
 
-from monai_kd.data import list_images, read_dataset
+from monai_kd.data import Record, Split, list_images, read_dataset
 from monai_kd.files import atomic_write
 from monai_kd.label.bundle import AppBundle
+from monai_kd.label.devices import chosen_device
 from monai_kd.label.options import Options
-from monai_kd.label.validation import run_config, score, study_split
+from monai_kd.label.validation import patient_parts, run_config, score, study_split
 from monai_kd.lock import locked
 
 __all__ = ["DistilTask"]
@@ -34,7 +36,7 @@ class DistilTask(TrainTask):
     Distils the student anew: the annotator's final labels supervise, the bundle's teacher distils, and the study's
     unlabelled images take part through the teacher.
 
-    The new student is published, in one step, only if its Dice on the validation part (:func:`study_split`) is not
+    The new student is published, in one step, only if its Dice on the validation part (:func:`patient_parts`) is not
     below that of the student in service. Whatever ends a training, the student in service stays.
 
     Args:
@@ -74,7 +76,7 @@ class DistilTask(TrainTask):
             ValueError: When another training runs, the options or the labels do not do, or publishing fails.
         """
         options = Options.of(request, self.bundle)
-        device = str(name_to_device(request.get("device") or device_list()))
+        device = chosen_device(request)
         self.runs.mkdir(parents=True, exist_ok=True)
         with locked(self.runs):
             for left in self.runs.glob("training-*"):
@@ -90,7 +92,7 @@ class DistilTask(TrainTask):
         if not self.bundle.teacher.is_file():
             raise FileNotFoundError(f"No teacher's weights at '{self.bundle.teacher}'. Copy them there.")
         records = read_dataset(self.study, "monailabel")
-        split = study_split(records)
+        split = self._split(records)
         folder.mkdir()
         served = self.bundle.student.is_file()
         before = self._score(self.bundle.student, split, folder / "before", device) if served else None
@@ -107,7 +109,16 @@ class DistilTask(TrainTask):
         logger.info("Training ended: %s", result)
         return result
 
-    def _score(self, weights: Path, split: Any, folder: Path, device: str) -> float | None:
+    def _split(self, records: Sequence[Record]) -> Split:
+        """The split, and in a file for the next training each patient's part."""
+        path = self.runs / "patients.json"
+        former = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        parts = patient_parts([str(record["patient"]) for record in records], former)
+        with atomic_write(path) as temporary:
+            temporary.write_text(json.dumps(parts, indent=2) + "\n", encoding="utf-8")
+        return study_split(records, parts)
+
+    def _score(self, weights: Path, split: Split, folder: Path, device: str) -> float | None:
         return score(self.bundle, weights, self.study, split, folder, device)
 
     def _config(self, options: Options, split: Any, folder: Path, device: str) -> Any:
@@ -129,8 +140,8 @@ class DistilTask(TrainTask):
             if name != "_target_":
                 pathway["weight"] = pathway.get("weight", 1.0) * options.distillation_weight
         if options.pretrained and self.bundle.student.is_file():
-            start = f"$monai_kd.load_weights(@network_def, {str(self.bundle.student)!r})"
-            config["initialize"] = [*config["initialize"], start]
+            config["start_from"] = str(self.bundle.student)
+            config["initialize"] = [*config["initialize"], "$monai_kd.load_weights(@network_def, @start_from)"]
         return config
 
     def _unlabelled(self) -> bool:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,9 +19,15 @@ from monai_kd.data.images import read_image
 from monai_kd.data.readers import mask_values
 from monai_kd.data.records import first_few
 
-__all__ = ["require_image", "require_label", "require_suffix", "thrown_away"]
+__all__ = ["is_received", "require_image", "require_label", "require_suffix", "thrown_away"]
 
+RECEIVED = re.compile(r"tmp\w{8}(\..*)?", re.DOTALL)  # as Python's tempfile names what the server receives
 MASK_VALUES: tuple[set[float], ...] = ({0, 1}, {0, 255})
+
+
+def is_received(path: Path) -> bool:
+    """Whether a file is where, and called as, the server keeps what came with a request."""
+    return path.parent == Path(tempfile.gettempdir()) and RECEIVED.fullmatch(path.name) is not None
 
 
 def require_suffix(file: Path, what: str, taken: Collection[str] = SUFFIXES) -> str:
@@ -89,15 +97,18 @@ def require_label(file: Path, image: Path, what: str) -> None:
 @contextmanager
 def thrown_away(file: Path) -> Iterator[None]:
     """
-    Remove a client's file if the request is refused: the server itself does so after an answer without an error alone.
+    Remove what a client sent if the request is refused: the server itself does so after an answer without an error
+    alone.
 
     Args:
-        file: where the server put it; a file elsewhere than in the folder for temporary files is left alone.
+        file: a file or folder where the server put it; outside the folder for temporary files it is left alone.
     """
     try:
         yield
     except BaseException:
-        if file.parent == Path(tempfile.gettempdir()):
+        if file.parent == Path(tempfile.gettempdir()) and file.is_dir():
+            shutil.rmtree(file, ignore_errors=True)
+        elif file.parent == Path(tempfile.gettempdir()):
             file.unlink(missing_ok=True)
         raise
 

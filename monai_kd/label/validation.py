@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from monai.bundle import ConfigParser, ConfigWorkflow
@@ -14,44 +14,69 @@ from monai_kd.data import Record, Split
 from monai_kd.files import atomic_write
 from monai_kd.label.bundle import AppBundle
 
-__all__ = ["run_config", "score", "study_split"]
+__all__ = ["patient_parts", "run_config", "score", "study_split"]
 
 SHARE = 0.2
 
 
-def study_split(records: Sequence[Record], share: float = SHARE) -> Split:
+def patient_parts(patients: Sequence[str], former: Mapping[str, str], share: float = SHARE) -> dict[str, str]:
     """
-    Training and validation images of a study that grows.
+    Which patients' images train and which judge, in a study that grows.
 
-    A patient's part follows from the patient's name alone, so that no image moves from training to validation while
-    the annotator goes on: a student that was served before is never judged by images it was trained on. Where chance
-    gives validation nobody yet, the patient closest to it judges; where it gives validation everybody, the farthest
-    trains.
+    Once drawn, a patient's part stays: a student in service is never judged by labels it was trained on. A new
+    patient's part follows from the name; where that gives a part nobody, from who is closest to it.
+
+    Args:
+        patients: of the labelled images.
+        former: the parts of the last training.
+        share: of the patients who judge.
+
+    Returns:
+        "training" or "validation" by patient, also of former ones.
+
+    Raises:
+        ValueError: When there are fewer than two patients, or all of them have one part by now.
+
+    Example:
+        >>> sorted(patient_parts(["a", "b", "c"], {"a": "validation"}).items())
+        [('a', 'validation'), ('b', 'training'), ('c', 'validation')]
+    """
+    names = sorted(set(patients), key=_place)
+    if len(names) < 2:
+        raise ValueError(
+            f"{len(patients)} labelled images of {len(names)} patients: one trains, another judges. Label the images "
+            "of two patients at least."
+        )
+    parts = {name: former.get(name) or ("validation" if _place(name) < share else "training") for name in names}
+    new = [name for name in names if name not in former]
+    for part, closest in (("validation", new[:1]), ("training", new[-1:])):
+        if part not in parts.values():
+            parts |= dict.fromkeys(closest, part)
+    lacking = {"training", "validation"} - set(parts.values())
+    if lacking:
+        raise ValueError(
+            f"All {len(names)} patients with labels were drawn for one part, none for {lacking.pop()}. Label the "
+            "images of another patient."
+        )
+    return {**former, **parts}
+
+
+def study_split(records: Sequence[Record], parts: Mapping[str, str]) -> Split:
+    """
+    The ids of each part.
 
     Args:
         records: of the labelled images, with ``id`` and ``patient``.
-        share: of the patients, for validation.
-
-    Raises:
-        ValueError: When the labelled images are of fewer than two patients.
+        parts: by patient.
 
     Example:
-        >>> split = study_split([{"id": str(i), "patient": str(i)} for i in range(20)])
-        >>> {part: len(ids) for part, ids in split.items()}
-        {'training': 18, 'validation': 2, 'test': 0}
+        >>> study_split([{"id": "1", "patient": "a"}], {"a": "training", "b": "validation"})
+        {'training': ['1'], 'validation': [], 'test': []}
     """
-    places = {record["patient"]: _place(str(record["patient"])) for record in records}
-    if len(places) < 2:
-        raise ValueError(
-            f"{len(records)} labelled images of {len(places)} patients: one trains, another judges. Label the images "
-            "of two patients at least."
-        )
-    border = max(share, min(places.values()))
-    judging = {patient for patient, place in places.items() if place <= border}
-    if len(judging) == len(places):
-        judging.discard(max(places, key=lambda patient: places[patient]))
-    parts = {record["id"]: "validation" if record["patient"] in judging else "training" for record in records}
-    return {part: [key for key, of in parts.items() if of == part] for part in ("training", "validation", "test")}
+    return {
+        part: [record["id"] for record in records if parts[str(record["patient"])] == part]
+        for part in ("training", "validation", "test")
+    }
 
 
 def _place(patient: str) -> float:

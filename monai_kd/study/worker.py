@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import threading
-import time
 import traceback
 from pathlib import Path
 
 from monai_kd.lock import locked
+from monai_kd.parent import end_with
 from monai_kd.study.runs import DONE
 
 __all__ = ["work"]
@@ -41,16 +39,10 @@ def work(folder: Path) -> None:
         (folder / DONE).touch()
 
 
-def _end_with(parent: int) -> None:
-    """A run whose study is gone must not go on writing: the next start of the study would run it a second time."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
-
-
 def main() -> None:
     """Run; the last line of a failure says what a user can mend."""
-    threading.Thread(target=_end_with, args=(int(sys.argv[2]),), daemon=True).start()
+    # A run whose study is gone must not go on writing: the next start of the study would run it a second time.
+    end_with(int(sys.argv[2]))
     try:
         work(Path(sys.argv[1]))
     except Exception as error:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -82,7 +82,7 @@ def served(
         error.add_note(f"The end of {log}:\n" + "\n".join(log.read_text(errors="replace").splitlines()[-60:]))
         raise
     finally:
-        if process.poll() is None:
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # a session of its own: the server and what it started
         process.wait()
 

@@ -86,6 +86,31 @@ def test_every_format_is_answered_on_its_own_grid(student, picture, tmp_path, na
         assert set(mask.unique().tolist()) <= {0.0, 1.0}
 
 
+def test_jpeg(student, picture, tmp_path):
+    """Its own pixels are not those of the PNG; its mask is whole pixels all the same."""
+    image = tmp_path / "gray.jpg"
+    Image.fromarray(picture).save(image, quality=95)
+    file, params = answer(student, image)
+    assert Image.open(file).size == SIZE and set(np.unique(Image.open(file))) <= {0, 255} and not params["empty"]
+    assert (
+        np.mean(
+            np.array(Image.open(file)) == np.array(Image.open(answer(student, write(tmp_path, "a.png", picture))[0]))
+        )
+        > 0.9
+    )
+
+
+def test_an_answer_without_a_lesion(student, picture, bundle, tmp_path):
+    kept = bundle.student.read_bytes()
+    nothing = torch.load(bundle.student, weights_only=True)
+    nothing["model"]["head.bias"] = torch.tensor([100.0, 0.0])
+    torch.save(nothing, tmp_path / "nothing.pt")
+    (tmp_path / "nothing.pt").replace(bundle.student)
+    file, params = answer(student, write(tmp_path, "gray.png", picture), largest_component=True)
+    bundle.student.write_bytes(kept)
+    assert params["empty"] and not np.array(Image.open(file)).any()
+
+
 def test_the_mask_is_that_of_the_bundles_inference(bundle, student, picture, tmp_path):
     image = write(tmp_path, "gray.png", picture)
     settings = {**TINY, "checkpoint": str(bundle.student), "dataset_dir": str(image)}

@@ -49,7 +49,7 @@ def place(tmp_path_factory):
 def run(command, folder):
     """A command as written, but for the size of the networks and the port."""
     for name, value in TINY.items():
-        command = re.sub(rf"{name}=\S+", f"'{name}={value}'", command)
+        command = re.sub(rf'"{name}=[^"]+"', f'"{name}={value}"', command)
     command = re.sub("^python ", f"{sys.executable} ", command)
     env = environment(folder)
     done = subprocess.run(
@@ -72,7 +72,7 @@ def test_every_command_of_the_page(place):
     with served(app, studies, command=command) as url:
         for line in sent:
             answer = run(line.replace(f"http://127.0.0.1:{PORT}", url) + " --fail-with-body", place)
-            for _ in range(300):  # of a training the page shows the end
+            for _ in range(1200):  # of a training the page shows the end
                 if ('"RUNNING"' not in answer and '"SUBMITTED"' not in answer) or "/train/student" in line:
                     break
                 time.sleep(0.2)

@@ -1,38 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
+import random
 import re
 
 import pytest
 
-from monai_kd.label.validation import study_split
+from monai_kd.label.validation import patient_parts, study_split
 
 
-def records(count, patients=None):
-    return [{"id": f"{i}", "patient": f"p{i if patients is None else i % patients}"} for i in range(count)]
+def names(count, seed=0):
+    return [f"{seed}-{i}" for i in range(count)]
 
 
 def test_every_labelled_image_has_one_part_and_no_patient_two():
-    split = study_split(records(90, patients=30))
+    records = [{"id": f"{i}", "patient": f"p{i % 30}"} for i in range(90)]
+    split = study_split(records, patient_parts([record["patient"] for record in records], {}))
     assert sorted(split["training"] + split["validation"], key=int) == [str(i) for i in range(90)]
     patients = [{int(key) % 30 for key in split[part]} for part in ("training", "validation")]
     assert not patients[0] & patients[1] and split["test"] == []
-    assert 0 < len(patients[1]) < 15
 
 
-@pytest.mark.parametrize("count", range(2, 12))
-def test_both_parts_have_images_however_few(count):
-    split = study_split(records(count))
-    assert split["training"] and split["validation"]
+def test_about_a_fifth_judges():
+    parts = list(patient_parts(names(1000), {}).values())
+    assert 160 < parts.count("validation") < 240
 
 
-def test_no_image_moves_from_training_to_validation_while_the_study_grows():
-    trained: set[str] = set()
-    for count in range(4, 200):
-        split = study_split(records(count))
-        assert not trained & set(split["validation"])
-        trained |= set(split["training"])
+@pytest.mark.parametrize("seed", range(40))
+def test_nobody_changes_parts_while_the_study_grows(seed):
+    everybody = names(60, seed)
+    random.Random(seed).shuffle(everybody)
+    parts: dict[str, str] = {}
+    for count in range(2, 60):
+        new = patient_parts(everybody[:count], parts)
+        assert all(new[name] == part for name, part in parts.items())
+        assert {"training", "validation"} == {new[name] for name in everybody[:count]}
+        parts = new
+
+
+def test_a_patient_whose_labels_were_removed_keeps_the_part():
+    parts = patient_parts(["a", "b", "c"], {"a": "validation", "gone": "training"})
+    assert parts["gone"] == "training" and parts["a"] == "validation"
 
 
 def test_one_patient_is_too_few():
     message = "3 labelled images of 1 patients: one trains, another judges. Label the images of two patients at least."
     with pytest.raises(ValueError, match=re.escape(message)):
-        study_split(records(3, patients=1))
+        patient_parts(["a", "a", "a"], {})
+
+
+def test_only_judges_are_left():
+    with pytest.raises(ValueError, match=r"none for training\. Label the images of another patient"):
+        patient_parts(["a", "b"], {"a": "validation", "b": "validation"})
