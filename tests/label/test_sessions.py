@@ -16,7 +16,8 @@ from fastapi import HTTPException
 from monai_kd.label.sessions import CheckedSessions
 from tests.data.layout_fixtures import speckle, write_image
 
-IDS = ["..", ".", "", "../outside", "/etc", "a", str(uuid.uuid4()).upper(), uuid.uuid4().hex, None, f"{uuid.uuid4()}\n"]
+GIVEN = "17cc3d88-1307-4e04-a81a-3205bff10c44"
+IDS = ["..", ".", "", "../outside", "/etc", "a", GIVEN.upper(), GIVEN.replace("-", ""), None, f"{GIVEN}\n"]
 
 
 @pytest.fixture
