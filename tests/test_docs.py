@@ -60,7 +60,7 @@ def checkout(tmp_path_factory):
     studies = folder / BUNDLE / "studies"
     rows = studies / "paper.yaml"
     rows.write_text(rows.read_text().split("  L_MSE_WAug:")[0])  # the first three
-    for name in ("reduced", "methods", "methods_grid"):  # hours
+    for name in ("reduced", "methods", "methods_grid", "layerwise"):  # hours
         shutil.copy(studies / "smoke.yaml", studies / f"{name}.yaml")
     for study in (studies / "adaptation.yaml", studies / "unlabelled.yaml", *(folder / CLASSIFICATION).rglob("*.yaml")):
         study.write_text(shorter(study.read_text()))
