@@ -8,6 +8,7 @@ from monai_kd.networks.channel_adapter import ChannelAdapter
 from monai_kd.networks.check import check_classifier, check_network
 from monai_kd.networks.convolution_adapter import ConvolutionAdapter
 from monai_kd.networks.ensemble import Ensemble
+from monai_kd.networks.fake_quantized import FakeQuantized
 from monai_kd.networks.feature_autoencoder import FeatureAutoencoder
 from monai_kd.networks.feature_regressor import FeatureRegressor
 from monai_kd.networks.logits_discriminator import LogitsDiscriminator
@@ -21,6 +22,7 @@ __all__ = [
     "ChannelAdapter",
     "ConvolutionAdapter",
     "Ensemble",
+    "FakeQuantized",
     "FeatureAutoencoder",
     "FeatureRegressor",
     "LogitsDiscriminator",
