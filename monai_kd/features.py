@@ -15,8 +15,9 @@ __all__ = ["FeatureHooks", "layer_shapes", "plain", "unwrap"]
 
 def unwrap(network: nn.Module) -> nn.Module:
     """
-    The user's own network inside ``torch.compile`` and (Distributed)DataParallel wrappers, whose prefixes
-    (``_orig_mod.``, ``module.``) would otherwise appear in every layer and weight name.
+    The user's own network inside ``torch.compile``, (Distributed)DataParallel and other wrappers, whose prefixes
+    (``_orig_mod.``, ``module.``) would otherwise appear in every layer and weight name. A wrapper of one's own is seen
+    through if it holds the network as ``unwrapped``.
 
     Args:
         network: a network, wrapped or not.
@@ -27,6 +28,8 @@ def unwrap(network: nn.Module) -> nn.Module:
             network = network.module
         elif isinstance(getattr(network, "_orig_mod", None), nn.Module):
             network = network._orig_mod  # type: ignore[assignment]
+        elif isinstance(getattr(network, "unwrapped", None), nn.Module):
+            network = network.unwrapped  # type: ignore[assignment]
         else:
             return network
 

@@ -27,9 +27,10 @@ class FakeQuantized(nn.Module):
     training the ranges follow the data as moving averages; in evaluation they rest. Gradients pass as if nothing
     had been rounded, where nothing was clamped.
 
-    The network keeps its layers, its weights and their names, and computes as before when it is called by itself: save
-    ``network``, not this wrapper, for evaluation and export. The wrapper's own state are the ranges and the network's
-    weights; hooks on layers of the network see what follows from rounded values.
+    The network keeps its layers, its weights and their names, and computes as before when it is called by itself.
+    Trainers, hooks and checkpoint savers of this package see through the wrapper as through
+    ``DistributedDataParallel``: layers are named as in the network, and a checkpoint is the plain network's, for
+    evaluation and export. ``quantizers`` holds the ranges, for resuming.
 
     Source: Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only
     inference", CVPR 2018.
@@ -54,7 +55,7 @@ class FakeQuantized(nn.Module):
                 f"{type(network).__name__} has no convolution, and only convolutions are quantized here. "
                 "Train it as it is: its export as INT8 will be the float network."
             )
-        self.network = network
+        self.unwrapped = network
         self.quantizers = nn.ModuleList(_Quantizers() for _ in convolutions)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -65,11 +66,11 @@ class FakeQuantized(nn.Module):
                 "FakeQuantized has seen no data yet, so it has no ranges to round within. "
                 "Run it in training mode on some images first, or load the state of one that was trained."
             )
-        convolutions = _convolutions(self.network)
+        convolutions = _convolutions(self.unwrapped)
         quantizers: dict[str, Any] = dict(zip(convolutions, self.quantizers, strict=True))
         weights = {f"{name}.weight": quantizers[name].weight(layer.weight) for name, layer in convolutions.items()}
         with _rounded(convolutions, quantizers):
-            output: Tensor = functional_call(self.network, weights, (image,))
+            output: Tensor = functional_call(self.unwrapped, weights, (image,))
         return output
 
 

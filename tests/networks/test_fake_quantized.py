@@ -62,9 +62,9 @@ def test_a_convolution_is_the_equation_s(spatial_dims: int) -> None:
 def test_few_values_are_left_and_the_answer_is_near_the_float_one() -> None:
     network, image = student(), torch.randn(4, 1, 32, 32)
     wrapped = FakeQuantized(network)
-    with FeatureHooks(wrapped, ["network.encoder.levels.0.conv"]) as hooks:
+    with FeatureHooks(wrapped, ["encoder.levels.0.conv"]) as hooks:
         answer = wrapped(image)
-        values = hooks.pop()["network.encoder.levels.0.conv"]
+        values = hooks.pop()["encoder.levels.0.conv"]
     assert values.shape == (4, 4, 16, 16)
     error = (answer - network(image)).abs().mean() / network(image).std()
     assert 0 < error < 0.1
