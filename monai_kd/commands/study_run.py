@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,6 +24,8 @@ SplitFile = Annotated[
     Path | None, typer.Option("--split_file", "--split-file", help="Splits of 'data split'; by default random ones.")
 ]
 Images = Annotated[int | None, typer.Option(min=1, help="Draw so many images once, and split those.")]
+Splits = Annotated[int | None, typer.Option(min=1, help="So many splits, in place of the study's.")]
+Seeds = Annotated[int | None, typer.Option(min=1, help="Train with so many seeds (0, 1, …), in place of the study's.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Runs at a time. Default: 1; on Ray what it has room for.")]
 Threads = Annotated[
     int | None,
@@ -44,6 +46,8 @@ def run(
     threads: Threads = None,
     split_file: SplitFile = None,
     images: Images = None,
+    splits: Splits = None,
+    seeds: Seeds = None,
     layout: Annotated[str | None, typer.Option(help="The layout's name; by default the folder tells.")] = None,
     ray: Ray = None,
     gpu_fraction: Fraction = 0.0,
@@ -69,8 +73,8 @@ def run(
         return RayWorkers(ray, gpu_fraction, threads or 1, jobs)
 
     plan = read_plan(study)
-    if images is not None:
-        plan = dataclasses.replace(plan, images=images)
+    given: dict[str, Any] = {"images": images, "splits": splits, "seeds": seeds and tuple(range(seeds))}
+    plan = dataclasses.replace(plan, **{key: value for key, value in given.items() if value is not None})
     track = _tracker(mlflow, plan)
     with StudyProgress(console) as progress:
 

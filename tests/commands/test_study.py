@@ -40,3 +40,14 @@ def test_progress_tells_what_runs_and_what_ended(tmp_path):
     text = screen.getvalue()
     assert "0-0/Student failed" in text and "0-0/L" in text and "3/60" in text and "2/3" in text
     assert text.count("0-0/Student failed") == 1
+
+
+def test_numbers_given_take_the_place_of_the_studys(tmp_path, monkeypatch):
+    plans = []
+    monkeypatch.setattr("monai_kd.study.run_study", lambda plan, *rest: plans.append(plan) or State())
+    (tmp_path / "study.yaml").write_text("bundle: .\nsplits: 2\nrows: {Teacher: {train: [a]}, Student: {train: [b]}}\n")
+    command = ["study", "run", str(tmp_path / "study.yaml"), "--dataset_dir", "d", "--output_dir", "o"]
+    for options in ([], ["--splits", "1", "--seeds", "3", "--images", "9"]):
+        result = CliRunner().invoke(command_line.app, [*command, *options])
+        assert result.exit_code == 0, result.output
+    assert [(plan.splits, plan.seeds, plan.images) for plan in plans] == [(2, (0,), None), (1, (0, 1, 2), 9)]
