@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from monai_kd.commands.bundle_pack import pack
 from monai_kd.commands.data_check import check
 from monai_kd.commands.data_convert import convert
 from monai_kd.commands.data_download import download
@@ -34,7 +35,11 @@ app.add_typer(study_app, name="study")
 label_app = typer.Typer(no_args_is_help=True, help="Serve a student to 3D Slicer by MONAI Label, and distil it there.")
 app.add_typer(label_app, name="label")
 
+bundle_app = typer.Typer(no_args_is_help=True, help="Release bundles.")
+app.add_typer(bundle_app, name="bundle")
+
 app.command()(demo)
+bundle_app.command()(pack)
 data_app.command()(check)
 data_app.command()(convert)
 data_app.command()(download)

@@ -13,7 +13,7 @@ FLOORS = [
     {"files", "figures", "metrics", "losses", "networks", "features", "transforms", "data", "lock", "parent"},
     {"pathways", "teachers"},
     {"handlers", "engines"},
-    {"demo", "study", "label"},
+    {"demo", "study", "label", "packing"},
     {"commands"},
     {"__main__"},
 ]

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from monai_kd.commands.console import console
+from monai_kd.commands.settings import parse_settings
 
 
 def install(
@@ -32,14 +32,6 @@ def install(
     """
     from monai_kd.label.install import install as write
 
-    write(dest, bundle, student, teacher, **dict(_setting(text) for text in setting or []))
+    write(dest, bundle, student, teacher, **parse_settings(setting))
     text = f"App in {dest}. Next: python -m monai_kd label start {dest} --studies IMAGES"
     console.print(text, markup=False, highlight=False)
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    name, _, value = text.partition("=")
-    try:
-        return name, json.loads(value)
-    except ValueError as error:
-        raise ValueError(f"--set {text} is not id=value with a JSON value, such as max_epochs=20.") from error

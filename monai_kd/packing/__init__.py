@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A bundle as an archive that stock MONAI loads and runs."""
+
+from monai_kd.packing.archive import pack_bundle
+
+__all__ = ["pack_bundle"]

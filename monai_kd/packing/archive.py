@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A bundle's folder becomes an archive in the layout of MONAI's Model Zoo."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import zipfile
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.bundle import ConfigParser
+
+from monai_kd.files import atomic_write
+from monai_kd.packing.network_sources import PACKAGE, carry_network
+from monai_kd.teachers import load_weights
+
+__all__ = ["pack_bundle"]
+
+PARTS = ("LICENSE", "large_files.yml", "configs", "docs", "scripts")
+STOCK = "inference_stock.json"
+LARGEST = 25 * 2**20
+DATE = (1980, 1, 1, 0, 0, 0)  # of every file, so that the same bundle is the same archive
+
+
+def pack_bundle(
+    bundle: str | PathLike[str],
+    output_dir: str | PathLike[str],
+    checkpoint: str | PathLike[str] | None = None,
+    weights: bool = True,
+    **settings: Any,
+) -> Path:
+    """
+    Pack a bundle as ``<output_dir>/<name>_v<version>.zip``, holding ``<name>/configs``, ``docs``, ``models`` ….
+
+    Inference in it needs nothing but MONAI: ``configs/inference_stock.json`` becomes ``configs/inference.json``, and
+    the sources of its network are copied from this package into ``scripts``. Its other configs still need this package.
+
+    Args:
+        bundle: the bundle's folder.
+        output_dir: folder of the archive; made if missing.
+        checkpoint: the weights to pack. Defaults to the bundle's ``models/model.pt``.
+        weights: whether to pack weights at all; without, the archive can be trained, but not loaded.
+        settings: what the network was trained with, by id, such as ``spatial_size``; written into every config that
+            has it.
+
+    Returns:
+        The archive.
+
+    Raises:
+        FileNotFoundError: When the folder is no bundle, or there are no weights.
+        ValueError: When the metadata do not name their version in the changelog, a setting is in no config, the
+            weights are not the network's, a file is too large for the zoo, or the archive cannot be written.
+
+    Example::
+
+        pack_bundle("bundles/breast_ultrasound_segmentation", "dist", checkpoint="runs/model.pt")
+    """
+    root = Path(bundle).resolve()
+    version = _version(root)
+    model = Path(checkpoint) if checkpoint else root / "models" / "model.pt"
+    if weights and not model.is_file():
+        raise FileNotFoundError(
+            f"No weights at '{model}'. Train them, name others (--checkpoint), or pack none (--without-weights)."
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / root.name
+        _copy(root, copy)
+        _set(copy, settings)
+        network = _make_stock(copy)
+        if weights:
+            _add_weights(network, model, copy)
+        path = Path(output_dir) / f"{root.name}_v{version}.zip"
+        _zip(copy, path)
+    return path
+
+
+def _version(root: Path) -> str:
+    path = root / "configs" / "metadata.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"No configs/metadata.json in '{root}'. Name a bundle's folder.")
+    metadata = _read(path)
+    version = metadata.get("version")
+    if not version or version not in metadata.get("changelog", {}):
+        raise ValueError(f"'{path}' has version {version!r}, which its changelog does not tell of. Add an entry.")
+    return str(version)
+
+
+def _copy(root: Path, copy: Path) -> None:
+    copy.mkdir()
+    for part in PARTS:
+        source = root / part
+        if source.is_dir():
+            shutil.copytree(source, copy / part, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        elif source.is_file():
+            shutil.copy(source, copy / part)
+
+
+def _set(copy: Path, settings: dict[str, Any]) -> None:
+    configs = {path: _read(path) for path in sorted((copy / "configs").rglob("*.json"))}
+    for key, value in settings.items():
+        having = [path for path, config in configs.items() if key in config]
+        if not having:
+            raise ValueError(f"No config of '{copy.name}' has '{key}'. Set one of a config's own ids.")
+        for path in having:
+            configs[path][key] = value
+    for path, config in configs.items() if settings else ():
+        if path.name == "metadata.json" and "spatial_size" in settings:
+            _describe(config, settings["spatial_size"])
+        _write(path, config)
+
+
+def _describe(metadata: dict[str, Any], spatial_size: list[int]) -> None:
+    """Images and masks of this size in what the metadata tell of the networks."""
+    for network in ("network_data_format", "teacher_data_format"):
+        for tensors in metadata.get(network, {}).values():
+            for tensor in tensors.values():
+                tensor["spatial_shape"] = tensor["spatial_shape"] and spatial_size
+
+
+def _make_stock(copy: Path) -> Any:
+    """Inference by MONAI alone, where the bundle has a config of it; the network as this package has it."""
+    inference, stock, metadata = (copy / "configs" / name for name in ("inference.json", STOCK, "metadata.json"))
+    if not inference.is_file():
+        raise FileNotFoundError(f"No configs/inference.json in '{copy.name}'. Name a bundle's folder.")
+    config = _read(stock if stock.is_file() else inference)
+    # With all of its ids: the network's sizes are references.
+    network = ConfigParser(config).get_parsed_content("network_def")
+    if stock.is_file():
+        carried, sources = carry_network(config)
+        _write(inference, carried)
+        stock.unlink()
+        for path, source in sources.items():
+            (copy / path).parent.mkdir(parents=True, exist_ok=True)
+            (copy / path).write_text(source, encoding="utf-8")
+        described = _read(metadata)
+        described["required_packages_version"].pop(PACKAGE.replace("_", "-"), None)
+        _write(metadata, described)
+    return network
+
+
+def _add_weights(network: torch.nn.Module, model: Path, copy: Path) -> None:
+    load_weights(network, model)
+    packed = copy / "models" / "model.pt"
+    packed.parent.mkdir()
+    torch.save(network.state_dict(), packed)
+    size = packed.stat().st_size
+    if size > LARGEST:
+        raise ValueError(
+            f"'{model}' has {size / 2**20:.0f} MB, but the zoo takes files of 25 MB. Upload it elsewhere, name it with "
+            "its hash in the bundle's large_files.yml, and pack no weights (--without-weights)."
+        )
+
+
+def _zip(copy: Path, path: Path) -> None:
+    with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(file for file in copy.rglob("*") if file.is_file()):
+            entry = zipfile.ZipInfo(str(file.relative_to(copy.parent)), DATE)
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"'{path}' is not JSON: {error}. Restore it.") from error
+    return content
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=4, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The source files that a config's network needs, for a bundle's own ``scripts``."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+
+__all__ = ["carry_network"]
+
+PACKAGE = "monai_kd"
+SCRIPTS = "scripts"
+IMPORT = re.compile(rf"^(\s*from ){PACKAGE}\.([\w.]+)( import )", re.M)
+OTHER_IMPORT = re.compile(rf"^\s*(?:import {PACKAGE}\b|from {PACKAGE} import)", re.M)
+EMPTY = "# SPDX-License-Identifier: Apache-2.0\n"
+
+
+def carry_network(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """
+    A config whose network comes from ``scripts`` in place of this package, and the files that must be there.
+
+    Args:
+        config: an inference config with ``network_def``, which alone may name this package.
+
+    Returns:
+        The config, and the source files by their path in the bundle; none if the network is MONAI's.
+
+    Raises:
+        ValueError: When something else than the network needs this package.
+    """
+    sources: dict[str, str] = {}
+    carried = {**config, "network_def": _retarget(config["network_def"], sources)}
+    left = [key for key, value in carried.items() if PACKAGE in repr(value)]
+    if left:
+        raise ValueError(
+            f"The inference config needs {PACKAGE} for {', '.join(map(repr, left))}: only its network can be carried. "
+            "Write these with MONAI's own classes in configs/inference_stock.json."
+        )
+    for folder in {parent for path in sources for parent in Path(path).parents if parent != Path(".")}:
+        sources.setdefault(f"{folder}/__init__.py", EMPTY)
+    return carried, dict(sorted(sources.items()))
+
+
+def _retarget(network: Any, sources: dict[str, str]) -> Any:
+    if isinstance(network, list):
+        return [_retarget(item, sources) for item in network]
+    if not isinstance(network, dict):
+        return network
+    moved = {key: _retarget(value, sources) for key, value in network.items()}
+    target = network.get("_target_")
+    if isinstance(target, str) and target.startswith(f"{PACKAGE}."):
+        found = ConfigParser({"network": {"_target_": target, "_mode_": "callable"}}).get_parsed_content("network")
+        component = getattr(found, "func", found)
+        _collect(component.__module__, sources)
+        moved["_target_"] = f"{_moved(component.__module__)}.{component.__qualname__}"
+    return moved
+
+
+def _collect(module: str, sources: dict[str, str]) -> None:
+    """A module's source and, in turn, those of the modules of this package that it imports."""
+    spec = importlib.util.find_spec(module)
+    origin = Path(spec.origin or "") if spec else Path()
+    path = _moved(module).replace(".", "/") + ("/__init__.py" if origin.name == "__init__.py" else ".py")
+    if path in sources:
+        return
+    source = origin.read_text(encoding="utf-8")
+    if OTHER_IMPORT.search(source):
+        raise ValueError(
+            f"'{origin}' imports {PACKAGE} as a whole and cannot be carried into a bundle. "
+            f"Import what it needs by 'from {PACKAGE}.<module> import …'."
+        )
+    sources[path] = IMPORT.sub(rf"\g<1>{SCRIPTS}.\g<2>\g<3>", source)
+    for _, imported, _ in IMPORT.findall(source):
+        _collect(f"{PACKAGE}.{imported}", sources)
+
+
+def _moved(module: str) -> str:
+    return SCRIPTS + module.removeprefix(PACKAGE)
