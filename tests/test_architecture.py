@@ -10,7 +10,8 @@ import monai_kd
 
 PACKAGE = Path(monai_kd.__file__).parent
 FLOORS = [
-    {"files", "figures", "metrics", "losses", "networks", "features", "transforms", "data", "lock", "parent"},
+    {"files", "figures", "metrics", "losses", "networks", "features", "transforms", "data", "lock", "parent"}
+    | {"cpu", "tables"},
     {"pathways", "teachers"},
     {"handlers", "engines"},
     {"demo", "study", "label", "packing"},
@@ -18,7 +19,7 @@ FLOORS = [
     {"__main__"},
 ]
 # Helpers without knowledge of anything else, which the ground floor may share.
-FOUNDATION = {"files", "figures", "lock", "parent"}
+FOUNDATION = {"cpu", "files", "figures", "lock", "parent", "tables"}
 
 
 def floor_of(room):

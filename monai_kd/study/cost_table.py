@@ -8,7 +8,7 @@ from pathlib import Path
 
 from monai_kd.study.cost import Cost, network_cost, read_network
 from monai_kd.study.scores import Scores, pooled
-from monai_kd.study.tables import Table
+from monai_kd.tables import Table
 
 __all__ = ["cost_table", "measure"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from monai_kd.study.scores import Scores
-from monai_kd.study.tables import Table
+from monai_kd.tables import Table
 
 __all__ = ["grid_table"]
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,11 +13,10 @@ import monai
 import torch
 from monai.bundle import ConfigParser
 
+from monai_kd.cpu import cpu_name
 from monai_kd.files import atomic_write
 
 __all__ = ["describe_machines", "record_machine"]
-
-CPUS = Path("/proc/cpuinfo")
 
 
 def record_machine(folder: Path, config: Mapping[str, Any]) -> None:
@@ -30,7 +28,7 @@ def record_machine(folder: Path, config: Mapping[str, Any]) -> None:
         config: its training config.
     """
     device = torch.device(ConfigParser(dict(config)).get_parsed_content("device") if "device" in config else "cpu")
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
     content = {"device": name, "torch": torch.__version__, "monai": monai.__version__}
     with atomic_write(folder / "machine.json") as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
@@ -63,9 +61,3 @@ def _read(file: Path) -> str:
             f"'{file}' is damaged ({error!r}). Remove it: the report then calls that run's machine unknown."
         ) from error
 
-
-def _cpu() -> str:
-    lines = CPUS.read_text(encoding="utf-8").splitlines() if CPUS.is_file() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    model = models[0] if models else platform.processor() or platform.machine()
-    return f"{model}, {torch.get_num_threads()} of {max(1, len(models))} cores"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from monai_kd.study.scores import Scores
-from monai_kd.study.tables import Table
+from monai_kd.tables import Table
 
 __all__ = ["metrics_table"]
 

@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 
 from monai_kd.files import atomic_write
-from monai_kd.study.tables import Table
+from monai_kd.tables import Table
 
 __all__ = ["Figure", "write_html", "write_markdown"]
 

@@ -21,7 +21,7 @@ from monai_kd.study.pages import Figure, write_html, write_markdown
 from monai_kd.study.pictures import contours, score_against_parameters, typical_image
 from monai_kd.study.score_table import score_table
 from monai_kd.study.scores import Scores, read_scores
-from monai_kd.study.tables import Table
+from monai_kd.tables import Table
 
 __all__ = ["write_report"]
 

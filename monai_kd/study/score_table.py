@@ -9,7 +9,7 @@ import numpy as np
 
 from monai_kd.study.scores import Scores, by_image, pooled
 from monai_kd.study.statistics import Comparison, compare, holm, interval, share_recovered
-from monai_kd.study.tables import Table
+from monai_kd.tables import Table
 
 __all__ = ["score_table"]
 
