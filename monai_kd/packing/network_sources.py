@@ -41,7 +41,7 @@ def carry_network(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str
             f"The inference config needs {PACKAGE} for {', '.join(map(repr, left))}: only its network can be carried. "
             "Write these with MONAI's own classes in configs/inference_stock.json."
         )
-    for folder in {parent for path in sources for parent in Path(path).parents if parent != Path(".")}:
+    for folder in {parent for path in sources for parent in Path(path).parents if parent != Path()}:
         sources.setdefault(f"{folder}/__init__.py", EMPTY)
     return carried, dict(sorted(sources.items()))
 

@@ -8,7 +8,6 @@ import nibabel
 import numpy as np
 import pytest
 import torch
-from monai.bundle import ckpt_export, verify_metadata, verify_net_in_out
 from PIL import Image
 
 from tests.bundles.conftest import ROOT, TINY, run_bundle, run_two_processes
@@ -188,48 +187,6 @@ def test_two_processes_train_together(phantoms, teacher, tmp_path):
     assert state["epoch"] == 1
     assert not any(key.startswith("module.") for name in ("network", "pathways") for key in state["objects"][name])
     assert any("student_adapters" in key for key in state["objects"]["pathways"])
-
-
-def test_the_zoos_checks_pass(student, tmp_path):
-    meta, inference = str(CONFIGS / "metadata.json"), str(CONFIGS / "inference.json")
-    verify_net_in_out(net_id="network_def", meta_file=meta, config_file=inference, device="cpu")
-    overrides = {key: TINY[key] for key in ("student_channels",)}
-    exported = tmp_path / "model.ts"
-    ckpt_export(
-        net_id="network_def",
-        filepath=str(exported),
-        ckpt_file=student,
-        meta_file=meta,
-        config_file=inference,
-        **overrides,
-    )
-    assert torch.jit.load(exported)(torch.zeros(1, 1, 224, 224)).shape == (1, 2, 224, 224)
-
-
-def test_metadata_has_what_the_schema_requires(tmp_path):
-    required = {
-        "schema", "version", "monai_version", "pytorch_version", "numpy_version", "required_packages_version", "task",
-        "description", "authors", "copyright", "network_data_format", "changelog",
-    }  # fmt: skip
-    metadata = config("metadata")
-    assert required <= metadata.keys()
-    assert metadata["version"] in metadata["changelog"]
-    schema = tmp_path / "schema.json"
-    schema.write_text(json.dumps({"type": "object", "required": sorted(required)}))
-    verify_metadata(meta_file=str(CONFIGS / "metadata.json"), filepath=str(schema))
-
-
-def test_required_packages_are_the_tested_ones():
-    import monai_kd
-
-    pins = dict(line.split("==") for line in (ROOT.parents[1] / "constraints.txt").read_text().split() if "==" in line)
-    metadata = config("metadata")
-    required = dict(metadata["required_packages_version"])
-    assert required.pop("monai-kd") == monai_kd.__version__
-    required |= {
-        name: metadata[f"{key}_version"] for name, key in (("monai", "monai"), ("torch", "pytorch"), ("numpy", "numpy"))
-    }
-    assert {name: pins[name] for name in required} == required
 
 
 @pytest.mark.parametrize("name", ["train", "train_student", "train_teacher", "evaluate", "inference"])

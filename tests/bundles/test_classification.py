@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from monai.bundle import ConfigParser, ckpt_export, verify_metadata, verify_net_in_out
+from monai.bundle import ConfigParser
 from PIL import Image
 
 from monai_kd.data import write_phantoms
@@ -208,34 +208,6 @@ def test_two_processes_train_together(phantoms, class_teacher, tmp_path):
     assert state["epoch"] == 1
     assert not any(key.startswith("module.") for name in ("network", "pathways") for key in state["objects"][name])
     assert (tmp_path / "model.pt").is_file()
-
-
-def test_the_zoos_checks_pass(class_student, tmp_path):
-    meta, inference = str(CONFIGS / "metadata.json"), str(CONFIGS / "inference.json")
-    verify_net_in_out(net_id="network_def", meta_file=meta, config_file=inference, device="cpu")
-    exported = tmp_path / "model.ts"
-    ckpt_export(
-        net_id="network_def",
-        filepath=str(exported),
-        ckpt_file=class_student,
-        meta_file=meta,
-        config_file=inference,
-        student_channels=[2, 4, 4, 6],
-    )
-    assert torch.jit.load(exported)(torch.zeros(3, 1, 224, 224)).shape == (3, 2)
-
-
-def test_metadata_has_what_the_schema_requires(tmp_path):
-    metadata = config("metadata")
-    segmentation = CLASSIFICATION.with_name("breast_ultrasound_segmentation") / "configs" / "metadata.json"
-    required = json.loads(segmentation.read_text())
-    assert metadata.keys() == required.keys()
-    assert metadata["version"] in metadata["changelog"]
-    for key in ("monai_version", "pytorch_version", "numpy_version", "required_packages_version", "schema"):
-        assert metadata[key] == required[key]
-    schema = tmp_path / "schema.json"
-    schema.write_text(json.dumps({"type": "object", "required": sorted(required)}))
-    verify_metadata(meta_file=str(CONFIGS / "metadata.json"), filepath=str(schema))
 
 
 @pytest.mark.parametrize(
