@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m monai_kd distill``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from monai_kd.commands.console import console
+from monai_kd.commands.editor import edit_text
+from monai_kd.commands.settings import parse_settings
+
+if TYPE_CHECKING:
+    from monai_kd.distill import Draft, Pair, Request
+
+METHODS = "logits_kl, logits_mse, logits_bce or hidden (logits and pairs of layers). Default: what the head asks for."
+
+
+def distill(
+    teacher: Annotated[Path, typer.Option(help="The teacher's bundle: any whose training is a SupervisedTrainer.")],
+    student: Annotated[str, typer.Option(help="StudentUNet, or a JSON file with any network's _target_.")],
+    dataset_dir: Annotated[
+        Path, typer.Option("--dataset_dir", "--dataset-dir", help="Data as the teacher's bundle expects them.")
+    ],
+    output_dir: Annotated[Path, typer.Option("--output_dir", "--output-dir", help="The new bundle's folder.")],
+    method: Annotated[str | None, typer.Option(help=METHODS)] = None,
+    pairs: Annotated[Path | None, typer.Option(help="Pairs of layers, a JSON file as --edit shows it.")] = None,
+    edit: Annotated[bool, typer.Option("--edit", help="Open the proposed pairs in $EDITOR.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before writing.")] = False,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="id=value, for the new configs that have the id; may be repeated.")
+    ] = None,
+    run: Annotated[bool, typer.Option("--run/--no-run", help="Train the student once the bundle is written.")] = True,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Of training. Default: the teacher's.")] = None,
+    config: Annotated[
+        list[Path] | None, typer.Option(help="The teacher's training config and its overlays, if not train.json.")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="The teacher's, if not models/model.pt or model.ts.")] = None,
+) -> None:
+    """
+    Distil a student from any MONAI bundle: write a new bundle whose training is the teacher's own, and run it.
+
+    Give the same command again to go on after a stop.
+
+    Example: python -m monai_kd distill --teacher spleen_ct_segmentation --student StudentUNet --dataset_dir
+    Task09_Spleen --output_dir spleen_student
+    """
+    from monai_kd.distill import Request, bundle_commands, is_made, read_names, request_record, run_training
+
+    given = parse_settings(setting)
+    request = Request(teacher, student, dataset_dir.resolve(), method, tuple(config or ()), weights, given, epochs)
+    made = request_record(request)
+    if pairs is not None:
+        made["pairs"] = read_names(_text(pairs), str(pairs))
+    if is_made(output_dir, made):
+        console.print(f"{output_dir} was written before.", markup=False, highlight=False)
+    else:
+        _write(request, output_dir, pairs, edit, ask=sys.stdin.isatty() and not yes)
+    for name, command in bundle_commands(output_dir, dataset_dir).items():
+        console.print(f"{name}:\n  {command}", markup=False, highlight=False)
+    if run:
+        run_training(output_dir, dataset_dir)
+
+
+def _write(request: Request, output_dir: Path, pairs: Path | None, edit: bool, ask: bool) -> None:
+    from monai_kd.distill import make_draft, pairs_text, read_pairs, write_bundle
+
+    draft = make_draft(request)
+    chosen, layers = draft.pairs, (draft.student.layers, draft.teacher.layers)
+    if pairs is not None:
+        chosen = read_pairs(_text(pairs), str(pairs), *layers)
+    _show(draft, chosen)
+    if edit:
+        chosen = read_pairs(edit_text(pairs_text(chosen), ".json"), "The edited list", *layers)
+        _show(draft, chosen)
+    if ask:
+        typer.confirm(f"Write the bundle {output_dir}?", default=True, abort=True)
+    write_bundle(draft, chosen, output_dir, request.dataset_dir)
+    console.print(f"Wrote {output_dir}.", markup=False, highlight=False)
+
+
+def _text(path: Path) -> str:
+    if not path.is_file():
+        raise FileNotFoundError(f"No pairs of layers at '{path}'. Correct --pairs.")
+    return path.read_text(encoding="utf-8")
+
+
+def _show(draft: Draft, pairs: list[Pair]) -> None:
+    for network, whose in ((draft.student, "student"), (draft.teacher, "teacher")):
+        text = f"{whose}: {type(network.network).__name__}, {network.parameters:,} parameters"
+        console.print(text, markup=False, highlight=False)
+    table = Table("part", "size", "student", "channels", "teacher", "channels", title="Pairs of layers")
+    for pair in pairs:
+        size = "×".join(map(str, pair.teacher.size))
+        ours, theirs = (str(layer.channels) for layer in (pair.student, pair.teacher))
+        table.add_row(pair.student.part or "given", size, pair.student.name, ours, pair.teacher.name, theirs)
+    console.print(table)
+    left_out = [f"Left out, for it defines a network or a training of its own: {name}" for name in draft.left_out]
+    for note in (*draft.notes, *left_out):
+        console.print(f"Note: {note}", markup=False, highlight=False)

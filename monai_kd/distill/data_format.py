@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes into a bundle's network and what comes out, as its metadata tells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from monai.bundle.scripts import _get_fake_spatial_shape
+
+__all__ = ["DataFormat", "read_format"]
+
+SCHEMA = re.compile(r"meta_schema_\d{8}\.json$")
+BY_HAND = "What to write by hand then: docs/distill.md, 'What it cannot do'."
+FREE = 64  # a side that the metadata leaves open
+
+
+@dataclass(frozen=True)
+class DataFormat:
+    """
+    The one image that a network takes and the one map that it gives.
+
+    Args:
+        spatial_size: of the input.
+        in_channels: of the input.
+        out_channels: of the output.
+        classes: of the output, by channel; empty where the metadata does not name them.
+    """
+
+    spatial_size: tuple[int, ...]
+    in_channels: int
+    out_channels: int
+    classes: Mapping[int, str]
+
+    @property
+    def spatial_dims(self) -> int:
+        """2 or 3."""
+        return len(self.spatial_size)
+
+
+def read_format(metadata: Mapping[str, Any], file: str) -> DataFormat:
+    """
+    The data format of a bundle's metadata.
+
+    Args:
+        metadata: the content of ``metadata.json``.
+        file: its path, for messages.
+
+    Raises:
+        ValueError: When the schema is not MONAI's for networks of images, or there are several inputs or outputs.
+    """
+    schema = str(metadata.get("schema", ""))
+    if not SCHEMA.search(schema):
+        raise ValueError(
+            f"{file}: the schema is {schema!r}, and only MONAI's 'meta_schema_<date>.json' is known: its "
+            f"network_data_format tells channels and sizes. Describe the network in that schema. {BY_HAND}"
+        )
+    described = metadata.get("network_data_format", {})
+    image, pred = (_only(described, side, file) for side in ("inputs", "outputs"))
+    try:
+        size = _size(image["spatial_shape"])
+        channels = int(image["num_channels"]), int(pred["num_channels"])
+        classes = {int(channel): str(name) for channel, name in pred.get("channel_def", {}).items()}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{file}: network_data_format has no usable num_channels, spatial_shape or channel_def "
+            f"({type(error).__name__}: {error}). Give both channels as numbers, and a side for each axis."
+        ) from error
+    if len(size) not in (2, 3):
+        raise ValueError(f"{file}: spatial_shape has {len(size)} sides. Images and volumes are known: give 2 or 3.")
+    return DataFormat(size, *channels, classes)
+
+
+def _only(described: Mapping[str, Any], side: str, file: str) -> Mapping[str, Any]:
+    entries = described.get(side) or {}
+    if len(entries) != 1:
+        raise ValueError(
+            f"{file}: the network has {len(entries)} {side} ({', '.join(entries) or 'none described'}), and a teacher "
+            f"is run on one image and gives one map of logits. {BY_HAND}"
+        )
+    entry: Mapping[str, Any] = next(iter(entries.values()))
+    return entry
+
+
+def _size(shape: list[int | str]) -> tuple[int, ...]:
+    """A size that the metadata allows; open sides are the smallest of at least FREE."""
+    for power in range(1, 8):
+        size: tuple[int, ...] = _get_fake_spatial_shape(shape, p=power, n=power, any=FREE)
+        if all(isinstance(side, int) for side in shape) or min(size) >= FREE:
+            break
+    return size

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A new bundle before it is written: everything that can be found out is found out here."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.bundle import ConfigParser
+
+from monai_kd.distill.ids import Config, find, references, set_values
+from monai_kd.distill.labels import check_labels
+from monai_kd.distill.metadata import record
+from monai_kd.distill.methods import choose_method, logits_pathway
+from monai_kd.distill.networks import Probed, build, probe
+from monai_kd.distill.other_configs import inference_config, overlays
+from monai_kd.distill.pairs import Pair, propose_pairs
+from monai_kd.distill.scripts import importable_scripts
+from monai_kd.distill.student import student_definition
+from monai_kd.distill.teacher_bundle import TRAINER, TeacherBundle, read_teacher
+from monai_kd.distill.train_config import train_config
+from monai_kd.distill.weights import find_weights, fit, read_weights
+
+__all__ = ["Draft", "Request", "make_draft", "request_record"]
+
+WEIGHT = 0.5  # of all that is distilled; the labels have the other half
+
+
+@dataclass(frozen=True)
+class Request:
+    """
+    What is asked for.
+
+    Args:
+        teacher: the bundle's folder.
+        student: a name or a file.
+        dataset_dir: the data.
+        method: how logits are compared, or "hidden"; None leaves it to the teacher's head.
+        configs: the teacher's training config and overlays, if it is not ``configs/train.json``.
+        weights: the teacher's, if they are not ``models/model.pt`` or ``.ts``.
+        settings: values by id.
+        epochs: of training; None takes the teacher's.
+    """
+
+    teacher: Path
+    student: str
+    dataset_dir: Path
+    method: str | None = None
+    configs: Sequence[Path] = ()
+    weights: Path | None = None
+    settings: Mapping[str, Any] | None = None
+    epochs: int | None = None
+
+
+@dataclass(frozen=True)
+class Draft:
+    """
+    A bundle that can be written.
+
+    Args:
+        bundle: the teacher's.
+        configs: the new ones, by name.
+        left_out: configs of the teacher's that do not serve the student.
+        state: the teacher's weights.
+        student: the network.
+        teacher: the network.
+        pairs: proposed.
+        logits: how logits are compared.
+        made: the record.
+        notes: what should be known.
+    """
+
+    bundle: TeacherBundle
+    configs: dict[str, Config]
+    left_out: list[str]
+    state: dict[str, torch.Tensor]
+    student: Probed
+    teacher: Probed
+    pairs: list[Pair]
+    logits: str
+    made: dict[str, Any]
+    notes: list[str]
+
+
+def request_record(request: Request) -> dict[str, Any]:
+    """
+    The record of the bundle that a request would make, without its pairs.
+
+    Args:
+        request: of a bundle.
+
+    Raises:
+        FileNotFoundError: When teacher, weights or student are not there.
+        ValueError: When they are unusable.
+    """
+    bundle = read_teacher(request.teacher, request.configs)
+    with importable_scripts(bundle.root):
+        definition = student_definition(request.student, bundle.format)
+    method, _ = choose_method(request.method, bundle.train, bundle.format.out_channels)
+    weights = find_weights(bundle.root, request.weights)
+    configs = [file.name for file in bundle.train_files]
+    return record(
+        bundle, weights, definition, method=method, configs=configs, settings=_settings(request, bundle.train)
+    )
+
+
+def make_draft(request: Request) -> Draft:
+    """
+    Everything of a new bundle but the choice of layers.
+
+    Args:
+        request: of a bundle.
+
+    Raises:
+        FileNotFoundError: When teacher, weights, student or data are not there.
+        ValueError: When one of them is unusable; the message tells what was found and what to do.
+    """
+    if not request.dataset_dir.is_dir():
+        raise FileNotFoundError(f"No data in '{request.dataset_dir}': there is no such folder. Correct --dataset_dir.")
+    made = request_record(request)
+    bundle = read_teacher(request.teacher, request.configs)
+    _, logits = choose_method(request.method, bundle.train, bundle.format.out_channels)
+    definition = made["student"]
+    pathways = {"_target_": "monai_kd.Pathways", "logits": logits_pathway(logits, WEIGHT)}
+    further, left_out = overlays(bundle, definition)
+    configs = {
+        "train": train_config(bundle, definition, pathways),
+        "inference": inference_config(bundle, definition),
+        **further,
+    }
+    set_values(configs, made["settings"])
+    weights = find_weights(bundle.root, request.weights)
+    state = read_weights(weights)
+    with importable_scripts(bundle.root):
+        parser = ConfigParser(copy.deepcopy(configs["train"]))
+        parser["bundle_root"], parser["dataset_dir"] = str(bundle.root), str(request.dataset_dir)
+        network = build(parser, "teacher_def", "teacher")
+        fit(network, state, weights)
+        teacher = probe(network, bundle.format, "teacher")
+        student = probe(build(parser, "network_def", "student"), bundle.format, "student")
+        notes = check_labels(parser, configs["train"], bundle.format)
+    classes = bundle.format.out_channels
+    pairs = propose_pairs(student.network, student.layers, teacher.network, teacher.layers, classes)
+    return Draft(bundle, configs, left_out, state, student, teacher, pairs, logits, made, notes)
+
+
+def _settings(request: Request, train: Config) -> dict[str, Any]:
+    settings = dict(request.settings or {})
+    if request.epochs is not None:
+        name = f"{TRAINER}#max_epochs"
+        elsewhere = references(find(train, name))  # schedules may look at the same id
+        settings[elsewhere[0] if elsewhere else name] = request.epochs
+    return settings

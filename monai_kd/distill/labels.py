@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a data set's labels are of the teacher's classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
+
+import torch
+from monai.bundle import ConfigParser
+
+from monai_kd.distill.data_format import DataFormat
+from monai_kd.distill.ids import Config, find
+
+__all__ = ["check_labels"]
+
+LOOKED_AT = 16  # labels that are loaded, at most
+DATA = "train#dataset#data"
+TRANSFORM = "validate#dataset#transform"  # without augmentation
+
+
+def check_labels(parser: ConfigParser, config: Config, data_format: DataFormat) -> list[str]:
+    """
+    Load labels through the bundle's own transforms until every class was seen.
+
+    Args:
+        parser: of the training, with ``dataset_dir``.
+        config: the same as written.
+        data_format: of the teacher.
+
+    Returns:
+        What should be known but hinders nothing: classes that no label has, checks that could not be made.
+
+    Raises:
+        ValueError: When there are no images, no labels, labels of other classes or nothing but background.
+    """
+    if any(find(config, name) is None for name in (DATA, TRANSFORM)):
+        return [f"'{DATA}' or '{TRANSFORM}' is not in the config: the classes of the labels were not checked."]
+    data = parser.get_parsed_content(DATA)
+    folder = parser.get_parsed_content("dataset_dir")
+    if not len(data):
+        raise ValueError(
+            f"No training image in '{folder}': {DATA} is {find(config, DATA)!r}, and finds none. Lay the data out as "
+            "the teacher's bundle does, or give the list otherwise: --set id=value."
+        )
+    if not isinstance(data[0], Mapping) or "label" not in data[0] or "image" not in data[0]:
+        entries = list(data[0]) if isinstance(data[0], Mapping) else type(data[0]).__name__
+        raise ValueError(
+            f"The training data are {entries}, and the trainer takes one 'image' and one 'label' each: the bundle has "
+            "several inputs, or names of its own. Bring them to these two names in the teacher's data list."
+        )
+    transform = parser.get_parsed_content(TRANSFORM)
+    seen: set[int] = set()
+    for entry in islice(data, LOOKED_AT):
+        seen |= _classes(transform(entry)["label"], str(entry["label"]), data_format)
+        if len(seen) == data_format.out_channels:
+            return []
+    return _missing(seen, min(len(data), LOOKED_AT), data_format, str(folder))
+
+
+def _classes(label: Any, file: str, data_format: DataFormat) -> set[int]:
+    label = torch.as_tensor(label)
+    count = data_format.out_channels
+    if label.shape[0] == count and count > 1:  # one channel for each class
+        return {channel for channel in range(count) if bool(label[channel].any())}
+    values = {float(value) for value in torch.unique(label)}
+    known = set(range(max(count, 2)))  # one channel of logits is one class and the background
+    if label.shape[0] != 1 or not values <= known:
+        found = f"{label.shape[0]} channels" if label.shape[0] != 1 else f"values {sorted(values)[:6]}"
+        named = ", ".join(f"{channel} {name}" for channel, name in sorted(data_format.classes.items()))
+        raise ValueError(
+            f"The label '{file}' has {found}, but the teacher knows {count} classes ({named or 'not named'}). Bring "
+            "the labels to its classes, for instance by MapLabelValued in the teacher's transforms."
+        )
+    return {int(value) for value in values} if count > 1 else {0} if 1.0 in values else set()
+
+
+def _missing(seen: set[int], count: int, data_format: DataFormat, folder: str) -> list[str]:
+    names = data_format.classes
+    background = {channel for channel, name in names.items() if name.lower() == "background"} or (
+        {0} if data_format.out_channels > 1 else set()
+    )
+    absent = [names.get(i, str(i)) for i in range(data_format.out_channels) if i not in seen]
+    if not seen - background:
+        raise ValueError(
+            f"None of the {count} labels that were looked at in '{folder}' has a class of the teacher "
+            f"({', '.join(absent)}): they are all background. Name the data set that the teacher is for, or correct "
+            "its label values."
+        )
+    return [f"No {', '.join(absent)} in the first {count} labels: these classes are learnt from the teacher alone."]

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The configs of the teacher's bundle beside the training: inference, evaluation, several processes, and the rest."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from monai_kd.distill.ids import Config, component_ids, find, read_overlay
+from monai_kd.distill.teacher_bundle import SUFFIXES, TRAINER, TeacherBundle
+from monai_kd.distill.train_config import put_student, with_resume_handlers
+
+__all__ = ["inference_config", "other_files", "overlays"]
+
+OWN = ("metadata", "train", "inference")
+
+
+def inference_config(bundle: TeacherBundle, student: Mapping[str, Any]) -> Config:
+    """
+    The new bundle's inference: the teacher's, with the student as network.
+
+    Args:
+        bundle: the teacher's.
+        student: its ``network_def``.
+    """
+    config = copy.deepcopy(bundle.inference)
+    put_student(config, bundle.inference_network, student)
+    return config
+
+
+def overlays(bundle: TeacherBundle, student: Mapping[str, Any]) -> tuple[dict[str, Config], list[str]]:
+    """
+    The teacher's further configs, made to fit the student.
+
+    Args:
+        bundle: the teacher's.
+        student: its ``network_def``.
+
+    Returns:
+        Those that serve the student too, by name, and the names of those that do not: they define a network or a
+        training of their own.
+    """
+    kept, left_out = {}, []
+    for file in _others(bundle):
+        config = read_overlay(file)
+        evaluated = component_ids(config, "evaluator#network")
+        if len(evaluated) == 1 and file.stem.startswith("evaluate"):
+            put_student(config, evaluated[0], student)
+        elif find(config, "network_def") is not None or isinstance(find(config, TRAINER), dict):
+            left_out.append(file.name)
+            continue
+        kept[file.stem] = _with_resume_handlers(config)
+    return kept, left_out
+
+
+def other_files(bundle: TeacherBundle) -> list[Path]:
+    """
+    Files of the teacher's ``configs`` that are data and not configs: lists of images, logging.
+
+    Args:
+        bundle: the teacher's.
+    """
+    files = [file for file in (bundle.root / "configs").iterdir() if file.is_file()]
+    return sorted(file for file in files if file.suffix not in SUFFIXES or _is_data(file))
+
+
+def _others(bundle: TeacherBundle) -> list[Path]:
+    files = sorted(file for file in (bundle.root / "configs").iterdir() if file.suffix in SUFFIXES)
+    used = {*bundle.train_files, bundle.inference_file}
+    return [file for file in files if file not in used and file.stem not in OWN and not _is_data(file)]
+
+
+def _is_data(file: Path) -> bool:
+    """Lists of images (Decathlon's, say) have names in configs, but nothing that a config has."""
+    if file.stem in OWN:
+        return False
+    config = read_overlay(file)
+    lists = [config.get(key) for key in ("training", "validation", "test", "testing")]
+    return any(isinstance(entries, list) and entries and isinstance(entries[0], dict) for entries in lists)
+
+
+def _with_resume_handlers(config: Config) -> Config:
+    """An overlay that chooses among the trainer's handlers still leaves those that resume."""
+    for name in (f"{TRAINER}#train_handlers", f"{TRAINER}#train_handlers".replace("#", "::")):
+        if name in config:
+            config[name] = with_resume_handlers(config[name])
+    return config

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The new bundle's README, under the Model Zoo's headings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from monai_kd.distill.pairs import Pair
+from monai_kd.distill.teacher_bundle import TeacherBundle
+
+__all__ = ["readme"]
+
+
+def readme(
+    bundle: TeacherBundle,
+    metadata: Mapping[str, Any],
+    pairs: Sequence[Pair],
+    parameters: tuple[int, int],
+    commands: Mapping[str, str],
+) -> str:
+    """
+    ``docs/README.md``.
+
+    Args:
+        bundle: the teacher's.
+        metadata: the new bundle's.
+        pairs: of layers, in ``configs/methods/hidden.json``.
+        parameters: of student and teacher, how many.
+        commands: by what they do.
+    """
+    made = metadata["distillation"]
+    network = str(made["student"]["_target_"])
+    image = bundle.format
+    layers = "\n".join(f"| `{pair.student.name}` | `{pair.teacher.name}` |" for pair in pairs)
+    hidden = f"\n\n| student | teacher |\n| --- | --- |\n{layers}" if pairs else " None was found or given."
+    listed = "\n".join(f"{name}:\n\n```\n{command}\n```\n" for name, command in commands.items())
+    classes = ", ".join(f"{channel} {name}" for channel, name in sorted(image.classes.items()))
+    has_license = (bundle.root / "LICENSE").is_file()
+    license_ = "The teacher's, in `LICENSE`" if has_license else "None came with the teacher's bundle: ask its authors"
+    return f"""# Model Overview
+
+{metadata["description"]}
+
+The student is `{network}` ({parameters[0]:,} parameters), the teacher the network of the bundle "{bundle.name}"
+({parameters[1]:,} parameters), which is frozen. Written by `python -m monai_kd distill`; everything but the network,
+the distillation and the resuming of runs is the teacher's bundle's.
+
+## Data
+
+{metadata.get("data_source", "As the teacher's bundle tells.")} The lists of images and the transforms are the teacher's,
+in `configs/train.json`.
+
+Input: {image.in_channels} channel(s), {" × ".join(map(str, image.spatial_size))}.
+Output: {image.out_channels} channel(s) of logits, {classes or "not named"}.
+
+## Training configuration
+
+The teacher's optimizer, loss, patches and validation. Total loss = `supervised_weight` · supervised + the pathways,
+here `{made["method"]}`. `configs/methods/hidden.json` adds pairs of layers:{hidden}
+
+## Performance
+
+Not measured yet: run the evaluation. The teacher's own scores are in its bundle.
+
+## MONAI Bundle Commands
+
+From the bundle's folder. Training needs `monai_kd`; so does inference where `required_packages_version` in
+`configs/metadata.json` names it.
+
+{listed}
+A killed training continues when its command is given again.
+
+## References
+
+{chr(10).join(f"- {entry}" for entry in metadata.get("references", [])) or "- None given by the teacher's bundle."}
+- G. Hinton, O. Vinyals, J. Dean. Distilling the knowledge in a neural network. arXiv 1503.02531, 2015.
+
+## License
+
+{license_}. The weights in `models/teacher.pt` and the configs are from the bundle "{bundle.name}"
+({metadata.get("copyright", "copyright not told")}).
+"""

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write a new bundle, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from monai_kd.distill.check import check_bundle, evaluation_configs
+from monai_kd.distill.draft import WEIGHT, Draft
+from monai_kd.distill.ids import read_config, texts, write_config
+from monai_kd.distill.metadata import RECORD, new_metadata
+from monai_kd.distill.methods import HIDDEN, logits_pathway
+from monai_kd.distill.other_configs import other_files
+from monai_kd.distill.pairs import Pair, hidden_pathway
+from monai_kd.distill.readme import readme
+from monai_kd.distill.running import commands
+from monai_kd.distill.scripts import uses_scripts
+from monai_kd.files import atomic_folder
+
+__all__ = ["is_made", "write_bundle"]
+
+LOGGING = """[loggers]
+keys=root
+
+[handlers]
+keys=console
+
+[formatters]
+keys=line
+
+[logger_root]
+level=INFO
+handlers=console
+
+[handler_console]
+class=StreamHandler
+level=INFO
+formatter=line
+args=(sys.stdout,)
+
+[formatter_line]
+format=%(asctime)s %(levelname)s %(name)s: %(message)s
+datefmt=%H:%M:%S
+"""
+
+
+def is_made(output_dir: Path, made: Mapping[str, Any]) -> bool:
+    """
+    Whether a folder holds the bundle that is asked for already.
+
+    Args:
+        output_dir: of the new bundle.
+        made: the record of what is asked for; its pairs count where it has any.
+
+    Raises:
+        ValueError: When it holds something else.
+    """
+    if not output_dir.exists() or (output_dir.is_dir() and not any(output_dir.iterdir())):
+        return False
+    metadata = output_dir / "configs" / "metadata.json"
+    former = read_config([metadata]).get(RECORD) if metadata.is_file() else None
+    if former is None:
+        raise ValueError(
+            f"'{output_dir}' holds something that this command did not write. Choose another --output_dir."
+        )
+    for key, value in json.loads(json.dumps(made)).items():
+        if former.get(key) != value:
+            raise ValueError(
+                f"The bundle in '{output_dir}' was made with another {key}: {_short(former.get(key))} there, "
+                f"{_short(value)} here. Give its own arguments to go on with it, or another --output_dir."
+            )
+    return True
+
+
+def write_bundle(draft: Draft, pairs: Sequence[Pair], output_dir: Path, dataset_dir: Path) -> None:
+    """
+    Write a bundle and check it; if anything is wrong, nothing is left behind.
+
+    Args:
+        draft: what to write.
+        pairs: of layers, for the overlay ``configs/methods/hidden.json``.
+        output_dir: the folder; must not exist or be empty.
+        dataset_dir: the data, for the check alone.
+
+    Raises:
+        ValueError: When the folder is in use, "hidden" is asked for without pairs, or the new bundle does not stand.
+    """
+    if not pairs and draft.made["method"] == HIDDEN:
+        raise ValueError(
+            "Method hidden compares layers, and the networks have no resolution in common. Name pairs by --pairs."
+        )
+    made = {**draft.made, "pairs": [(pair.student.name, pair.teacher.name) for pair in pairs]}
+    metadata = new_metadata(draft.bundle, made)
+    with atomic_folder(output_dir) as folder:
+        configs = folder / "configs"
+        for name, config in {**draft.configs, "metadata": metadata}.items():
+            write_config(config, configs / f"{name}.json")
+        if pairs:
+            write_config(_hidden(draft.logits, pairs), configs / "methods" / "hidden.json")
+        (configs / "logging.conf").write_text(LOGGING, encoding="utf-8")
+        _copy_files(draft, folder)
+        (folder / "models").mkdir(exist_ok=True)
+        torch.save(draft.state, folder / "models" / "teacher.pt")
+        parameters = draft.student.parameters, draft.teacher.parameters
+        listed = commands(Path(), "DATA", made["method"], bool(pairs), evaluation_configs(folder))
+        (folder / "docs").mkdir(exist_ok=True)
+        page = readme(draft.bundle, metadata, pairs, parameters, listed)
+        (folder / "docs" / "README.md").write_text(page, encoding="utf-8")
+        check_bundle(folder, dataset_dir)
+        for cache in list(folder.rglob("__pycache__")):
+            shutil.rmtree(cache)
+
+
+def _hidden(logits: str, pairs: Sequence[Pair]) -> dict[str, Any]:
+    half = WEIGHT / 2
+    pathways = {"logits": logits_pathway(logits, half), "hidden": hidden_pathway(pairs, half)}
+    return {"pathways": {"_target_": "monai_kd.Pathways", **pathways}}
+
+
+def _copy_files(draft: Draft, folder: Path) -> None:
+    """What the configs read beside the networks' weights, and the licences."""
+    root = draft.bundle.root
+    for file in other_files(draft.bundle):
+        if file.name != "logging.conf":
+            shutil.copyfile(file, folder / "configs" / file.name)
+    for name in ("LICENSE", "docs/data_license.txt"):
+        if (root / name).is_file():
+            (folder / name).parent.mkdir(exist_ok=True)
+            shutil.copyfile(root / name, folder / name)
+    if uses_scripts(draft.configs):
+        shutil.copytree(root / "scripts", folder / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    words = " ".join(texts(draft.configs))
+    for file in sorted((root / "models").glob("*")):
+        if file.is_file() and file.name in words and file.stem not in ("model", "teacher"):
+            (folder / "models").mkdir(exist_ok=True)
+            shutil.copyfile(file, folder / "models" / file.name)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 100 else text[:99] + "…"
