@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Archives of bundles: run by stock MONAI alone, and refused where they would not load."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from monai.bundle import ConfigParser, download, load
+from PIL import Image
+from typer.testing import CliRunner
+
+from monai_kd import __main__ as command_line
+from monai_kd.data import write_phantoms
+from monai_kd.networks import StudentUNet
+from monai_kd.packing import pack_bundle
+from monai_kd.packing.network_sources import carry_network
+from tests.bundles.conftest import CLASSIFICATION, ROOT, run_bundle
+
+SIZES = {"spatial_size": [32, 32], "student_channels": [2, 4, 4], "teacher_channels": [4, 4, 6]}
+CLASS_SIZES = {"spatial_size": [32, 32], "student_channels": [2, 4, 4, 6]}
+# As where monai_kd was never installed: importing it fails. (So does MLflow, which MONAI is slow to import.)
+STOCK = """
+import os, sys
+sys.modules |= {"monai_kd": None, "mlflow": None}
+import torch
+torch.set_num_threads(1)
+from monai.bundle import run
+images, *places = sys.argv[1:]
+for root, output in zip(places[::2], places[1::2]):
+    os.chdir(root)
+    run(config_file="configs/inference.json", dataset_dir=images, output_dir=output, device="cpu", quiet=True)
+"""
+
+
+def unpacked(archive, folder):
+    with zipfile.ZipFile(archive) as packed:
+        packed.extractall(folder)
+    return next(folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("images")
+    write_phantoms(folder / "phantoms", count=3)
+    return folder / "phantoms" / "original"
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Of a student that draws about half of every image as lesion."""
+    torch.manual_seed(0)
+    network = StudentUNet(2, 1, 2, channels=SIZES["student_channels"])
+    path = tmp_path_factory.mktemp("weights") / "model.pt"
+    with torch.no_grad():
+        logits = network(torch.rand(1, 1, 32, 32))
+        network.head.bias[1] -= (logits[:, 1] - logits[:, 0]).median()
+    torch.save(network.state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def archive(weights, tmp_path_factory):
+    return pack_bundle(ROOT, tmp_path_factory.mktemp("dist"), weights, **SIZES)
+
+
+@pytest.fixture(scope="module")
+def class_weights(tmp_path_factory):
+    config = ConfigParser(json.loads((CLASSIFICATION / "configs" / "inference.json").read_text()))
+    config.update(CLASS_SIZES)
+    path = tmp_path_factory.mktemp("class_weights") / "model.pt"
+    torch.save(config.get_parsed_content("network_def").state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def stock(archive, class_weights, images, tmp_path_factory):
+    """A folder with what inference in both archives wrote."""
+    folder = tmp_path_factory.mktemp("stock")
+    archives = {"masks": archive, "classes": pack_bundle(CLASSIFICATION, folder, class_weights, **CLASS_SIZES)}
+    places = [(unpacked(file, folder / "zoo" / name), folder / name) for name, file in archives.items()]
+    arguments = [sys.executable, "-c", STOCK, str(images), *(str(path) for pair in places for path in pair)]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+def test_stock_monai_draws_the_same_masks(stock, weights, images, tmp_path):
+    common = {"dataset_dir": str(images), "checkpoint": str(weights), **SIZES}
+    run_bundle("inference", output_dir=str(tmp_path), **common)
+    for image in sorted(images.glob("*.png")):
+        own, other = (np.asarray(Image.open(folder / image.name)) for folder in (tmp_path, stock / "masks"))
+        assert own.dtype == other.dtype and np.array_equal(own, other)
+        assert {*np.unique(own)} == {0, 255}
+
+
+def test_stock_monai_gives_the_same_probabilities(stock, class_weights, images, tmp_path):
+    common = {"dataset_dir": str(images), "checkpoint": str(class_weights), **CLASS_SIZES}
+    run_bundle("inference", CLASSIFICATION, output_dir=str(tmp_path), **common)
+    own, other = (
+        list(csv.reader((folder / "predictions.csv").open(newline=""))) for folder in (tmp_path, stock / "classes")
+    )
+    for (name, *expected), (same, *found) in zip(own[1:], other, strict=True):
+        assert name == same
+        assert [float(value) for value in found] == pytest.approx([float(value) for value in expected], abs=1e-6)
+
+
+def test_monai_downloads_and_loads_it(archive, weights, tmp_path, monkeypatch):
+    download(name=ROOT.name, bundle_dir=str(tmp_path), url=archive.as_uri(), progress=False)
+    monkeypatch.chdir(tmp_path)
+    expected = torch.load(weights, weights_only=True)
+    monkeypatch.syspath_prepend(str(tmp_path / ROOT.name))
+    for workflow_type in ("train", "inference"):
+        student = load(ROOT.name, bundle_dir=str(tmp_path), workflow_type=workflow_type, device="cpu")
+        assert all(torch.equal(expected[name], value) for name, value in student.state_dict().items())
+        module = type(student).__module__
+        assert module == {"train": "monai_kd", "inference": "scripts"}[workflow_type] + ".networks.student_unet"
+    for name in [name for name in sys.modules if name.split(".")[0] == "scripts"]:
+        del sys.modules[name]
+
+
+def test_the_name_tells_the_version_and_the_configs_their_sizes(archive, tmp_path):
+    metadata = json.loads((ROOT / "configs" / "metadata.json").read_text())
+    assert archive.name == f"{ROOT.name}_v{metadata['version']}.zip"
+    root = unpacked(archive, tmp_path)
+    for name in ("inference", "train", "evaluate"):
+        config = json.loads((root / "configs" / f"{name}.json").read_text())
+        assert all(config[key] == SIZES[key] for key in ("spatial_size", "student_channels"))
+    packed = json.loads((root / "configs" / "metadata.json").read_text())
+    assert packed["network_data_format"]["inputs"]["image"]["spatial_shape"] == [32, 32]
+    assert packed["required_packages_version"] == {
+        name: version for name, version in metadata["required_packages_version"].items() if name != "monai-kd"
+    }
+
+
+def test_the_same_bundle_is_the_same_archive(archive, weights, tmp_path):
+    assert pack_bundle(ROOT, tmp_path, weights, **SIZES).read_bytes() == archive.read_bytes()
+
+
+def test_the_stock_config_is_the_other_one_but_for_what_reads_and_writes():
+    for root in (ROOT, CLASSIFICATION):
+        own, stock = (
+            json.loads((root / "configs" / f"{name}.json").read_text()) for name in ("inference", "inference_stock")
+        )
+        for key in ("network_def", "student_channels", "spatial_size", "inferer", "dataloader", "evaluator", "amp"):
+            assert own[key] == stock[key], key
+        assert own["preprocessing"]["transforms"][2:] == stock["preprocessing"]["transforms"][1:]
+
+
+def test_nothing_of_a_run_is_packed(weights, tmp_path):
+    bundle = shutil.copytree(ROOT, tmp_path / ROOT.name, ignore=shutil.ignore_patterns("models", "runs"))
+    for name in (
+        "runs/x/last.pt",
+        "data/patient.png",
+        "models/teacher.pt",
+        "configs/.secret",
+        "docs/__pycache__/a.pyc",
+    ):
+        (bundle / name).parent.mkdir(parents=True, exist_ok=True)
+        (bundle / name).write_text("private")
+    with zipfile.ZipFile(pack_bundle(bundle, tmp_path / "dist", weights, **SIZES)) as packed:
+        assert not [name for name in packed.namelist() if packed.read(name) == b"private"]
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        ({"checkpoint": "none.pt"}, r"No weights at 'none\.pt'\. Train them, name others .*--without-weights"),
+        ({"student_channels": [2, 4, 6]}, r"weights of another network than this StudentUNet.*shape|another network"),
+        ({"students_channels": [2]}, r"No config of 'breast_ultrasound_segmentation' has 'students_channels'"),
+        ({"bundle": "none"}, r"No configs/metadata\.json in '.*none'\. Name a bundle's folder"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_what_would_not_load_is_not_packed(change, cause, weights, tmp_path):
+    given = {"bundle": ROOT, "checkpoint": weights, **SIZES, **change}
+    with pytest.raises((ValueError, FileNotFoundError), match=cause):
+        pack_bundle(output_dir=tmp_path / "dist", **given)
+    assert not (tmp_path / "dist").exists()
+
+
+def test_a_version_that_the_changelog_does_not_tell_of_is_refused(weights, tmp_path):
+    bundle = shutil.copytree(ROOT, tmp_path / ROOT.name, ignore=shutil.ignore_patterns("models", "runs"))
+    path = bundle / "configs" / "metadata.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "version": "9.9.9"}))
+    with pytest.raises(ValueError, match=r"version '9\.9\.9', which its changelog does not tell of"):
+        pack_bundle(bundle, tmp_path / "dist", weights, **SIZES)
+
+
+def test_what_needs_this_package_beside_the_network_is_named():
+    config = {"network_def": {"_target_": "UNet"}, "preprocessing": {"_target_": "monai_kd.data.LoadUltrasoundd"}}
+    with pytest.raises(ValueError, match=r"needs monai_kd for 'preprocessing': only its network can be carried"):
+        carry_network(config)
+
+
+def test_the_network_comes_with_all_that_it_imports():
+    config = {"network_def": {"_target_": "monai_kd.networks.StudentUNet", "spatial_dims": 2}}
+    carried, sources = carry_network(config)
+    assert carried["network_def"] == {"_target_": "scripts.networks.student_unet.StudentUNet", "spatial_dims": 2}
+    assert list(sources) == ["scripts/__init__.py", "scripts/networks/__init__.py"] + [
+        f"scripts/networks/{name}.py" for name in ("arguments", "student_unet")
+    ]
+    assert not [path for path, source in sources.items() if "monai_kd" in source]
+
+
+def test_a_network_of_monai_needs_no_scripts():
+    config = {"network_def": {"_target_": "UNet", "channels": [4, 8]}}
+    assert carry_network(config) == (config, {})
+
+
+def test_the_command(weights, tmp_path):
+    sizes = [part for key, value in SIZES.items() for part in ("--set", f"{key}={json.dumps(value)}")]
+    options = ["--output-dir", str(tmp_path), "--checkpoint", str(weights), *sizes]
+    result = CliRunner().invoke(command_line.app, ["bundle", "pack", str(ROOT), *options])
+    assert result.exit_code == 0, result.output
+    assert len(list(tmp_path.glob("breast_ultrasound_segmentation_v*.zip"))) == 1
+    result = CliRunner().invoke(command_line.app, ["bundle", "pack", str(ROOT), *options[:2], "--without-weights"])
+    assert result.exit_code == 0 and "without weights" in result.output
+    with zipfile.ZipFile(next(Path(tmp_path).glob("*.zip"))) as packed:
+        assert not [name for name in packed.namelist() if name.endswith(".pt")]
