@@ -14,6 +14,7 @@ from monai_kd.commands.data_download import download
 from monai_kd.commands.data_phantom import phantom
 from monai_kd.commands.data_split import split
 from monai_kd.commands.demo import demo
+from monai_kd.commands.distill import distill
 from monai_kd.commands.label_install import install
 from monai_kd.commands.label_start import start
 from monai_kd.commands.study_report import report
@@ -39,6 +40,7 @@ bundle_app = typer.Typer(no_args_is_help=True, help="Release bundles.")
 app.add_typer(bundle_app, name="bundle")
 
 app.command()(demo)
+app.command()(distill)
 bundle_app.command()(pack)
 data_app.command()(check)
 data_app.command()(convert)
