@@ -5,6 +5,7 @@ from monai_kd.handlers.adversarial import AdversarialHandler
 from monai_kd.handlers.adversarial_logits import AdversarialLogitsHandler
 from monai_kd.handlers.checkpoint_saver import AtomicCheckpointSaver
 from monai_kd.handlers.classification_scores import ClassificationScoresHandler
+from monai_kd.handlers.config_copy import ConfigCopyHandler
 from monai_kd.handlers.feature_hooks import FeatureHookHandler
 from monai_kd.handlers.gradient_attention import GradientAttentionHandler
 from monai_kd.handlers.holistic import HolisticHandler
@@ -19,6 +20,7 @@ __all__ = [
     "AdversarialLogitsHandler",
     "AtomicCheckpointSaver",
     "ClassificationScoresHandler",
+    "ConfigCopyHandler",
     "FeatureHookHandler",
     "GradientAttentionHandler",
     "HolisticHandler",

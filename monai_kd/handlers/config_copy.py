@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import sys
+from os import PathLike
+from pathlib import Path
+
+import torch.distributed as dist
+from ignite.engine import Engine, Events
+from monai.bundle import ConfigParser
+
+from monai_kd.files import atomic_write
+
+__all__ = ["ConfigCopyHandler"]
+
+
+class ConfigCopyHandler:
+    """
+    Writes the whole config of a run, its overlays and arguments merged, beside the run's results.
+
+    ``python -m monai.bundle run --config_file <path>`` repeats the run from the folder that it was started in. Attach
+    it after :class:`ResumeHandler`, so that a run which that one refuses does not replace the config of the run before.
+    In distributed training the first process alone writes. Values that JSON does not have are written as text.
+
+    Args:
+        path: the file, rewritten at every start.
+
+    Raises:
+        ValueError: When it is not made by a config, which alone it could copy; at the start, when the file cannot be
+            written.
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self.path = Path(path)
+        self._parser = _parser_at_work()
+
+    def attach(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: a trainer or evaluator.
+        """
+        engine.add_event_handler(Events.STARTED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: that starts.
+        """
+        if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
+            return
+        config = {key: value for key, value in self._parser.get().items() if key != ConfigParser.meta_key}
+        with atomic_write(self.path) as temporary:
+            temporary.write_text(json.dumps(config, indent=4, default=str) + "\n", encoding="utf-8")
+
+
+def _parser_at_work() -> ConfigParser:
+    # No expression of a config can name the config itself, but what builds its components is among the callers.
+    frame = sys._getframe()
+    while frame is not None:
+        candidate = frame.f_locals.get("self")
+        if isinstance(candidate, ConfigParser):
+            return candidate
+        frame = frame.f_back  # type: ignore[assignment]
+    raise ValueError("ConfigCopyHandler copies the config that makes it, but it was made in Python. Leave it out.")
