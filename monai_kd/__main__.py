@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from monai_kd.commands.benchmark import benchmark
 from monai_kd.commands.bundle_pack import pack
 from monai_kd.commands.data_check import check
 from monai_kd.commands.data_convert import convert
@@ -15,6 +16,7 @@ from monai_kd.commands.data_phantom import phantom
 from monai_kd.commands.data_split import split
 from monai_kd.commands.demo import demo
 from monai_kd.commands.distill import distill
+from monai_kd.commands.export import export
 from monai_kd.commands.label_install import install
 from monai_kd.commands.label_start import start
 from monai_kd.commands.study_report import report
@@ -39,8 +41,10 @@ app.add_typer(label_app, name="label")
 bundle_app = typer.Typer(no_args_is_help=True, help="Release bundles.")
 app.add_typer(bundle_app, name="bundle")
 
+app.command()(benchmark)
 app.command()(demo)
 app.command()(distill)
+app.command()(export)
 bundle_app.command()(pack)
 data_app.command()(check)
 data_app.command()(convert)

@@ -14,7 +14,7 @@ FLOORS = [
     | {"cpu", "tables"},
     {"pathways", "teachers"},
     {"handlers", "engines"},
-    {"demo", "study", "label", "packing"},
+    {"demo", "study", "label", "packing", "distill", "export"},
     {"commands"},
     {"__main__"},
 ]

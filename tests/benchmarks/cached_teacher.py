@@ -14,13 +14,14 @@ import statistics
 
 import torch
 from distillation_step import STEPS, iteration_times
-from in_turns import in_turns, random_batch, read_arguments, table_row
+from in_turns import random_batch, read_arguments, table_row
 from monai.engines import SupervisedTrainer
 from monai.losses import DiceCELoss
 from monai.networks.nets import UNet
 
 from monai_kd import CachedTeacher, DistillationTrainer, LogitsKLLoss, Pathway, Pathways
 from monai_kd.engines import PrepareBatchViews
+from monai_kd.export.timing import in_turns
 from monai_kd.networks import ChannelAdapter, StudentUNet
 from monai_kd.transforms import BatchRandAffine, BatchRandFlip, BatchRandGaussianNoise, View
 
@@ -76,7 +77,7 @@ def main() -> None:
     batch = random_batch(arguments)
     device = batch["image"].device
     timers = {name: iteration_times(trainer, device) for name, trainer in trainers(batch).items()}
-    rounds = in_turns(timers, arguments.rounds)
+    rounds = list(in_turns(timers, arguments.rounds))
     print("| step | ms: median (p10–p90) | ratio to the plain student step |")
     print("| --- | --- | --- |")
     plain = next(iter(timers))

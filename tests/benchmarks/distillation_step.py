@@ -19,7 +19,7 @@ from collections.abc import Callable
 
 import torch
 from ignite.engine import Events
-from in_turns import in_turns, random_batch, read_arguments, table_row
+from in_turns import random_batch, read_arguments, table_row
 from monai.engines import SupervisedTrainer
 from monai.engines.utils import IterationEvents
 from monai.losses import DiceCELoss
@@ -27,6 +27,7 @@ from monai.networks.nets import UNet
 from peers import Step, available
 
 from monai_kd import DistillationTrainer, LogitsKLLoss, Pathway, Pathways
+from monai_kd.export.timing import in_turns
 from monai_kd.networks import ChannelAdapter, StudentUNet
 
 STEPS = 5
@@ -114,7 +115,7 @@ def main() -> None:
         student = StudentUNet(2, 1, 2).to(device)
         task = DiceCELoss(softmax=True, to_onehot_y=True)
         timers[name] = step_times(make(student, copy.deepcopy(teacher), batch, task, LogitsKLLoss()), device)
-    rounds = in_turns(timers, arguments.rounds)
+    rounds = list(in_turns(timers, arguments.rounds))
     print("| step | ms: median (p10–p90) | (step − teacher forward) / plain step | ours / this |")
     print("| --- | --- | --- | --- |")
     plain, floor, ours = list(timers)[:3]

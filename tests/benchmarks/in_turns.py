@@ -6,12 +6,10 @@ from __future__ import annotations
 import argparse
 import platform
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import monai
 import torch
-
-WARM_UP = 3
 
 Round = Mapping[str, float]
 
@@ -38,11 +36,6 @@ def random_batch(arguments: argparse.Namespace) -> dict[str, torch.Tensor]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     image = torch.rand(arguments.batch, 1, arguments.side, arguments.side, device=device)
     return {"image": image, "label": (image > 0.5).float()}
-
-
-def in_turns(timers: Mapping[str, Callable[[], float]], rounds: int) -> list[Round]:
-    """Milliseconds of each candidate in each round, one after the other, so that the machine's moods meet all."""
-    return [{name: timer() for name, timer in timers.items()} for _ in range(rounds + WARM_UP)][WARM_UP:]
 
 
 def table_row(name: str, rounds: Sequence[Round], last: str) -> str:

@@ -22,13 +22,14 @@ from pathlib import Path
 import torch
 from catalogue import CONFIGS, methods, replace_table
 from distillation_step import STEPS, iteration_times
-from in_turns import in_turns, random_batch, read_arguments
+from in_turns import random_batch, read_arguments
 from monai.bundle import ConfigParser
 from monai.engines import SupervisedTrainer
 from monai.engines.utils import IterationEvents
 from monai.losses import DiceCELoss
 
 from monai_kd import DistillationTrainer
+from monai_kd.export.timing import in_turns
 
 WIDTHS = [14, 28, 56, 112, 224, 448]
 
@@ -90,7 +91,7 @@ def measure(method: str, arguments: argparse.Namespace) -> tuple[list[float], fl
     before = peak(device)
     timers["method"]()
     memory = peak(device) - before
-    rounds = in_turns(timers, arguments.rounds)
+    rounds = list(in_turns(timers, arguments.rounds))
     return sorted(1 + (times["method"] - times["floor"]) / times["plain"] for times in rounds), memory
 
 

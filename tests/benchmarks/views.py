@@ -19,10 +19,11 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
-from in_turns import in_turns, random_batch, read_arguments, table_row
+from in_turns import random_batch, read_arguments, table_row
 from monai.transforms import Compose, EnsureTyped, RandAffined, RandFlipd, RandGaussianNoised
 
 from monai_kd.engines import PrepareBatchViews
+from monai_kd.export.timing import in_turns
 from monai_kd.transforms import (
     BatchRandAffine,
     BatchRandFlip,
@@ -103,7 +104,8 @@ def main() -> None:
             torch.cuda.synchronize(device)
         return 1000 * (time.perf_counter() - start)
 
-    rounds = in_turns({name: partial(milliseconds, run) for name, run in runs.items()}, arguments.rounds)
+    timers = {name: partial(milliseconds, run) for name, run in runs.items()}
+    rounds = list(in_turns(timers, arguments.rounds))
     print("| views of a batch | ms: median (p10–p90) | MONAI's chain / this |")
     print("| --- | --- | --- |")
     reference = next(iter(runs))

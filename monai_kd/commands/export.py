@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m monai_kd export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from monai_kd.commands.console import console
+from monai_kd.commands.settings import parse_settings
+
+Source = Annotated[Path, typer.Argument(help="The bundle's folder, or its inference config.")]
+Checkpoint = Annotated[Path, typer.Option(help="The student's weights.")]
+Output = Annotated[
+    Path, typer.Option("--output_dir", "--output-dir", help="Folder to write; must not exist or be empty.")
+]
+Setting = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="id=value: what the student was trained with, e.g. spatial_size=[96,96]."),
+]
+Forms = Annotated[str, typer.Option(help="Some of onnx,int8,openvino,torchscript; ONNX is always written.")]
+Data = Annotated[
+    Path | None,
+    typer.Option("--dataset_dir", "--dataset-dir", help="Images to check with, and to calibrate INT8: the training's."),
+]
+SplitFile = Annotated[
+    Path | None, typer.Option("--split_file", "--split-file", help="Splits of 'data split', if the training used some.")
+]
+Layout = Annotated[str | None, typer.Option(help="The layout's name; by default the folder tells.")]
+Fold = Annotated[int, typer.Option(min=0, help="Which split, as in the training.")]
+FloatLayers = Annotated[
+    str,
+    typer.Option(
+        "--float_layers", "--float-layers", help="Layers that INT8 leaves in floating point, e.g. head,encoder."
+    ),
+]
+Raw = Annotated[bool, typer.Option("--raw", help="The network alone, on pre-processed input.")]
+
+
+def export(
+    source: Source,
+    checkpoint: Checkpoint,
+    output_dir: Output = Path("exported"),
+    setting: Setting = None,
+    forms: Forms = "onnx",
+    dataset_dir: Data = None,
+    split_file: SplitFile = None,
+    layout: Layout = None,
+    fold: Fold = 0,
+    float_layers: FloatLayers = "",
+    raw: Raw = False,
+) -> None:
+    """
+    Write a student as ONNX (INT8, OpenVINO, TorchScript) that takes raw pixels and gives the mask.
+
+    Each form is run beside the bundle itself; where a form in floating point differs, nothing is written.
+
+    Example: python -m monai_kd export bundles/breast_ultrasound_segmentation --checkpoint runs/model.pt --set
+    spatial_size=[96,96] --set student_channels=[8,12,16,24,32] --forms onnx,int8 --dataset_dir data/BUSBRA
+    """
+    from monai_kd.export import DataSet, Options, export_student, open_bundle
+
+    data = None if dataset_dir is None else DataSet(dataset_dir, layout, split_file, fold)
+    options = Options(_names(forms), raw, _names(float_layers), data)
+    bundle = open_bundle(source, **parse_settings(setting))
+    with console.status("") as status:
+        results = export_student(bundle, checkpoint, output_dir, options, status.update)
+    table = Table("form", "images", "largest difference", "pixels that differ", title="Beside the bundle itself")
+    for form, result in results.items():
+        pixels = "–" if result.pixels_that_differ is None else f"{100 * result.pixels_that_differ:.4f} %"
+        table.add_row(form, str(result.images), f"{result.largest_difference:.2g}", pixels)
+    console.print(table)
+    kind = "synthetic images" if data is None else f"images of {dataset_dir}"
+    text = f"{output_dir}, checked on {kind}. Next: python -m monai_kd benchmark {output_dir}"
+    console.print(text, markup=False, highlight=False)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())

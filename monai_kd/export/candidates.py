@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a latency report compares: a student's forms, its teacher, and networks of MONAI."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.networks.nets import BasicUNet, FlexibleUNet, SegResNet, UNet
+from torch import nn
+
+from monai_kd.export.bundle import open_bundle
+from monai_kd.export.folder import Exported, open_export
+from monai_kd.export.graph import segmenter
+from monai_kd.export.runners import FORMS, Runner, load_form, run_module
+from monai_kd.teachers import load_weights
+
+__all__ = ["PEERS", "Candidate", "forms_of", "peers_of", "teacher_of"]
+
+PEERS: dict[str, Callable[[int, int, int], nn.Module]] = {
+    "BasicUNet": lambda dims, channels, classes: BasicUNet(dims, channels, classes),
+    "UNet": lambda dims, channels, classes: UNet(
+        dims, channels, classes, (16, 32, 64, 128, 256), (2, 2, 2, 2), num_res_units=2
+    ),
+    "SegResNet": lambda dims, channels, classes: SegResNet(dims, 8, channels, classes),
+    "FlexibleUNet": lambda dims, channels, classes: FlexibleUNet(
+        channels, classes, "efficientnet-b0", pretrained=False, spatial_dims=dims
+    ),
+}
+NAMES = {"onnx": "ONNX", "int8": "INT8", "openvino": "OpenVINO", "torchscript": "TorchScript"}
+LIBRARIES = {"onnx": "onnxruntime", "int8": "onnxruntime", "openvino": "openvino"}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """
+    One row of the report.
+
+    Args:
+        name: of the row.
+        load: gives the call, for images of a shape or, for None, of any.
+        libraries: that it needs.
+        parameters: how many.
+        megabytes: of its files.
+        reference: the row that its Dice is compared with; None for untrained networks.
+    """
+
+    name: str
+    load: Callable[[tuple[int, ...] | None], Runner]
+    libraries: tuple[str, ...]
+    parameters: int
+    megabytes: float
+    reference: str | None
+
+
+def forms_of(path: Path, threads: int) -> tuple[Exported, list[Candidate]]:
+    """
+    The student in PyTorch, and its exported forms.
+
+    Args:
+        path: an export's folder or a file in it.
+        threads: of the CPU.
+    """
+    exported, chosen = open_export(path)
+    name = exported.folder.name
+    parameters = _count(exported.module().network)
+    first = f"{name}, PyTorch"
+    size = exported.checkpoint.stat().st_size / 1e6
+    rows = [Candidate(first, partial(_pytorch, exported.folder), ("monai_kd.export",), parameters, size, first)]
+    for form in chosen:
+        file = exported.folder / FORMS[form]
+        files = file.parent.iterdir() if form == "openvino" else [file]
+        load = partial(_exported, file, tuple(exported.report["outputs"]), threads)
+        libraries = ("monai_kd.export", LIBRARIES.get(form, "torch"))
+        size = sum(one.stat().st_size for one in files) / 1e6
+        rows.append(Candidate(f"{name}, {NAMES[form]}", load, libraries, parameters, size, first))
+    return exported, rows
+
+
+def teacher_of(bundle: Path, checkpoint: Path, settings: Mapping[str, Any]) -> Candidate:
+    """
+    The teacher in PyTorch.
+
+    Args:
+        bundle: with ``configs/teacher.json``, which overlays its inference config.
+        checkpoint: the teacher's weights.
+        settings: values by id.
+
+    Raises:
+        FileNotFoundError: When there is no such config or checkpoint.
+        ValueError: When the weights are another network's.
+    """
+    network = load_weights(open_bundle(bundle, ("teacher",), **settings).network(), checkpoint)
+    load = partial(_teacher, bundle, checkpoint, dict(settings))
+    size = checkpoint.stat().st_size / 1e6
+    return Candidate("teacher, PyTorch", load, ("monai_kd.export",), _count(network), size, "teacher, PyTorch")
+
+
+def peers_of(exported: Exported, classes: int) -> list[Candidate]:
+    """
+    Networks of MONAI with random weights in the student's place.
+
+    Args:
+        exported: the student.
+        classes: channels of the student's output.
+    """
+    _, channels, *axes = exported.bundle.input_shape()
+    rows = []
+    for name, make in PEERS.items():
+        count = _count(make(len(axes), channels, classes))
+        load = partial(_peer, exported.folder, name, classes)
+        rows.append(Candidate(f"{name}, PyTorch", load, ("monai_kd.export",), count, 4 * count / 1e6, None))
+    return rows
+
+
+def _pytorch(folder: Path, shape: tuple[int, ...] | None) -> Runner:
+    module = open_export(folder)[0].module()
+    return run_module(module, module.outputs)
+
+
+def _exported(file: Path, outputs: tuple[str, ...], threads: int, shape: tuple[int, ...] | None) -> Runner:
+    return load_form(file, outputs, threads, shape)
+
+
+def _teacher(bundle: Path, checkpoint: Path, settings: dict[str, Any], shape: tuple[int, ...] | None) -> Runner:
+    opened = open_bundle(bundle, ("teacher",), **settings)
+    module = segmenter(opened, load_weights(opened.network(), checkpoint))
+    return run_module(module, module.outputs)
+
+
+def _peer(folder: Path, name: str, classes: int, shape: tuple[int, ...] | None) -> Runner:
+    exported = open_export(folder)[0]
+    _, channels, *axes = exported.bundle.input_shape()
+    torch.manual_seed(0)
+    network = PEERS[name](len(axes), channels, classes).eval()
+    module = segmenter(exported.bundle, network, bool(exported.report["raw"]))
+    return run_module(module, module.outputs)
+
+
+def _count(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())

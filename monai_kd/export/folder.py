@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An export's folder: a small bundle of the student, with its forms beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from monai_kd.export.bundle import Bundle, open_bundle
+from monai_kd.export.graph import RawNetwork, Segmenter, segmenter
+from monai_kd.export.onnx_file import read_description
+from monai_kd.export.runners import FORMS
+from monai_kd.teachers import load_weights
+
+__all__ = ["Exported", "open_export", "sha256", "write_bundle"]
+
+REPORT = "export.json"
+CHECKPOINT = Path("models", "model.pt")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """
+    A folder that ``export`` wrote.
+
+    Args:
+        folder: with ``export.json``.
+        report: its content.
+    """
+
+    folder: Path
+    report: Mapping[str, Any]
+
+    @property
+    def bundle(self) -> Bundle:
+        """The student's bundle."""
+        return open_bundle(self.folder)
+
+    @property
+    def checkpoint(self) -> Path:
+        """The student's weights."""
+        return self.folder / CHECKPOINT
+
+    def module(self) -> Segmenter | RawNetwork:
+        """The student in PyTorch, with what happens before and after it."""
+        network: nn.Module = load_weights(self.bundle.network(), self.checkpoint)
+        return segmenter(self.bundle, network, bool(self.report["raw"]))
+
+    def forms(self) -> dict[str, Path]:
+        """The exported files that are there, by form."""
+        return {form: self.folder / file for form, file in FORMS.items() if (self.folder / file).is_file()}
+
+
+def write_bundle(folder: Path, bundle: Bundle, checkpoint: Path) -> None:
+    """
+    Write the bundle that a student is exported from, with the values that it was trained with: ``configs``, ``models``
+    and, where the bundle has any, ``scripts``.
+
+    Args:
+        folder: exists.
+        bundle: to copy.
+        checkpoint: of the student.
+    """
+    content = dict(bundle.parser.get())
+    for key in ("_meta_", "device", "bundle_root"):
+        content.pop(key, None)
+    original = {key: value for key, value in _original(bundle).items() if key in ("device", "bundle_root")}
+    (folder / "configs").mkdir()
+    text = json.dumps({**content, **original, **({"bundle_root": "."} if "bundle_root" in original else {})}, indent=4)
+    (folder / "configs" / "inference.json").write_text(text + "\n", encoding="utf-8")
+    if bundle.metadata:
+        text = json.dumps(bundle.metadata, indent=4)
+        (folder / "configs" / "metadata.json").write_text(text + "\n", encoding="utf-8")
+    (folder / CHECKPOINT).parent.mkdir()
+    shutil.copyfile(checkpoint, folder / CHECKPOINT)
+    if (bundle.root / "scripts").is_dir():
+        shutil.copytree(bundle.root / "scripts", folder / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def _original(bundle: Bundle) -> dict[str, Any]:
+    """The configs without what was set for exporting."""
+    plain = Bundle(bundle.root, bundle.configs)
+    merged: dict[str, Any] = plain.parser.load_config_files([str(file) for file in bundle.configs])
+    return merged
+
+
+def open_export(path: Path) -> tuple[Exported, list[str]]:
+    """
+    Find what ``export`` wrote.
+
+    Args:
+        path: its folder, or one of the files in it.
+
+    Returns:
+        The export, and the forms that ``path`` names.
+
+    Raises:
+        FileNotFoundError: When there is nothing.
+        ValueError: When it is something else, or files of other weights lie in it.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"No folder or file '{path}'. Export a student first: python -m monai_kd export ….")
+    folder = next((one for one in (path, *path.resolve().parents[:2]) if (one / REPORT).is_file()), None)
+    if folder is None:
+        raise ValueError(
+            f"'{path}' is not in a folder that `python -m monai_kd export` wrote: there is no {REPORT}. Name such a "
+            "folder, or a file in it."
+        )
+    try:
+        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+        weights, exported = str(report["weights_sha256"]), Exported(folder, report)
+        _ = report["raw"], report["outputs"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"'{folder / REPORT}' is damaged ({error!r}). Export the student again.") from error
+    files = exported.forms()
+    chosen = [form for form, file in files.items() if path.is_dir() or file.resolve() == path.resolve()]
+    if not chosen:
+        raise ValueError(f"'{path}' is no exported form. There are {', '.join(map(str, files.values())) or 'none'}.")
+    _require_weights(exported.checkpoint, sha256(exported.checkpoint), weights)
+    for form in chosen:
+        if files[form].suffix == ".onnx":
+            _require_weights(files[form], read_description(files[form])["weights_sha256"], weights)
+    return exported, chosen
+
+
+def _require_weights(file: Path, found: str, wanted: str) -> None:
+    if found != wanted:
+        raise ValueError(
+            f"'{file}' is of other weights ({found[:8]}…) than this folder's export ({wanted[:8]}…). Put back the file "
+            "that was exported here, or export the student again."
+        )
+
+
+def sha256(path: Path) -> str:
+    """
+    Of a file's content.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"No file '{path}'. Put it back, or export the student again.")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

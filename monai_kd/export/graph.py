@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A network with what happens before and after it, as one module that takes raw pixels."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from monai.inferers import SimpleInferer
+from torch import Tensor, nn
+from torch.nn import functional
+
+from monai_kd.export.bundle import Bundle
+from monai_kd.export.steps import ResizeBack, softmax
+from monai_kd.export.translate import After, Before, after_network, before_network
+
+__all__ = ["RawNetwork", "Segmenter", "fused_norms", "segmenter"]
+
+
+class Segmenter(nn.Module):
+    """
+    Raw pixels to probabilities and, where the bundle makes one, a mask, both in the order of the pixels.
+
+    Args:
+        network: takes what ``before`` makes.
+        before: what happens before it.
+        after: what happens after it.
+    """
+
+    def __init__(self, network: nn.Module, before: Before, after: After) -> None:
+        super().__init__()
+        self.network = network
+        self.before, self.after = nn.ModuleList(before.steps), nn.ModuleList(after.steps)
+        self.transposed, self.argmax, self.threshold = before.transposed, after.argmax, after.threshold
+        self.activated = any(not isinstance(step, ResizeBack) for step in after.steps)
+        self.outputs = ["mask", "probabilities"] if after.has_mask else ["probabilities"]
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """
+        Args:
+            image: shape (B, C, H, W), gray values as they are in the file; of volumes MONAI's (B, C, W, H, D).
+
+        Returns:
+            The mask, (B, H, W), uint8 (by a threshold: a mask for each of several channels, (B, C, H, W)), where there
+            is one, and the probabilities, (B, C, H, W), or of a classifier (B, C).
+        """
+        size = image.shape[2:]
+        x = image.float()
+        for step in self.before:
+            x = step(x)
+        x = self.network(x.transpose(2, 3).contiguous() if self.transposed else x)
+        x = x.transpose(2, 3) if self.transposed and x.ndim == 4 else x
+        for step in self.after:
+            x = step(x, size) if isinstance(step, ResizeBack) else step(x)
+        if self.outputs[0] != "mask":
+            return (x,)
+        return self._mask(x), softmax(x) if self.argmax and not self.activated else x
+
+    def _mask(self, x: Tensor) -> Tensor:
+        if self.threshold is None:
+            # Of two classes a comparison, several times faster; the lower class wins a tie in both.
+            return (x[:, 1] > x[:, 0] if x.shape[1] == 2 else x.argmax(1)).to(torch.uint8)
+        mask = (x >= self.threshold).to(torch.uint8)
+        return mask[:, 0] if x.shape[1] == 1 else mask
+
+
+class RawNetwork(nn.Module):
+    """
+    A network alone.
+
+    Args:
+        network: takes pre-processed images, in MONAI's order.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.outputs = ["logits"]
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Whatever the network returns."""
+        return (self.network(image),)
+
+
+def segmenter(bundle: Bundle, network: nn.Module, raw: bool = False) -> Segmenter | RawNetwork:
+    """
+    Put a network between what its bundle does before and after it.
+
+    Args:
+        bundle: says what.
+        network: the bundle's.
+        raw: whether to leave all that out.
+
+    Raises:
+        ValueError: When something of it cannot go into a graph.
+    """
+    if raw:
+        return RawNetwork(network).eval()
+    inferer = bundle.inferer()
+    if inferer is not None and not isinstance(inferer, SimpleInferer):
+        raise ValueError(
+            f"{type(inferer).__name__} cannot go into the exported graph: it runs the network on several windows of an "
+            "image. Export the network alone, on pre-processed windows, with --raw."
+        )
+    before = before_network(bundle.preprocessing(), len(bundle.input_shape()) - 2)
+    return Segmenter(network, before, after_network(bundle.postprocessing(), before)).eval()
+
+
+class _InstanceNorm(nn.Module):
+    """Instance normalization with a learned scale and shift, in 2D and 3D."""
+
+    def __init__(self, of: nn.GroupNorm) -> None:
+        super().__init__()
+        self.weight, self.bias, self.eps = of.weight, of.bias, of.eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps)
+
+
+def fused_norms(module: nn.Module) -> nn.Module:
+    """
+    A copy whose group norms of one channel a group are instance norms, which ONNX has as one node.
+
+    The numbers are the same; torch's CPU kernel is the faster one for group norm, ONNX Runtime's for instance norm: a
+    group norm becomes reshape, normalization with ones and zeros, reshape, product and sum.
+
+    Example:
+        >>> image = torch.rand(1, 4, 8, 8)
+        >>> network = nn.Sequential(nn.GroupNorm(4, 4))
+        >>> torch.allclose(network(image), fused_norms(network)(image), atol=1e-6)
+        True
+    """
+    module = copy.deepcopy(module)
+    for name, child in list(module.named_modules()):
+        if name and isinstance(child, nn.GroupNorm) and child.num_groups == child.num_channels and child.affine:
+            setattr(module.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2], _InstanceNorm(child))
+    return module

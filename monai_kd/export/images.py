@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images to check an export with, to calibrate it and to score it, as a caller would pass them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from monai_kd.data import choose_split, phantom_volume, read_dataset
+from monai_kd.data.phantom import phantom
+from monai_kd.data.saving import write_image
+from monai_kd.export.bundle import Bundle
+from monai_kd.export.translate import LOADING, before_network, concerning
+
+__all__ = ["DataSet", "phantoms", "raw_pixels"]
+
+Pixels = npt.NDArray[Any]
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """
+    A data set with the split that a bundle trained on.
+
+    Args:
+        folder: of the data set.
+        layout, split_file, fold: as in the bundle's configs.
+    """
+
+    folder: Path
+    layout: str | None = None
+    split_file: Path | None = None
+    fold: int = 0
+
+    def parts(self) -> dict[str, list[Record]]:
+        """
+        The records of training, validation and test.
+
+        Raises:
+            ValueError: When the folder is no data set, or there is no such split.
+        """
+        split = choose_split(self.folder, self.layout, self.split_file, self.fold)
+        records = {record["id"]: record for record in read_dataset(self.folder, self.layout)}
+        return {part: [records[key] for key in keys] for part, keys in split.items()}
+
+
+def raw_pixels(bundle: Bundle, record: Record) -> Pixels:
+    """
+    An image as a library of images gives it: its pixels before any arithmetic.
+
+    Args:
+        bundle: its own loading transforms read the file.
+        record: with ``image``.
+
+    Returns:
+        shape (1, C, H, W), uint8; of a volume (1, C, W, H, D), float32.
+
+    Raises:
+        ValueError: When the image has other channels than the network takes, or values that uint8 cannot hold.
+    """
+    transforms, shape = bundle.preprocessing(), bundle.input_shape()
+    data: Any = {"image": record["image"], **({"frame": record["frame"]} if "frame" in record else {})}
+    for one in concerning(transforms, "image"):
+        if isinstance(one, LOADING):
+            data = one(data)
+    pixels = np.asarray(data["image"])
+    if pixels.ndim != len(shape) - 1 or pixels.shape[0] != shape[1]:
+        raise ValueError(
+            f"{record['image']} has the shape {pixels.shape} (channels first), but the network takes {shape[1]} "
+            f"channels and {len(shape) - 2} axes. Bring images of the kind that it was trained on."
+        )
+    if len(shape) == 5:
+        return np.ascontiguousarray(pixels[None], dtype=np.float32)
+    if pixels.min() < 0 or pixels.max() > 255 or (pixels != np.round(pixels)).any():
+        raise ValueError(
+            f"{record['image']} holds values from {pixels.min():g} to {pixels.max():g}, but the exported graph takes "
+            "gray values of 8 bits. Export the network alone, on pre-processed input, with --raw."
+        )
+    rows = pixels.swapaxes(1, 2) if before_network(transforms, 2).transposed else pixels
+    return np.ascontiguousarray(rows[None], dtype=np.uint8)
+
+
+@contextmanager
+def phantoms(bundle: Bundle, sizes: Sequence[tuple[int, int]] = ((301, 240), (224, 259))) -> Iterator[list[Record]]:
+    """
+    Synthetic images of the network's channels, as files that last as long as the block.
+
+    Args:
+        bundle: says how many channels and axes.
+        sizes: (W, H) of each picture; volumes have sizes of their own.
+    """
+    _, channels, *axes = bundle.input_shape()
+    with TemporaryDirectory() as folder:
+        records: list[Record] = []
+        for index, size in enumerate(sizes):
+            path = Path(folder, f"phantom{index}" + (".png" if len(axes) == 2 else ".nii.gz"))
+            if len(axes) == 2:
+                gray = Image.fromarray(phantom(index)[0]).resize(size)
+                turned = [gray, gray.transpose(Image.Transpose.FLIP_LEFT_RIGHT), gray.rotate(180)]
+                (gray if channels == 1 else Image.merge("RGB", turned)).save(path)
+            else:
+                volume = phantom_volume(index, size=(40 + 8 * index, 36, 32))
+                write_image(volume.image, np.diag([*volume.spacing, 1.0]), path)
+            records.append({"id": path.stem, "image": str(path)})
+        yield records

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Static quantization of the network's convolutions by ONNX Runtime."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from monai_kd.export.packages import package
+
+__all__ = ["FEWEST", "layers", "write_int8"]
+
+FEWEST = 8  # images: of fewer the ranges are accidents
+
+
+def write_int8(
+    source: Path, path: Path, images: Sequence[npt.NDArray[Any]], float_layers: Sequence[str] = ()
+) -> list[str]:
+    """
+    Quantize the convolutions of an ONNX file: weights signed, with a scale an output channel, activations unsigned.
+
+    Everything else stays in floating point. Activations are unsigned because on x86 ONNX Runtime has kernels for
+    unsigned by signed alone: of signed ones it makes float convolutions with a conversion before each, at 2.5 times
+    the time.
+
+    Args:
+        source: the float file.
+        path: of the file to write.
+        images: as the float file takes them; the ranges of all activations are those seen on them.
+        float_layers: layers of the network that are left in floating point, by name or the beginning of it.
+
+    Returns:
+        The convolutions that are quantized, by their layers' names.
+
+    Raises:
+        ImportError: When onnx or onnxruntime is not installed.
+        ValueError: When there are too few images, no such layer, or nothing is left to quantize.
+    """
+    onnx = package("onnx")
+    tool = package("onnxruntime.quantization")
+    if len(images) < FEWEST:
+        raise ValueError(
+            f"INT8 needs at least {FEWEST} images to calibrate with, got {len(images)}. Name a data set of real images "
+            "with --dataset_dir, or leave int8 out of --forms."
+        )
+    of_layer = layers(onnx.load(source))
+    kept = {name: layer for name, layer in of_layer.items() if any(_within(layer, wanted) for wanted in float_layers)}
+    for wanted in float_layers:
+        if not any(_within(layer, wanted) for layer in kept.values()):
+            raise ValueError(f"No convolution in a layer '{wanted}'. There are {', '.join(of_layer.values())}.")
+    quantized = [layer for name, layer in of_layer.items() if name not in kept]
+    if not quantized:
+        raise ValueError("No convolution is left to quantize. Leave int8 out of --forms.")
+    logger = logging.getLogger()
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # it advises to optimize first, which would rename the layers
+    try:
+        tool.quantize_static(
+            str(source),
+            str(path),
+            _reader(tool, images),
+            quant_format=tool.QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=tool.QuantType.QUInt8,
+            weight_type=tool.QuantType.QInt8,
+            op_types_to_quantize=["Conv"],
+            nodes_to_exclude=list(kept),
+        )
+    finally:
+        logger.setLevel(level)
+    return quantized
+
+
+def layers(model: Any) -> dict[str, str]:
+    """
+    The layer of each convolution of an ONNX model, by the names of their nodes.
+
+    Args:
+        model: as ``write_onnx`` writes it.
+    """
+    return {node.name: _layer(node.input[1]) for node in model.graph.node if node.op_type == "Conv"}
+
+
+def _layer(weight: str) -> str:
+    return weight.removeprefix("network.").rpartition(".")[0] or weight
+
+
+def _within(layer: str, wanted: str) -> bool:
+    return layer == wanted or layer.startswith(f"{wanted}.")
+
+
+def _reader(tool: Any, images: Sequence[npt.NDArray[Any]]) -> Any:
+    class Reader(tool.CalibrationDataReader):
+        def __init__(self) -> None:
+            self.rest: Iterator[npt.NDArray[Any]] = iter(images)
+
+        def get_next(self) -> dict[str, npt.NDArray[Any]] | None:
+            image = next(self.rest, None)
+            return None if image is None else {"image": np.ascontiguousarray(image)}
+
+    return Reader()
