@@ -93,7 +93,10 @@ def _show(draft: Draft, pairs: list[Pair]) -> None:
     for network, whose in ((draft.student, "student"), (draft.teacher, "teacher")):
         text = f"{whose}: {type(network.network).__name__}, {network.parameters:,} parameters"
         console.print(text, markup=False, highlight=False)
-    table = Table("part", "size", "student", "channels", "teacher", "channels", title="Pairs of layers")
+    table = Table("part", "size", title="Pairs of layers")
+    for whose in ("student", "teacher"):
+        table.add_column(f"{whose}'s layer", overflow="fold")
+        table.add_column("channels", justify="right")
     for pair in pairs:
         size = "×".join(map(str, pair.teacher.size))
         ours, theirs = (str(layer.channels) for layer in (pair.student, pair.teacher))

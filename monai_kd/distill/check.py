@@ -11,7 +11,8 @@ from typing import Any
 
 from monai.bundle import ConfigWorkflow
 
-from monai_kd.distill.ids import find, read_config, read_overlay
+from monai_kd.distill.config_files import read_config, read_overlay
+from monai_kd.distill.ids import find
 from monai_kd.distill.scripts import importable_scripts
 
 __all__ = ["check_bundle", "evaluation_configs"]

@@ -48,8 +48,8 @@ the distillation and the resuming of runs is the teacher's bundle's.
 
 ## Data
 
-{metadata.get("data_source", "As the teacher's bundle tells.")} The lists of images and the transforms are the teacher's,
-in `configs/train.json`.
+{metadata.get("data_source", "As the teacher's bundle tells.")} The lists of images and the transforms are the
+teacher's, in `configs/train.json`.
 
 Input: {image.in_channels} channel(s), {" × ".join(map(str, image.spatial_size))}.
 Output: {image.out_channels} channel(s) of logits, {classes or "not named"}.

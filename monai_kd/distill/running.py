@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from monai_kd.distill.check import evaluation_configs
-from monai_kd.distill.ids import read_overlay
+from monai_kd.distill.config_files import read_overlay
 from monai_kd.distill.metadata import RECORD
 from monai_kd.distill.methods import HIDDEN
 

@@ -99,8 +99,9 @@ def with_resume_handlers(handlers: Any) -> Any:
 
 def _train_adapters(config: Config, file: str) -> None:
     """The optimizer holds the weights of the pathways' adapters, too."""
-    optimizers = [i for i in references(find(config, f"{TRAINER}#optimizer")) if isinstance(find(config, i), dict)]
-    node = find(config, optimizers[0]) if optimizers else find(config, f"{TRAINER}#optimizer")
+    node = find(config, f"{TRAINER}#optimizer")
+    if isinstance(node, str) and references(node):
+        node = find(config, references(node)[0])
     params = node.get("params") if isinstance(node, dict) else None
     if isinstance(params, list):
         node["params"] = [*params, {"params": "$list(@pathways.parameters())"}]

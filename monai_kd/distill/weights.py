@@ -92,19 +92,21 @@ def fit(network: nn.Module, state: Mapping[str, torch.Tensor], path: Path) -> No
         ValueError: When they are another network's.
     """
     own = network.state_dict()
-    differences = [
-        *(f"'{key}' is not in the file" for key in own if key not in state),
-        *(f"'{key}' is not in the network" for key in state if key not in own),
-        *(
+    kinds = [
+        [f"'{key}' is not in the file" for key in own if key not in state],
+        [f"'{key}' is not in the network" for key in state if key not in own],
+        [
             f"'{key}' is {tuple(state[key].shape)} in the file, {tuple(value.shape)} in the network"
             for key, value in own.items()
             if key in state and state[key].shape != value.shape
-        ),
+        ],
     ]
-    if differences:
-        more = f"; and {len(differences) - 3} more" if len(differences) > 3 else ""
+    shown = [differences[0] for differences in kinds if differences]
+    if shown:
+        more = sum(map(len, kinds)) - len(shown)
         raise ValueError(
             f"'{path}' holds the weights of another network than the config's {type(network).__name__}: "
-            f"{'; '.join(differences[:3])}{more}. Correct the teacher's network_def, or name its weights by --weights."
+            f"{'; '.join(shown)}{f'; and {more} more' if more else ''}. Correct the teacher's network_def, or name its "
+            "weights by --weights."
         )
     network.load_state_dict(dict(state))

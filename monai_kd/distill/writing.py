@@ -12,8 +12,9 @@ from typing import Any
 import torch
 
 from monai_kd.distill.check import check_bundle, evaluation_configs
+from monai_kd.distill.config_files import read_config, write_config
 from monai_kd.distill.draft import WEIGHT, Draft
-from monai_kd.distill.ids import read_config, texts, write_config
+from monai_kd.distill.ids import texts
 from monai_kd.distill.metadata import RECORD, new_metadata
 from monai_kd.distill.methods import HIDDEN, logits_pathway
 from monai_kd.distill.other_configs import other_files

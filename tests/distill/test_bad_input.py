@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a bundle must be for another network to take its place; the message tells what was found and what to do."""
+
+import json
+
+import pytest
+import torch
+
+from monai_kd.distill import Request, make_draft, write_bundle
+from tests.distill.zoo_bundles import edit, make_ct_data, save_weights
+
+SECOND = {"num_channels": 1, "spatial_shape": [16, 16, 16], "channel_def": {}}
+GAN = {"_target_": "GanTrainer", "g_network": "@gnetwork", "d_network": "@dnetwork"}
+BY_HAND = "docs/distill.md"
+
+
+def remove(*names):
+    def change(root):
+        for name in names:
+            (root / name).unlink()
+
+    return change
+
+
+def change(name, **values):
+    return lambda root: edit(root, name, **values)
+
+
+def large_files(root):
+    (root / "models" / "model.pt").unlink()
+    (root / "large_files.yml").write_text("large_files: []\n")
+
+
+def other_keys(root):
+    state = torch.load(root / "models" / "model.pt", weights_only=True)
+    torch.save({f"net.{key}": value for key, value in state.items()}, root / "models" / "model.pt")
+
+
+def no_state(root):
+    torch.save({"epoch": 3, "optimizer": {"lr": torch.tensor(1.0)}}, root / "models" / "model.pt")
+
+
+def no_file_of_tensors(root):
+    (root / "models" / "model.pt").write_text("version https://git-lfs.github.com/spec/v1\n")
+
+
+def not_json(root):
+    (root / "configs" / "train.json").write_text("{")
+
+
+CASES = {
+    "no training": (remove("configs/train.json"), ["No configs/train.json", "evaluate.json", "--config", BY_HAND]),
+    "no inference": (remove("configs/inference.json"), ["No configs/inference.json", BY_HAND]),
+    "no metadata": (remove("configs/metadata.json"), ["No config", "metadata.json"]),
+    "no JSON": (not_json, ["train.json' is not a config in JSON", "Correct"]),
+    "unknown schema": (
+        change("metadata", schema="https://somewhere/meta_schema_hovernet_20231024.json"),
+        ["schema is", "hovernet", BY_HAND],
+    ),
+    "several inputs": (
+        change("metadata", network_data_format__inputs__second=SECOND),
+        ["2 inputs (image, second)", BY_HAND],
+    ),
+    "several outputs": (
+        change("metadata", network_data_format__outputs__second=SECOND),
+        ["2 outputs (pred, second)", BY_HAND],
+    ),
+    "no channels": (
+        change("metadata", network_data_format__inputs={"image": {"spatial_shape": [8, 8]}}),
+        ["num_channels"],
+    ),
+    "no trainer": (change("train", train__trainer="$1"), ["no component 'train#trainer'", BY_HAND]),
+    "two networks": (change("train", train__trainer=GAN), ["is a GanTrainer", "SupervisedTrainer", BY_HAND]),
+    "own step": (
+        change("train", train__trainer__iteration_update="$my_step"),
+        ["iteration_update='$my_step'", BY_HAND],
+    ),
+    "no dataset_dir": (change("train", dataset_dir=None), ["no id 'dataset_dir'", "Add it"]),
+    "deep supervision": (
+        change("train", loss={"_target_": "DeepSupervisionLoss", "loss": "$torch.nn.MSELoss()"}),
+        ["deep supervision", BY_HAND],
+    ),
+    "network by expression": (
+        change("train", network_def=None, network="$torch.jit.load('model.ts')"),
+        ["no definition", '"network_def": {"_target_"', BY_HAND],
+    ),
+    "network of two": (
+        change("train", flow_def={"_target_": "UNet"}, network="$Joined(@network_def, @flow_def)"),
+        ["2 networks: network_def, flow_def", BY_HAND],
+    ),
+    "script missing": (
+        change("train", imports=["$from scripts.net import Net"]),
+        ["$from scripts.net import Net", "'scripts'", "copy them"],
+    ),
+    "optimizer by expression": (
+        change("train", optimizer="$monai.optimizers.Novograd(@network.parameters())"),
+        ["optimizer is", "Novograd", '"params"', BY_HAND],
+    ),
+    "weights loaded by hand": (
+        change("train", initialize=["$@network.load_state_dict(torch.load('start.pt'))"]),
+        ["'initialize' loads weights", "CheckpointLoader"],
+    ),
+    "no weights": (remove("models/model.pt"), ["No weights of the teacher", "--weights"]),
+    "large files": (large_files, ["python -m monai.bundle download_large_files --bundle_path"]),
+    "other keys": (other_keys, ["weights of another network", "is not in the network", "--weights"]),
+    "no state dict": (no_state, ["holds no state dict", "epoch, optimizer"]),
+    "no tensors": (no_file_of_tensors, ["cannot be read as weights", "pointer"]),
+    "wrong arguments": (
+        change("train", network_def__channels=[4, 8], network_def__nonsense=1),
+        ["The teacher's definition", "nonsense"],
+    ),
+    "other channels": (
+        change("metadata", network_data_format__inputs__image__num_channels=4),
+        ["The teacher, UNet, cannot take an image of shape (1, 4, 16, 16, 16)"],
+    ),
+    "other classes": (
+        change("metadata", network_data_format__outputs__pred__num_channels=3),
+        ["The teacher, UNet, gives (1, 2, 16, 16, 16)", "(1, 3, 16, 16, 16)", BY_HAND],
+    ),
+    "no network": (
+        change("train", network_def={"_target_": "UNet", "_mode_": "callable"}),
+        ["The teacher's definition gives a", "not a network"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_bundle_that_cannot_be_a_teacher(name, ct, zoo):
+    spoil, words = CASES[name]
+    spoil(ct)
+    with pytest.raises((ValueError, FileNotFoundError)) as caught:
+        make_draft(Request(ct, str(zoo / "student.json"), zoo / "ct_data"))
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_network_of_several_outputs(ct, zoo):
+    (ct / "scripts").mkdir()
+    (ct / "scripts" / "__init__.py").write_text("")
+    (ct / "scripts" / "net.py").write_text(
+        "from monai.networks.nets import UNet\n\n\nclass Net(UNet):\n"
+        "    def forward(self, x):\n        return {'pred': super().forward(x)}\n"
+    )
+    edit(ct, "train", network_def___target_="scripts.net.Net")
+    with pytest.raises(ValueError, match="The teacher, Net, gives a dict for an image") as caught:
+        make_draft(Request(ct, str(zoo / "student.json"), zoo / "ct_data"))
+    assert BY_HAND in str(caught.value)
+
+
+def test_no_bundle_and_no_data(ct, zoo, tmp_path):
+    with pytest.raises(FileNotFoundError, match="No bundle in"):
+        make_draft(Request(tmp_path / "none", "StudentUNet", zoo / "ct_data"))
+    with pytest.raises(FileNotFoundError, match="No data in"):
+        make_draft(Request(ct, "StudentUNet", tmp_path / "none"))
+
+
+@pytest.mark.parametrize(
+    ("student", "words"),
+    [
+        ("StudentUnet", ["No student 'StudentUnet'", "Closest: StudentUNet"]),
+        ("xyz", ["There are: StudentUNet"]),
+        ("none.json", ["No config 'none.json'"]),
+        ({"channels": [1]}, ["defines no network", "_target_"]),
+        ({"_target_": "SegResNett"}, ["no network 'SegResNett'", "Closest: SegResNet"]),
+        ({"_target_": "StudentUNet", "channels": "@channels"}, ["refers to @channels"]),
+        ({"_target_": "StudentUNet", "depth": 3}, ["The student's definition", "depth"]),
+        ({"_target_": "StudentUNet", "channels": [4, 4], "out_channels": 5}, ["The student, StudentUNet, gives (1, 5"]),
+        ("StudentUNet", ["The student, StudentUNet, cannot take an image of shape (1, 1, 16, 16, 16)", "33"]),
+    ],
+)
+def test_a_student_that_does_not_fit(student, words, zoo, tmp_path):
+    if isinstance(student, dict):
+        (tmp_path / "student.json").write_text(json.dumps(student))
+        student = str(tmp_path / "student.json")
+    with pytest.raises((ValueError, FileNotFoundError)) as caught:
+        make_draft(Request(zoo / "ct", student, zoo / "ct_data"))
+    for word in words:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("count", "inside", "words"),
+    [
+        (2, 7, ["values [0.0, 7.0]", "0 background, 1 spleen", "MapLabelValued"]),
+        (2, 0, ["None of the 1 labels", "spleen", "all background"]),
+        (1, 1, ["No training image", "@train_datalist"]),
+    ],
+)
+def test_data_without_the_teachers_classes(count, inside, words, zoo, tmp_path):
+    data = make_ct_data(tmp_path / "data", count, inside)
+    with pytest.raises(ValueError) as caught:
+        make_draft(Request(zoo / "ct", str(zoo / "student.json"), data))
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_data_of_other_names(ct, zoo):
+    edit(ct, "train", train__dataset__data="$[{'t1': 'a', 't2': 'b', 'label': 'c'}]")
+    with pytest.raises(ValueError, match=r"\['t1', 't2', 'label'\], and the trainer takes one 'image'"):
+        make_draft(Request(ct, str(zoo / "student.json"), zoo / "ct_data"))
+
+
+def test_a_class_that_no_label_has_is_told(ct, zoo):
+    for name in ("train", "inference"):
+        edit(ct, name, network_def__out_channels=3)
+    edit(
+        ct,
+        "metadata",
+        network_data_format__outputs__pred__num_channels=3,
+        network_data_format__outputs__pred__channel_def={"0": "background", "1": "spleen", "2": "liver"},
+    )
+    save_weights(ct)
+    draft = make_draft(Request(ct, str(zoo / "student.json"), zoo / "ct_data"))
+    assert draft.notes == ["No liver in the first 3 labels: these classes are learnt from the teacher alone."]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"method": "fitnet"}, ["No method 'fitnet'", "logits_kl"]),
+        ({"settings": {"val_intervall": 2}}, ["--set val_intervall", "Closest: 'val_interval'"]),
+    ],
+)
+def test_wrong_options(values, words, zoo):
+    with pytest.raises(ValueError) as caught:
+        make_draft(Request(zoo / "ct", str(zoo / "student.json"), zoo / "ct_data", **values))
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_bundle_that_does_not_stand_leaves_nothing_behind(ct, zoo, tmp_path):
+    edit(ct, "train", loss={"_target_": "DiceLoss", "nonsense": 1})
+    draft = make_draft(Request(ct, str(zoo / "student.json"), zoo / "ct_data"))
+    folder = tmp_path / "out"
+    folder.mkdir()
+    with pytest.raises(ValueError, match=r"The new bundle's train cannot be made.*nonsense"):
+        write_bundle(draft, draft.pairs, folder / "new", zoo / "ct_data")
+    assert not any(folder.iterdir())

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from monai_kd import __main__ as command_line
+
+
+def call(monkeypatch, zoo, *options, bundle="ct"):
+    words = ["distill", "--teacher", str(zoo / bundle), "--student", str(zoo / "student.json")]
+    words += ["--dataset_dir", str(zoo / f"{bundle}_data"), *map(str, options)]
+    result = CliRunner().invoke(command_line.app, words)
+    if result.exit_code:
+        raise result.exception
+    return result.output
+
+
+def test_help_teaches():
+    result = CliRunner().invoke(command_line.app, ["distill", "--help"])
+    assert result.exit_code == 0 and "Example" in result.output and "--pairs" in result.output
+
+
+def test_pairs_are_shown_edited_and_kept(zoo, tmp_path, monkeypatch):
+    editor = tmp_path / "editor.py"
+    editor.write_text(
+        "import json, sys\nfile = sys.argv[1]\npairs = json.load(open(file))\njson.dump(pairs[:1], open(file, 'w'))\n"
+    )
+    monkeypatch.setenv("EDITOR", f"{sys.executable} {editor}")
+    monkeypatch.delenv("VISUAL", raising=False)
+    new = tmp_path / "new"
+    output = call(monkeypatch, zoo, "--output_dir", new, "--no-run", "--edit", "--set", "val_interval=3")
+    for text in ("Pairs of layers", "model.1.submodule.0", "8×8×8", "methods/hidden.json", "configs/inference.json"):
+        assert text in output
+    hidden = json.loads((new / "configs" / "methods" / "hidden.json").read_text())["pathways"]["hidden"]
+    assert hidden["student_layer"] == ["encoder.levels.0"] and hidden["teacher_layer"] == ["model.0"]
+    assert json.loads((new / "configs" / "train.json").read_text())["val_interval"] == 3
+
+    again = call(monkeypatch, zoo, "--output_dir", new, "--no-run", "--edit", "--set", "val_interval=3")
+    assert "was written before" in again
+    pairs = tmp_path / "pairs.json"
+    pairs.write_text('[{"student": "encoder", "teacher": "model.0"}]')
+    for options, message in (
+        (["--set", "val_interval=3", "--method", "logits_mse"], 'another method: "logits_kl" there, "logits_mse" here'),
+        (["--set", "val_interval=2"], "another settings"),
+        (["--set", "val_interval=3", "--pairs", pairs], "another pairs"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call(monkeypatch, zoo, "--output_dir", new, "--no-run", *options)
+
+
+def test_nothing_of_others_is_overwritten(zoo, tmp_path, monkeypatch):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match="did not write"):
+        call(monkeypatch, zoo, "--output_dir", tmp_path, "--no-run")
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_without_an_editor(zoo, tmp_path, monkeypatch):
+    for name in ("EDITOR", "VISUAL"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ValueError, match="--pairs FILE"):
+        call(monkeypatch, zoo, "--output_dir", tmp_path / "new", "--no-run", "--edit")
+    assert not (tmp_path / "new").exists()

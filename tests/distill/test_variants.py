@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bundles are written in many ways; each of these is a teacher."""
+
+import json
+
+import pytest
+import torch
+from monai.bundle import ConfigParser
+
+from monai_kd.distill import Request, make_draft, write_bundle
+from tests.distill.zoo_bundles import edit, make_ct_data, save_weights
+
+NET = (
+    "from monai.networks.nets import UNet\n\n\nclass Net(UNet):\n"
+    "    def forward(self, x):\n        return super().forward(x)\n"
+)
+
+
+def draft_of(root, zoo, **values):
+    return make_draft(Request(root, str(zoo / "student.json"), zoo / "ct_data", **values))
+
+
+def read(root, name):
+    return json.loads((root / "configs" / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize("key", ["model", "state_dict", "net"])
+def test_weights_under_a_key_and_of_several_devices(key, ct, zoo):
+    path = ct / "models" / "model.pt"
+    state = torch.load(path, weights_only=True)
+    torch.save({key: {f"module.{name}": value for name, value in state.items()}, "epoch": 3}, path)
+    assert draft_of(ct, zoo).state.keys() == state.keys()
+
+
+def test_weights_in_torchscript(ct, zoo):
+    network = ConfigParser(read(ct, "inference")).get_parsed_content("network_def").eval()
+    torch.jit.trace(network, torch.zeros(1, 1, 16, 16, 16)).save(ct / "models" / "model.ts")
+    (ct / "models" / "model.pt").unlink()
+    state = draft_of(ct, zoo).state
+    assert all(torch.equal(state[name], value) for name, value in network.state_dict().items())
+
+
+def test_the_definition_in_the_networks_own_place(ct, zoo):
+    definition = read(ct, "train")["network_def"]
+    edit(ct, "train", network_def=None, network=definition)
+    train = draft_of(ct, zoo).configs["train"]
+    assert train["network_def"]["_target_"] == "monai_kd.networks.StudentUNet"
+    assert train["network"] == "$@network_def.to(@device)" and train["teacher_def"] == definition
+
+
+def test_a_training_in_yaml_and_several_files(ct, zoo):
+    yaml = pytest.importorskip("yaml")
+    train = read(ct, "train")
+    (ct / "configs" / "train.json").unlink()
+    train["training"] = train.pop("run")  # what it was called once
+    overlay = ct / "configs" / "short.yaml"
+    overlay.write_text(yaml.safe_dump({"val_interval": 2, "train#trainer#max_epochs": 7}))
+    (ct / "configs" / "train.yaml").write_text(yaml.safe_dump(train))
+    draft = draft_of(ct, zoo, configs=(ct / "configs" / "train.yaml", overlay))
+    new = draft.configs["train"]
+    assert new["val_interval"] == 2 and new["train"]["trainer"]["max_epochs"] == 7
+    assert new["run"] == ["$@train#trainer.run()"] and "training" not in new
+
+
+def test_the_teachers_start_weights_are_not_the_students(ct, zoo):
+    loader = {"_target_": "CheckpointLoader", "load_path": "$@ckpt_dir + '/model.pt'", "load_dict": {"m": "@network"}}
+    train = read(ct, "train")
+    edit(
+        ct,
+        "train",
+        train__handlers=[*train["train"]["handlers"], loader],
+        start=loader,
+        initialize=["$monai.utils.set_determinism(seed=123)", "$@start(@train#trainer)"],
+    )
+    new = draft_of(ct, zoo).configs["train"]
+    assert new["train"]["handlers"][-1]["_disabled_"] is True and len(new["train"]["handlers"]) == 4
+    assert new["initialize"] == ["$monai.utils.set_determinism(seed=123)"]
+    evaluate = draft_of(ct, zoo).configs["evaluate"]  # where the student is loaded
+    assert "_disabled_" not in evaluate["validate#handlers"][0]
+
+
+def test_other_savers_and_schedules_are_resumed(ct, zoo, tmp_path):
+    saver = {
+        "_target_": "CheckpointSaver",
+        "save_dir": "@ckpt_dir",
+        "save_dict": {"model": "@network", "optimizer": "@optimizer"},
+        "save_final": True,
+    }
+    schedule = {
+        "_target_": "LrScheduleHandler",
+        "lr_scheduler": {"_target_": "torch.optim.lr_scheduler.StepLR", "optimizer": "@optimizer", "step_size": 2},
+    }
+    edit(
+        ct,
+        "train",
+        train__handlers=[*read(ct, "train")["train"]["handlers"], schedule, saver],
+        optimizer__params=[{"params": "$@network.parameters()"}],
+    )
+    draft = draft_of(ct, zoo)
+    new = draft.configs["train"]
+    assert new["train"]["handlers"][-1]["save_dict"]["pathways"] == "@pathways"
+    assert new["resume_handlers"][1]["objects"]["lr_scheduler"] == "@train#handlers#3#lr_scheduler"
+    write_bundle(draft, draft.pairs, tmp_path / "new", zoo / "ct_data")  # which makes every component, adapters too
+
+
+def test_an_own_network_in_scripts(ct, zoo, tmp_path):
+    (ct / "scripts").mkdir()
+    (ct / "scripts" / "net.py").write_text(NET)
+    for name in ("train", "inference"):
+        edit(ct, name, network_def___target_="scripts.net.Net")
+    draft = draft_of(ct, zoo)
+    write_bundle(draft, draft.pairs, tmp_path / "new", zoo / "ct_data")
+    assert [path.name for path in (tmp_path / "new" / "scripts").iterdir()] == ["net.py"]
+
+
+def test_an_evaluation_by_itself_and_configs_that_do_not_serve(ct, zoo, tmp_path):
+    inference = read(ct, "inference")
+    (ct / "configs" / "evaluate.json").write_text(json.dumps(inference))
+    (ct / "configs" / "search.json").write_text(json.dumps({"network_def": inference["network_def"]}))
+    (ct / "configs" / "datalist.json").write_text(json.dumps({"training": [{"image": "a", "label": "b"}]}))
+    draft = draft_of(ct, zoo)
+    assert draft.left_out == ["search.json"]
+    write_bundle(draft, draft.pairs, tmp_path / "new", zoo / "ct_data")
+    assert read(tmp_path / "new", "evaluate")["network_def"] == draft.configs["train"]["network_def"]
+    assert (tmp_path / "new" / "configs" / "datalist.json").is_file()
+    assert not (tmp_path / "new" / "configs" / "search.json").exists()
+
+
+def test_epochs_reach_the_schedules(ct, zoo):
+    edit(ct, "train", epochs=300, train__trainer__max_epochs="@epochs")
+    new = draft_of(ct, zoo, epochs=5).configs["train"]
+    assert new["epochs"] == 5 and new["train"]["trainer"]["max_epochs"] == "@epochs"
+
+
+def test_overlapping_classes_are_compared_one_by_one(ct, zoo, tmp_path):
+    for name in ("train", "inference"):
+        edit(ct, name, network_def__out_channels=1)
+    edit(
+        ct,
+        "train",
+        loss={"_target_": "DiceLoss", "sigmoid": True},
+        train__postprocessing={
+            "_target_": "Compose",
+            "transforms": [{"_target_": "Activationsd", "keys": "pred", "sigmoid": True}],
+        },
+    )
+    pred = "network_data_format__outputs__pred"
+    edit(ct, "metadata", **{f"{pred}__num_channels": 1, f"{pred}__channel_def": {"0": "spleen"}})
+    save_weights(ct)
+    draft = draft_of(ct, zoo)
+    assert draft.logits == "logits_bce" and draft.notes == []
+    with pytest.raises(ValueError, match="go through a sigmoid"):
+        draft_of(ct, zoo, method="logits_kl")
+    empty = make_ct_data(tmp_path / "empty", count=2, inside=0)
+    with pytest.raises(ValueError, match="all background"):
+        make_draft(Request(ct, str(zoo / "student.json"), empty))
+
+
+def test_a_stock_student_needs_stock_monai_alone(ct, zoo, tmp_path):
+    student = {"_target_": "UNet", "channels": [2, 4, 4], "strides": [2, 2]}
+    (tmp_path / "student.json").write_text(json.dumps(student))
+    draft = make_draft(Request(ct, str(tmp_path / "student.json"), zoo / "ct_data"))
+    write_bundle(draft, draft.pairs, tmp_path / "new", zoo / "ct_data")
+    assert "monai-kd" not in read(tmp_path / "new", "metadata")["required_packages_version"]
+    assert "monai_kd" not in json.dumps(read(tmp_path / "new", "inference"))
