@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from monai_kd.engines.cached_view import check_cached_view
 from monai_kd.engines.checks import as_teacher, check_resuming, check_teacher, check_weights
+from monai_kd.engines.distributed import name_lost_process
 from monai_kd.engines.labelled import labelled
 from monai_kd.engines.loss_terms import add_loss_term
 from monai_kd.features import plain, unwrap
@@ -113,8 +114,8 @@ class DistillationTrainer(SupervisedTrainer):
         self._register_handlers(train_handlers or ())
 
     def run(self) -> None:  # type: ignore[override]
-        """Train; no hook outlives the run, however it ends."""
-        with self.teacher:
+        """Train; no hook outlives the run, however it ends. A process that waits for a lost one in vain says so."""
+        with self.teacher, name_lost_process():
             try:
                 super().run()
             finally:

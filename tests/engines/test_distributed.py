@@ -2,16 +2,18 @@
 """Two processes on half of each batch train as one process on the whole."""
 
 import multiprocessing
+import signal
 from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.multiprocessing
+from ignite.engine import Events
 from torch import nn
 
 from monai_kd.engines import distribute
 from tests.checks import assert_identical
-from tests.engines.two_processes import CPU, PROCESSES, adapted, batches, make, network, train, work
+from tests.engines.two_processes import CPU, PROCESSES, adapted, batches, lose, make, network, train, work
 
 
 @pytest.fixture(scope="module")
@@ -99,3 +101,29 @@ def test_one_process_needs_no_wrapper():
     assert distribute(module, CPU) is module
     meta = distribute(nn.Linear(1, 1), torch.device("meta"))
     assert meta.weight.device.type == "meta"
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["ended", "stands still"])
+def test_a_lost_process_ends_the_other_with_a_message(how, tmp_path):
+    multiprocessing.set_forkserver_preload([work.__module__])
+    context = multiprocessing.get_context("forkserver")
+    first, second = (context.Process(target=lose, args=(rank, tmp_path, how)) for rank in range(PROCESSES))
+    first.start()
+    second.start()
+    try:
+        first.join(300)  # by itself it would wait for half an hour
+        assert first.exitcode == 0
+    finally:
+        for process in (first, second):
+            process.kill()
+            process.join()
+    said = (tmp_path / "said.txt").read_text()
+    assert said.startswith("Process 0 of 2 waits for another one in vain: that one has ended, or does not answer")
+    assert "Give the same command again" in said
+
+
+def test_an_error_of_ones_own_is_no_lost_process():
+    trainer = make(batches(), lambda module: distribute(module, CPU))
+    trainer.add_event_handler(Events.ITERATION_STARTED, lambda engine: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        trainer.run()

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each of two processes does in test_distributed, and one alone."""
 
+import os
+from datetime import timedelta
+
 import pytest
 import torch
 import torch.distributed as dist
@@ -117,6 +120,25 @@ def refusal(data):
     with pytest.raises(ValueError) as error:
         make(data, lambda module: module if isinstance(module, Pathways) else distribute(module, CPU))
     return str(error.value)
+
+
+def lose(rank, folder, how):
+    """The second process ends, or stands still, in the middle of an epoch; the first writes what it then says."""
+    torch.set_num_threads(1)
+    dist.init_process_group(
+        "gloo",
+        init_method=f"file://{folder}/store",
+        rank=rank,
+        world_size=PROCESSES,
+        timeout=timedelta(seconds=5),
+    )
+    trainer = make(batches(slice(2 * rank, 2 * rank + 2)), lambda module: distribute(module, CPU))
+    if rank == 1:
+        trainer.add_event_handler(Events.ITERATION_STARTED(once=3), lambda engine: os.kill(os.getpid(), how))
+    with pytest.raises(ConnectionError) as error:
+        trainer.run()
+    (folder / "said.txt").write_text(str(error.value))
+    os._exit(0)  # the group cannot be left in good order any more
 
 
 def work(rank, folder):
