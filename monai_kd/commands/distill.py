@@ -93,14 +93,13 @@ def _show(draft: Draft, pairs: list[Pair]) -> None:
     for network, whose in ((draft.student, "student"), (draft.teacher, "teacher")):
         text = f"{whose}: {type(network.network).__name__}, {network.parameters:,} parameters"
         console.print(text, markup=False, highlight=False)
-    table = Table("part", "size", title="Pairs of layers")
+    table = Table("at", "channels", title="Pairs of layers")
     for whose in ("student", "teacher"):
         table.add_column(f"{whose}'s layer", overflow="fold")
-        table.add_column("channels", justify="right")
     for pair in pairs:
         size = "×".join(map(str, pair.teacher.size))
-        ours, theirs = (str(layer.channels) for layer in (pair.student, pair.teacher))
-        table.add_row(pair.student.part or "given", size, pair.student.name, ours, pair.teacher.name, theirs)
+        channels = f"{pair.student.channels} → {pair.teacher.channels}"
+        table.add_row(f"{pair.student.part} {size}".strip(), channels, pair.student.name, pair.teacher.name)
     console.print(table)
     left_out = [f"Left out, for it defines a network or a training of its own: {name}" for name in draft.left_out]
     for note in (*draft.notes, *left_out):

@@ -78,6 +78,6 @@ A killed training continues when its command is given again.
 
 ## License
 
-{license_}. The weights in `models/teacher.pt` and the configs are from the bundle "{bundle.name}"
+{license_}. The teacher's weights in `models` and the configs are from the bundle "{bundle.name}"
 ({metadata.get("copyright", "copyright not told")}).
 """

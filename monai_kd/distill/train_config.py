@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from monai_kd.distill.data_format import BY_HAND
-from monai_kd.distill.ids import Config, find, list_ids, references, replace
+from monai_kd.distill.ids import Config, find, references, replace, texts
 from monai_kd.distill.teacher_bundle import TRAINER, TeacherBundle
 from monai_kd.distill.train_handlers import adapt_handlers, resume_handlers
 
-__all__ = ["put_student", "train_config", "with_resume_handlers"]
+__all__ = ["put_student", "teacher_file", "train_config", "with_resume_handlers"]
 
 RUN_IDS = ("training", "evaluating")  # what "run" was called before MONAI 1.0
 
@@ -43,7 +43,7 @@ def train_config(bundle: TeacherBundle, student: Mapping[str, Any], pathways: Ma
     config |= {
         "seed": config.get("seed", 0),
         "resume": True,
-        "teacher_checkpoint": "$@bundle_root + '/models/teacher.pt'",
+        "teacher_checkpoint": f"$@bundle_root + '/models/{teacher_file(bundle)}'",
         "teacher_def": teacher,
         "teacher": "$monai_kd.load_weights(@teacher_def, @teacher_checkpoint)",
         "supervised_weight": 0.5,
@@ -63,6 +63,16 @@ def train_config(bundle: TeacherBundle, student: Mapping[str, Any], pathways: Ma
         "train_handlers": with_resume_handlers(trainer.get("train_handlers")),
     }
     return config
+
+
+def teacher_file(bundle: TeacherBundle) -> str:
+    """
+    The name of the teacher's weights in the new bundle: not one that its training writes.
+
+    Args:
+        bundle: the teacher's.
+    """
+    return "frozen_teacher.pt" if any("teacher.pt" in text for text in texts(bundle.train)) else "teacher.pt"
 
 
 def put_student(config: Config, network: str, student: Mapping[str, Any]) -> None:
@@ -129,13 +139,6 @@ def _without_start_weights(config: Config, file: str) -> None:
                 f"{file}: '{name}' loads weights by {loading[0]!r}, which are not the student's. Remove the line, or "
                 f"write it as a CheckpointLoader. {BY_HAND}"
             )
-    for handlers in (
-        *list_ids(config, f"{TRAINER}#train_handlers"),
-        *list_ids(config, "validate#evaluator#val_handlers"),
-    ):
-        for node in find(config, handlers):
-            if _is_loader(node):
-                node["_disabled_"] = True  # not removed: overlays name handlers by their place
 
 
 def _is_loader(node: Any) -> bool:

@@ -22,6 +22,7 @@ from monai_kd.distill.pairs import Pair, hidden_pathway
 from monai_kd.distill.readme import readme
 from monai_kd.distill.running import commands
 from monai_kd.distill.scripts import uses_scripts
+from monai_kd.distill.train_config import teacher_file
 from monai_kd.files import atomic_folder
 
 __all__ = ["is_made", "write_bundle"]
@@ -107,7 +108,7 @@ def write_bundle(draft: Draft, pairs: Sequence[Pair], output_dir: Path, dataset_
         (configs / "logging.conf").write_text(LOGGING, encoding="utf-8")
         _copy_files(draft, folder)
         (folder / "models").mkdir(exist_ok=True)
-        torch.save(draft.state, folder / "models" / "teacher.pt")
+        torch.save(draft.state, folder / "models" / teacher_file(draft.bundle))
         parameters = draft.student.parameters, draft.teacher.parameters
         listed = commands(Path(), "DATA", made["method"], bool(pairs), evaluation_configs(folder))
         (folder / "docs").mkdir(exist_ok=True)

@@ -31,7 +31,14 @@ def test_pairs_are_shown_edited_and_kept(zoo, tmp_path, monkeypatch):
     monkeypatch.delenv("VISUAL", raising=False)
     new = tmp_path / "new"
     output = call(monkeypatch, zoo, "--output_dir", new, "--no-run", "--edit", "--set", "val_interval=3")
-    for text in ("Pairs of layers", "model.1.submodule.0", "8×8×8", "methods/hidden.json", "configs/inference.json"):
+    for text in (
+        "Pairs of layers",
+        "model.1.submodule.0",
+        "encoder 8×8×8",
+        "6 → 8",
+        "methods/hidden.json",
+        "configs/inference.json",
+    ):
         assert text in output
     hidden = json.loads((new / "configs" / "methods" / "hidden.json").read_text())["pathways"]["hidden"]
     assert hidden["student_layer"] == ["encoder.levels.0"] and hidden["teacher_layer"] == ["model.0"]

@@ -103,6 +103,18 @@ def test_other_savers_and_schedules_are_resumed(ct, zoo, tmp_path):
     write_bundle(draft, draft.pairs, tmp_path / "new", zoo / "ct_data")  # which makes every component, adapters too
 
 
+def test_a_training_that_writes_a_file_called_teacher(ct, zoo, tmp_path):
+    best = read(ct, "train")["validate"]["handlers"][2]
+    handlers = [*read(ct, "train")["validate"]["handlers"][:2], "@best"]
+    edit(ct, "train", best={**best, "key_metric_filename": "teacher.pt"}, validate__handlers=handlers)
+    draft = draft_of(ct, zoo)
+    new = draft.configs["train"]
+    assert new["best"] == "@best_checkpoint" and new["best_checkpoint"]["key_metric_filename"] == "teacher.pt"
+    assert new["best_checkpoint"]["_target_"] == "monai_kd.handlers.AtomicCheckpointSaver"
+    write_bundle(draft, draft.pairs, tmp_path / "new", zoo / "ct_data")
+    assert [file.name for file in (tmp_path / "new" / "models").iterdir()] == ["frozen_teacher.pt"]
+
+
 def test_an_own_network_in_scripts(ct, zoo, tmp_path):
     (ct / "scripts").mkdir()
     (ct / "scripts" / "net.py").write_text(NET)

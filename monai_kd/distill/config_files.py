@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Configs in files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from monai.bundle import ConfigParser
+
+from monai_kd.distill.ids import Config
+
+__all__ = ["read_config", "read_overlay", "write_config"]
+
+
+def read_config(files: Sequence[Path]) -> Config:
+    """
+    A config and its overlays, as ``--config_file "[…]"`` merges them.
+
+    Args:
+        files: JSON or YAML; each overlays those before it.
+
+    Raises:
+        FileNotFoundError: When one is missing.
+        ValueError: When one cannot be read.
+    """
+    for file in files:
+        read_overlay(file)
+    try:
+        config: Config = ConfigParser.load_config_files([str(file) for file in files])
+    except Exception as error:
+        raise ValueError(
+            f"{', '.join(map(str, files))} do not fit together: {_line(error)}. Give the training first, then its "
+            "overlays."
+        ) from error
+    return config
+
+
+def read_overlay(file: Path) -> Config:
+    """
+    A config as it is written, the keys of an overlay (``"train#dataset#cache_rate"``) unresolved.
+
+    Args:
+        file: JSON or YAML.
+
+    Raises:
+        FileNotFoundError: When it is missing.
+        ValueError: When it cannot be read, or is not a config.
+    """
+    if not file.is_file():
+        raise FileNotFoundError(f"No config '{file}'. Correct the path.")
+    try:
+        config = ConfigParser.load_config_file(str(file))
+    except Exception as error:
+        raise ValueError(f"'{file}' is not a config in JSON or YAML ({_line(error)}). Correct the file.") from error
+    if not isinstance(config, dict):
+        raise ValueError(f"'{file}' holds a {type(config).__name__}, not a config. Give one of ids and values.")
+    return config
+
+
+def write_config(config: Config, path: Path) -> None:
+    """
+    Write a config as the bundles have them.
+
+    Args:
+        config: plain data.
+        path: a JSON file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(config, indent=4, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
