@@ -51,8 +51,10 @@ def run_classification(config: str | list[str], **arguments: Any) -> ConfigWorkf
     return run_bundle(config, CLASSIFICATION, **{"student_channels": [2, 4, 4, 6], **arguments})
 
 
-def run_two_processes(config: list[str], root: Path = ROOT, **arguments: Any) -> None:
-    """Run a training config under torchrun, as two processes of the CPU."""
+def start_two_processes(config: list[str], root: Path = ROOT, **arguments: Any) -> subprocess.CompletedProcess[str]:
+    """
+    Run a training config under torchrun as two processes, of the CPU unless ``device`` is None; wait until all ended.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -61,9 +63,15 @@ def run_two_processes(config: list[str], root: Path = ROOT, **arguments: Any) ->
     del given["quiet"], given["use_tensorboard"]
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}"]
     command += ["-m", "monai.bundle", "run", "--config_file", str(names)]
-    command += [part for key, value in given.items() for part in (f"--{key}", str(value))]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    command += [part for key, value in given.items() if value is not None for part in (f"--{key}", str(value))]
+    here = os.pathsep.join(filter(None, [str(ROOT.parents[1]), os.environ.get("PYTHONPATH")]))  # for handlers of tests
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": here}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=900)
+
+
+def run_two_processes(config: list[str], root: Path = ROOT, **arguments: Any) -> None:
+    """``start_two_processes``, both of which must end well."""
+    run = start_two_processes(config, root, **arguments)
     assert run.returncode == 0, run.stderr[-3000:]
 
 
