@@ -16,6 +16,7 @@ from monai_kd.data import write_phantoms
 from monai_kd.study import read_plan
 from tests.bundles.conftest import run_bundle
 from tests.data.layout_fixtures import make_breast
+from tests.distill.zoo_bundles import make_ct_bundle, make_ct_data, make_tools_bundle, make_tools_data
 
 ROOT = Path(__file__).parents[1]
 BUNDLE = Path("bundles", "breast_ultrasound_segmentation")
@@ -43,6 +44,8 @@ def blocks(page, language):
 def smaller(words):
     if "163" in words:
         return words + SMALL["phantom"]
+    if "distill" in words:
+        return [*words, "--epochs", "1"]
     if "monai.bundle" not in words:
         return words
     config = words[words.index("--config_file") + 1]
@@ -118,6 +121,12 @@ def test_commands(page, checkout, monkeypatch):
         make_breast(Path("data/BrEaST"), cases=range(1, 25))
     if "data/BUSBRA" in page.read_text() and not Path("data/BUSBRA").exists():
         shutil.copytree("data/phantoms", "data/BUSBRA")
+    if page.name == "distill.md":
+        make_ct_bundle(Path("zoo/spleen_ct_segmentation"), size=48)
+        make_tools_bundle(Path("zoo/endoscopic_tool_segmentation"))
+        make_ct_data(Path("data/Task09_Spleen"), side=48)
+        make_tools_data(Path("data/tools"))
+        Path("student.json").write_text(blocks(page, "json")[0])
     for block in blocks(page, "bash"):
         for command in block.strip().splitlines():
             if "data phantom data/phantoms" in command and Path("data/phantoms").exists():

@@ -2,6 +2,8 @@
 """A student is distilled, evaluated and applied from bundles in the Model Zoo's structure, in 2D and 3D."""
 
 import json
+import re
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -92,6 +94,17 @@ def made(zoo, tmp_path_factory):
     root = tmp_path_factory.mktemp("made") / "new"
     distilled(zoo, "ct", root)
     return root
+
+
+def test_the_overlay_of_the_docs_distils_too(ct, zoo):
+    page = Path(__file__).parents[2] / "docs" / "distill.md"
+    overlay = json.loads(re.findall(r"```json\n(.*?)```", page.read_text(), re.S)[-1])
+    train = json.loads((ct / "configs" / "train.json").read_text())
+    overlay |= {"teacher_def": train["network_def"], "train#trainer#max_epochs": 1}
+    overlay["network_def"]["channels"] = [4, 6, 8]
+    (ct / "configs" / "distil.json").write_text(json.dumps(overlay))
+    (ct / "models" / "model.pt").rename(ct / "models" / "teacher.pt")
+    assert "logits" in terms(run(ct, ["train", "distil"], zoo / "ct_data"))
 
 
 def test_the_zoos_checks_of_the_new_bundle(made, tmp_path):

@@ -445,10 +445,10 @@ def finish(root: Path) -> Path:
     return root
 
 
-def make_ct_data(root: Path, count: int = 4, inside: int = 1) -> Path:
-    """Volumes of 32³ with a ball in them, in Decathlon's layout."""
+def make_ct_data(root: Path, count: int = 4, inside: int = 1, side: int = 32) -> Path:
+    """Cubes with a ball in them, in Decathlon's layout."""
     generator = np.random.default_rng(0)
-    grid = np.stack(np.meshgrid(*[np.arange(32)] * 3, indexing="ij"))
+    grid = np.stack(np.meshgrid(*[np.arange(side)] * 3, indexing="ij"))
     affine = np.diag([1.5, 1.5, 2.0, 1.0])
     for folder in ("imagesTr", "labelsTr", "imagesTs"):
         (root / folder).mkdir(parents=True)
