@@ -7,11 +7,15 @@ from setuptools import find_packages, setup
 
 EXTRAS = {
     "tracking": ["tensorboard", "mlflow"],
-    "export": ["onnx", "onnxruntime"],
+    "export": ["onnx", "onnxruntime", "onnxscript"],
+    "openvino": ["openvino"],
     "study": ["pyyaml", "ray"],
     "docs": ["sphinx", "myst-parser", "furo"],
     "benchmark": ["kornia"],
-    "test": ["pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "tensorboard", "onnx", "jsonschema", "pyyaml"],
+    "test": [
+        *("pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "tensorboard", "jsonschema", "pyyaml"),
+        *("onnx", "onnxruntime", "onnxscript"),
+    ],
 }
 
 setup(

@@ -3,24 +3,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from monai.data import MetaTensor
-from monai.transforms import AsDiscreted, Compose
+from monai.transforms import AsDiscreted, Compose, ResizeWithPadOrCrop
 
 from monai_kd.export.bundle import Bundle
 from monai_kd.export.graph import RawNetwork, Segmenter
-from monai_kd.export.images import raw_pixels
+from monai_kd.export.images import Pixels, Record, raw_pixels
 from monai_kd.export.runners import Arrays, Runner
 from monai_kd.export.steps import softmax
 from monai_kd.export.translate import concerning, is_writer
 
-__all__ = ["Agreement", "Sample", "compare", "samples"]
+__all__ = ["Agreement", "Sample", "compare", "inputs", "samples"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Sample:
         answer: by output.
     """
 
-    image: npt.NDArray[Any]
+    image: Pixels
     answer: Arrays
 
 
@@ -59,7 +58,22 @@ class Agreement:
         return f"{self.images} images, {masks}, largest difference {self.largest_difference:.2g}"
 
 
-def samples(bundle: Bundle, module: Segmenter | RawNetwork, records: Sequence[Mapping[str, Any]]) -> list[Sample]:
+def inputs(bundle: Bundle, module: Segmenter | RawNetwork, records: Sequence[Record]) -> list[Pixels]:
+    """
+    Images as the exported graph takes them.
+
+    Args:
+        bundle: says how they are loaded and, for a network alone, pre-processed.
+        module: what is exported.
+        records: of the images.
+    """
+    if isinstance(module, Segmenter):
+        return [raw_pixels(bundle, record) for record in records]
+    before = Compose(bundle.preprocessing())
+    return [_window(before(_only_image(record))["image"], bundle).numpy() for record in records]
+
+
+def samples(bundle: Bundle, module: Segmenter | RawNetwork, records: Sequence[Record]) -> list[Sample]:
     """
     Run a bundle on images: its own transforms before and after its network, nothing of what is exported.
 
@@ -70,17 +84,29 @@ def samples(bundle: Bundle, module: Segmenter | RawNetwork, records: Sequence[Ma
     """
     before, after = Compose(bundle.preprocessing()), bundle.postprocessing()
     made = []
-    for record in records:
-        data: Any = before({key: record[key] for key in ("image", "frame") if key in record})
-        image = torch.as_tensor(data["image"])[None]
+    for image, record in zip(inputs(bundle, module, records), records, strict=True):
+        data: Any = before(_only_image(record))
+        raw = isinstance(module, RawNetwork)
         with torch.no_grad():
-            prediction = module.network(image.as_subclass(torch.Tensor))
+            prediction = module.network(torch.from_numpy(image) if raw else _plain(data["image"])[None])
         if isinstance(module, RawNetwork):
-            made.append(Sample(np.asarray(image, dtype=np.float32), {"logits": prediction.numpy()}))
-            continue
-        answer = _answer({**data, "pred": MetaTensor(prediction[0])}, after, module)
-        made.append(Sample(raw_pixels(bundle, record), answer))
+            made.append(Sample(image, {"logits": prediction.numpy()}))
+        else:
+            made.append(Sample(image, _answer({**data, "pred": MetaTensor(prediction[0])}, after, module)))
     return made
+
+
+def _only_image(record: Record) -> dict[str, Any]:
+    return {key: record[key] for key in ("image", "frame") if key in record}
+
+
+def _plain(values: Any) -> torch.Tensor:
+    return torch.as_tensor(values).as_subclass(torch.Tensor).float()
+
+
+def _window(image: Any, bundle: Bundle) -> torch.Tensor:
+    """A batch of the network's own size: the middle of what may be larger, where an inferer takes windows."""
+    return _plain(ResizeWithPadOrCrop(bundle.input_shape()[2:])(_plain(image)))[None]
 
 
 def _answer(data: Any, after: Sequence[Any], module: Segmenter) -> Arrays:
@@ -94,12 +120,12 @@ def _answer(data: Any, after: Sequence[Any], module: Segmenter) -> Arrays:
             found["mask"] = data["pred"].argmax(0, keepdim=True) if onehot else data["pred"]
         elif not is_writer(one):
             data = one(data)
-    values = torch.as_tensor(found.get("probabilities", data["pred"])).as_subclass(torch.Tensor)[None]
+    values = _plain(found.get("probabilities", data["pred"]))[None]
     if module.threshold is None and not module.activated:
         values = softmax(values)
     arrays = {"probabilities": values}
     if "mask" in module.outputs:
-        mask = found["mask"].as_subclass(torch.Tensor)
+        mask = _plain(found["mask"])
         arrays["mask"] = (mask if mask.shape[0] == 1 else mask[None]).to(torch.uint8)
     return {
         name: (value.transpose(-1, -2) if module.transposed and value.ndim > 2 else value).numpy()

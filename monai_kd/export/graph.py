@@ -10,9 +10,10 @@ from monai.inferers import SimpleInferer
 from torch import Tensor, nn
 from torch.nn import functional
 
+from monai_kd.export.after import After, after_network
+from monai_kd.export.before import Before, before_network
 from monai_kd.export.bundle import Bundle
 from monai_kd.export.steps import ResizeBack, softmax
-from monai_kd.export.translate import After, Before, after_network, before_network
 
 __all__ = ["RawNetwork", "Segmenter", "fused_norms", "segmenter"]
 

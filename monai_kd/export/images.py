@@ -17,8 +17,9 @@ from PIL import Image
 from monai_kd.data import choose_split, phantom_volume, read_dataset
 from monai_kd.data.phantom import phantom
 from monai_kd.data.saving import write_image
+from monai_kd.export.before import before_network
 from monai_kd.export.bundle import Bundle
-from monai_kd.export.translate import LOADING, before_network, concerning
+from monai_kd.export.translate import LOADING, concerning
 
 __all__ = ["DataSet", "phantoms", "raw_pixels"]
 

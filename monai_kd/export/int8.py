@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from monai_kd.export.packages import package
 
-__all__ = ["FEWEST", "layers", "write_int8"]
+__all__ = ["FEWEST", "layers", "require_enough", "write_int8"]
 
 FEWEST = 8  # images: of fewer the ranges are accidents
 
@@ -43,11 +43,7 @@ def write_int8(
     """
     onnx = package("onnx")
     tool = package("onnxruntime.quantization")
-    if len(images) < FEWEST:
-        raise ValueError(
-            f"INT8 needs at least {FEWEST} images to calibrate with, got {len(images)}. Name a data set of real images "
-            "with --dataset_dir, or leave int8 out of --forms."
-        )
+    require_enough(len(images))
     of_layer = layers(onnx.load(source))
     kept = {name: layer for name, layer in of_layer.items() if any(_within(layer, wanted) for wanted in float_layers)}
     for wanted in float_layers:
@@ -74,6 +70,21 @@ def write_int8(
     finally:
         logger.setLevel(level)
     return quantized
+
+
+def require_enough(images: int) -> None:
+    """
+    Args:
+        images: how many there are to calibrate with.
+
+    Raises:
+        ValueError: When they are too few.
+    """
+    if images < FEWEST:
+        raise ValueError(
+            f"INT8 needs at least {FEWEST} images to calibrate with, got {images} training images. Name a larger data "
+            "set with --dataset_dir, or leave int8 out of --forms."
+        )
 
 
 def layers(model: Any) -> dict[str, str]:

@@ -14,12 +14,12 @@ from typing import Any
 import numpy.typing as npt
 
 import monai_kd
-from monai_kd.export.agreement import Agreement, Sample, compare, samples
+from monai_kd.export.agreement import Agreement, Sample, compare, inputs, samples
 from monai_kd.export.bundle import Bundle
 from monai_kd.export.folder import REPORT, sha256, write_bundle
 from monai_kd.export.graph import RawNetwork, Segmenter, segmenter
 from monai_kd.export.images import DataSet, phantoms
-from monai_kd.export.int8 import FEWEST, write_int8
+from monai_kd.export.int8 import FEWEST, require_enough, write_int8
 from monai_kd.export.onnx_file import describe, write_onnx
 from monai_kd.export.packages import package
 from monai_kd.export.runners import FORMS, load_form
@@ -103,7 +103,7 @@ def export_student(
         tell("Reading images")
         checking, calibration = _records(bundle, options, stack)
         made = samples(bundle, module, checking)
-        images = [sample.image for sample in samples(bundle, module, calibration)]
+        images = inputs(bundle, module, calibration)
         description = _description(bundle, module, checkpoint)
         results = {}
         for form in FORMS:
@@ -124,6 +124,8 @@ def _records(bundle: Bundle, options: Options, stack: ExitStack) -> tuple[list[A
         return stack.enter_context(phantoms(bundle)), []
     parts = options.data.parts()
     training, validation = parts["training"], parts["validation"]
+    if "int8" in options.forms:
+        require_enough(len(training))
     return _spread(validation or training, CHECKED), _spread(training, MOST) if "int8" in options.forms else []
 
 

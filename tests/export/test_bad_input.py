@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import re
+import shutil
+import sys
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from PIL import Image
+
+from monai_kd.export import DataSet, Options, export_student, load_form, open_bundle, open_export
+from monai_kd.export.candidates import teacher_of
+from monai_kd.networks import StudentUNet
+from tests.bundles.conftest import ROOT
+from tests.data.layout_fixtures import make_plain
+from tests.export.conftest import LOAD, SETTINGS, UNET, make_bundle, rgb_bundle
+
+
+def refused(error, message, bundle, weights, folder, **options):
+    with pytest.raises(error, match=message):
+        export_student(bundle, weights, folder / "out", Options(**options))
+    assert not [path for path in folder.iterdir() if "out" in path.name]
+
+
+def student(**settings):
+    return open_bundle(ROOT, **{**SETTINGS, **settings})
+
+
+def test_weights_of_another_network(checkpoint, tmp_path):
+    message = r"holds the weights of another network than this StudentUNet: .*Give the network the arguments"
+    refused(ValueError, message, student(student_channels=[3, 4, 4]), checkpoint, tmp_path)
+    refused(FileNotFoundError, "No checkpoint at", student(), tmp_path / "none.pt", tmp_path)
+
+
+def test_bundles(checkpoint, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"No configs/inference.json in"):
+        open_bundle(tmp_path)
+    with pytest.raises(ValueError, match=r"No id 'student_channel' .* Closest: 'student_channels'"):
+        open_bundle(ROOT, student_channel=[2])
+    refused(
+        ValueError, r"'network_def' of .* cannot be made: .*level", student(student_channels=[2]), checkpoint, tmp_path
+    )
+    config = tmp_path / "configs" / "inference.json"
+    config.parent.mkdir()
+    config.write_text(json.dumps({"network_def": {"_target_": "UNet", "spatial_dim": 2}, "other": "$1"}))
+    refused(ValueError, r"network_def.*cannot be made: .*spatial_dim", open_bundle(tmp_path), checkpoint, tmp_path)
+    config.write_text(json.dumps({"network_def": "$[]"}))
+    refused(ValueError, "is a list, not a network", open_bundle(tmp_path), checkpoint, tmp_path)
+    config.write_text(json.dumps({"other": 1}))
+    refused(ValueError, "has no 'network_def'. There are", open_bundle(tmp_path), checkpoint, tmp_path)
+
+
+def test_several_inputs(tmp_path):
+    bundle, weights = rgb_bundle(tmp_path / "bundle")
+    path = tmp_path / "bundle" / "configs" / "metadata.json"
+    metadata = json.loads(path.read_text())
+    inputs = metadata["network_data_format"]["inputs"]
+    path.write_text(json.dumps({"network_data_format": {"inputs": {**inputs, "second": inputs["image"]}}}))
+    refused(
+        ValueError, r"describe 2 inputs of the network \(image, second\)", open_bundle(bundle.root), weights, tmp_path
+    )
+    path.write_text("{")
+    refused(ValueError, r"metadata.json' is not JSON", open_bundle(bundle.root), weights, tmp_path)
+
+
+def test_a_step_that_cannot_be_in_the_graph(checkpoint, tmp_path):
+    refused(ValueError, r"CropMargins?d? cannot go into .*--raw", student(crop_margins=True), checkpoint, tmp_path)
+    flip = {"_target_": "Flipd", "keys": "image"}
+    refused(ValueError, r"Flipd cannot go into", *rgb_bundle(tmp_path / "bundle", (flip,)), tmp_path)
+
+
+def test_raw_leaves_them_to_the_caller(checkpoint, tmp_path):
+    results = export_student(student(crop_margins=True), checkpoint, tmp_path / "out", Options(raw=True))
+    assert results["onnx"].largest_difference < 1e-3
+    assert open_export(tmp_path / "out")[0].report["input"].startswith("image (batch, 1, 32, 32): pre-processed")
+
+
+def test_unknown_form():
+    with pytest.raises(
+        ValueError, match=r"No form 'int4'. Closest: 'int8'. There are onnx, int8, openvino, torchscript"
+    ):
+        Options(("onnx", "int4"))
+    with pytest.raises(ValueError, match=r"calibrated with 8 or more real images. .*--dataset_dir"):
+        Options(("int8",))
+
+
+def test_too_few_images_to_calibrate_with(checkpoint, tmp_path):
+    data = DataSet(make_plain(tmp_path / "few", count=5))
+    refused(ValueError, "needs at least 8 images", student(), checkpoint, tmp_path, forms=("int8",), data=data)
+
+
+def test_images_that_are_missing_unreadable_or_in_no_layout(checkpoint, images, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for folder, error, message in (
+        (tmp_path / "none", FileNotFoundError, "none"),
+        (tmp_path / "empty", ValueError, "No known layout"),
+    ):
+        refused(error, message, student(), checkpoint, tmp_path, data=DataSet(folder))
+    copy = shutil.copytree(images, tmp_path / "damaged")
+    (copy / "original" / "000003.png").write_bytes(b"<html>")
+    refused(ValueError, "000003.png cannot be decoded", student(), checkpoint, tmp_path, data=DataSet(copy))
+    with pytest.raises(ValueError, match="plain"):
+        export_student(student(), checkpoint, tmp_path / "out", Options(data=DataSet(images, layout="plain")))
+
+
+def test_images_of_other_channels(tmp_path):
+    bundle, weights = rgb_bundle(tmp_path / "bundle")
+    data = DataSet(make_plain(tmp_path / "gray", count=12))
+    message = r"\.png has the shape \(1, \d+, \d+\) \(channels first\), but the network takes 3 channels"
+    refused(ValueError, message, bundle, weights, tmp_path, forms=("int8",), data=data)
+
+
+def test_images_of_more_than_eight_bits(tmp_path):
+    bundle, weights = make_bundle(
+        tmp_path / "bundle",
+        {**UNET, "spatial_dims": 2, "in_channels": 1, "out_channels": 2},
+        (1, 32, 32),
+        [*LOAD, {"_target_": "ScaleIntensityd", "keys": "image"}],
+        [{"_target_": "AsDiscreted", "keys": "pred", "argmax": True}],
+    )
+    folder = make_plain(tmp_path / "deep", count=12)
+    for path in (folder / "images").iterdir():
+        Image.fromarray(np.asarray(Image.open(path).convert("L")).astype(np.uint16) * 200).save(
+            path.with_suffix(".png")
+        )
+    message = r"holds values from \d+ to \d+, but the exported graph takes gray values of 8 bits.*--raw"
+    refused(ValueError, message, bundle, weights, tmp_path, data=DataSet(folder))
+
+
+def test_a_folder_in_use_is_left_as_it_is(checkpoint, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match="is not empty"):
+        export_student(student(), checkpoint, tmp_path / "mine", Options())
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
+
+
+def test_a_form_that_differs_is_not_written(checkpoint, tmp_path):
+    message = r"student.onnx differs from the bundle itself: 2 images.*tolerance is -1"
+    refused(ValueError, message, student(), checkpoint, tmp_path, tolerance=-1)
+
+
+@pytest.mark.parametrize(
+    ("missing", "form", "extra"),
+    [("onnxruntime", "onnx", "export"), ("onnxscript", "onnx", "export"), ("openvino", "openvino", "openvino")],
+)
+def test_missing_packages(checkpoint, tmp_path, monkeypatch, missing, form, extra):
+    monkeypatch.setitem(sys.modules, missing, None)
+    message = re.escape(f"{missing} is needed for this: pip install 'monai-kd[{extra}]'")
+    refused(ImportError, message, student(), checkpoint, tmp_path, forms=(form,))
+
+
+def test_a_network_that_cannot_be_exported(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr(StudentUNet, "forward", lambda self, x: self.head(x) if bool(x.sum() > 0) else x)
+    refused(ValueError, "StudentUNet cannot be written as ONNX", student(), checkpoint, tmp_path, raw=True)
+
+
+def test_opening_what_is_no_export(exported, tmp_path):
+    with pytest.raises(FileNotFoundError, match="No folder or file"):
+        open_export(tmp_path / "none")
+    with pytest.raises(ValueError, match=r"there is no export.json"):
+        open_export(tmp_path)
+    copy = shutil.copytree(exported.folder, tmp_path / "copy")
+    with pytest.raises(ValueError, match=r"models/model.pt' is no exported form. There are .*student.onnx"):
+        open_export(copy / "models" / "model.pt")
+    (copy / "export.json").write_text("[]")
+    with pytest.raises(ValueError, match=r"export.json' is damaged"):
+        open_export(copy)
+
+
+def test_files_of_other_weights(exported, tmp_path):
+    copy = shutil.copytree(exported.folder, tmp_path / "copy")
+    model = onnx.load(copy / "student.onnx")
+    foreign = onnx.ModelProto.FromString(model.SerializeToString())
+    next(entry for entry in foreign.metadata_props if entry.key == "weights_sha256").value = "0" * 64
+    onnx.save(foreign, copy / "student.onnx")
+    with pytest.raises(ValueError, match=r"student.onnx' is of other weights \(00000000…\) than this folder's export"):
+        open_export(copy)
+    del foreign.metadata_props[:]
+    onnx.save(foreign, copy / "student.onnx")
+    with pytest.raises(ValueError, match=r"student.onnx' is of another program"):
+        open_export(copy)
+    (copy / "student.onnx").write_bytes(b"<html>")
+    with pytest.raises(ValueError, match=r"student.onnx' is not an ONNX file"):
+        open_export(copy)
+    onnx.save(model, copy / "student.onnx")
+    torch.save({}, copy / "models" / "model.pt")
+    with pytest.raises(ValueError, match=r"model.pt' is of other weights"):
+        open_export(copy)
+
+
+def test_loading_what_cannot_be(tmp_path):
+    (tmp_path / "student.onnx").write_bytes(b"<html>")
+    with pytest.raises(ValueError, match=r"student.onnx' cannot be loaded: .* Export it again"):
+        load_form(tmp_path / "student.onnx", ["mask"])
+    with pytest.raises(FileNotFoundError, match="Export that form, or leave it out"):
+        load_form(tmp_path / "student.ts", ["mask"])
+    (tmp_path / "student.bin").write_bytes(b"")
+    with pytest.raises(ValueError, match="is of no known form"):
+        load_form(tmp_path / "student.bin", ["mask"])
+
+
+def test_teachers(checkpoint, tmp_path):
+    with pytest.raises(FileNotFoundError, match="No config 'teacher'"):
+        teacher_of(rgb_bundle(tmp_path / "bundle")[0].root, checkpoint, {})
+    with pytest.raises(ValueError, match="holds the weights of another network than this UNet"):
+        teacher_of(ROOT, checkpoint, {"teacher_channels": [4, 4, 6, 6]})

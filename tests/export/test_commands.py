@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+import csv
+import json
+import shutil
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from monai_kd import __main__ as command_line
+from monai_kd.export import benchmark as report
+from monai_kd.export import open_bundle
+from tests.bundles.conftest import ROOT
+
+SMALL = ["--set", "spatial_size=[32,32]", "--set", "student_channels=[2,4,4]"]
+
+
+def run(*arguments):
+    return CliRunner().invoke(command_line.app, [*map(str, arguments)], catch_exceptions=False)
+
+
+def test_export(tmp_path, checkpoint):
+    out = tmp_path / "out"
+    result = run("export", ROOT, "--checkpoint", checkpoint, "--output_dir", out, *SMALL)
+    assert result.exit_code == 0
+    for words in ("onnx", "checked on synthetic images", f"Next: python -m monai_kd benchmark {out}"):
+        assert words in result.output
+    assert sorted(path.name for path in out.iterdir()) == ["configs", "export.json", "models", "student.onnx"]
+    assert json.loads((out / "configs" / "inference.json").read_text())["student_channels"] == [2, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--forms", "onxx"], "No form 'onxx'. Closest: 'onnx'"),
+        (["--forms", "int8"], "Name their data set with --dataset_dir"),
+        (["--set", "spatial_size"], "is not id=value with a JSON value"),
+        (["--set", "size=3"], "No id 'size'"),
+        (["--set", "student_channels=[3,3,3]"], "holds the weights of another network"),
+    ],
+)
+def test_errors_are_one_line(tmp_path, monkeypatch, capsys, checkpoint, arguments, message):
+    out = tmp_path / "out"
+    words = ["monai_kd", "export", ROOT, "--checkpoint", checkpoint, "--output_dir", out, *SMALL, *arguments]
+    monkeypatch.setattr("sys.argv", [*map(str, words)])
+    with pytest.raises(SystemExit):
+        command_line.main()
+    printed = capsys.readouterr().err
+    assert "Error: " in printed and message in printed and "Traceback" not in printed
+    assert not out.exists()
+
+
+def rows_of(folder):
+    with (folder / "latency.csv").open(newline="") as file:
+        return {row["model"]: row for row in csv.DictReader(file)}
+
+
+def test_benchmark(tmp_path, exported, images):
+    """Two forms with everything: memory of fresh processes, and Dice on the test images."""
+    copy = shutil.copytree(exported.folder, tmp_path / "tiny")
+    shutil.rmtree(copy / "openvino", ignore_errors=True)
+    (copy / "student.ts").unlink()
+    out = tmp_path / "report"
+    few = ["--rounds", 3, "--size", 48, "--no-peers"]
+    result = run("benchmark", copy, *few, "--dataset_dir", images, "--output", out)
+    assert result.exit_code == 0 and "Written to" in result.output
+    rows = rows_of(out)
+    assert list(rows) == ["tiny, PyTorch", "tiny, ONNX", "tiny, INT8"]
+    for row in rows.values():
+        assert 0 < float(row["median ms"]) <= float(row["p95 ms"])
+        assert float(row["images/s"]) == pytest.approx(1000 / float(row["median ms"]), rel=0.3)
+        assert 0 <= float(row["memory MB"]) < 2000 and float(row["file MB"]) > 0
+        assert 0 < float(row["Dice %"]) < 100
+    assert rows["tiny, PyTorch"]["Dice lost"] == "–"
+    assert abs(float(rows["tiny, ONNX"]["Dice lost"])) < 0.05
+    text = (out / "latency.md").read_text()
+    assert "48×48" in text and "3 rounds" in text and "onnxruntime" in text and "| tiny, INT8 |" in text
+
+
+def test_the_teacher_and_the_networks_of_monai(tmp_path, exported, monkeypatch):
+    monkeypatch.setattr(report, "peak_memory", lambda load, libraries, image: None)
+    teacher = tmp_path / "teacher.pt"
+    sizes = {"spatial_size": [32, 32], "teacher_channels": [4, 4, 6, 6]}
+    torch.save(open_bundle(ROOT, ("teacher",), **sizes).network().state_dict(), teacher)
+    given = [
+        "--teacher",
+        teacher,
+        "--bundle",
+        ROOT,
+        "--set",
+        "spatial_size=[32,32]",
+        "--set",
+        "teacher_channels=[4,4,6,6]",
+    ]
+    result = run("benchmark", exported.forms()["onnx"], *given, "--rounds", 1, "--output", tmp_path / "report")
+    assert result.exit_code == 0
+    rows = rows_of(tmp_path / "report")
+    student = [f"{exported.folder.name}, {form}" for form in ("PyTorch", "ONNX")]
+    peers = [f"{name}, PyTorch" for name in ("BasicUNet", "UNet", "SegResNet", "FlexibleUNet")]
+    assert list(rows) == [*student, "teacher, PyTorch", *peers]
+    assert all(rows[name]["Dice %"] == rows[name]["memory MB"] == "–" for name in peers)
+    assert "with random weights" in (tmp_path / "report" / "latency.md").read_text()
+
+
+def test_benchmark_refuses_what_is_no_export(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["monai_kd", "benchmark", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        command_line.main()
+    assert "there is no export.json" in capsys.readouterr().err
+
+
+def test_help_shows_what_to_type():
+    for command, words in (
+        ("export", ("--forms", "int8", "--raw", "--set")),
+        ("benchmark", ("--teacher", "--no-peers")),
+    ):
+        printed = run(command, "--help").output
+        assert all(word in printed for word in ("Usage", *words))

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from monai.bundle import ConfigWorkflow
+from monai.data import load_net_with_metadata
+from PIL import Image
+
+from monai_kd.export import load_form, open_bundle
+from monai_kd.export.images import raw_pixels
+from monai_kd.export.int8 import layers, write_int8
+from tests.bundles.conftest import ROOT, run_bundle
+from tests.export.conftest import FORMS, SETTINGS
+
+
+def session(exported, form="onnx"):
+    return onnxruntime.InferenceSession(str(exported.forms()[form]), providers=["CPUExecutionProvider"])
+
+
+def test_the_masks_are_those_that_the_bundle_writes(exported, images, checkpoint, tmp_path):
+    run_bundle(
+        "inference",
+        dataset_dir=str(images / "original"),
+        output_dir=str(tmp_path),
+        checkpoint=str(checkpoint),
+        student_channels=SETTINGS["student_channels"],
+    )
+    run = session(exported)
+    different, pixels, found = 0, 0, 0.0
+    for path in sorted((images / "original").glob("*.png")):
+        mask, probabilities = run.run(None, {"image": np.asarray(Image.open(path).convert("L"))[None, None]})
+        written = np.asarray(Image.open(tmp_path / path.name)) > 0
+        assert mask.shape == (1, *written.shape) and probabilities.shape == (1, 2, *written.shape)
+        different, pixels, found = different + (mask[0] != written).sum(), pixels + mask.size, found + mask.mean()
+    assert different <= 1e-4 * pixels
+    assert 0.02 < found / 16 < 0.98
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_takes_batches_of_any_size(exported, form):
+    run = load_form(exported.forms()[form], exported.report["outputs"])
+    random = np.random.default_rng(0)
+    for shape in ((1, 1, 50, 90), (3, 1, 64, 33)):
+        image = random.integers(0, 256, shape, dtype=np.uint8)
+        answers = run(image)
+        assert answers["mask"].shape == (shape[0], *shape[2:]) and answers["mask"].dtype == np.uint8
+        assert answers["probabilities"].shape == (shape[0], 2, *shape[2:])
+        assert np.allclose(answers["probabilities"].sum(1), 1, atol=1e-5)
+        assert np.array_equal(answers["mask"], answers["probabilities"].argmax(1))
+        alone = run(image[-1:])["probabilities"][0]
+        assert np.allclose(answers["probabilities"][-1], alone, atol=1e-5)
+
+
+def test_one_form_for_another_gives_the_same(exported):
+    image = np.random.default_rng(0).integers(0, 256, (1, 1, 70, 41), dtype=np.uint8)
+    runs = {form: load_form(file, exported.report["outputs"])(image) for form, file in exported.forms().items()}
+    for form in set(runs) - {"onnx"}:
+        largest = np.abs(runs[form]["probabilities"] - runs["onnx"]["probabilities"]).max()
+        assert largest < (0.3 if form == "int8" else 1e-3), form
+
+
+def test_the_file_says_what_it_is(exported, checkpoint):
+    model = onnx.load(exported.forms()["onnx"])
+    found = {entry.key: entry.value for entry in model.metadata_props}
+    assert found["student"] == "StudentUNet"
+    assert json.loads(found["classes"]) == {"0": "background", "1": "lesion"}
+    assert found["input"] == "image (batch, 1, height, width): raw pixels, uint8"
+    assert found["bundle_version"] == "0.1.0"
+    assert len(found["weights_sha256"]) == 64
+    content = exported.forms()["onnx"].read_bytes()
+    assert str(ROOT.parents[1]).encode() not in content and b".py" not in content
+    assert [node.name for node in model.graph.input] == ["image"]
+    assert [node.name for node in model.graph.output] == ["mask", "probabilities"]
+
+
+def test_norms_are_one_node_each(exported):
+    counts = [node.op_type for node in onnx.load(exported.forms()["onnx"]).graph.node]
+    norms = sum(isinstance(one, torch.nn.GroupNorm) for one in exported.module().network.modules())
+    assert counts.count("InstanceNormalization") == norms > 0
+    assert "Softmax" not in counts and counts.count("Conv") > norms
+
+
+def test_int8_quantizes_the_convolutions_and_nothing_else(exported):
+    model = onnx.load(exported.forms()["int8"])
+    found = {entry.key: entry.value for entry in model.metadata_props}
+    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
+    made = {name: node for node in model.graph.node for name in node.output}
+    for node in convolutions:
+        assert made[node.input[0]].op_type == made[node.input[1]].op_type == "DequantizeLinear"
+    assert len(json.loads(found["int8_layers"])) == len(convolutions)
+    assert found["weights_sha256"] == exported.report["weights_sha256"]
+    types = {one.name: one.data_type for one in model.graph.initializer}
+    weights = [types[made[node.input[1]].input[0]] for node in convolutions]
+    assert set(weights) == {onnx.TensorProto.INT8}
+    float_kinds = [node.op_type for node in onnx.load(exported.forms()["onnx"]).graph.node]
+    kinds = [node.op_type for node in model.graph.node if node.op_type not in ("QuantizeLinear", "DequantizeLinear")]
+    assert sorted(kinds) == sorted(float_kinds)
+
+
+def test_the_folder_is_a_bundle(exported, images, tmp_path):
+    workflow = ConfigWorkflow(
+        str(exported.folder / "configs" / "inference.json"),
+        workflow_type="infer",
+        logging_file=False,
+        bundle_root=str(exported.folder),
+        dataset_dir=str(images / "original" / "000001.png"),
+        output_dir=str(tmp_path),
+    )
+    workflow.initialize()
+    workflow.run()
+    workflow.finalize()
+    assert (tmp_path / "000001.png").is_file()
+
+
+def test_torchscript_has_its_metadata(exported):
+    _, metadata, _ = load_net_with_metadata(str(exported.forms()["torchscript"]))
+    assert metadata["weights_sha256"] == exported.report["weights_sha256"]
+
+
+def test_layers_can_stay_in_floating_point(exported, tmp_path):
+    images = [np.random.default_rng(0).integers(0, 256, (1, 1, 32, 32), dtype=np.uint8)] * 8
+    quantized = write_int8(exported.forms()["onnx"], tmp_path / "int8.onnx", images, ("head", "encoder"))
+    assert quantized and all(layer.startswith("decoder") for layer in quantized)
+    assert set(quantized) < set(layers(onnx.load(exported.forms()["onnx"])).values())
+    with pytest.raises(ValueError, match=r"No convolution in a layer 'heads'. There are encoder"):
+        write_int8(exported.forms()["onnx"], tmp_path / "none.onnx", images, ("heads",))
+    with pytest.raises(ValueError, match="No convolution is left to quantize"):
+        write_int8(exported.forms()["onnx"], tmp_path / "none.onnx", images, ("head", "encoder", "decoder"))
+    assert not (tmp_path / "none.onnx").exists()
+
+
+def test_pixels_are_those_of_pillow(images):
+    path = images / "original" / "000001.png"
+    pixels = raw_pixels(open_bundle(ROOT), {"image": str(path)})
+    assert pixels.dtype == np.uint8
+    assert np.array_equal(pixels[0, 0], np.asarray(Image.open(path).convert("L")))

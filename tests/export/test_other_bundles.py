@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from PIL import Image
+
+from monai_kd.export import Options, export_student, load_form, open_bundle, open_export
+from tests.bundles.conftest import CLASSIFICATION
+from tests.export.conftest import INVERT, LOAD, UNET, make_bundle, rgb_bundle
+
+
+def export(bundle, weights, folder, **options):
+    results = export_student(bundle, weights, folder / "out", Options(**options))
+    exported = open_export(folder / "out")[0]
+    return results, exported, load_form(exported.forms()["onnx"], exported.report["outputs"])
+
+
+def test_colors_area_and_a_threshold(tmp_path):
+    results, exported, run = export(*rgb_bundle(tmp_path / "bundle"), tmp_path)
+    assert results["onnx"].pixels_that_differ < 1e-4 and results["onnx"].images == 2
+    answers = run(np.random.default_rng(0).integers(0, 256, (2, 3, 40, 61), dtype=np.uint8))
+    assert answers["mask"].shape == (2, 40, 61) and answers["probabilities"].shape == (2, 1, 40, 61)
+    assert np.array_equal(answers["mask"], answers["probabilities"][:, 0] >= 0.5)
+    assert exported.report["bundle_version"] == "1.2.3"
+
+
+def test_rows_first_where_the_reader_says_so(tmp_path):
+    bundle, weights = make_bundle(
+        tmp_path / "bundle",
+        {**UNET, "spatial_dims": 2, "in_channels": 1, "out_channels": 3},
+        (1, 24, 32),
+        [
+            {"_target_": "LoadImaged", "keys": "image", "reader": "$monai.data.PILReader(reverse_indexing=False)"},
+            {"_target_": "EnsureChannelFirstd", "keys": "image"},
+            {"_target_": "Resized", "keys": "image", "spatial_size": [24, 32], "mode": "bicubic"},
+            {"_target_": "ScaleIntensityRanged", "keys": "image", "a_min": 0, "a_max": 255, "b_min": -1, "b_max": 1},
+        ],
+        [INVERT, {"_target_": "AsDiscreted", "keys": "pred", "argmax": True, "to_onehot": 3}],
+    )
+    results, _, run = export(bundle, weights, tmp_path)
+    assert results["onnx"].pixels_that_differ < 1e-4
+    # Without an activation of the bundle's own the probabilities are the softmax of what the arg-max is of.
+    answers = run(np.random.default_rng(0).integers(0, 256, (1, 1, 30, 50), dtype=np.uint8))
+    assert np.allclose(answers["probabilities"].sum(1), 1, atol=1e-5)
+    assert np.array_equal(answers["mask"], answers["probabilities"].argmax(1))
+
+
+def test_a_classifier_gives_probabilities_alone(tmp_path):
+    bundle = open_bundle(CLASSIFICATION, spatial_size=[32, 32], student_channels=[2, 4, 4, 6])
+    torch.save(bundle.network().state_dict(), tmp_path / "model.pt")
+    results, exported, run = export(bundle, tmp_path / "model.pt", tmp_path)
+    assert results["onnx"].pixels_that_differ is None
+    assert exported.report["outputs"] == ["probabilities"]
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 40), dtype=np.uint8))
+    answer = run(np.asarray(picture)[None, None])["probabilities"]
+    assert answer.shape == (1, 2) and answer.sum() == pytest.approx(1)
+
+
+VOLUME = [
+    *LOAD,
+    {
+        "_target_": "ScaleIntensityRanged",
+        "keys": "image",
+        "a_min": 0,
+        "a_max": 200,
+        "b_min": 0,
+        "b_max": 1,
+        "clip": True,
+    },
+]
+
+
+def volume_bundle(folder, *further, **config):
+    network = {**UNET, "spatial_dims": 3, "in_channels": 1, "out_channels": 2, "norm": "instance"}
+    after = [{"_target_": "AsDiscreted", "keys": "pred", "argmax": True}]
+    return make_bundle(folder, network, (1, 16, 16, 16), [*VOLUME, *further], [INVERT, *after], **config)
+
+
+def test_volumes(tmp_path):
+    resize = {"_target_": "Resized", "keys": "image", "spatial_size": [16, 16, 16], "mode": "trilinear"}
+    results, exported, run = export(*volume_bundle(tmp_path / "bundle", resize), tmp_path)
+    assert results["onnx"].pixels_that_differ < 1e-4
+    assert exported.report["input"] == "image (batch, 1, width, height, depth): raw voxels, in MONAI's order, float32"
+    assert run(np.zeros((1, 1, 20, 18, 17), dtype=np.float32))["mask"].shape == (1, 20, 18, 17)
+
+
+def test_windows_of_a_volume_are_the_callers(tmp_path):
+    windows = {"_target_": "SlidingWindowInferer", "roi_size": [16, 16, 16]}
+    bundle, weights = volume_bundle(tmp_path / "bundle", inferer=windows)
+    with pytest.raises(ValueError, match=r"SlidingWindowInferer cannot go into the exported graph.*--raw"):
+        export(bundle, weights, tmp_path)
+    results, exported, _ = export(bundle, weights, tmp_path, raw=True)
+    assert results["onnx"].largest_difference < 1e-4
+    assert exported.report["outputs"] == ["logits"]
+    run = onnxruntime.InferenceSession(str(exported.forms()["onnx"]))
+    assert run.run(None, {"image": np.zeros((2, 1, 16, 16, 16), dtype=np.float32)})[0].shape == (2, 2, 16, 16, 16)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page's scripts as they are written, where torch and MONAI cannot be imported; MONAI's own export commands."""
+
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from PIL import Image
+
+from monai_kd.data import phantom_volume
+from tests.bundles.conftest import CLASSIFICATION, ROOT
+
+PAGE = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
+PICTURE, LOOP = re.findall(r"^```py\n(.*?)^```", PAGE, re.M | re.S)
+MONAI = re.findall(r"^\$ python -m (monai\.bundle (?:ckpt|onnx)_export .*)$", PAGE, re.M)
+BLOCKED = "import sys; sys.modules.update(dict.fromkeys(['torch', 'monai', 'monai_kd', 'ignite']))\n"
+SIZES = {ROOT: [2, 4, 4], CLASSIFICATION: [2, 4, 4, 6]}
+
+
+def run_without_torch(script, folder):
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCKED + script], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def folder(exported, tmp_path):
+    shutil.copytree(exported.folder, tmp_path / "exported")
+    return tmp_path
+
+
+def test_ten_lines_segment_a_picture(folder, images, exported):
+    source = images / "original" / "000001.png"
+    shutil.copy(source, folder / "picture.png")
+    assert len(PICTURE.strip().splitlines()) <= 10
+    assert "of the picture is lesion" in run_without_torch(PICTURE, folder)
+    mask = np.asarray(Image.open(folder / "mask.png"))
+    assert mask.shape == np.asarray(Image.open(source)).shape[:2] and set(np.unique(mask)) <= {0, 255}
+    with torch.no_grad():
+        own = exported.module()(torch.from_numpy(np.asarray(Image.open(source).convert("L"))[None, None]))[0]
+    assert (own[0].numpy() != (mask > 0)).mean() < 1e-4
+
+
+def test_a_loop(folder):
+    volume = phantom_volume(0, size=(64, 48, 16)).image
+    frames = [Image.fromarray(volume[..., place].T.copy()) for place in range(16)]
+    frames[0].save(folder / "loop.tif", save_all=True, append_images=frames[1:])
+    printed = run_without_torch(LOOP, folder).splitlines()
+    assert len(printed) == 16 and all(
+        re.fullmatch(r"frame \d+: [\d.]+ ms, \d+ pixels of lesion", line) for line in printed
+    )
+
+
+@pytest.mark.parametrize("bundle", [ROOT, CLASSIFICATION], ids=lambda path: path.name)
+def test_monais_commands(bundle, tmp_path, monkeypatch):
+    copy = shutil.copytree(bundle, tmp_path / "bundle", ignore=shutil.ignore_patterns("models", "runs", "studies"))
+    from monai_kd.export import open_bundle
+
+    torch.manual_seed(0)
+    network = open_bundle(copy, student_channels=SIZES[bundle]).network()
+    (copy / "models").mkdir()
+    torch.save({"model": network.state_dict()}, copy / "models" / "model.pt")
+    monkeypatch.chdir(copy)
+    assert len(MONAI) == 2
+    for command in MONAI:
+        monkeypatch.setattr(sys, "argv", [*shlex.split(command), "--student_channels", str(SIZES[bundle])])
+        try:
+            runpy.run_module("monai.bundle", run_name="__main__", alter_sys=True)
+        except SystemExit as end:
+            assert not end.code
+    image = torch.randn(1, 1, 224, 224)
+    with torch.no_grad():
+        own = network(image)
+        assert torch.allclose(torch.jit.load("models/model.ts")(image), own, atol=1e-4)
+    session = onnxruntime.InferenceSession("models/model.onnx")
+    assert np.allclose(session.run(None, {session.get_inputs()[0].name: image.numpy()})[0], own.numpy(), atol=1e-3)
