@@ -100,7 +100,10 @@ def _show(draft: Draft, pairs: list[Pair]) -> None:
         size = "×".join(map(str, pair.teacher.size))
         channels = f"{pair.student.channels} → {pair.teacher.channels}"
         table.add_row(f"{pair.student.part} {size}".strip(), channels, pair.student.name, pair.teacher.name)
-    console.print(table)
+    if pairs:
+        console.print(table)
+    else:
+        console.print("No pairs of layers: the networks have no resolution in common.", highlight=False)
     left_out = [f"Left out, for it defines a network or a training of its own: {name}" for name in draft.left_out]
     for note in (*draft.notes, *left_out):
         console.print(f"Note: {note}", markup=False, highlight=False)

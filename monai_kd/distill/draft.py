@@ -16,7 +16,7 @@ from monai_kd.distill.ids import Config, find, references, set_values
 from monai_kd.distill.labels import check_labels
 from monai_kd.distill.metadata import record
 from monai_kd.distill.methods import choose_method, logits_pathway
-from monai_kd.distill.networks import Probed, build, probe
+from monai_kd.distill.networks import Probed, build, probe, probe_training
 from monai_kd.distill.other_configs import inference_config, overlays
 from monai_kd.distill.pairs import Pair, propose_pairs
 from monai_kd.distill.scripts import importable_scripts
@@ -142,6 +142,7 @@ def make_draft(request: Request) -> Draft:
         fit(network, state, weights)
         teacher = probe(network, bundle.format, "teacher")
         student = probe(build(parser, "network_def", "student"), bundle.format, "student")
+        probe_training(student.network, bundle.format)
         notes = check_labels(parser, configs["train"], bundle.format)
     classes = bundle.format.out_channels
     pairs = propose_pairs(student.network, student.layers, teacher.network, teacher.layers, classes)

@@ -88,4 +88,5 @@ def _missing(seen: set[int], count: int, data_format: DataFormat, folder: str) -
             f"({', '.join(absent)}): they are all background. Name the data set that the teacher is for, or correct "
             "its label values."
         )
-    return [f"No {', '.join(absent)} in the first {count} labels: these classes are learnt from the teacher alone."]
+    named = ", ".join(absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
+    return [f"No {named} in the first {count} labels: these classes are learnt from the teacher alone."]

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +14,7 @@ from torch import nn
 from monai_kd.distill.data_format import BY_HAND, DataFormat
 from monai_kd.distill.layers import Layer, all_layers
 
-__all__ = ["Probed", "probe"]
+__all__ = ["Probed", "build", "probe", "probe_training"]
 
 
 @dataclass(frozen=True)
@@ -73,26 +75,58 @@ def probe(network: nn.Module, data_format: DataFormat, whose: str) -> Probed:
     Raises:
         ValueError: When it cannot take the image, or gives something else than one map of logits of its size.
     """
-    shape = (1, data_format.in_channels, *data_format.spatial_size)
-    expected = (1, data_format.out_channels, *data_format.spatial_size)
-    kind = type(network).__name__
     given: list[str] = []
     handle = network.register_forward_hook(lambda module, args, output: given.append(_shape(output)))
+    image = torch.zeros(_expected(data_format, 1, data_format.in_channels))
+    with _told(f"The {whose}, {type(network).__name__}, cannot take an image of shape {tuple(image.shape)}"):
+        try:
+            layers = all_layers(network, image)
+        finally:
+            handle.remove()
+    _require(given[0], data_format, 1, f"The {whose}, {type(network).__name__},")
+    return Probed(network, layers)
+
+
+def probe_training(network: nn.Module, data_format: DataFormat) -> None:
+    """
+    Run a student as in training, where some networks give more than one map.
+
+    Args:
+        network: its batch statistics are changed.
+        data_format: what it is to take and give.
+
+    Raises:
+        ValueError: When it cannot, or gives something else than one map of logits.
+    """
+    who = f"The student, {type(network).__name__}, in training"
+    image = torch.zeros(_expected(data_format, 2, data_format.in_channels))
+    with _told(f"{who} cannot take images of shape {tuple(image.shape)}"), torch.no_grad():
+        output = network.train()(image)
+    network.eval()
+    _require(_shape(output), data_format, 2, who)
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
     try:
-        layers = all_layers(network, torch.zeros(shape))
+        yield
     except (RuntimeError, ValueError, TypeError) as error:
         raise ValueError(
-            f"The {whose}, {kind}, cannot take an image of shape {shape}, the metadata's: "
-            f"{str(error).splitlines()[0]} Correct network_data_format, or choose another student."
+            f"{what}, the metadata's: {str(error).splitlines()[0]} Correct network_data_format, or choose another student."
         ) from error
-    finally:
-        handle.remove()
-    if given != [str(expected)]:
+
+
+def _require(given: str, data_format: DataFormat, count: int, who: str) -> None:
+    expected = _expected(data_format, count, data_format.out_channels)
+    if given != str(expected):
         raise ValueError(
-            f"The {whose}, {kind}, gives {given[0]} for an image of shape {shape}, and one map of logits of shape "
-            f"{expected} is needed, as the metadata describes it. {BY_HAND}"
+            f"{who} gives {given} for an image of shape {_expected(data_format, count, data_format.in_channels)}, and "
+            f"one map of logits of shape {expected} is needed, as the metadata describes it. {BY_HAND}"
         )
-    return Probed(network, layers)
+
+
+def _expected(data_format: DataFormat, count: int, channels: int) -> tuple[int, ...]:
+    return (count, channels, *data_format.spatial_size)
 
 
 def _shape(output: object) -> str:

@@ -30,9 +30,9 @@ def find_weights(root: Path, given: Path | None = None) -> Path:
     for path in places:
         if path.is_file():
             return path
-    large = next((name for name in ("large_files.yml", "large_files.yaml") if (root / name).is_file()), None)
+    large = next(iter(sorted(root.glob("large*file*.y*ml"))), None)
     remedy = (
-        f"It has a {large}: python -m monai.bundle download_large_files --bundle_path {root}"
+        f"It has a {large.name}: python -m monai.bundle download_large_files --bundle_path {root}"
         if large and not given
         else "Put them there, or name the file by --weights."
     )

@@ -12,6 +12,13 @@ from tests.distill.zoo_bundles import edit, make_ct_data, save_weights
 SECOND = {"num_channels": 1, "spatial_shape": [16, 16, 16], "channel_def": {}}
 GAN = {"_target_": "GanTrainer", "g_network": "@gnetwork", "d_network": "@dnetwork"}
 BY_HAND = "docs/distill.md"
+DEEP = {
+    "_target_": "DynUNet",
+    "kernel_size": [3, 3, 3, 3],
+    "strides": [1, 2, 2, 2],
+    "upsample_kernel_size": [2, 2, 2],
+    "filters": [2, 2, 4, 4],
+}
 
 
 def remove(*names):
@@ -164,6 +171,7 @@ def test_no_bundle_and_no_data(ct, zoo, tmp_path):
         ({"_target_": "SegResNett"}, ["no network 'SegResNett'", "Closest: SegResNet"]),
         ({"_target_": "StudentUNet", "channels": "@channels"}, ["refers to @channels"]),
         ({"_target_": "StudentUNet", "depth": 3}, ["The student's definition", "depth"]),
+        ({**DEEP, "deep_supervision": True}, ["The student, DynUNet, in training gives (2, 2, 2, 16", BY_HAND]),
         ({"_target_": "StudentUNet", "channels": [4, 4], "out_channels": 5}, ["The student, StudentUNet, gives (1, 5"]),
         ("StudentUNet", ["The student, StudentUNet, cannot take an image of shape (1, 1, 16, 16, 16)", "33"]),
     ],
@@ -226,6 +234,13 @@ def test_wrong_options(values, words, zoo):
         make_draft(Request(zoo / "ct", str(zoo / "student.json"), zoo / "ct_data", **values))
     for word in words:
         assert word in str(caught.value)
+
+
+def test_hidden_without_layers_to_compare(zoo, tmp_path):
+    draft = make_draft(Request(zoo / "ct", str(zoo / "student.json"), zoo / "ct_data", method="hidden"))
+    with pytest.raises(ValueError, match=r"no resolution in common.*--pairs"):
+        write_bundle(draft, [], tmp_path / "new", zoo / "ct_data")
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_bundle_that_does_not_stand_leaves_nothing_behind(ct, zoo, tmp_path):

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import sys
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
 
 from monai_kd import __main__ as command_line
+from monai_kd.distill import running
 
 
 def call(monkeypatch, zoo, *options, bundle="ct"):
@@ -55,6 +57,21 @@ def test_pairs_are_shown_edited_and_kept(zoo, tmp_path, monkeypatch):
     ):
         with pytest.raises(ValueError, match=message):
             call(monkeypatch, zoo, "--output_dir", new, "--no-run", *options)
+
+
+def test_a_training_that_fails_can_be_continued(zoo, tmp_path, monkeypatch):
+    started = []
+
+    def run(words, check):
+        started.append(words)
+        return SimpleNamespace(returncode=len(started) % 2)
+
+    monkeypatch.setattr(running.subprocess, "run", run)
+    options = ["--output_dir", tmp_path / "new", "--method", "hidden"]
+    with pytest.raises(ValueError, match=r"ended with status 1.*give the same command again"):
+        call(monkeypatch, zoo, *options)
+    assert "was written before" in call(monkeypatch, zoo, *options)
+    assert started[0] == started[1] and "methods/hidden.json" in str(started[0]) and str(zoo / "ct_data") in started[0]
 
 
 def test_nothing_of_others_is_overwritten(zoo, tmp_path, monkeypatch):
