@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/installed
 LABEL := $(VENV)/label
 BUNDLE := bundles/breast_ultrasound_segmentation
 
-.PHONY: demo test label lint benchmark clean
+.PHONY: demo test label lint benchmark release clean
 
 # glibc would give memory back to the system after every training step, which costs time.
 demo benchmark: export MALLOC_TRIM_THRESHOLD_ = 1000000000
@@ -49,6 +49,14 @@ benchmark: $(INSTALLED)
 	$(BIN)/python tests/benchmarks/cached_teacher.py
 	$(BIN)/python tests/benchmarks/views.py
 	$(BIN)/python tests/benchmarks/methods.py
+
+# Wheel, source archive, and each bundle as MONAI loads it: with the weights in its models/, if it has been trained.
+release: $(INSTALLED)
+	$(BIN)/python -m build --no-isolation --outdir dist
+	for bundle in bundles/*; do \
+		[ -f $$bundle/models/model.pt ] && without= || without=--without-weights; \
+		$(BIN)/python -m monai_kd bundle pack $$bundle --output-dir dist $$without || exit 1; \
+	done
 
 # The package is installed in place with the versions that were tested.
 $(INSTALLED): setup.py pyproject.toml constraints.txt

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Package definition; the tools' settings are in pyproject.toml, the tested versions in constraints.txt."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -14,15 +15,19 @@ EXTRAS = {
     "benchmark": ["kornia"],
     "test": [
         *("pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "tensorboard", "jsonschema", "pyyaml"),
-        *("onnx", "onnxruntime", "onnxscript"),
+        *("onnx", "onnxruntime", "onnxscript", "build", "setuptools"),
     ],
 }
 
+HERE = Path(__file__).parent
+# Read, not imported: the package needs torch, which a build does without.
+VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "monai_kd" / "__init__.py").read_text(encoding="utf-8"), re.M)
+
 setup(
     name="monai-kd",
-    version="0.1.0",
+    version=VERSION[1],
     description="Knowledge distillation for MONAI: train a small segmentation network from a large one",
-    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11",

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is released: a wheel that an empty environment runs, and a source archive from which all can be tested."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import monai_kd
+from tests.test_docs import ROOT, blocks
+
+pytest.importorskip("build")
+NOT_SOURCE = (".git", ".venv", "build", "dist", "demo", "label", "runs", "data", "models", "__pycache__", "*.egg-info")
+
+
+def run(*command, **arguments):
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, check=False, env=environment, **arguments
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory):
+    """The source archive, and the wheel that was built from it."""
+    folder = tmp_path_factory.mktemp("release")
+
+    def ignored(place, names):
+        # Only at the top: the package has rooms of these names.
+        return shutil.ignore_patterns(*(NOT_SOURCE if Path(place) == ROOT else ("__pycache__",)))(place, names)
+
+    shutil.copytree(ROOT, folder / "source", ignore=ignored)
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder / "dist", cwd=folder / "source")
+    return folder / "dist"
+
+
+@pytest.fixture(scope="module")
+def python(dist, tmp_path_factory):
+    """Of an empty environment with the wheel in it; what the wheel requires is borrowed from this environment."""
+    folder = tmp_path_factory.mktemp("environment")
+    run(sys.executable, "-m", "venv", "--without-pip", folder)
+    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    (wheel,) = dist.glob("*.whl")
+    run(sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", "--quiet", wheel)
+    here = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
+    (here / "borrowed.pth").write_text("\n".join({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}))
+    return python
+
+
+def test_the_version_is_in_one_place(dist):
+    (wheel,) = dist.glob("*.whl")
+    assert wheel.name.startswith(f"monai_kd-{monai_kd.__version__}-")
+    assert f"\n## {monai_kd.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+    for name in ("setup.py", "pyproject.toml", "README.md"):
+        assert not re.search(rf"(?<![\d.]){re.escape(monai_kd.__version__)}(?![\d.])", (ROOT / name).read_text()), name
+
+
+def test_the_wheel_has_the_whole_package_and_nothing_else(dist):
+    (wheel,) = dist.glob("*.whl")
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if not name.startswith("monai_kd-")}
+    source = (path for path in (ROOT / "monai_kd").rglob("*") if path.is_file() and path.suffix != ".pyc")
+    assert names == {path.relative_to(ROOT).as_posix() for path in source}
+
+
+def test_the_source_archive_has_what_the_tests_need(dist):
+    (archive,) = dist.glob("*.tar.gz")
+    with tarfile.open(archive) as packed:
+        names = {name.partition("/")[2] for name in packed.getnames()}
+    for name in ("tests/checks.py", "bundles/breast_ultrasound_segmentation/configs/train.json", "constraints.txt"):
+        assert name in names
+    assert {"LICENSE", "CHANGELOG.md", "docs/index.md", "Makefile", "conftest.py"} <= names
+    assert not [name for name in names if name.endswith((".pt", ".pyc"))]
+
+
+def test_an_empty_environment_runs_the_command_line(python, tmp_path):
+    assert "Usage" in run(python, "-m", "monai_kd", "--help", cwd=tmp_path)
+
+
+def test_an_empty_environment_runs_the_readmes_script(python, tmp_path):
+    where = "\nimport monai_kd; print(monai_kd.__file__)"
+    printed = run(python, "-c", blocks(ROOT / "README.md", "python")[0] + where, cwd=tmp_path)
+    assert "2D" in printed and "3D" in printed
+    assert Path(printed.splitlines()[-1]).is_relative_to(python.parents[1])
