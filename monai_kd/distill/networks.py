@@ -112,7 +112,8 @@ def _told(what: str) -> Iterator[None]:
         yield
     except (RuntimeError, ValueError, TypeError) as error:
         raise ValueError(
-            f"{what}, the metadata's: {str(error).splitlines()[0]} Correct network_data_format, or choose another student."
+            f"{what}, the metadata's: {str(error).splitlines()[0]} Correct network_data_format, or choose another "
+            "student."
         ) from error
 
 
