@@ -11,6 +11,50 @@ from monai_kd.distill.teacher_bundle import TeacherBundle
 
 __all__ = ["readme"]
 
+PAGE = """# Model Overview
+
+{description}
+
+The student is `{network}` ({student_size:,} parameters), the teacher the network of the bundle "{teacher}"
+({teacher_size:,} parameters), which is frozen. Written by `python -m monai_kd distill`; everything but the network,
+the distillation and the resuming of runs is the teacher's bundle's.
+
+## Data
+
+{data_source} The lists of images and the transforms are the
+teacher's, in `configs/train.json`.
+
+Input: {in_channels} channel(s), {size}.
+Output: {out_channels} channel(s) of logits, {classes}.
+
+## Training configuration
+
+The teacher's optimizer, loss, patches and validation. Total loss = `supervised_weight` · supervised + the pathways,
+here `{method}`. `configs/methods/hidden.json` adds pairs of layers:{hidden}
+
+## Performance
+
+Not measured yet: run the evaluation. The teacher's own scores are in its bundle.
+
+## MONAI Bundle Commands
+
+From the bundle's folder. Training needs `monai_kd`; so does inference where `required_packages_version` in
+`configs/metadata.json` names it.
+
+{listed}
+A killed training continues when its command is given again.
+
+## References
+
+{references}
+- G. Hinton, O. Vinyals, J. Dean. Distilling the knowledge in a neural network. arXiv 1503.02531, 2015.
+
+## License
+
+{license}. The teacher's weights in `models` and the configs are from the bundle "{teacher}"
+({copyright}).
+"""
+
 
 def readme(
     bundle: TeacherBundle,
@@ -38,46 +82,22 @@ def readme(
     classes = ", ".join(f"{channel} {name}" for channel, name in sorted(image.classes.items()))
     has_license = (bundle.root / "LICENSE").is_file()
     license_ = "The teacher's, in `LICENSE`" if has_license else "None came with the teacher's bundle: ask its authors"
-    return f"""# Model Overview
-
-{metadata["description"]}
-
-The student is `{network}` ({parameters[0]:,} parameters), the teacher the network of the bundle "{bundle.name}"
-({parameters[1]:,} parameters), which is frozen. Written by `python -m monai_kd distill`; everything but the network,
-the distillation and the resuming of runs is the teacher's bundle's.
-
-## Data
-
-{metadata.get("data_source", "As the teacher's bundle tells.")} The lists of images and the transforms are the
-teacher's, in `configs/train.json`.
-
-Input: {image.in_channels} channel(s), {" × ".join(map(str, image.spatial_size))}.
-Output: {image.out_channels} channel(s) of logits, {classes or "not named"}.
-
-## Training configuration
-
-The teacher's optimizer, loss, patches and validation. Total loss = `supervised_weight` · supervised + the pathways,
-here `{made["method"]}`. `configs/methods/hidden.json` adds pairs of layers:{hidden}
-
-## Performance
-
-Not measured yet: run the evaluation. The teacher's own scores are in its bundle.
-
-## MONAI Bundle Commands
-
-From the bundle's folder. Training needs `monai_kd`; so does inference where `required_packages_version` in
-`configs/metadata.json` names it.
-
-{listed}
-A killed training continues when its command is given again.
-
-## References
-
-{chr(10).join(f"- {entry}" for entry in metadata.get("references", [])) or "- None given by the teacher's bundle."}
-- G. Hinton, O. Vinyals, J. Dean. Distilling the knowledge in a neural network. arXiv 1503.02531, 2015.
-
-## License
-
-{license_}. The teacher's weights in `models` and the configs are from the bundle "{bundle.name}"
-({metadata.get("copyright", "copyright not told")}).
-"""
+    references = "\n".join(f"- {entry}" for entry in metadata.get("references", []))
+    return PAGE.format(
+        description=metadata["description"],
+        network=network,
+        student_size=parameters[0],
+        teacher_size=parameters[1],
+        teacher=bundle.name,
+        data_source=metadata.get("data_source", "As the teacher's bundle tells."),
+        in_channels=image.in_channels,
+        out_channels=image.out_channels,
+        size=" × ".join(map(str, image.spatial_size)),
+        classes=classes or "not named",
+        method=made["method"],
+        hidden=hidden,
+        listed=listed,
+        references=references or "- None given by the teacher's bundle.",
+        license=license_,
+        copyright=metadata.get("copyright", "copyright not told"),
+    )
