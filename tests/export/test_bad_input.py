@@ -92,10 +92,11 @@ def test_too_few_images_to_calibrate_with(checkpoint, tmp_path):
 
 
 def test_images_that_are_missing_unreadable_or_in_no_layout(checkpoint, images, tmp_path):
-    (tmp_path / "empty").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").write_text("no image")
     for folder, error, message in (
         (tmp_path / "none", FileNotFoundError, "none"),
-        (tmp_path / "empty", ValueError, "No known layout"),
+        (tmp_path / "other", ValueError, "No known layout"),
     ):
         refused(error, message, student(), checkpoint, tmp_path, data=DataSet(folder))
     copy = shutil.copytree(images, tmp_path / "damaged")

@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 from monai_kd.data import phantom_volume
+from monai_kd.export import open_bundle
 from tests.bundles.conftest import CLASSIFICATION, ROOT
 
 PAGE = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
@@ -47,7 +48,7 @@ def test_ten_lines_segment_a_picture(folder, images, exported):
     mask = np.asarray(Image.open(folder / "mask.png"))
     assert mask.shape == np.asarray(Image.open(source)).shape[:2] and set(np.unique(mask)) <= {0, 255}
     with torch.no_grad():
-        own = exported.module()(torch.from_numpy(np.asarray(Image.open(source).convert("L"))[None, None]))[0]
+        own = exported.module()(torch.from_numpy(np.array(Image.open(source).convert("L"))[None, None]))[0]
     assert (own[0].numpy() != (mask > 0)).mean() < 1e-4
 
 
@@ -64,12 +65,10 @@ def test_a_loop(folder):
 @pytest.mark.parametrize("bundle", [ROOT, CLASSIFICATION], ids=lambda path: path.name)
 def test_monais_commands(bundle, tmp_path, monkeypatch):
     copy = shutil.copytree(bundle, tmp_path / "bundle", ignore=shutil.ignore_patterns("models", "runs", "studies"))
-    from monai_kd.export import open_bundle
-
     torch.manual_seed(0)
     network = open_bundle(copy, student_channels=SIZES[bundle]).network()
     (copy / "models").mkdir()
-    torch.save({"model": network.state_dict()}, copy / "models" / "model.pt")
+    torch.save(network.state_dict(), copy / "models" / "model.pt")
     monkeypatch.chdir(copy)
     assert len(MONAI) == 2
     for command in MONAI:
