@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 import zipfile
@@ -12,16 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from monai.bundle import ConfigParser
 
 from monai_kd.files import atomic_write
-from monai_kd.packing.network_sources import PACKAGE, carry_network
+from monai_kd.packing.configs import read_config, write_config
+from monai_kd.packing.stock_inference import make_stock
 from monai_kd.teachers import load_weights
 
 __all__ = ["pack_bundle"]
 
 PARTS = ("LICENSE", "large_files.yml", "configs", "docs", "scripts")
-STOCK = "inference_stock.json"
 LARGEST = 25 * 2**20
 DATE = (1980, 1, 1, 0, 0, 0)  # of every file, so that the same bundle is the same archive
 
@@ -36,8 +34,9 @@ def pack_bundle(
     """
     Pack a bundle as ``<output_dir>/<name>_v<version>.zip``, holding ``<name>/configs``, ``docs``, ``models`` ….
 
-    Inference in it needs nothing but MONAI: ``configs/inference_stock.json`` becomes ``configs/inference.json``, and
-    the sources of its network are copied from this package into ``scripts``. Its other configs still need this package.
+    Inference in it needs nothing but MONAI where the bundle has ``configs/inference_stock.json``, which becomes
+    ``configs/inference.json``, or where the latter needs this package for its network alone: the network's sources are
+    copied into ``scripts``. Training configs still need this package.
 
     Args:
         bundle: the bundle's folder.
@@ -70,7 +69,7 @@ def pack_bundle(
         copy = Path(folder) / root.name
         _copy(root, copy)
         _set(copy, settings)
-        network = _make_stock(copy)
+        network = make_stock(copy)
         if weights:
             _add_weights(network, model, copy)
         path = Path(output_dir) / f"{root.name}_v{version}.zip"
@@ -82,7 +81,7 @@ def _version(root: Path) -> str:
     path = root / "configs" / "metadata.json"
     if not path.is_file():
         raise FileNotFoundError(f"No configs/metadata.json in '{root}'. Name a bundle's folder.")
-    metadata = _read(path)
+    metadata = read_config(path)
     version = metadata.get("version")
     if not version or version not in metadata.get("changelog", {}):
         raise ValueError(f"'{path}' has version {version!r}, which its changelog does not tell of. Add an entry.")
@@ -100,7 +99,7 @@ def _copy(root: Path, copy: Path) -> None:
 
 
 def _set(copy: Path, settings: dict[str, Any]) -> None:
-    configs = {path: _read(path) for path in sorted((copy / "configs").rglob("*.json"))}
+    configs = {path: read_config(path) for path in sorted((copy / "configs").rglob("*.json"))}
     for key, value in settings.items():
         having = [path for path, config in configs.items() if key in config]
         if not having:
@@ -110,7 +109,7 @@ def _set(copy: Path, settings: dict[str, Any]) -> None:
     for path, config in configs.items() if settings else ():
         if path.name == "metadata.json" and "spatial_size" in settings:
             _describe(config, settings["spatial_size"])
-        _write(path, config)
+        write_config(path, config)
 
 
 def _describe(metadata: dict[str, Any], spatial_size: list[int]) -> None:
@@ -119,27 +118,6 @@ def _describe(metadata: dict[str, Any], spatial_size: list[int]) -> None:
         for tensors in metadata.get(network, {}).values():
             for tensor in tensors.values():
                 tensor["spatial_shape"] = tensor["spatial_shape"] and spatial_size
-
-
-def _make_stock(copy: Path) -> Any:
-    """Inference by MONAI alone, where the bundle has a config of it; the network as this package has it."""
-    inference, stock, metadata = (copy / "configs" / name for name in ("inference.json", STOCK, "metadata.json"))
-    if not inference.is_file():
-        raise FileNotFoundError(f"No configs/inference.json in '{copy.name}'. Name a bundle's folder.")
-    config = _read(stock if stock.is_file() else inference)
-    # With all of its ids: the network's sizes are references.
-    network = ConfigParser(config).get_parsed_content("network_def")
-    if stock.is_file():
-        carried, sources = carry_network(config)
-        _write(inference, carried)
-        stock.unlink()
-        for path, source in sources.items():
-            (copy / path).parent.mkdir(parents=True, exist_ok=True)
-            (copy / path).write_text(source, encoding="utf-8")
-        described = _read(metadata)
-        described["required_packages_version"].pop(PACKAGE.replace("_", "-"), None)
-        _write(metadata, described)
-    return network
 
 
 def _add_weights(network: torch.nn.Module, model: Path, copy: Path) -> None:
@@ -161,15 +139,3 @@ def _zip(copy: Path, path: Path) -> None:
             entry = zipfile.ZipInfo(str(file.relative_to(copy.parent)), DATE)
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"'{path}' is not JSON: {error}. Restore it.") from error
-    return content
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=4, ensure_ascii=False) + "\n", encoding="utf-8")

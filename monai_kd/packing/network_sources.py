@@ -11,13 +11,23 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
-__all__ = ["carry_network"]
+__all__ = ["beyond_network", "carry_network"]
 
 PACKAGE = "monai_kd"
 SCRIPTS = "scripts"
 IMPORT = re.compile(rf"^(\s*from ){PACKAGE}\.([\w.]+)( import )", re.M)
 OTHER_IMPORT = re.compile(rf"^\s*(?:import {PACKAGE}\b|from {PACKAGE} import)", re.M)
 EMPTY = "# SPDX-License-Identifier: Apache-2.0\n"
+
+
+def beyond_network(config: dict[str, Any]) -> list[str]:
+    """
+    The ids of a config, but ``network_def``, that need this package.
+
+    Args:
+        config: an inference config.
+    """
+    return [key for key, value in config.items() if key != "network_def" and PACKAGE in repr(value)]
 
 
 def carry_network(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -33,14 +43,14 @@ def carry_network(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str
     Raises:
         ValueError: When something else than the network needs this package.
     """
-    sources: dict[str, str] = {}
-    carried = {**config, "network_def": _retarget(config["network_def"], sources)}
-    left = [key for key, value in carried.items() if PACKAGE in repr(value)]
+    left = beyond_network(config)
     if left:
         raise ValueError(
             f"The inference config needs {PACKAGE} for {', '.join(map(repr, left))}: only its network can be carried. "
             "Write these with MONAI's own classes in configs/inference_stock.json."
         )
+    sources: dict[str, str] = {}
+    carried = {**config, "network_def": _retarget(config["network_def"], sources)}
     for folder in {parent for path in sources for parent in Path(path).parents if parent != Path()}:
         sources.setdefault(f"{folder}/__init__.py", EMPTY)
     return carried, dict(sorted(sources.items()))

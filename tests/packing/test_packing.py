@@ -209,6 +209,29 @@ def test_the_network_comes_with_all_that_it_imports():
     assert not [path for path, source in sources.items() if "monai_kd" in source]
 
 
+def test_a_config_without_a_stock_one_is_carried_where_it_can(weights, tmp_path):
+    """As in a bundle whose teacher came from the Model Zoo."""
+    bundle = shutil.copytree(ROOT, tmp_path / "students", ignore=shutil.ignore_patterns("models", "runs"))
+    (bundle / "configs" / "inference_stock.json").replace(bundle / "configs" / "inference.json")
+    (bundle / "scripts").mkdir()
+    (bundle / "scripts" / "__init__.py").write_text("OWN = 1\n")
+    root = unpacked(pack_bundle(bundle, tmp_path / "dist", weights, **SIZES), tmp_path / "zoo")
+    assert "scripts.networks" in (root / "configs" / "inference.json").read_text()
+    assert (root / "scripts" / "__init__.py").read_text() == "OWN = 1\n"
+    (bundle / "scripts" / "networks").mkdir()
+    (bundle / "scripts" / "networks" / "student_unet.py").write_text("")
+    with pytest.raises(ValueError, match=r"has a 'scripts/networks/student_unet\.py' of its own"):
+        pack_bundle(bundle, tmp_path / "dist", weights, **SIZES)
+
+
+def test_a_config_that_needs_this_package_stays_as_it_is(weights, tmp_path):
+    bundle = shutil.copytree(ROOT, tmp_path / ROOT.name, ignore=shutil.ignore_patterns("models", "runs"))
+    (bundle / "configs" / "inference_stock.json").unlink()
+    root = unpacked(pack_bundle(bundle, tmp_path / "dist", weights, **SIZES), tmp_path / "zoo")
+    assert "monai_kd.data" in (root / "configs" / "inference.json").read_text()
+    assert "monai-kd" in (root / "configs" / "metadata.json").read_text()
+
+
 def test_a_network_of_monai_needs_no_scripts():
     config = {"network_def": {"_target_": "UNet", "channels": [4, 8]}}
     assert carry_network(config) == (config, {})

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Inference that needs nothing but MONAI and the bundle's own scripts."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+from torch import nn
+
+from monai_kd.packing.configs import read_config, write_config
+from monai_kd.packing.network_sources import PACKAGE, SCRIPTS, beyond_network, carry_network
+
+__all__ = ["make_stock"]
+
+STOCK = "inference_stock.json"
+
+
+def make_stock(copy: Path) -> nn.Module:
+    """
+    Let a bundle's inference need MONAI alone, where it has a config of that or its network alone needs this package.
+
+    Args:
+        copy: a copy of the bundle, which is changed.
+
+    Returns:
+        The network, as this package has it.
+
+    Raises:
+        FileNotFoundError: When there is no ``configs/inference.json``.
+        ValueError: When it has no ``network_def``, or cannot be carried.
+    """
+    inference, stock, metadata = (copy / "configs" / name for name in ("inference.json", STOCK, "metadata.json"))
+    if not inference.is_file():
+        raise FileNotFoundError(f"No configs/inference.json in '{copy.name}'. Name a bundle's folder.")
+    config = read_config(stock if stock.is_file() else inference)
+    if "network_def" not in config:
+        raise ValueError(f"The inference config of '{copy.name}' has no 'network_def'. MONAI loads a bundle by it.")
+    # With all of its ids: the network's sizes are references.
+    network = _network(config, copy)
+    if stock.is_file() or not beyond_network(config):
+        carried, sources = carry_network(config)
+        write_config(inference, carried)
+        stock.unlink(missing_ok=True)
+        _write_sources(sources, copy)
+        described = read_config(metadata)
+        described.get("required_packages_version", {}).pop(PACKAGE.replace("_", "-"), None)
+        write_config(metadata, described)
+    return network
+
+
+def _network(config: dict[str, Any], copy: Path) -> Any:
+    """It may come from the bundle's own scripts."""
+    path, known = list(sys.path), set(sys.modules)
+    sys.path.insert(0, str(copy))
+    try:
+        return ConfigParser(config).get_parsed_content("network_def")
+    finally:
+        sys.path[:] = path
+        for name in set(sys.modules) - known:
+            if name.split(".")[0] == SCRIPTS:  # of this bundle, not of the next
+                del sys.modules[name]
+
+
+def _write_sources(sources: dict[str, str], copy: Path) -> None:
+    for path, source in sources.items():
+        target = copy / path
+        if target.exists() and target.name == "__init__.py":
+            continue
+        if target.exists():
+            raise ValueError(f"'{copy.name}' has a '{path}' of its own, where its network's source belongs. Rename it.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(source, encoding="utf-8")
