@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.progress import Progress, TaskID
 from rich.table import Table as Shown
 
@@ -73,11 +74,16 @@ def benchmark(
                 tasks[text] = progress.add_task(text, total=total)
             progress.advance(tasks[text])
 
-        table = measure(opened[0][0], candidates, Settings(size, rounds, threads, peers, data), tell)
-    shown = Shown(*table.columns)
+        table = measure(
+            [student for student, _ in opened], candidates, Settings(size, rounds, threads, peers, data), tell
+        )
+    shown = Shown(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    shown.add_column(table.columns[0], no_wrap=True)
+    for name, *cells in list(zip(table.columns, *table.rows, strict=True))[1:]:
+        shown.add_column(name, justify="right", min_width=max(map(len, [*name.split(), *cells])))
     for row in table.rows:
         shown.add_row(*row)
-    console.print(shown, width=max(console.width, 120))
+    console.print(shown)
     for note in table.notes:
         console.print(note, markup=False, highlight=False)
     table.write_csv(output / "latency.csv")

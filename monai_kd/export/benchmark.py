@@ -16,20 +16,19 @@ import numpy.typing as npt
 import torch
 
 from monai_kd.cpu import cpu_name
-from monai_kd.data.images import read_mask
 from monai_kd.data.phantom import phantom
 from monai_kd.export.candidates import Candidate, peers_of
 from monai_kd.export.folder import Exported
-from monai_kd.export.graph import Segmenter, segmenter
-from monai_kd.export.images import DataSet, raw_pixels
+from monai_kd.export.images import DataSet
 from monai_kd.export.memory import peak_memory
 from monai_kd.export.runners import Runner
+from monai_kd.export.scoring import mean_dice
 from monai_kd.export.timing import in_turns, timed
 from monai_kd.tables import Table
 
 __all__ = ["Settings", "benchmark"]
 
-COLUMNS = ("model", "median ms", "p95 ms", "images/s", "memory MB", "file MB", "parameters", "Dice %", "Dice lost")
+COLUMNS = ("model", "median ms", "p95 ms", "images / s", "memory MB", "file MB", "parameters", "Dice %", "Dice lost")
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Settings:
 
 
 def benchmark(
-    exported: Exported,
+    students: Sequence[Exported],
     candidates: Sequence[Candidate],
     settings: Settings,
     tell: Callable[[str, int | None], None] = lambda text, total: None,
@@ -62,14 +61,17 @@ def benchmark(
     Measure candidates side by side.
 
     Args:
-        exported: a student, whose bundle says what the images are.
-        candidates: of one task, students' forms first.
+        students: of one task; the first one's bundle says what the images are.
+        candidates: what to measure: the students' forms, a teacher's.
         settings: how.
         tell: called with each step; the total, where it is given, is the number of calls with this text.
 
     Raises:
-        ValueError: When the data set has no test images, or something cannot be loaded.
+        ValueError: When students take other images or have one name, the data set has no test images, or something
+            cannot be loaded.
     """
+    exported = students[0]
+    _require_alike(students)
     with _threads(settings.threads):
         image = _image(exported, settings.size)
         classes = _pytorch(exported, candidates)(image)[exported.report["outputs"][-1]].shape[1]
@@ -86,11 +88,26 @@ def benchmark(
         for row in rows:
             tell("Memory", len(rows))
             memory[row.name] = peak_memory(partial(row.load, tuple(image.shape)), row.libraries, image)
-        scores = _scores(exported, rows, settings, tell)
+        scores = mean_dice(exported, rows, settings.data, tell) if settings.data is not None else {}
         cells = [
             [row.name, *_speed(times[row.name]), *_size(row, memory[row.name]), *_dice(row, scores)] for row in rows
         ]
         return Table("Latency", COLUMNS, cells, _notes(exported, image, settings))
+
+
+def _require_alike(students: Sequence[Exported]) -> None:
+    first, *others = students
+    for other in others:
+        for key in ("input", "outputs"):
+            if other.report[key] != first.report[key]:
+                raise ValueError(
+                    f"{key} of '{other.folder}' is {other.report[key]}, of '{first.folder}' {first.report[key]}. "
+                    "Measure students of one task at a time."
+                )
+    names = [student.folder.name for student in students]
+    double = next((name for name in names if names.count(name) > 1), None)
+    if double is not None:
+        raise ValueError(f"Two students are in folders named '{double}', which names their rows. Rename one.")
 
 
 def _pytorch(exported: Exported, candidates: Sequence[Candidate]) -> Runner:
@@ -114,36 +131,6 @@ def _image(exported: Exported, size: int) -> npt.NDArray[Any]:
         return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
     drawn = np.resize(phantom(0)[0], (size, size))
     return np.array(np.broadcast_to(drawn, (1, shape[1], size, size)))
-
-
-def _scores(
-    exported: Exported, rows: Sequence[Candidate], settings: Settings, tell: Callable[[str, int | None], None]
-) -> dict[str, float]:
-    """Mean Dice of the trained rows."""
-    if settings.data is None:
-        return {}
-    bundle = exported.bundle
-    module = segmenter(bundle, bundle.network(), bool(exported.report["raw"]))
-    records = settings.data.parts()["test"]
-    if not records:
-        raise ValueError(f"No test images in {settings.data.folder} to score. Leave out --dataset_dir.")
-    if not isinstance(module, Segmenter) or module.outputs[0] != "mask" or len(bundle.input_shape()) != 4:
-        raise ValueError("Only exports whose output is a mask of pictures can be scored. Leave out --dataset_dir.")
-    trained = {row.name: row.load(None) for row in rows if row.reference is not None}
-    dice: dict[str, list[float]] = {name: [] for name in trained}
-    for record in records:
-        tell("Dice", len(records))
-        label = read_mask(record["label"], record.get("frame")).numpy()[0] > 0
-        if not label.any():
-            continue
-        image = raw_pixels(bundle, record)
-        for name, run in trained.items():
-            mask = run(image)["mask"][0] > 0
-            mask = mask.T if module.transposed else mask
-            dice[name].append(2 * float((mask & label).sum()) / float(mask.sum() + label.sum()))
-    if not next(iter(dice.values())):
-        raise ValueError(f"No test image of {settings.data.folder} has a lesion to score. Leave out --dataset_dir.")
-    return {name: statistics.mean(values) for name, values in dice.items()}
 
 
 def _speed(times: Sequence[float]) -> tuple[str, str, str]:

@@ -107,7 +107,8 @@ def open_export(path: Path) -> tuple[Exported, list[str]]:
     """
     if not path.exists():
         raise FileNotFoundError(f"No folder or file '{path}'. Export a student first: python -m monai_kd export ….")
-    folder = next((one for one in (path, *path.resolve().parents[:2]) if (one / REPORT).is_file()), None)
+    whole = path.resolve()
+    folder = next((one for one in (whole, *whole.parents[:2]) if (one / REPORT).is_file()), None)
     if folder is None:
         raise ValueError(
             f"'{path}' is not in a folder that `python -m monai_kd export` wrote: there is no {REPORT}. Name such a "
@@ -120,7 +121,7 @@ def open_export(path: Path) -> tuple[Exported, list[str]]:
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"'{folder / REPORT}' is damaged ({error!r}). Export the student again.") from error
     files = exported.forms()
-    chosen = [form for form, file in files.items() if path.is_dir() or file.resolve() == path.resolve()]
+    chosen = [form for form, file in files.items() if path.is_dir() or file == whole]
     if not chosen:
         raise ValueError(f"'{path}' is no exported form. There are {', '.join(map(str, files.values())) or 'none'}.")
     _require_weights(exported.checkpoint, sha256(exported.checkpoint), weights)

@@ -68,7 +68,7 @@ def test_benchmark(tmp_path, exported, images):
     assert list(rows) == ["tiny, PyTorch", "tiny, ONNX", "tiny, INT8"]
     for row in rows.values():
         assert 0 < float(row["median ms"]) <= float(row["p95 ms"])
-        assert float(row["images/s"]) == pytest.approx(1000 / float(row["median ms"]), rel=0.3)
+        assert float(row["images / s"]) == pytest.approx(1000 / float(row["median ms"]), rel=0.3)
         assert 0 <= float(row["memory MB"]) < 2000 and float(row["file MB"]) > 0
         assert 0 < float(row["Dice %"]) < 100
     assert rows["tiny, PyTorch"]["Dice lost"] == "–"
@@ -107,6 +107,18 @@ def test_benchmark_refuses_what_is_no_export(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         command_line.main()
     assert "there is no export.json" in capsys.readouterr().err
+
+
+def test_students_are_told_apart(tmp_path, exported, monkeypatch, capsys):
+    other = shutil.copytree(exported.folder, tmp_path / "other" / exported.folder.name)
+    colors = shutil.copytree(exported.folder, tmp_path / "colors")
+    report = json.loads((colors / "export.json").read_text())
+    (colors / "export.json").write_text(json.dumps({**report, "input": "image (batch, 3, height, width): raw pixels"}))
+    for second, message in ((other, "Two students are in folders named"), (colors, "Measure students of one task")):
+        monkeypatch.setattr("sys.argv", ["monai_kd", "benchmark", str(exported.folder), str(second), "--rounds", "1"])
+        with pytest.raises(SystemExit):
+            command_line.main()
+        assert message in capsys.readouterr().err
 
 
 def test_help_shows_what_to_type():

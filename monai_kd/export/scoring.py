@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dice of a student's forms on test images."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+
+from monai_kd.data.images import read_mask
+from monai_kd.export.candidates import Candidate
+from monai_kd.export.folder import Exported
+from monai_kd.export.graph import Segmenter, segmenter
+from monai_kd.export.images import DataSet, raw_pixels
+
+__all__ = ["mean_dice"]
+
+
+def mean_dice(
+    exported: Exported, rows: Sequence[Candidate], data: DataSet, tell: Callable[[str, int | None], None]
+) -> dict[str, float]:
+    """
+    Dice of every trained row, mean over the test images with a lesion, at the images' own sizes.
+
+    Args:
+        exported: a student, whose bundle loads the images.
+        rows: to score; untrained ones are left out.
+        data: has the test part.
+        tell: called with "Dice" and the number of images, for each.
+
+    Returns:
+        By row, 0 to 1.
+
+    Raises:
+        ValueError: When there is no mask to score, or no test image with a lesion.
+    """
+    bundle = exported.bundle
+    module = segmenter(bundle, bundle.network(), bool(exported.report["raw"]))
+    if not isinstance(module, Segmenter) or module.outputs[0] != "mask" or len(bundle.input_shape()) != 4:
+        raise ValueError("Only exports whose output is a mask of pictures can be scored. Leave out --dataset_dir.")
+    records = data.parts()["test"]
+    trained = {row.name: row.load(None) for row in rows if row.reference is not None}
+    dice: dict[str, list[float]] = {name: [] for name in trained}
+    for record in records:
+        tell("Dice", len(records))
+        label = read_mask(record["label"], record.get("frame")).numpy()[0] > 0
+        if not label.any():
+            continue
+        image = raw_pixels(bundle, record)
+        for name, run in trained.items():
+            mask = run(image)["mask"][0] > 0
+            mask = mask.T if module.transposed else mask
+            dice[name].append(2 * float((mask & label).sum()) / float(mask.sum() + label.sum()))
+    if not all(dice.values()):
+        raise ValueError(f"No test image of {data.folder} has a lesion to score. Leave out --dataset_dir.")
+    return {name: statistics.mean(values) for name, values in dice.items()}
