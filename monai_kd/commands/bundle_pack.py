@@ -35,5 +35,5 @@ def pack(
     from monai_kd.packing import pack_bundle
 
     path = pack_bundle(bundle, output_dir, checkpoint, not without_weights, **parse_settings(setting))
-    text = f"{path}: {path.stat().st_size / 2**20:.1f} MB" + (", without weights" if without_weights else "")
+    text = f"{path}: {path.stat().st_size / 1000:.0f} kB" + (", without weights" if without_weights else "")
     console.print(text, markup=False, highlight=False)
