@@ -4,7 +4,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from statistics import fmean, stdev
@@ -12,6 +12,7 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 from PIL import Image
+from torch import Tensor
 
 from monai_kd.figures import GREEN, RED, overlay
 from monai_kd.files import atomic_write
@@ -42,15 +43,25 @@ class ScoresHandler:
         output_dir: folder of the results; made if missing.
         metrics: column name by the metric's name in the engine, each attached with ``save_details=True``.
         overlays: whether to draw the pictures (of 2D images).
+        classes: names of several classes, the background left out. Each metric then has a column for every class,
+            ``"dice lesion"``, and its own is the mean of those that are defined; contours are those of all classes
+            together. Defaults to None: the one class that the last channel is of.
 
     Raises:
         ValueError: In the run, when the data, the output or the metrics lack what is needed here.
     """
 
-    def __init__(self, output_dir: str | PathLike[str], metrics: Mapping[str, str], overlays: bool = True) -> None:
+    def __init__(
+        self,
+        output_dir: str | PathLike[str],
+        metrics: Mapping[str, str],
+        overlays: bool = True,
+        classes: Sequence[str] | None = None,
+    ) -> None:
         self.output_dir = Path(output_dir)
         self.metrics = dict(metrics)
         self.overlays = overlays
+        self.classes = tuple(classes or ())
         self._ids: list[str] = []
         self._needed = {"id": "Give every image a name of its own."}
         if overlays:
@@ -82,11 +93,23 @@ class ScoresHandler:
                 self._draw(str(sample["id"]), sample, result)
 
     def _draw(self, name: str, sample: Mapping[str, Any], result: Mapping[str, Any]) -> None:
-        # MONAI's index order is (W, H), a picture's is (H, W). The last channel is the lesion's.
+        # MONAI's index order is (W, H), a picture's is (H, W). The last channels are the classes'.
         image = sample["original"][0].cpu().numpy().T
-        label, pred = (result[key][-1].cpu().numpy().T for key in ("label", "pred"))
+        first = -max(1, len(self.classes))
+        label, pred = (result[key][first:].amax(0).cpu().numpy().T for key in ("label", "pred"))
         with atomic_write(self.output_dir / "overlays" / f"{name}.png") as temporary:
             Image.fromarray(overlay(image, [(label, GREEN), (pred, RED)])).save(temporary, format="PNG")
+
+    def _columns(self, column: str, rows: list[Tensor]) -> dict[str, list[float]]:
+        if not self.classes:
+            return {column: [float(row[-1]) for row in rows]}
+        if rows and len(rows[0]) != len(self.classes):
+            raise ValueError(
+                f"'{column}' has {len(rows[0])} values for an image, but classes names {len(self.classes)}: "
+                f"{', '.join(self.classes)}. Name each channel that the metric scores; include_background is one."
+            )
+        found = {column: [float(row[row.isfinite()].mean()) for row in rows]}
+        return found | {f"{column} {label}": [float(row[i]) for row in rows] for i, label in enumerate(self.classes)}
 
     def _write(self, engine: Engine) -> None:
         state: Any = engine.state
@@ -96,8 +119,9 @@ class ScoresHandler:
                 f"The evaluator keeps no values for {absent}, only for {sorted(state.metric_details)}. Attach these "
                 "metrics to it with save_details=True, or leave them out of ScoresHandler(metrics=...)."
             )
-        rows = {column: state.metric_details[name] for name, column in self.metrics.items()}
-        columns = {column: [float(row.flatten()[-1]) for row in values] for column, values in rows.items()}
+        columns: dict[str, list[float]] = {}
+        for name, column in self.metrics.items():
+            columns |= self._columns(column, [row.flatten() for row in state.metric_details[name]])
         for column, values in columns.items():
             if len(values) != len(self._ids):
                 raise ValueError(

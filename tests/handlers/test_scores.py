@@ -197,3 +197,42 @@ def test_missing_metric_is_named(tmp_path):
         evaluator(ScoresHandler(tmp_path, {"dice": "dice", "asd": "asd"})).run()
     with pytest.raises(ValueError, match=r"no values for \['dice', 'hd95', 'iou'\].*save_details=True"):
         evaluator(ScoresHandler(tmp_path, METRICS), metric_arguments={"save_details": False}).run()
+
+
+class Classes(nn.Module):
+    """One logit map for each of the values 0, 1 and 2."""
+
+    def forward(self, x):
+        return torch.cat([-((x - value) ** 2) for value in range(3)], 1)
+
+
+def of_two_classes(name, *areas):
+    """Two stripes of an image's first class and, below, of its second; the second area of each pair is predicted."""
+    masks = [torch.zeros(1, 12, 20) for _ in range(2)]
+    for i, (true, predicted) in enumerate(areas):
+        for mask, width in zip(masks, (true, predicted), strict=True):
+            mask[:, :width, 10 * i : 10 * i + 8] = i + 1
+    return {"id": name, "label": masks[0], "image": masks[1], "original": masks[0]}
+
+
+def test_every_class_has_a_column_and_the_metric_is_their_mean(tmp_path):
+    data = [of_two_classes("both", (4, 4), (4, 12)), of_two_classes("first", (4, 2), (0, 0))]
+    handler = ScoresHandler(tmp_path, {"dice": "dice"}, classes=["cyst", "tumor"])
+    engine = evaluator(handler, data, postprocessing=AsDiscreted(["pred", "label"], argmax=[True, False], to_onehot=3))
+    engine.network = Classes()
+    engine.run()
+    both, first = table(tmp_path)
+    assert [float(both[key]) for key in ("dice cyst", "dice tumor", "dice")] == [1, 0.5, 0.75]
+    # A class that is neither there nor predicted is no score.
+    assert first["dice tumor"] == "" and float(first["dice cyst"]) == float(first["dice"]) == pytest.approx(
+        2 / 3, abs=1e-6
+    )
+    assert summary(tmp_path)["dice tumor"] == {"mean": 0.5, "std": None, "images": 1, "undefined": 1}
+    drawn = picture(tmp_path, "both").astype(int)
+    # The true contour of both classes, the first of which is hidden below the predicted one.
+    assert (drawn == RED).all(-1)[:10].any() and (drawn == RED).all(-1)[10:].any()
+
+
+def test_classes_that_are_not_the_metrics_channels_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="'dice' has 1 values for an image, but classes names 2: cyst, tumor"):
+        evaluator(ScoresHandler(tmp_path, {"dice": "dice"}, classes=["cyst", "tumor"])).run()
