@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import csv
 import json
+import pickle
 import shutil
 
 import pytest
@@ -55,8 +56,14 @@ def rows_of(folder):
         return {row["model"]: row for row in csv.DictReader(file)}
 
 
-def test_benchmark(tmp_path, exported, images):
-    """Two forms with everything: memory of fresh processes, and Dice on the test images."""
+def in_this_process(load, libraries, image):
+    """As a fresh process would get it."""
+    assert pickle.loads(pickle.dumps(load))()(image)
+    return 12.0
+
+
+def test_benchmark(tmp_path, exported, images, monkeypatch):
+    monkeypatch.setattr(report, "peak_memory", in_this_process)
     copy = shutil.copytree(exported.folder, tmp_path / "tiny")
     shutil.rmtree(copy / "openvino", ignore_errors=True)
     (copy / "student.ts").unlink()
@@ -69,7 +76,7 @@ def test_benchmark(tmp_path, exported, images):
     for row in rows.values():
         assert 0 < float(row["median ms"]) <= float(row["p95 ms"])
         assert float(row["images / s"]) == pytest.approx(1000 / float(row["median ms"]), rel=0.3)
-        assert 0 <= float(row["memory MB"]) < 2000 and float(row["file MB"]) > 0
+        assert row["memory MB"] == "12" and float(row["file MB"]) > 0
         assert 0 < float(row["Dice %"]) < 100
     assert rows["tiny, PyTorch"]["Dice lost"] == "–"
     assert abs(float(rows["tiny, ONNX"]["Dice lost"])) < 0.05

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+import sys
+
+import numpy as np
+import pytest
+
+from monai_kd.export.memory import peak_memory
+
+IMAGE = np.zeros((1, 1, 8, 8), dtype=np.uint8)
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
+
+
+def hungry():
+    """Sixty megabytes of weights, and forty more in each call."""
+    weights = np.ones(60_000_000, dtype=np.uint8)
+    return lambda image: {"mask": np.ones(40_000_000, dtype=np.uint8)[: len(weights)]}
+
+
+def test_the_peak_of_a_fresh_process():
+    own = np.ones(300_000_000, dtype=np.uint8)
+    assert 95 < peak_memory(hungry, ("numpy",), IMAGE) < 130
+    assert own.all()
+
+
+def test_a_process_that_is_ended():
+    with pytest.raises(ValueError, match=r"was ended before it was done\. Free memory"):
+        peak_memory(ended, (), IMAGE)
+
+
+def ended():
+    os._exit(1)
