@@ -61,8 +61,12 @@ def benchmark(
     from monai_kd.export.images import DataSet
     from monai_kd.files import atomic_write
 
-    opened = [forms_of(path, threads) for path in students]
-    candidates = [row for _, rows in opened for row in rows]
+    opened, forms = {}, {}
+    for path in students:  # several may be files of one folder
+        student, rows = forms_of(path, threads)
+        opened[student.folder] = student
+        forms.update({(student.folder, row.name): row for row in rows})
+    candidates = list(forms.values())
     if teacher is not None:
         candidates.append(teacher_of(bundle, teacher, parse_settings(setting)))
     data = None if dataset_dir is None else DataSet(dataset_dir, layout, split_file, fold)
@@ -74,9 +78,7 @@ def benchmark(
                 tasks[text] = progress.add_task(text, total=total)
             progress.advance(tasks[text])
 
-        table = measure(
-            [student for student, _ in opened], candidates, Settings(size, rounds, threads, peers, data), tell
-        )
+        table = measure(list(opened.values()), candidates, Settings(size, rounds, threads, peers, data), tell)
     shown = Shown(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     shown.add_column(table.columns[0], no_wrap=True)
     for name, *cells in list(zip(table.columns, *table.rows, strict=True))[1:]:

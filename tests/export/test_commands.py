@@ -99,10 +99,11 @@ def test_the_teacher_and_the_networks_of_monai(tmp_path, exported, monkeypatch):
         "--set",
         "teacher_channels=[4,4,6,6]",
     ]
-    result = run("benchmark", exported.forms()["onnx"], *given, "--rounds", 1, "--output", tmp_path / "report")
+    two = [exported.forms()[form] for form in ("onnx", "int8")]
+    result = run("benchmark", *two, *given, "--rounds", 1, "--output", tmp_path / "report")
     assert result.exit_code == 0
     rows = rows_of(tmp_path / "report")
-    student = [f"{exported.folder.name}, {form}" for form in ("PyTorch", "ONNX")]
+    student = [f"{exported.folder.name}, {form}" for form in ("PyTorch", "ONNX", "INT8")]
     peers = [f"{name}, PyTorch" for name in ("BasicUNet", "UNet", "SegResNet", "FlexibleUNet")]
     assert list(rows) == [*student, "teacher, PyTorch", *peers]
     assert all(rows[name]["Dice %"] == rows[name]["memory MB"] == "–" for name in peers)
