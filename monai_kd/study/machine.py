@@ -60,4 +60,3 @@ def _read(file: Path) -> str:
         raise ValueError(
             f"'{file}' is damaged ({error!r}). Remove it: the report then calls that run's machine unknown."
         ) from error
-
