@@ -69,7 +69,28 @@ def write_int8(
         )
     finally:
         logger.setLevel(level)
+    model = onnx.load(path)
+    _round_for_convolutions_alone(model.graph)
+    onnx.save(model, path)
     return quantized
+
+
+def _round_for_convolutions_alone(graph: Any) -> None:
+    """
+    What a convolution takes is rounded for that convolution, and not for the sums that take it, too.
+
+    Sums with skips then stay in floating point, as :class:`monai_kd.networks.FakeQuantized` trains them, and need no
+    conversion.
+    """
+    made_by = {output: node for node in graph.node for output in node.output}
+    for node in graph.node:
+        if node.op_type in ("Conv", "QuantizeLinear"):
+            continue
+        for i, name in enumerate(node.input):
+            if name in made_by and made_by[name].op_type == "DequantizeLinear":
+                original = made_by[made_by[name].input[0]].input[0]
+                if original not in made_by or made_by[original].op_type != "Conv":
+                    node.input[i] = original
 
 
 def require_enough(images: int) -> None:

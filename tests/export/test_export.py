@@ -9,10 +9,12 @@ import torch
 from monai.bundle import ConfigWorkflow
 from monai.data import load_net_with_metadata
 from PIL import Image
+from torch import nn
 
 from monai_kd.export import load_form, open_bundle
 from monai_kd.export.images import raw_pixels
 from monai_kd.export.int8 import layers, write_int8
+from monai_kd.networks import FakeQuantized
 from tests.bundles.conftest import ROOT, run_bundle
 from tests.export.conftest import FORMS, SETTINGS
 
@@ -138,3 +140,34 @@ def test_pixels_are_those_of_pillow(images):
     pixels = raw_pixels(open_bundle(ROOT), {"image": str(path)})
     assert pixels.dtype == np.uint8
     assert np.array_equal(pixels[0, 0], np.asarray(Image.open(path).convert("L")))
+
+
+def take_ranges(fake, source, int8):
+    """Give fake quantization the scales and zero points of an INT8 file."""
+    names = layers(onnx.load(source))
+    graph = onnx.load(int8).graph
+    values = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
+    made_by = {output: node for node in graph.node for output in node.output}
+    taken_by = {name: node for node in graph.node for name in node.input}
+    convolutions = [name for name, layer in fake.unwrapped.named_modules() if isinstance(layer, nn.Conv2d)]
+    quantizers = dict(zip(convolutions, fake.quantizers, strict=True))
+    for node in graph.node:
+        if node.op_type == "Conv":
+            both = quantizers[names[node.name]]
+            for quantizer, linear in ((both.input, made_by[node.input[0]]), (both.output, taken_by[node.output[0]])):
+                quantizer.scale.copy_(torch.tensor(values[linear.input[1]]))
+                quantizer.zero_point.copy_(torch.tensor(values[linear.input[2]].astype(np.int32)))
+
+
+def test_fake_quantization_computes_what_int8_will(exported, images):
+    path = sorted((images / "original").glob("*.png"))[0]
+    image = np.asarray(Image.open(path).convert("L"))[None, None]
+    float32, int8 = (session(exported, form).run(None, {"image": image})[1] for form in ("onnx", "int8"))
+    module = exported.module()
+    module.network = FakeQuantized(module.network)
+    with torch.no_grad():
+        module.train()(torch.from_numpy(image.copy()))
+        take_ranges(module.network, exported.forms()["onnx"], exported.forms()["int8"])
+        fake = module.eval()(torch.from_numpy(image.copy()))[1].numpy()
+    rounding, apart = (np.abs(one - int8).mean() for one in (float32, fake))
+    assert rounding > 0 and apart < 0.5 * rounding
