@@ -48,6 +48,8 @@ def smaller(words):
         return [*words, "--epochs", "1"]
     if "export" in words:
         return [*words, "--set", "spatial_size=[32,32]", "--set", "student_channels=[2,4,4]"]
+    if "--seeds" in words:
+        return [*words, "--seeds", "1"]
     if "monai.bundle" not in words:
         return words
     config = words[words.index("--config_file") + 1]
