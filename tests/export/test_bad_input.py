@@ -18,7 +18,7 @@ from tests.data.layout_fixtures import make_plain
 from tests.export.conftest import LOAD, SETTINGS, UNET, make_bundle, rgb_bundle
 
 
-def refused(error, message, bundle, weights, folder, **options):
+def assert_refused(error, message, bundle, weights, folder, **options):
     with pytest.raises(error, match=message):
         export_student(bundle, weights, folder / "out", Options(**options))
     assert not [path for path in folder.iterdir() if "out" in path.name]
@@ -30,8 +30,8 @@ def student(**settings):
 
 def test_weights_of_another_network(checkpoint, tmp_path):
     message = r"holds the weights of another network than this StudentUNet: .*Give the network the arguments"
-    refused(ValueError, message, student(student_channels=[3, 4, 4]), checkpoint, tmp_path)
-    refused(FileNotFoundError, "No checkpoint at", student(), tmp_path / "none.pt", tmp_path)
+    assert_refused(ValueError, message, student(student_channels=[3, 4, 4]), checkpoint, tmp_path)
+    assert_refused(FileNotFoundError, "No checkpoint at", student(), tmp_path / "none.pt", tmp_path)
 
 
 def test_bundles(checkpoint, tmp_path):
@@ -39,17 +39,19 @@ def test_bundles(checkpoint, tmp_path):
         open_bundle(tmp_path)
     with pytest.raises(ValueError, match=r"No id 'student_channel' .* Closest: 'student_channels'"):
         open_bundle(ROOT, student_channel=[2])
-    refused(
+    assert_refused(
         ValueError, r"'network_def' of .* cannot be made: .*level", student(student_channels=[2]), checkpoint, tmp_path
     )
     config = tmp_path / "configs" / "inference.json"
     config.parent.mkdir()
     config.write_text(json.dumps({"network_def": {"_target_": "UNet", "spatial_dim": 2}, "other": "$1"}))
-    refused(ValueError, r"network_def.*cannot be made: .*spatial_dim", open_bundle(tmp_path), checkpoint, tmp_path)
+    assert_refused(
+        ValueError, r"network_def.*cannot be made: .*spatial_dim", open_bundle(tmp_path), checkpoint, tmp_path
+    )
     config.write_text(json.dumps({"network_def": "$[]"}))
-    refused(ValueError, "is a list, not a network", open_bundle(tmp_path), checkpoint, tmp_path)
+    assert_refused(ValueError, "is a list, not a network", open_bundle(tmp_path), checkpoint, tmp_path)
     config.write_text(json.dumps({"other": 1}))
-    refused(ValueError, "has no 'network_def'. There are", open_bundle(tmp_path), checkpoint, tmp_path)
+    assert_refused(ValueError, "has no 'network_def'. There are", open_bundle(tmp_path), checkpoint, tmp_path)
 
 
 def test_several_inputs(tmp_path):
@@ -58,17 +60,19 @@ def test_several_inputs(tmp_path):
     metadata = json.loads(path.read_text())
     inputs = metadata["network_data_format"]["inputs"]
     path.write_text(json.dumps({"network_data_format": {"inputs": {**inputs, "second": inputs["image"]}}}))
-    refused(
+    assert_refused(
         ValueError, r"describe 2 inputs of the network \(image, second\)", open_bundle(bundle.root), weights, tmp_path
     )
     path.write_text("{")
-    refused(ValueError, r"metadata.json' is not JSON", open_bundle(bundle.root), weights, tmp_path)
+    assert_refused(ValueError, r"metadata.json' is not JSON", open_bundle(bundle.root), weights, tmp_path)
 
 
 def test_a_step_that_cannot_be_in_the_graph(checkpoint, tmp_path):
-    refused(ValueError, r"CropMargins?d? cannot go into .*--raw", student(crop_margins=True), checkpoint, tmp_path)
+    assert_refused(
+        ValueError, r"CropMargins?d? cannot go into .*--raw", student(crop_margins=True), checkpoint, tmp_path
+    )
     flip = {"_target_": "Flipd", "keys": "image"}
-    refused(ValueError, r"Flipd cannot go into", *rgb_bundle(tmp_path / "bundle", (flip,)), tmp_path)
+    assert_refused(ValueError, r"Flipd cannot go into", *rgb_bundle(tmp_path / "bundle", (flip,)), tmp_path)
 
 
 def test_raw_leaves_them_to_the_caller(checkpoint, tmp_path):
@@ -88,7 +92,7 @@ def test_unknown_form():
 
 def test_too_few_images_to_calibrate_with(checkpoint, tmp_path):
     data = DataSet(make_plain(tmp_path / "few", count=5))
-    refused(ValueError, "needs at least 8 images", student(), checkpoint, tmp_path, forms=("int8",), data=data)
+    assert_refused(ValueError, "needs at least 8 images", student(), checkpoint, tmp_path, forms=("int8",), data=data)
 
 
 def test_images_that_are_missing_unreadable_or_in_no_layout(checkpoint, images, tmp_path):
@@ -98,10 +102,10 @@ def test_images_that_are_missing_unreadable_or_in_no_layout(checkpoint, images, 
         (tmp_path / "none", FileNotFoundError, "none"),
         (tmp_path / "other", ValueError, "No known layout"),
     ):
-        refused(error, message, student(), checkpoint, tmp_path, data=DataSet(folder))
+        assert_refused(error, message, student(), checkpoint, tmp_path, data=DataSet(folder))
     copy = shutil.copytree(images, tmp_path / "damaged")
     (copy / "original" / "000003.png").write_bytes(b"<html>")
-    refused(ValueError, "000003.png cannot be decoded", student(), checkpoint, tmp_path, data=DataSet(copy))
+    assert_refused(ValueError, "000003.png cannot be decoded", student(), checkpoint, tmp_path, data=DataSet(copy))
     with pytest.raises(ValueError, match="plain"):
         export_student(student(), checkpoint, tmp_path / "out", Options(data=DataSet(images, layout="plain")))
 
@@ -110,7 +114,7 @@ def test_images_of_other_channels(tmp_path):
     bundle, weights = rgb_bundle(tmp_path / "bundle")
     data = DataSet(make_plain(tmp_path / "gray", count=12))
     message = r"\.png has the shape \(1, \d+, \d+\) \(channels first\), but the network takes 3 channels"
-    refused(ValueError, message, bundle, weights, tmp_path, forms=("int8",), data=data)
+    assert_refused(ValueError, message, bundle, weights, tmp_path, forms=("int8",), data=data)
 
 
 def test_images_of_more_than_eight_bits(tmp_path):
@@ -127,7 +131,7 @@ def test_images_of_more_than_eight_bits(tmp_path):
             path.with_suffix(".png")
         )
     message = r"holds values from \d+ to \d+, but the exported graph takes gray values of 8 bits.*--raw"
-    refused(ValueError, message, bundle, weights, tmp_path, data=DataSet(folder))
+    assert_refused(ValueError, message, bundle, weights, tmp_path, data=DataSet(folder))
 
 
 def test_a_folder_in_use_is_left_as_it_is(checkpoint, tmp_path):
@@ -140,7 +144,7 @@ def test_a_folder_in_use_is_left_as_it_is(checkpoint, tmp_path):
 
 def test_a_form_that_differs_is_not_written(checkpoint, tmp_path):
     message = r"student.onnx differs from the bundle itself: 2 images.*tolerance is -1"
-    refused(ValueError, message, student(), checkpoint, tmp_path, tolerance=-1)
+    assert_refused(ValueError, message, student(), checkpoint, tmp_path, tolerance=-1)
 
 
 @pytest.mark.parametrize(
@@ -150,12 +154,12 @@ def test_a_form_that_differs_is_not_written(checkpoint, tmp_path):
 def test_missing_packages(checkpoint, tmp_path, monkeypatch, missing, form, extra):
     monkeypatch.setitem(sys.modules, missing, None)
     message = re.escape(f"{missing} is needed for this: pip install 'monai-kd[{extra}]'")
-    refused(ImportError, message, student(), checkpoint, tmp_path, forms=(form,))
+    assert_refused(ImportError, message, student(), checkpoint, tmp_path, forms=(form,))
 
 
 def test_a_network_that_cannot_be_exported(checkpoint, tmp_path, monkeypatch):
     monkeypatch.setattr(StudentUNet, "forward", lambda self, x: self.head(x) if bool(x.sum() > 0) else x)
-    refused(ValueError, "StudentUNet cannot be written as ONNX", student(), checkpoint, tmp_path, raw=True)
+    assert_refused(ValueError, "StudentUNet cannot be written as ONNX", student(), checkpoint, tmp_path, raw=True)
 
 
 def test_opening_what_is_no_export(exported, tmp_path):
