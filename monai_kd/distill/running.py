@@ -92,7 +92,7 @@ def _method(root: Path) -> str:
 
 def _run(root: Path, names: Sequence[str], dataset_dir: Path | str) -> list[str]:
     files = [str(root / "configs" / f"{name}.json") for name in names]
-    config = files[0] if len(files) == 1 else str(files).replace(" ", "")
+    config = files[0] if len(files) == 1 else "[" + ",".join(map(repr, files)) + "]"
     places = ["--bundle_root", str(root), "--dataset_dir", str(dataset_dir)]
     return ["-m", "monai.bundle", "run", "--config_file", config, *places]
 

@@ -56,7 +56,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(
-            f"'{path}' cannot be read as weights ({type(error).__name__}: {str(error).splitlines()[0]}). It is "
+            f"'{path}' cannot be read as weights ({type(error).__name__}: {str(error).partition(chr(10))[0]}). It is "
             "damaged, a pointer to a file elsewhere, or holds more than tensors: torch.save(network.state_dict(), …)."
         ) from error
     state = _state(content)

@@ -159,5 +159,6 @@ def compare(runner: Runner, made: Sequence[Sample]) -> Agreement:
                 different, pixels = different + int((given[name] != own).sum()), pixels + own.size
             else:
                 scale = float(np.abs(own).max()) if name == "logits" else 1.0
-                largest = max(largest, float(np.abs(given[name] - own).max()) / max(scale, 1e-12))
+                difference = float(np.abs(given[name] - own).max()) / max(scale, 1e-12)
+                largest = max(largest, difference if np.isfinite(difference) else np.inf)
     return Agreement(len(made), largest, different / pixels if pixels else None)

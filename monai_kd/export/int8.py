@@ -88,7 +88,8 @@ def _round_for_convolutions_alone(graph: Any) -> None:
             continue
         for i, name in enumerate(node.input):
             if name in made_by and made_by[name].op_type == "DequantizeLinear":
-                original = made_by[made_by[name].input[0]].input[0]
+                rounding = made_by.get(made_by[name].input[0])
+                original = rounding.input[0] if rounding is not None else name  # a weight stays as it is
                 if original not in made_by or made_by[original].op_type != "Conv":
                     node.input[i] = original
 

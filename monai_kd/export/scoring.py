@@ -47,8 +47,7 @@ def mean_dice(
             continue
         image = raw_pixels(bundle, record)
         for name, run in trained.items():
-            mask = run(image)["mask"][0] > 0
-            mask = mask.T if module.transposed else mask
+            mask = (run(image)["mask"][0] > 0).T  # rows first, whatever the bundle's reader does; labels are not
             dice[name].append(2 * float((mask & label).sum()) / float(mask.sum() + label.sum()))
     if not all(dice.values()):
         raise ValueError(f"No test image of {data.folder} has a lesion to score. Leave out --dataset_dir.")

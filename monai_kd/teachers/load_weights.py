@@ -50,8 +50,9 @@ def load_weights(network: nn.Module, path: str | PathLike[str], key: str = "mode
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(
-            f"'{path}' is not a checkpoint of plain tensors ({type(error).__name__}: {str(error).splitlines()[0]}). "
-            "It is damaged, or was written by something other than torch.save(network.state_dict(), path)."
+            f"'{path}' is not a checkpoint of plain tensors ({type(error).__name__}: "
+            f"{str(error).partition(chr(10))[0]}). It is damaged, or was written by something other than "
+            "torch.save(network.state_dict(), path)."
         ) from error
     if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get(key), Mapping):
         checkpoint = checkpoint[key]

@@ -12,6 +12,7 @@ from PIL import Image
 
 from monai_kd.export import DataSet, Options, export_student, load_form, open_bundle, open_export
 from monai_kd.export.candidates import teacher_of
+from monai_kd.export.graph import Segmenter
 from monai_kd.networks import StudentUNet
 from tests.bundles.conftest import ROOT
 from tests.data.layout_fixtures import make_plain
@@ -212,3 +213,20 @@ def test_teachers(checkpoint, tmp_path):
         teacher_of(rgb_bundle(tmp_path / "bundle")[0].root, checkpoint, {})
     with pytest.raises(ValueError, match="holds the weights of another network than this UNet"):
         teacher_of(ROOT, checkpoint, {"teacher_channels": [4, 4, 6, 6]})
+
+
+def test_an_empty_checkpoint(tmp_path):
+    (tmp_path / "model.pt").touch()
+    assert_refused(ValueError, "is not a checkpoint of plain tensors", student(), tmp_path / "model.pt", tmp_path)
+
+
+def test_weights_that_give_no_numbers(checkpoint, tmp_path):
+    state = torch.load(checkpoint, weights_only=True)["model"]
+    state["head.bias"][0] = float("nan")
+    torch.save(state, tmp_path / "nan.pt")
+    assert_refused(ValueError, "differs from the bundle itself", student(), tmp_path / "nan.pt", tmp_path)
+
+
+def test_another_mask_is_not_written(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr(Segmenter, "_mask", lambda self, x: (x[:, 1] < x[:, 0]).to(torch.uint8))
+    assert_refused(ValueError, "differs from the bundle itself", student(), checkpoint, tmp_path)
