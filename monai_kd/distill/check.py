@@ -13,6 +13,7 @@ from monai.bundle import ConfigWorkflow
 
 from monai_kd.distill.config_files import read_config, read_overlay
 from monai_kd.distill.ids import find
+from monai_kd.distill.networks import first_cause
 from monai_kd.distill.scripts import importable_scripts
 
 __all__ = ["check_bundle", "evaluation_configs"]
@@ -81,9 +82,7 @@ def _check(root: Path, kind: str, names: Sequence[str], dataset_dir: Path, scrat
         workflow.initialize()
         missing = workflow.check_properties()
     except Exception as error:
-        cause: BaseException = error
-        while cause.__cause__ is not None:
-            cause = cause.__cause__
+        cause = first_cause(error)
         raise ValueError(
             f"The new bundle's {' with '.join(names)} cannot be made: {type(cause).__name__}: {cause} ({error}). "
             "Correct the teacher's config, or give its ids other values: --set id=value."

@@ -14,7 +14,7 @@ from torch import nn
 from monai_kd.distill.data_format import BY_HAND, DataFormat
 from monai_kd.distill.layers import Layer, all_layers
 
-__all__ = ["Probed", "build", "probe", "probe_training"]
+__all__ = ["Probed", "build", "first_cause", "probe", "probe_training"]
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,7 @@ def build(parser: ConfigParser, name: str, whose: str) -> nn.Module:
     try:
         network = parser.get_parsed_content(name)
     except Exception as error:
-        cause: BaseException = error
-        while cause.__cause__ is not None:
-            cause = cause.__cause__
+        cause = first_cause(error)
         raise ValueError(
             f"The {whose}'s definition {parser[name]!r} makes no network: {type(cause).__name__}: {cause}. Correct its "
             "arguments."
@@ -132,3 +130,10 @@ def _expected(data_format: DataFormat, count: int, channels: int) -> tuple[int, 
 
 def _shape(output: object) -> str:
     return str(tuple(output.shape)) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
+
+
+def first_cause(error: BaseException) -> BaseException:
+    """What went wrong first: MONAI wraps errors of a config's components into its own."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
