@@ -11,7 +11,7 @@ import monai_kd
 PACKAGE = Path(monai_kd.__file__).parent
 FLOORS = [
     {"files", "figures", "metrics", "losses", "networks", "features", "transforms", "data", "lock", "parent"}
-    | {"cpu", "tables"},
+    | {"cpu", "tables", "bundle"},
     {"pathways", "teachers"},
     {"handlers", "engines"},
     {"demo", "study", "label", "packing", "distill", "export"},

@@ -11,10 +11,10 @@ from typing import Any
 
 from monai.bundle import ConfigWorkflow
 
+from monai_kd.bundle.ids import find
+from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.distill.config_files import read_config, read_overlay
-from monai_kd.distill.ids import find
 from monai_kd.distill.networks import first_cause
-from monai_kd.distill.scripts import importable_scripts
 
 __all__ = ["check_bundle", "evaluation_configs"]
 

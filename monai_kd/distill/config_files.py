@@ -9,7 +9,7 @@ from pathlib import Path
 
 from monai.bundle import ConfigParser
 
-from monai_kd.distill.ids import Config
+from monai_kd.bundle.ids import Config
 
 __all__ = ["read_config", "read_overlay", "write_config"]
 

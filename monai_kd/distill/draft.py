@@ -12,14 +12,14 @@ from typing import Any
 import torch
 from monai.bundle import ConfigParser
 
-from monai_kd.distill.ids import Config, find, references, set_values
+from monai_kd.bundle.ids import Config, find, references, set_values
+from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.distill.labels import check_labels
 from monai_kd.distill.metadata import record
 from monai_kd.distill.methods import choose_method, logits_pathway
 from monai_kd.distill.networks import Probed, build, probe, probe_training
 from monai_kd.distill.other_configs import inference_config, overlays
 from monai_kd.distill.pairs import Pair, propose_pairs
-from monai_kd.distill.scripts import importable_scripts
 from monai_kd.distill.student import student_definition
 from monai_kd.distill.teacher_bundle import TRAINER, TeacherBundle, read_teacher
 from monai_kd.distill.train_config import train_config

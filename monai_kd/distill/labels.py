@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from monai.bundle import ConfigParser
 
+from monai_kd.bundle.ids import Config, find
 from monai_kd.distill.data_format import DataFormat
-from monai_kd.distill.ids import Config, find
 
 __all__ = ["check_labels"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from monai_kd.distill.ids import Config
+from monai_kd.bundle.ids import Config
 
 __all__ = ["HIDDEN", "LOSSES", "choose_method", "logits_pathway"]
 

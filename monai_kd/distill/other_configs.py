@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from monai_kd.bundle.ids import Config, component_ids, find
 from monai_kd.distill.config_files import read_overlay
-from monai_kd.distill.ids import Config, component_ids, find
 from monai_kd.distill.teacher_bundle import SUFFIXES, TRAINER, TeacherBundle
 from monai_kd.distill.train_config import put_student, with_resume_handlers
 

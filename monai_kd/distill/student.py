@@ -13,9 +13,9 @@ from monai.networks import nets
 from monai.utils.module import optional_import
 
 import monai_kd.networks
+from monai_kd.bundle.ids import references
 from monai_kd.distill.config_files import read_overlay
 from monai_kd.distill.data_format import DataFormat
-from monai_kd.distill.ids import references
 
 __all__ = ["STUDENTS", "student_definition"]
 

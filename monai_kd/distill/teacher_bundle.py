@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from monai_kd.bundle.ids import Config, component_ids, find
+from monai_kd.bundle.scripts import require_scripts
 from monai_kd.distill.config_files import read_config
 from monai_kd.distill.data_format import BY_HAND, DataFormat, read_format
-from monai_kd.distill.ids import Config, component_ids, find
-from monai_kd.distill.scripts import require_scripts
 
 __all__ = ["TRAINER", "TeacherBundle", "read_teacher"]
 

@@ -7,8 +7,8 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from monai_kd.bundle.ids import Config, find, references, replace, texts
 from monai_kd.distill.data_format import BY_HAND
-from monai_kd.distill.ids import Config, find, references, replace, texts
 from monai_kd.distill.teacher_bundle import TRAINER, TeacherBundle
 from monai_kd.distill.train_handlers import adapt_handlers, resume_handlers
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from monai_kd.distill.ids import Config, find, list_ids, references, replace
+from monai_kd.bundle.ids import Config, find, list_ids, references, replace
 
 __all__ = ["adapt_handlers", "handlers_of", "resume_handlers"]
 

@@ -11,17 +11,17 @@ from typing import Any
 
 import torch
 
+from monai_kd.bundle.ids import texts
+from monai_kd.bundle.scripts import uses_scripts
 from monai_kd.distill.check import check_bundle, evaluation_configs
 from monai_kd.distill.config_files import read_config, write_config
 from monai_kd.distill.draft import WEIGHT, Draft
-from monai_kd.distill.ids import texts
 from monai_kd.distill.metadata import RECORD, new_metadata
 from monai_kd.distill.methods import HIDDEN, logits_pathway
 from monai_kd.distill.other_configs import other_files
 from monai_kd.distill.pairs import Pair, hidden_pathway
 from monai_kd.distill.readme import readme
 from monai_kd.distill.running import commands
-from monai_kd.distill.scripts import uses_scripts
 from monai_kd.distill.train_config import teacher_file
 from monai_kd.files import atomic_folder
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +14,8 @@ from typing import Any
 from monai.bundle import ConfigParser
 from monai.inferers import Inferer
 from torch import nn
+
+from monai_kd.bundle.scripts import importable_scripts
 
 __all__ = ["Bundle", "open_bundle"]
 
@@ -118,10 +119,9 @@ class Bundle:
         if key not in self.parser.get():
             there = ", ".join(sorted(self.parser.get()))
             raise ValueError(f"{self.configs[0]} has no '{key}'. There are {there}. Name an inference config.")
-        if (self.root / "scripts").is_dir() and str(self.root) not in sys.path:
-            sys.path.insert(1, str(self.root))  # as `monai.bundle run` does
         try:
-            return self.parser.get_parsed_content(key)
+            with importable_scripts(self.root):
+                return self.parser.get_parsed_content(key)
         except Exception as error:
             cause = _first(error)
             raise ValueError(

@@ -9,14 +9,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
 import torch
 from monai.networks.nets import BasicUNet, FlexibleUNet, SegResNet, UNet
 from torch import nn
 
+from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.export.bundle import open_bundle
 from monai_kd.export.folder import Exported, open_export
 from monai_kd.export.graph import segmenter
-from monai_kd.export.runners import FORMS, Runner, load_form, run_module
+from monai_kd.export.runners import FORMS, Arrays, Runner, load_form, run_module
 from monai_kd.teachers import load_weights
 
 __all__ = ["PEERS", "Candidate", "forms_of", "peers_of", "teacher_of"]
@@ -119,7 +121,7 @@ def peers_of(exported: Exported, classes: int) -> list[Candidate]:
 
 def _pytorch(folder: Path, shape: tuple[int, ...] | None) -> Runner:
     module = open_export(folder)[0].module()
-    return run_module(module, module.outputs)
+    return _within(folder, run_module(module, module.outputs))
 
 
 def _exported(file: Path, outputs: tuple[str, ...], threads: int, shape: tuple[int, ...] | None) -> Runner:
@@ -129,7 +131,19 @@ def _exported(file: Path, outputs: tuple[str, ...], threads: int, shape: tuple[i
 def _teacher(bundle: Path, checkpoint: Path, settings: dict[str, Any], shape: tuple[int, ...] | None) -> Runner:
     opened = open_bundle(bundle, ("teacher",), **settings)
     module = segmenter(opened, load_weights(opened.network(), checkpoint))
-    return run_module(module, module.outputs)
+    return _within(opened.root, run_module(module, module.outputs))
+
+
+def _within(root: Path, run: Runner) -> Runner:
+    """With the scripts of the network's bundle, where it has any, for its code may import while it runs."""
+    if not (root / "scripts").is_dir():
+        return run
+
+    def run_within(image: npt.NDArray[Any]) -> Arrays:
+        with importable_scripts(root):
+            return run(image)
+
+    return run_within
 
 
 def _peer(folder: Path, name: str, classes: int, shape: tuple[int, ...] | None) -> Runner:

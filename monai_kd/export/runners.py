@@ -14,7 +14,7 @@ from torch import nn
 
 from monai_kd.export.packages import package
 
-__all__ = ["FORMS", "Runner", "load_form", "run_module"]
+__all__ = ["FORMS", "Arrays", "Runner", "load_form", "run_module"]
 
 Arrays = dict[str, npt.NDArray[Any]]
 Runner = Callable[[npt.NDArray[Any]], Arrays]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy.typing as npt
 
 import monai_kd
+from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.export.agreement import Agreement, Sample, compare, inputs, samples
 from monai_kd.export.bundle import Bundle
 from monai_kd.export.folder import REPORT, sha256, write_bundle
@@ -98,9 +99,10 @@ def export_student(
     for form, name, extra in (("onnx", "onnxruntime", "export"), ("openvino", "openvino", "openvino")):
         if form == "onnx" or form in options.forms:
             package(name, extra)
-    network = load_weights(bundle.network(), checkpoint)
-    module = segmenter(bundle, network, options.raw)
-    with atomic_folder(output_dir) as folder, ExitStack() as stack:
+    with ExitStack() as stack:
+        stack.enter_context(importable_scripts(bundle.root))  # a network's own code may import while it runs
+        module = segmenter(bundle, load_weights(bundle.network(), checkpoint), options.raw)
+        folder = stack.enter_context(atomic_folder(output_dir))
         tell("Reading images")
         checking, calibration = _records(bundle, options, stack)
         made = samples(bundle, module, checking)

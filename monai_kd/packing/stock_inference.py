@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Any
 
 from monai.bundle import ConfigParser
 from torch import nn
 
+from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.packing.configs import read_config, write_config
-from monai_kd.packing.network_sources import PACKAGE, SCRIPTS, beyond_network, carry_network
+from monai_kd.packing.network_sources import PACKAGE, beyond_network, carry_network
 
 __all__ = ["make_stock"]
 
@@ -39,7 +38,8 @@ def make_stock(copy: Path) -> nn.Module:
     if "network_def" not in config:
         raise ValueError(f"The inference config of '{copy.name}' has no 'network_def'. MONAI loads a bundle by it.")
     # With all of its ids: the network's sizes are references.
-    network = _network(config, copy)
+    with importable_scripts(copy):
+        network: nn.Module = ConfigParser(config).get_parsed_content("network_def")
     if stock.is_file() or not beyond_network(config):
         carried, sources = carry_network(config)
         write_config(inference, carried)
@@ -49,19 +49,6 @@ def make_stock(copy: Path) -> nn.Module:
         described.get("required_packages_version", {}).pop(PACKAGE.replace("_", "-"), None)
         write_config(metadata, described)
     return network
-
-
-def _network(config: dict[str, Any], copy: Path) -> Any:
-    """It may come from the bundle's own scripts."""
-    path, known = list(sys.path), set(sys.modules)
-    sys.path.insert(0, str(copy))
-    try:
-        return ConfigParser(config).get_parsed_content("network_def")
-    finally:
-        sys.path[:] = path
-        for name in set(sys.modules) - known:
-            if name.split(".")[0] == SCRIPTS:  # of this bundle, not of the next
-                del sys.modules[name]
 
 
 def _write_sources(sources: dict[str, str], copy: Path) -> None:

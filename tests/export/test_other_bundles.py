@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from monai_kd.export import Options, export_student, load_form, open_bundle, open_export
+from monai_kd.export.candidates import _pytorch
 from tests.bundles.conftest import CLASSIFICATION
 from tests.export.conftest import INVERT, LOAD, UNET, make_bundle, rgb_bundle
 
@@ -95,3 +96,29 @@ def test_windows_of_a_volume_are_the_callers(tmp_path):
     assert exported.report["outputs"] == ["logits"]
     run = onnxruntime.InferenceSession(str(exported.forms()["onnx"]))
     assert run.run(None, {"image": np.zeros((2, 1, 16, 16, 16), dtype=np.float32)})[0].shape == (2, 2, 16, 16, 16)
+
+
+NET = """
+import torch
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(1))
+    def forward(self, image):
+        from scripts.numbers import FACTOR
+        return torch.cat([image, FACTOR * self.scale * image], 1)
+"""
+
+
+def test_two_bundles_each_have_their_own_scripts(tmp_path):
+    for factor in (2, 3):
+        folder = tmp_path / str(factor)
+        (folder / "scripts").mkdir(parents=True)
+        (folder / "scripts" / "net.py").write_text(NET)
+        (folder / "scripts" / "numbers.py").write_text(f"FACTOR = {factor}")
+        after = [INVERT, {"_target_": "Activationsd", "keys": "pred", "sigmoid": True}]
+        bundle, weights = make_bundle(folder, {"_target_": "scripts.net.Net"}, (1, 16, 16), LOAD, after)
+        _, exported, run = export(bundle, weights, folder, raw=True)
+        image = np.ones((1, 1, 16, 16), dtype=np.float32)
+        for answer in (run(image), _pytorch(exported.folder, None)(image)):
+            assert answer["logits"][0, 1, 0, 0] == factor

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from monai_kd.distill.ids import texts
+from monai_kd.bundle.ids import texts
 
 __all__ = ["importable_scripts", "require_scripts", "uses_scripts"]
 
@@ -68,9 +68,14 @@ def importable_scripts(root: Path) -> Iterator[None]:
     """
     Let ``import scripts`` find those of a bundle, and forget them afterwards, for every bundle has its own.
 
+    What is made within may import while it is used: use it within, too. Within itself it changes nothing.
+
     Args:
         root: the bundle's folder.
     """
+    if sys.path[0] == str(root):
+        yield
+        return
     former = {name: sys.modules.pop(name) for name in _loaded()}
     sys.path.insert(0, str(root))
     importlib.invalidate_caches()
