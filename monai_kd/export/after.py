@@ -64,10 +64,25 @@ def after_network(transforms: Sequence[Any], before: Before, key: str = "pred") 
             if before.resize is not None:
                 steps.append(ResizeBack(before.resize, nearest=bool(one.nearest_interp[place])))
         elif isinstance(one, AsDiscreted):
+            _require_known(one, place)
             decided, argmax, threshold = True, bool(one.argmax[place]), one.threshold[place]
         else:
             raise refused(type(one).__name__, "it is none that has been written as a step")
-    return After(tuple(steps), argmax, None if argmax else threshold)
+    return After(tuple(steps), argmax, threshold)
+
+
+def _require_known(one: Any, place: int) -> None:
+    """AsDiscreted makes the arg-max, as classes or as a channel for each, or compares with a threshold; no more."""
+    argmax = one.argmax[place]
+    left_out = {
+        "rounding": one.rounding[place] is not None,
+        "dim": one.converter.kwargs.get("dim", 0) != 0,
+        "to_onehot without argmax": one.to_onehot[place] is not None and not argmax,
+        "threshold after argmax": one.threshold[place] is not None and argmax,
+    }
+    if any(left_out.values()):
+        names = ", ".join(name for name, given in left_out.items() if given)
+        raise refused("AsDiscreted", f"not translated: {names}")
 
 
 def _activation(one: Any, place: int) -> Activation:

@@ -101,6 +101,10 @@ def test_after_is_read_by_the_key():
     ("transforms", "named"),
     [
         ([FillHolesd("pred")], "FillHolesd"),
+        ([AsDiscreted("pred", rounding="torchrounding")], "AsDiscreted .*not translated: rounding"),
+        ([AsDiscreted("pred", argmax=True, dim=1)], "not translated: dim"),
+        ([AsDiscreted("pred", to_onehot=2)], "not translated: to_onehot without argmax"),
+        ([AsDiscreted("pred", argmax=True, threshold=0.5)], "not translated: threshold after argmax"),
         ([Activationsd("pred", softmax=True, other=torch.tanh)], "Activationsd"),
         ([AsDiscreted("pred", argmax=True), FillHolesd("pred")], "FillHolesd .* AsDiscreted has made it"),
     ],
