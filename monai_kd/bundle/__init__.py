@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every MONAI bundle is made of, whoever reads it: the ids of its configs, and its scripts."""
+"""What every MONAI bundle is made of, whoever reads it: ids and sizes in its configs, and its scripts."""

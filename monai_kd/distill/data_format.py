@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from monai.bundle.scripts import _get_fake_spatial_shape
+from monai_kd.bundle.sizes import possible_size
 
 __all__ = ["DataFormat", "read_format"]
 
 SCHEMA = re.compile(r"meta_schema_\d{8}\.json$")
 BY_HAND = "What to write by hand then: docs/distill.md, 'What it cannot do'."
-FREE = 64  # a side that the metadata leaves open
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def read_format(metadata: Mapping[str, Any], file: str) -> DataFormat:
     described = metadata.get("network_data_format", {})
     image, pred = (_only(described, side, file) for side in ("inputs", "outputs"))
     try:
-        size = _size(image["spatial_shape"])
+        size = possible_size(image["spatial_shape"])
         channels = int(image["num_channels"]), int(pred["num_channels"])
         classes = {int(channel): str(name) for channel, name in pred.get("channel_def", {}).items()}
     except (KeyError, TypeError, ValueError) as error:
@@ -82,12 +81,3 @@ def _only(described: Mapping[str, Any], side: str, file: str) -> Mapping[str, An
         )
     entry: Mapping[str, Any] = next(iter(entries.values()))
     return entry
-
-
-def _size(shape: list[int | str]) -> tuple[int, ...]:
-    """A size that the metadata allows; open sides are the smallest of at least FREE."""
-    for power in range(1, 8):
-        size: tuple[int, ...] = _get_fake_spatial_shape(shape, p=power, n=power, any=FREE)
-        if all(isinstance(side, int) for side in shape) or min(size) >= FREE:
-            break
-    return size
