@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 __all__ = [
@@ -131,25 +131,53 @@ def list_ids(config: Config, name: str) -> list[str]:
     return [found for found in references(node) if isinstance(find(config, found), list)] if node else []
 
 
-def set_values(configs: Mapping[str, Config], values: Mapping[str, Any]) -> None:
+def set_values(configs: Collection[Config], values: Mapping[str, Any], where: str) -> None:
     """
     Give values by id to each of some configs that has the id.
 
+    A component takes arguments that are not written in it, too. What is inside a component reaches those of the same
+    class alone: under one id, student and teacher may be two networks.
+
     Args:
-        configs: by their names.
+        configs: changed in place; the first one with an id tells the class.
         values: by id.
+        where: what the configs are, for the message.
 
     Raises:
         ValueError: When none has an id.
+
+    Example:
+        >>> config = {"network_def": {"_target_": "UNet", "channels": [4, 8]}}
+        >>> set_values([config], {"network_def#channels#1": 6, "network_def#norm": "batch"}, "the config")
+        >>> config
+        {'network_def': {'_target_': 'UNet', 'channels': [4, 6], 'norm': 'batch'}}
     """
     for name, value in values.items():
-        holders = [config for config in configs.values() if find(config, name) is not None]
-        if not holders:
-            known = sorted({key for config in configs.values() for key in _ids(config)})
+        parts = name.replace("::", "#").split("#")
+        places = [place for config in configs for place in _places(config, parts)]
+        if not places:
+            known = sorted({key for config in configs for key in _ids(config)})
             close = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-            raise ValueError(f"--set {name}: no such id in {', '.join(configs)}. Closest: '{close[0]}'.")
-        for config in holders:
-            replace(config, name, value)
+            raise ValueError(f"No id '{name}' in {where}. Closest: '{close[0]}'. Correct --set {name}=….")
+        kinds = [kind for *_, kind in places if kind is not None]
+        for node, key, kind in places:
+            if kind in (None, *kinds[:1]):
+                node[key] = value
+
+
+def _places(node: Any, parts: Sequence[str], kind: str | None = None) -> Iterator[tuple[Any, Any, str | None]]:
+    """The nodes that an id is in, the key there and the class of the component around it."""
+    there = range(len(node)) if isinstance(node, list) else node if isinstance(node, Mapping) else ()
+    keys: dict[str, Any] = {str(key): key for key in there}
+    if "_target_" in keys:
+        kind = node["_target_"]
+        keys |= {parts[0]: parts[0]} if len(parts) == 1 else {}
+    for count in range(1, len(parts) + 1):  # overlays write several levels as one key: "train#trainer"
+        key = keys.get("#".join(parts[:count]))
+        if key is not None and count == len(parts):
+            yield node, key, kind
+        elif key is not None:
+            yield from _places(node[key], parts[count:], kind)
 
 
 def _ids(config: Any, above: str = "") -> Iterator[str]:

@@ -132,7 +132,7 @@ def make_draft(request: Request) -> Draft:
         "inference": inference_config(bundle, definition),
         **further,
     }
-    set_values(configs, made["settings"])
+    set_values(configs.values(), made["settings"], f"the new configs ({', '.join(configs)})")
     weights = find_weights(bundle.root, request.weights)
     state = read_weights(weights)
     with importable_scripts(bundle.root):

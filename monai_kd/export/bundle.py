@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,10 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigParser
-from monai.inferers import Inferer
+from monai.inferers import Inferer, SimpleInferer, SlidingWindowInferer
+from monai.transforms import Compose
+from monai.utils import fall_back_tuple
 from torch import nn
 
+from monai_kd.bundle.ids import find, set_values
 from monai_kd.bundle.scripts import importable_scripts
+from monai_kd.bundle.sizes import possible_size
 
 __all__ = ["Bundle", "open_bundle"]
 
@@ -47,11 +50,7 @@ class Bundle:
         parser = ConfigParser()
         parser.read_config([str(file) for file in self.configs])
         known = parser.get()
-        for key, value in self.settings.items():
-            if key.split("#")[0] not in known:
-                closest = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
-                raise ValueError(f"No id '{key}' in {self.configs[0]}. Closest: '{closest}'. Correct --set {key}=….")
-            parser[key] = value
+        set_values([known], self.settings, str(self.configs[0]))
         parser["bundle_root"] = str(self.root)
         if "device" in known:
             parser["device"] = CPU
@@ -72,9 +71,10 @@ class Bundle:
         """The transforms from the network's output to a mask."""
         return _flat(self._made("postprocessing"))
 
-    def inferer(self) -> Inferer | None:
-        """How the network is run on an image; None where the config does not say."""
-        return self._made("inferer") if "inferer" in self.parser.get() else None
+    def inferer(self) -> Inferer:
+        """How the network is run on an image: what the evaluator names, else ``inferer``, else at once."""
+        keys = [key for key in ("evaluator#inferer", "inferer") if find(self.parser.get(), key) is not None]
+        return self._made(keys[0]) if keys else SimpleInferer()
 
     @cached_property
     def metadata(self) -> dict[str, Any]:
@@ -91,32 +91,48 @@ class Bundle:
     @property
     def classes(self) -> dict[str, str]:
         """Names of the output's channels by their numbers."""
-        outputs: dict[str, Any] = self.metadata.get("network_data_format", {}).get("outputs", {})
-        first: dict[str, Any] = next(iter(outputs.values()), {})
-        return dict(first.get("channel_def", {}))
+        return dict(self._only("output", {}).get("channel_def", {}))
 
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of one image as the network takes it, (1, C, H, W[, D]), as the metadata and ``spatial_size`` say."""
-        inputs = self.metadata.get("network_data_format", {}).get("inputs", {})
-        if len(inputs) != 1:
+        """
+        Shape of one image as the network takes it, (1, C, H, W[, D]): the inferer's window, else ``spatial_size``, else
+        a size that the metadata allow.
+        """
+        image = self._only("input")
+        try:
+            size = possible_size(image["spatial_shape"])
+            if "spatial_size" in self.parser.get():
+                size = possible_size(self._made("spatial_size"))
+            inferer = self.inferer()
+            if isinstance(inferer, SlidingWindowInferer):
+                size = fall_back_tuple(inferer.roi_size, size)
+            shape = (1, int(image["num_channels"]), *size)
+            if min(shape) < 1:
+                raise ValueError(f"the shape {shape}")
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f"The metadata of {self.root} describe {len(inputs)} inputs of the network ({', '.join(inputs)}). Only "
-                "networks of one input can be exported; describe it in network_data_format."
-            )
-        image = next(iter(inputs.values()))
-        size = image["spatial_shape"]
-        if "spatial_size" in self.parser.get():
-            size = self._made("spatial_size")
-        if not all(isinstance(side, int) and side > 0 for side in size):
+                f"The network's input cannot be told from network_data_format in the metadata of {self.root} "
+                f"({type(error).__name__}: {error}). Give num_channels as a number, and in spatial_shape a side for "
+                "each axis that the preprocessing and the inferer know."
+            ) from error
+        return shape
+
+    def _only(self, side: str, otherwise: dict[str, Any] | None = None) -> dict[str, Any]:
+        """What the metadata say of the network's one input or output."""
+        described: dict[str, dict[str, Any]] = self.metadata.get("network_data_format", {}).get(f"{side}s", {})
+        if not described and otherwise is not None:
+            return otherwise
+        if len(described) != 1:
             raise ValueError(
-                f"The metadata of {self.root} give the input's size as {size}. Say which one is to be exported, e.g. "
-                "--set spatial_size=[96,96,96] with such an id in the inference config."
+                f"The metadata of {self.root} describe {len(described)} {side}s of the network "
+                f"({', '.join(described)}). Only networks of one {side} can be exported; describe it in "
+                "network_data_format."
             )
-        return (1, int(image["num_channels"]), *size)
+        return next(iter(described.values()))
 
     def _made(self, key: str) -> Any:
         """What the config's id makes."""
-        if key not in self.parser.get():
+        if key not in self.parser:
             there = ", ".join(sorted(self.parser.get()))
             raise ValueError(f"{self.configs[0]} has no '{key}'. There are {there}. Name an inference config.")
         try:
@@ -170,9 +186,9 @@ def _config(folder: Path, name: str) -> Path | None:
 
 
 def _flat(transforms: Any) -> list[Any]:
-    """The transforms of a Compose, and of those in it."""
-    inner = getattr(transforms, "transforms", transforms if isinstance(transforms, list | tuple) else None)
-    return [transforms] if inner is None else [one for part in inner for one in _flat(part)]
+    """The transforms of a Compose, and of those in it; not of OneOf and others that take some of theirs at random."""
+    inner = transforms.transforms if type(transforms) is Compose else transforms
+    return [one for part in inner for one in _flat(part)] if isinstance(inner, list | tuple) else [transforms]
 
 
 def _first(error: BaseException) -> BaseException:

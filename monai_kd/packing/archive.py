@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from monai_kd.bundle.ids import set_values
 from monai_kd.files import atomic_write
 from monai_kd.packing.configs import read_config, write_config
 from monai_kd.packing.stock_inference import make_stock
@@ -43,8 +44,8 @@ def pack_bundle(
         output_dir: folder of the archive; made if missing.
         checkpoint: the weights to pack. Defaults to the bundle's ``models/model.pt``.
         weights: whether to pack weights at all; without, the archive can be trained, but not loaded.
-        settings: what the network was trained with, by id, such as ``spatial_size``; written into every config that
-            has it.
+        settings: what the network was trained with, by id, such as ``spatial_size`` or ``network_def#norm``; written
+            into every config that has it.
 
     Returns:
         The archive.
@@ -99,13 +100,9 @@ def _copy(root: Path, copy: Path) -> None:
 
 
 def _set(copy: Path, settings: dict[str, Any]) -> None:
-    configs = {path: read_config(path) for path in sorted((copy / "configs").rglob("*.json"))}
-    for key, value in settings.items():
-        having = [path for path, config in configs.items() if key in config]
-        if not having:
-            raise ValueError(f"No config of '{copy.name}' has '{key}'. Set one of a config's own ids.")
-        for path in having:
-            configs[path][key] = value
+    paths = sorted((copy / "configs").rglob("*.json"), key=lambda path: path.name != "inference.json")
+    configs = {path: read_config(path) for path in paths}
+    set_values(configs.values(), settings, f"the configs of '{copy.name}'")
     for path, config in configs.items() if settings else ():
         if path.name == "metadata.json" and "spatial_size" in settings:
             _describe(config, settings["spatial_size"])

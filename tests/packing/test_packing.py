@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from monai_kd import __main__ as command_line
 from monai_kd.data import write_phantoms
+from monai_kd.export import open_bundle
 from monai_kd.networks import StudentUNet
 from monai_kd.packing import pack_bundle
 from monai_kd.packing.network_sources import carry_network
@@ -139,6 +140,24 @@ def test_the_name_tells_the_version_and_the_configs_their_sizes(archive, tmp_pat
     }
 
 
+def test_a_value_inside_the_networks_definition(weights, tmp_path):
+    norm = {"network_def#norm": "batch"}
+    batch = open_bundle(ROOT, student_channels=SIZES["student_channels"], **norm).network()
+    torch.save(batch.state_dict(), tmp_path / "batch.pt")
+    with pytest.raises(ValueError, match="another network"):
+        pack_bundle(ROOT, tmp_path, weights, **SIZES, **norm)
+    root = unpacked(pack_bundle(ROOT, tmp_path, tmp_path / "batch.pt", **SIZES, **norm), tmp_path / "zoo")
+    for name, expected in (("inference", "batch"), ("train", "batch"), ("train_teacher", "INSTANCE")):
+        network = json.loads((root / "configs" / f"{name}.json").read_text())["network_def"]
+        assert network.get("norm") == expected, name  # the teacher's network has the same id
+    own = open_bundle(root).network()
+    own.load_state_dict(torch.load(root / "models" / "model.pt", weights_only=True))
+    image = torch.rand(1, 1, 32, 32)
+    assert torch.equal(own(image), batch(image))
+    metadata = json.loads((root / "configs" / "metadata.json").read_text())
+    assert metadata["network_data_format"]["inputs"]["image"]["spatial_shape"] == [32, 32]
+
+
 def test_the_same_bundle_is_the_same_archive(archive, weights, tmp_path):
     assert pack_bundle(ROOT, tmp_path, weights, **SIZES).read_bytes() == archive.read_bytes()
 
@@ -173,7 +192,10 @@ def test_nothing_of_a_run_is_packed(weights, tmp_path):
     [
         ({"checkpoint": "none.pt"}, r"No weights at 'none\.pt'\. Train them, name others .*--without-weights"),
         ({"student_channels": [2, 4, 6]}, r"weights of another network than this StudentUNet.*shape|another network"),
-        ({"students_channels": [2]}, r"No config of 'breast_ultrasound_segmentation' has 'students_channels'"),
+        (
+            {"students_channels": [2]},
+            r"No id 'students_channels' in .*breast_ultrasound_seg.* Closest: 'student_channels'",
+        ),
         ({"bundle": "none"}, r"No configs/metadata\.json in '.*none'\. Name a bundle's folder"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
