@@ -54,6 +54,12 @@ def test_imports_point_down_only():
 
 def test_nothing_heavy_is_needed_at_import():
     heavy = ["itk", "mlflow", "ray", "matplotlib", "openpyxl", "typer", "rich", "onnx", "tensorboard", "tqdm"]
-    code = f"import sys; sys.modules.update(dict.fromkeys({heavy})); import monai_kd"
+    code = f"import sys; sys.modules.update(dict.fromkeys({heavy})); import monai_kd, monai_kd.data"
+    run = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
+def test_the_data_sets_are_imported_when_they_are_asked_for():
+    code = "import sys, monai_kd; assert 'monai_kd.data' not in sys.modules; monai_kd.data.read_dataset"
     run = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr

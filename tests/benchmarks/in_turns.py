@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import argparse
-import platform
 import statistics
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import monai
 import torch
+
+from monai_kd.cpu import cpu_name
 
 Round = Mapping[str, float]
 
@@ -22,17 +24,26 @@ def read_arguments(
     for name, default in (("threads", 2), ("batch", 16), ("side", side), ("rounds", rounds)):
         parser.add_argument(f"--{name}", type=int, default=default)
     for name, values in choices.items():
-        parser.add_argument(f"--{name}", **({"nargs": "+", "choices": values} if values else {}), default=values)
+        several: dict[str, Any] = {} if name == "pair" else {"nargs": "+"}
+        kind = {"choices": values, **several} if values else {}
+        parser.add_argument(f"--{name}", **kind, default=values[0] if name == "pair" and values else values)
     arguments = parser.parse_args()
-    where = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
-    print(f"torch {torch.__version__}, monai {monai.__version__}, {where}, {arguments.threads} threads,")
-    print(f"batch {arguments.batch} of {arguments.side}×{arguments.side}, median of {arguments.rounds} rounds\n")
+    torch.set_num_threads(arguments.threads)
+    print(
+        f"{device_name()}, {arguments.threads} thread(s), torch {torch.__version__}, MONAI {monai.__version__}; batch "
+        f"{arguments.batch} of {arguments.side}×{arguments.side}; median of {arguments.rounds} rounds, in each of which "
+        "all take their turn.\n"
+    )
     return arguments
 
 
+def device_name() -> str:
+    """Of the GPU, or of the CPU where there is none."""
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else cpu_name()
+
+
 def random_batch(arguments: argparse.Namespace) -> dict[str, torch.Tensor]:
-    """Images and labels on the device; the number of threads is set."""
-    torch.set_num_threads(arguments.threads)
+    """Images and labels on the device."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     image = torch.rand(arguments.batch, 1, arguments.side, arguments.side, device=device)
     return {"image": image, "label": (image > 0.5).float()}

@@ -21,12 +21,12 @@ from pathlib import Path
 
 import torch
 from catalogue import CONFIGS, methods, replace_table
-from distillation_step import STEPS, iteration_times
 from in_turns import random_batch, read_arguments
 from monai.bundle import ConfigParser
 from monai.engines import SupervisedTrainer
 from monai.engines.utils import IterationEvents
 from monai.losses import DiceCELoss
+from steps import STEPS, iteration_times
 
 from monai_kd import DistillationTrainer
 from monai_kd.export.timing import in_turns

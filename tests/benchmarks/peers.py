@@ -20,14 +20,16 @@ import torch
 from torch import Tensor, nn
 
 Step = Callable[[], Tensor]
+Draw = Callable[[], dict[str, Tensor]]
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-def by_hand(student: nn.Module, teacher: nn.Module, batch: dict[str, Tensor], task: Loss, distil: nn.Module) -> Step:
+def by_hand(student: nn.Module, teacher: nn.Module, draw: Draw, task: Loss, distil: nn.Module) -> Step:
     """The shortest loop that does the work."""
     optimizer = torch.optim.AdamW(student.parameters(), 1e-3)
 
     def step() -> Tensor:
+        batch = draw()
         optimizer.zero_grad()
         answer = student(batch["image"])
         with torch.no_grad():
@@ -40,9 +42,7 @@ def by_hand(student: nn.Module, teacher: nn.Module, batch: dict[str, Tensor], ta
     return step
 
 
-def torchdistill(
-    student: nn.Module, teacher: nn.Module, batch: dict[str, Tensor], task: Loss, distil: nn.Module
-) -> Step:
+def torchdistill(student: nn.Module, teacher: nn.Module, draw: Draw, task: Loss, distil: nn.Module) -> Step:
     """torchdistill's ``DistillationBox`` (Matsubara, RRPR 2021), as its examples' loops drive it."""
     from torchdistill.core.distillation import get_distillation_box
     from torchdistill.losses.registry import register_low_level_loss
@@ -68,10 +68,11 @@ def torchdistill(
             "kwargs": {"sub_terms": {"task": term("task", {"uses_label": True}), "distil": term("distil", of_teacher)}},
         },
     }
-    box = get_distillation_box(teacher, student, {}, config, batch["image"].device, None, False, 1.0)
+    box = get_distillation_box(teacher, student, {}, config, next(student.parameters()).device, None, False, 1.0)
     box.teacher_model.eval()
 
     def step() -> Tensor:
+        batch = draw()
         box.pre_forward_process()
         loss = box.forward_process(batch["image"], batch["label"])
         box.post_forward_process(loss)
@@ -80,7 +81,7 @@ def torchdistill(
     return step
 
 
-def modelopt(student: nn.Module, teacher: nn.Module, batch: dict[str, Tensor], task: Loss, distil: nn.Module) -> Step:
+def modelopt(student: nn.Module, teacher: nn.Module, draw: Draw, task: Loss, distil: nn.Module) -> Step:
     """NVIDIA Model Optimizer's ``kd_loss`` mode."""
     import modelopt.torch.distill as mtd
 
@@ -94,6 +95,7 @@ def modelopt(student: nn.Module, teacher: nn.Module, batch: dict[str, Tensor], t
     optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
 
     def step() -> Tensor:
+        batch = draw()
         optimizer.zero_grad()
         answer = network(batch["image"])
         loss = network.compute_kd_loss(student_loss=task(answer, batch["label"]))
