@@ -7,7 +7,7 @@ from typing import Any
 
 from monai_kd.bundle.ids import Config
 
-__all__ = ["HIDDEN", "LOSSES", "choose_method", "logits_pathway"]
+__all__ = ["HIDDEN", "LOSSES", "choose_method", "has_sigmoid", "logits_pathway"]
 
 HIDDEN = "hidden"  # the logits and the pairs of layers
 LOSSES: dict[str, dict[str, Any]] = {
@@ -29,7 +29,7 @@ def choose_method(method: str | None, config: Config, out_channels: int) -> tupl
     Raises:
         ValueError: When the method is unknown or does not fit the head.
     """
-    is_sigmoid = out_channels == 1 or _has_true(config, "sigmoid")
+    is_sigmoid = out_channels == 1 or has_sigmoid(config)
     natural = "logits_bce" if is_sigmoid else "logits_kl"
     if method is None or method == HIDDEN:
         return method or natural, natural
@@ -54,7 +54,15 @@ def logits_pathway(method: str, weight: float) -> dict[str, Any]:
     return {"_target_": "monai_kd.Pathway", "loss": dict(LOSSES[method]), "weight": weight}
 
 
-def _has_true(node: Any, key: str) -> bool:
-    if isinstance(node, dict):
-        return node.get(key) is True or any(_has_true(item, key) for item in node.values())
-    return isinstance(node, list) and any(_has_true(item, key) for item in node)
+def has_sigmoid(config: Any) -> bool:
+    """
+    Whether a network's channels go through a sigmoid, each by itself, as a loss or an activation in its config tells.
+
+    Example:
+        >>> has_sigmoid({"after": [{"_target_": "Activationsd", "keys": ["pred", "label"], "sigmoid": [True, False]}]})
+        True
+    """
+    if isinstance(config, dict):
+        given = config.get("sigmoid")
+        return given is True or (isinstance(given, list) and True in given) or any(map(has_sigmoid, config.values()))
+    return isinstance(config, list) and any(map(has_sigmoid, config))

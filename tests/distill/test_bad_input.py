@@ -2,6 +2,7 @@
 """What a bundle must be for another network to take its place; the message tells what was found and what to do."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -190,7 +191,7 @@ def test_a_student_that_does_not_fit(student, words, zoo, tmp_path):
     ("count", "inside", "words"),
     [
         (2, 7, ["values [0.0, 7.0]", "0 background, 1 spleen", "MapLabelValued"]),
-        (2, 0, ["None of the 1 labels", "spleen", "all background"]),
+        (2, 0, ["None of 1 labels", "(spleen)", "all background"]),
         (1, 1, ["No training image", "@train_datalist"]),
     ],
 )
@@ -219,7 +220,50 @@ def test_a_class_that_no_label_has_is_told(ct, zoo):
     )
     save_weights(ct)
     draft = make_draft(Request(ct, str(zoo / "student.json"), zoo / "ct_data"))
-    assert draft.notes == ["No liver in the first 3 labels: these classes are learnt from the teacher alone."]
+    assert draft.notes == ["No liver in 3 of 3 labels: what no label has is learnt from the teacher alone."]
+
+
+def labels_of(ct, zoo, tmp_path, balls):
+    """A data set whose list is sorted: ``balls`` labels with a class come last."""
+    data = make_ct_data(tmp_path / "data", count=2)
+    listed = json.loads((data / "dataset.json").read_text())
+    (entry,) = listed["training"]
+    shutil.copytree(make_ct_data(tmp_path / "empty", count=2, inside=0) / "labelsTr", data / "emptyTr")
+    empty = {**entry, "label": entry["label"].replace("labelsTr", "emptyTr")}
+    listed["training"] = [empty] * (40 - balls) + [entry] * balls
+    (data / "dataset.json").write_text(json.dumps(listed))
+    return make_draft(Request(ct, str(zoo / "student.json"), data)).notes
+
+
+def test_labels_are_looked_at_from_all_along_a_sorted_list(ct, zoo, tmp_path):
+    assert labels_of(ct, zoo, tmp_path, balls=10) == []
+
+
+def test_empty_labels_are_no_proof_where_more_were_not_looked_at(ct, zoo, tmp_path):
+    (note,) = labels_of(ct, zoo, tmp_path, balls=1)
+    assert "None of 16 labels" in note and "(spleen)" in note and "24 more were not looked at" in note
+
+
+def multi_label(ct, loss):
+    edit(ct, "train", loss={"_target_": "DiceLoss", **loss}, train__postprocessing={"_target_": "Compose"})
+    transforms = json.loads((ct / "configs" / "train.json").read_text())["train"]["deterministic_transforms"]
+    one_hot = {"_target_": "AsDiscreted", "keys": "label", "to_onehot": 2}
+    edit(ct, "train", train__deterministic_transforms=[*transforms, one_hot])
+    edit(ct, "metadata", network_data_format__outputs__pred__channel_def={"0": "organ", "1": "tumor"})
+
+
+def test_the_first_of_overlapping_classes_is_no_background(ct, zoo, tmp_path):
+    multi_label(ct, {"sigmoid": True})
+    data = make_ct_data(tmp_path / "data", count=3, inside=0)
+    draft = make_draft(Request(ct, str(zoo / "student.json"), data))
+    assert draft.notes == ["No tumor in 2 of 2 labels: what no label has is learnt from the teacher alone."]
+
+
+def test_the_first_of_exclusive_classes_is_the_background(ct, zoo, tmp_path):
+    multi_label(ct, {"softmax": True})
+    data = make_ct_data(tmp_path / "data", count=3, inside=0)
+    with pytest.raises(ValueError, match=r"None of 2 labels .* \(tumor\): they are all background"):
+        make_draft(Request(ct, str(zoo / "student.json"), data))
 
 
 @pytest.mark.parametrize(
