@@ -6,12 +6,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from monai.bundle import ConfigParser
 
 from monai_kd.bundle.ids import Config
 
-__all__ = ["read_config", "read_overlay", "write_config"]
+__all__ = ["load", "read_config", "read_overlay", "write_config"]
 
 
 def read_config(files: Sequence[Path]) -> Config:
@@ -50,13 +51,26 @@ def read_overlay(file: Path) -> Config:
     """
     if not file.is_file():
         raise FileNotFoundError(f"No config '{file}'. Correct the path.")
-    try:
-        config = ConfigParser.load_config_file(str(file))
-    except Exception as error:
-        raise ValueError(f"'{file}' is not a config in JSON or YAML ({_line(error)}). Correct the file.") from error
+    config = load(file)
     if not isinstance(config, dict):
         raise ValueError(f"'{file}' holds a {type(config).__name__}, not a config. Give one of ids and values.")
     return config
+
+
+def load(file: Path) -> Any:
+    """
+    What a file holds, whether it is a config or not.
+
+    Args:
+        file: JSON or YAML.
+
+    Raises:
+        ValueError: When it cannot be read.
+    """
+    try:
+        return ConfigParser.load_config_file(str(file))
+    except Exception as error:
+        raise ValueError(f"'{file}' is not a config in JSON or YAML ({_line(error)}). Correct the file.") from error
 
 
 def write_config(config: Config, path: Path) -> None:

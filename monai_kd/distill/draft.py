@@ -18,7 +18,7 @@ from monai_kd.distill.labels import check_labels
 from monai_kd.distill.metadata import record
 from monai_kd.distill.methods import choose_method, logits_pathway
 from monai_kd.distill.networks import Probed, build, probe, probe_training
-from monai_kd.distill.other_configs import inference_config, overlays
+from monai_kd.distill.other_configs import inference_config, overlays, unreadable
 from monai_kd.distill.pairs import Pair, propose_pairs
 from monai_kd.distill.student import student_definition
 from monai_kd.distill.teacher_bundle import TRAINER, TeacherBundle, read_teacher
@@ -143,7 +143,7 @@ def make_draft(request: Request) -> Draft:
         teacher = probe(network, bundle.format, "teacher")
         student = probe(build(parser, "network_def", "student"), bundle.format, "student")
         probe_training(student.network, bundle.format)
-        notes = check_labels(parser, configs["train"], bundle.format)
+        notes = [*check_labels(parser, configs["train"], bundle.format), *unreadable(bundle)]
     classes = bundle.format.out_channels
     pairs = propose_pairs(student.network, student.layers, teacher.network, teacher.layers, classes)
     return Draft(bundle, configs, left_out, state, student, teacher, pairs, logits, made, notes)

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from monai_kd.bundle.ids import Config, component_ids, find
-from monai_kd.distill.config_files import read_overlay
+from monai_kd.distill.config_files import load, read_overlay
 from monai_kd.distill.teacher_bundle import SUFFIXES, TRAINER, TeacherBundle
 from monai_kd.distill.train_config import put_student, with_resume_handlers
 
-__all__ = ["inference_config", "other_files", "overlays"]
+__all__ = ["inference_config", "other_files", "overlays", "unreadable"]
 
 OWN = ("metadata", "train", "inference")
+NEEDED = (*OWN, "evaluate")
 
 
 def inference_config(bundle: TeacherBundle, student: Mapping[str, Any]) -> Config:
@@ -58,13 +59,24 @@ def overlays(bundle: TeacherBundle, student: Mapping[str, Any]) -> tuple[dict[st
 
 def other_files(bundle: TeacherBundle) -> list[Path]:
     """
-    Files of the teacher's ``configs`` that are data and not configs: lists of images, logging.
+    Files of the teacher's ``configs`` that are data and not configs: lists of images, logging, what cannot be read.
 
     Args:
         bundle: the teacher's.
     """
     files = [file for file in (bundle.root / "configs").iterdir() if file.is_file()]
     return sorted(file for file in files if file.suffix not in SUFFIXES or _is_data(file))
+
+
+def unreadable(bundle: TeacherBundle) -> list[str]:
+    """
+    What should be known of files of the teacher's ``configs`` that cannot be read and that nothing needs.
+
+    Args:
+        bundle: the teacher's.
+    """
+    troubles = [_trouble(file) for file in other_files(bundle)]
+    return [f"{trouble} It is copied as it is." for trouble in troubles if trouble]
 
 
 def _others(bundle: TeacherBundle) -> list[Path]:
@@ -75,11 +87,23 @@ def _others(bundle: TeacherBundle) -> list[Path]:
 
 def _is_data(file: Path) -> bool:
     """Lists of images (Decathlon's, say) have names in configs, but nothing that a config has."""
-    if file.stem in OWN:
+    if file.stem in NEEDED:
         return False
-    config = read_overlay(file)
+    if _trouble(file):
+        return True
+    config = load(file)
+    if not isinstance(config, dict):
+        return True
     lists = [config.get(key) for key in ("training", "validation", "test", "testing")]
     return any(isinstance(entries, list) and entries and isinstance(entries[0], dict) for entries in lists)
+
+
+def _trouble(file: Path) -> str:
+    try:
+        _ = load(file) if file.suffix in SUFFIXES else None
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _with_resume_handlers(config: Config) -> Config:

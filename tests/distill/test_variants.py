@@ -138,6 +138,25 @@ def test_an_evaluation_by_itself_and_configs_that_do_not_serve(ct, zoo, tmp_path
     assert not (tmp_path / "new" / "configs" / "search.json").exists()
 
 
+def test_lists_and_damaged_files_beside_the_configs_are_copied(ct, zoo, tmp_path):
+    files = {"frames.json": '["a.png", "b.png"]', "old.json": "{", "broken.yaml": "a: [", "notes.txt": "mine"}
+    for name, text in files.items():
+        (ct / "configs" / name).write_text(text)
+    draft = draft_of(ct, zoo)
+    assert draft.left_out == []
+    for name, note in zip(("broken.yaml", "old.json"), draft.notes, strict=True):
+        assert name in note and "is not a config" in note and "copied as it is" in note
+    write_bundle(draft, draft.pairs, tmp_path / "new", zoo / "ct_data")
+    for name, text in files.items():
+        assert (tmp_path / "new" / "configs" / name).read_text() == text
+
+
+def test_a_damaged_evaluation_is_refused(ct, zoo):
+    (ct / "configs" / "evaluate.json").write_text("{")
+    with pytest.raises(ValueError, match=r"configs/evaluate\.json' is not a config in JSON"):
+        draft_of(ct, zoo)
+
+
 def test_epochs_reach_the_schedules(ct, zoo):
     edit(ct, "train", epochs=300, train__trainer__max_epochs="@epochs")
     new = draft_of(ct, zoo, epochs=5).configs["train"]
