@@ -49,15 +49,16 @@ def distill(
     Example: python -m monai_kd distill --teacher spleen_ct_segmentation --student StudentUNet --dataset_dir
     Task09_Spleen --output_dir spleen_student
     """
-    from monai_kd.distill import Request, bundle_commands, is_made, read_names, request_record, run_training
+    from monai_kd.distill import Request, bundle_commands, is_made, read_names, run_training
 
     given = parse_settings(setting)
     request = Request(teacher, student, dataset_dir.resolve(), method, tuple(config or ()), weights, given, epochs)
-    made = request_record(request)
+    made = dict(request.record)
     if pairs is not None:
         made["pairs"] = read_names(_text(pairs), str(pairs))
     if is_made(output_dir, made):
-        console.print(f"{output_dir} was written before.", markup=False, highlight=False)
+        text = f"{output_dir} was written before" + (": its pairs stay, and --edit opens nothing." if edit else ".")
+        console.print(text, markup=False, highlight=False)
     else:
         _write(request, output_dir, pairs, edit, ask=sys.stdin.isatty() and not yes)
     for name, command in bundle_commands(output_dir, dataset_dir).items():

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Any MONAI bundle as teacher: a new bundle whose training is the teacher's own, with a student that learns from it."""
 
-from monai_kd.distill.draft import Draft, Request, make_draft, request_record
+from monai_kd.distill.draft import Draft, Request, make_draft
 from monai_kd.distill.pairs import Pair, pairs_text, read_names, read_pairs
 from monai_kd.distill.running import bundle_commands, run_training
 from monai_kd.distill.writing import is_made, write_bundle
@@ -16,7 +16,6 @@ __all__ = [
     "pairs_text",
     "read_names",
     "read_pairs",
-    "request_record",
     "run_training",
     "write_bundle",
 ]

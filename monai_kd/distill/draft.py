@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from monai_kd.distill.teacher_bundle import TRAINER, TeacherBundle, read_teacher
 from monai_kd.distill.train_config import train_config
 from monai_kd.distill.weights import find_weights, fit, read_weights
 
-__all__ = ["Draft", "Request", "make_draft", "request_record"]
+__all__ = ["Draft", "Request", "make_draft"]
 
 WEIGHT = 0.5  # of all that is distilled; the labels have the other half
 
@@ -44,6 +45,10 @@ class Request:
         weights: the teacher's, if they are not ``models/model.pt`` or ``.ts``.
         settings: values by id.
         epochs: of training; None takes the teacher's.
+
+    Raises:
+        FileNotFoundError: From the properties, when teacher, weights or student are not there.
+        ValueError: From the properties, when they are unusable.
     """
 
     teacher: Path
@@ -54,6 +59,25 @@ class Request:
     weights: Path | None = None
     settings: Mapping[str, Any] | None = None
     epochs: int | None = None
+
+    @cached_property
+    def bundle(self) -> TeacherBundle:
+        """The teacher's."""
+        return read_teacher(self.teacher, self.configs)
+
+    @cached_property
+    def weights_file(self) -> Path:
+        """The teacher's."""
+        return find_weights(self.teacher, self.weights)
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """Of the bundle that this request makes, without its pairs."""
+        with importable_scripts(self.bundle.root):
+            definition = student_definition(self.student, self.bundle.format)
+        method, _ = choose_method(self.method, self.bundle.train, self.bundle.format.out_channels)
+        settings = _settings(self, self.bundle.train)
+        return record(self.bundle, self.weights_file, definition, method=method, settings=settings)
 
 
 @dataclass(frozen=True)
@@ -86,28 +110,6 @@ class Draft:
     notes: list[str]
 
 
-def request_record(request: Request) -> dict[str, Any]:
-    """
-    The record of the bundle that a request would make, without its pairs.
-
-    Args:
-        request: of a bundle.
-
-    Raises:
-        FileNotFoundError: When teacher, weights or student are not there.
-        ValueError: When they are unusable.
-    """
-    bundle = read_teacher(request.teacher, request.configs)
-    with importable_scripts(bundle.root):
-        definition = student_definition(request.student, bundle.format)
-    method, _ = choose_method(request.method, bundle.train, bundle.format.out_channels)
-    weights = find_weights(bundle.root, request.weights)
-    configs = [file.name for file in bundle.train_files]
-    return record(
-        bundle, weights, definition, method=method, configs=configs, settings=_settings(request, bundle.train)
-    )
-
-
 def make_draft(request: Request) -> Draft:
     """
     Everything of a new bundle but the choice of layers.
@@ -121,8 +123,7 @@ def make_draft(request: Request) -> Draft:
     """
     if not request.dataset_dir.is_dir():
         raise FileNotFoundError(f"No data in '{request.dataset_dir}': there is no such folder. Correct --dataset_dir.")
-    made = request_record(request)
-    bundle = read_teacher(request.teacher, request.configs)
+    made, bundle = request.record, request.bundle
     _, logits = choose_method(request.method, bundle.train, bundle.format.out_channels)
     definition = made["student"]
     pathways = {"_target_": "monai_kd.Pathways", "logits": logits_pathway(logits, WEIGHT)}
@@ -133,13 +134,12 @@ def make_draft(request: Request) -> Draft:
         **further,
     }
     set_values(configs.values(), made["settings"], f"the new configs ({', '.join(configs)})")
-    weights = find_weights(bundle.root, request.weights)
-    state = read_weights(weights)
+    state = read_weights(request.weights_file)
     with importable_scripts(bundle.root):
         parser = ConfigParser(copy.deepcopy(configs["train"]))
         parser["bundle_root"], parser["dataset_dir"] = str(bundle.root), str(request.dataset_dir)
         network = build(parser, "teacher_def", "teacher")
-        fit(network, state, weights)
+        fit(network, state, request.weights_file)
         teacher = probe(network, bundle.format, "teacher")
         student = probe(build(parser, "network_def", "student"), bundle.format, "student")
         probe_training(student.network, bundle.format)

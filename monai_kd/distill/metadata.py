@@ -34,10 +34,13 @@ def record(bundle: TeacherBundle, weights: Path, student: Mapping[str, Any], **a
         student: its ``network_def``.
         arguments: of the command, beside.
     """
-    with weights.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    teacher = {"name": bundle.name, "version": str(bundle.metadata.get("version", "")), "weights_sha256": digest}
-    return {"teacher": teacher, "student": dict(student), **arguments}
+    teacher = {
+        "name": bundle.name,
+        "version": str(bundle.metadata.get("version", "")),
+        "weights_sha256": _sha256(weights),
+    }
+    configs = {file.name: _sha256(file)[:12] for file in bundle.train_files}
+    return {"teacher": teacher, "configs": configs, "student": dict(student), **arguments}
 
 
 def new_metadata(bundle: TeacherBundle, made: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,6 +75,11 @@ def new_metadata(bundle: TeacherBundle, made: Mapping[str, Any]) -> dict[str, An
         "teacher_data_format": copy.deepcopy(old["network_data_format"]),
         RECORD: dict(made),
     }
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _installed(name: str, otherwise: str) -> str:

@@ -7,7 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from monai_kd import __main__ as command_line
-from monai_kd.distill import running
+from monai_kd.distill import draft, running
+from monai_kd.distill.teacher_bundle import read_teacher
 
 
 def call(monkeypatch, zoo, *options, bundle="ct"):
@@ -47,7 +48,7 @@ def test_pairs_are_shown_edited_and_kept(zoo, tmp_path, monkeypatch):
     assert json.loads((new / "configs" / "train.json").read_text())["val_interval"] == 3
 
     again = call(monkeypatch, zoo, "--output_dir", new, "--no-run", "--edit", "--set", "val_interval=3")
-    assert "was written before" in again
+    assert "was written before: its pairs stay, and --edit opens nothing" in again
     pairs = tmp_path / "pairs.json"
     pairs.write_text('[{"student": "encoder", "teacher": "model.0"}]')
     for options, message in (
@@ -57,6 +58,24 @@ def test_pairs_are_shown_edited_and_kept(zoo, tmp_path, monkeypatch):
     ):
         with pytest.raises(ValueError, match=message):
             call(monkeypatch, zoo, "--output_dir", new, "--no-run", *options)
+
+
+def test_a_config_of_the_same_name_is_another_config(ct, zoo, tmp_path, monkeypatch):
+    options = ["--output_dir", tmp_path / "new", "--no-run", "--config", ct / "configs" / "train.json", "--config"]
+    for place, interval in (("a", 2), ("b", 3)):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "short.json").write_text(json.dumps({"val_interval": interval}))
+    call(monkeypatch, zoo, *options, tmp_path / "a" / "short.json")
+    assert "was written before." in call(monkeypatch, zoo, *options, tmp_path / "a" / "short.json")
+    with pytest.raises(ValueError, match=r"was made with another configs: .*short\.json.* there, .*short\.json.* here"):
+        call(monkeypatch, zoo, *options, tmp_path / "b" / "short.json")
+
+
+def test_the_teacher_is_read_once(zoo, tmp_path, monkeypatch):
+    read = []
+    monkeypatch.setattr(draft, "read_teacher", lambda *words: read.append(words) or read_teacher(*words))
+    call(monkeypatch, zoo, "--output_dir", tmp_path / "new", "--no-run")
+    assert len(read) == 1
 
 
 def test_a_training_that_fails_can_be_continued(zoo, tmp_path, monkeypatch):
