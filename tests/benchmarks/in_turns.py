@@ -49,8 +49,8 @@ def random_batch(arguments: argparse.Namespace) -> dict[str, torch.Tensor]:
     return {"image": image, "label": (image > 0.5).float()}
 
 
-def table_row(name: str, rounds: Sequence[Round], last: str) -> str:
-    """Name, median with 10th and 90th percentile, and a last cell."""
+def table_row(name: str, rounds: Sequence[Round], last: str, digits: int = 1) -> str:
+    """Name, median with 10th and 90th percentile, and the last cells."""
     values = sorted(times[name] for times in rounds)
     low, high = values[len(values) // 10], values[-1 - len(values) // 10]
-    return f"| {name} | {statistics.median(values):.1f} ({low:.1f}–{high:.1f}) | {last} |"
+    return f"| {name} | {statistics.median(values):.{digits}f} ({low:.{digits}f}–{high:.{digits}f}) | {last} |"
