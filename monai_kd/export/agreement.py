@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,9 @@ from monai.data import MetaTensor
 from monai.transforms import AsDiscreted, Compose, ResizeWithPadOrCrop
 
 from monai_kd.export.bundle import Bundle
-from monai_kd.export.graph import RawNetwork, Segmenter
+from monai_kd.export.graph import RawNetwork, Segmenter, one_tensor
 from monai_kd.export.images import Pixels, Record, raw_pixels
 from monai_kd.export.runners import Arrays, Runner
-from monai_kd.export.steps import softmax
 from monai_kd.export.translate import concerning, is_writer
 
 __all__ = ["Agreement", "Sample", "compare", "inputs", "samples"]
@@ -43,7 +42,7 @@ class Agreement:
 
     Args:
         images: how many were compared.
-        largest_difference: of any probability (of a network alone: of any logit, relative to the largest).
+        largest_difference: of any probability (of any logit: relative to the largest).
         pixels_that_differ: share of the masks' pixels; None where there are no masks.
     """
 
@@ -58,42 +57,62 @@ class Agreement:
         return f"{self.images} images, {masks}, largest difference {self.largest_difference:.2g}"
 
 
-def inputs(bundle: Bundle, module: Segmenter | RawNetwork, records: Sequence[Record]) -> list[Pixels]:
+def inputs(bundle: Bundle, module: Segmenter | RawNetwork, records: Sequence[Record]) -> Iterator[Pixels]:
     """
-    Images as the exported graph takes them.
+    Images as the exported graph takes them, one after the other.
 
     Args:
         bundle: says how they are loaded and, for a network alone, pre-processed.
         module: what is exported.
         records: of the images.
     """
-    if isinstance(module, Segmenter):
-        return [raw_pixels(bundle, record) for record in records]
     before = Compose(bundle.preprocessing())
-    return [_window(before(_only_image(record))["image"], bundle).numpy() for record in records]
+    for record in records:
+        if isinstance(module, Segmenter):
+            yield raw_pixels(bundle, record)
+        else:
+            yield _window(before(_only_image(record))["image"], bundle).numpy()
 
 
 def samples(bundle: Bundle, module: Segmenter | RawNetwork, records: Sequence[Record]) -> list[Sample]:
     """
-    Run a bundle on images: its own transforms before and after its network, nothing of what is exported.
+    Run a bundle on images: its own transforms and its own inferer, nothing of what is exported.
 
     Args:
         bundle: says how.
         module: names the outputs; holds the network with its weights.
         records: of the images.
+
+    Raises:
+        ValueError: When the network does not take them, or returns anything but one tensor.
     """
     before, after = Compose(bundle.preprocessing()), bundle.postprocessing()
     made = []
-    for image, record in zip(inputs(bundle, module, records), records, strict=True):
-        data: Any = before(_only_image(record))
-        raw = isinstance(module, RawNetwork)
-        with torch.no_grad():
-            prediction = module.network(torch.from_numpy(image) if raw else _plain(data["image"])[None])
+    for record in records:
         if isinstance(module, RawNetwork):
-            made.append(Sample(image, {"logits": prediction.numpy()}))
+            image = _window(before(_only_image(record))["image"], bundle)
+            made.append(Sample(image.numpy(), {"logits": _predicted(bundle, module, image).numpy()}))
         else:
-            made.append(Sample(image, _answer({**data, "pred": MetaTensor(prediction[0])}, after, module)))
+            pixels = raw_pixels(bundle, record)  # first, for it says what is wrong with a file
+            data = before(_only_image(record))
+            prediction = _predicted(bundle, module, _plain(data["image"])[None])[0]
+            made.append(Sample(pixels, _answer({**data, "pred": MetaTensor(prediction)}, after, module)))
     return made
+
+
+def _predicted(bundle: Bundle, module: Segmenter | RawNetwork, image: torch.Tensor) -> torch.Tensor:
+    network = module.network
+    try:
+        with torch.no_grad():
+            answer = bundle.inferer()(image, network)
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise ValueError(
+            f"{type(network).__name__} does not take an image of the shape {tuple(image.shape)}, which the bundle "
+            f"{bundle.root} gives it: {reason}. Correct its preprocessing, or num_channels and spatial_shape in its "
+            "metadata."
+        ) from error
+    return one_tensor(network, answer)
 
 
 def _only_image(record: Record) -> dict[str, Any]:
@@ -110,20 +129,17 @@ def _window(image: Any, bundle: Bundle) -> torch.Tensor:
 
 
 def _answer(data: Any, after: Sequence[Any], module: Segmenter) -> Arrays:
-    """The bundle's own mask and the probabilities before it, in the order of the pixels, as a batch of one."""
+    """The bundle's own mask and what it is made of, in the order of the pixels, as a batch of one."""
     found: dict[str, torch.Tensor] = {}
     for one in concerning(after, "pred"):
         if isinstance(one, AsDiscreted):
-            found["probabilities"] = data["pred"]
+            found["before"] = data["pred"]
             data = one({**dict.fromkeys(one.keys, data["pred"]), **data})
             onehot = one.to_onehot[one.keys.index("pred")] is not None
             found["mask"] = data["pred"].argmax(0, keepdim=True) if onehot else data["pred"]
         elif not is_writer(one):
             data = one(data)
-    values = _plain(found.get("probabilities", data["pred"]))[None]
-    if module.threshold is None and not module.activated:
-        values = softmax(values)
-    arrays = {"probabilities": values}
+    arrays = {module.outputs[-1]: _plain(found.get("before", data["pred"]))[None]}
     if "mask" in module.outputs:
         mask = _plain(found["mask"])
         arrays["mask"] = (mask if mask.shape[0] == 1 else mask[None]).to(torch.uint8)

@@ -16,7 +16,7 @@ from torch import nn
 
 from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.export.bundle import open_bundle
-from monai_kd.export.folder import Exported, open_export
+from monai_kd.export.folder import Exported, files_of, open_export
 from monai_kd.export.graph import segmenter
 from monai_kd.export.runners import FORMS, Arrays, Runner, load_form, run_module
 from monai_kd.teachers import load_weights
@@ -75,10 +75,9 @@ def forms_of(path: Path, threads: int) -> tuple[Exported, list[Candidate]]:
     rows = [Candidate(first, partial(_pytorch, exported.folder), ("monai_kd.export",), parameters, size, first)]
     for form in chosen:
         file = exported.folder / FORMS[form]
-        files = file.parent.iterdir() if form == "openvino" else [file]
         load = partial(_exported, file, tuple(exported.report["outputs"]), threads)
         libraries = ("monai_kd.export", LIBRARIES.get(form, "torch"))
-        size = sum(one.stat().st_size for one in files) / 1e6
+        size = sum((exported.folder / one).stat().st_size for one in files_of(form)) / 1e6
         rows.append(Candidate(f"{name}, {NAMES[form]}", load, libraries, parameters, size, first))
     return exported, rows
 

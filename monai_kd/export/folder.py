@@ -15,11 +15,10 @@ from torch import nn
 
 from monai_kd.export.bundle import Bundle, open_bundle
 from monai_kd.export.graph import RawNetwork, Segmenter, segmenter
-from monai_kd.export.onnx_file import read_description
 from monai_kd.export.runners import FORMS
 from monai_kd.teachers import load_weights
 
-__all__ = ["Exported", "open_export", "sha256", "write_bundle"]
+__all__ = ["Exported", "files_of", "hashes", "open_export", "sha256", "write_bundle"]
 
 REPORT = "export.json"
 CHECKPOINT = Path("models", "model.pt")
@@ -103,7 +102,7 @@ def open_export(path: Path) -> tuple[Exported, list[str]]:
 
     Raises:
         FileNotFoundError: When there is nothing.
-        ValueError: When it is something else, or files of other weights lie in it.
+        ValueError: When it is something else, or a file is not the one that was exported.
     """
     if not path.exists():
         raise FileNotFoundError(f"No folder or file '{path}'. Export a student first: python -m monai_kd export ….")
@@ -116,27 +115,33 @@ def open_export(path: Path) -> tuple[Exported, list[str]]:
         )
     try:
         report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-        weights, exported = str(report["weights_sha256"]), Exported(folder, report)
+        written, exported = {str(file): str(value) for file, value in report["files"].items()}, Exported(folder, report)
         _ = report["raw"], report["outputs"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"'{folder / REPORT}' is damaged ({error!r}). Export the student again.") from error
     files = exported.forms()
     chosen = [form for form, file in files.items() if path.is_dir() or file == whole]
     if not chosen:
         raise ValueError(f"'{path}' is no exported form. There are {', '.join(map(str, files.values())) or 'none'}.")
-    _require_weights(exported.checkpoint, sha256(exported.checkpoint), weights)
-    for form in chosen:
-        if files[form].suffix == ".onnx":
-            _require_weights(files[form], read_description(files[form])["weights_sha256"], weights)
+    of_forms = {file for form in FORMS for file in files_of(form)}
+    for file in [*(set(written) - of_forms), *(file for form in chosen for file in files_of(form))]:
+        if sha256(folder / file) != written.get(file):
+            raise ValueError(
+                f"'{folder / file}' is not what was exported here: {REPORT} has another SHA-256, or none. It is of "
+                "other weights, or was changed. Put back the file that was exported here, or export the student again."
+            )
     return exported, chosen
 
 
-def _require_weights(file: Path, found: str, wanted: str) -> None:
-    if found != wanted:
-        raise ValueError(
-            f"'{file}' is of other weights ({found[:8]}…) than this folder's export ({wanted[:8]}…). Put back the file "
-            "that was exported here, or export the student again."
-        )
+def files_of(form: str) -> list[str]:
+    """A form's files in an export's folder: OpenVINO has its weights beside its graph."""
+    name = FORMS[form]
+    return [name, name.replace(".xml", ".bin")] if name.endswith(".xml") else [name]
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file in a folder, by its path there."""
+    return {file.relative_to(folder).as_posix(): sha256(file) for file in sorted(folder.rglob("*")) if file.is_file()}
 
 
 def sha256(path: Path) -> str:

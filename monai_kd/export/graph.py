@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from monai.inferers import SimpleInferer
@@ -13,14 +14,15 @@ from torch.nn import functional
 from monai_kd.export.after import After, after_network
 from monai_kd.export.before import Before, before_network
 from monai_kd.export.bundle import Bundle
-from monai_kd.export.steps import ResizeBack, softmax
+from monai_kd.export.steps import ResizeBack
 
-__all__ = ["RawNetwork", "Segmenter", "fused_norms", "segmenter"]
+__all__ = ["RawNetwork", "Segmenter", "fused_norms", "one_tensor", "segmenter"]
 
 
 class Segmenter(nn.Module):
     """
-    Raw pixels to probabilities and, where the bundle makes one, a mask, both in the order of the pixels.
+    Raw pixels to probabilities (logits, where the bundle has no softmax or sigmoid) and, where the bundle makes one, a
+    mask, both in the order of the pixels.
 
     Args:
         network: takes what ``before`` makes.
@@ -33,8 +35,8 @@ class Segmenter(nn.Module):
         self.network = network
         self.before, self.after = nn.ModuleList(before.steps), nn.ModuleList(after.steps)
         self.transposed, self.argmax, self.threshold = before.transposed, after.argmax, after.threshold
-        self.activated = any(not isinstance(step, ResizeBack) for step in after.steps)
-        self.outputs = ["mask", "probabilities"] if after.has_mask else ["probabilities"]
+        activated = any(not isinstance(step, ResizeBack) for step in after.steps)
+        self.outputs = [*(["mask"] if after.has_mask else []), "probabilities" if activated else "logits"]
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """
@@ -43,19 +45,17 @@ class Segmenter(nn.Module):
 
         Returns:
             The mask, (B, H, W), uint8 (by a threshold: a mask for each of several channels, (B, C, H, W)), where there
-            is one, and the probabilities, (B, C, H, W), or of a classifier (B, C).
+            is one, and the probabilities or logits, (B, C, H, W), or of a classifier (B, C).
         """
         size = image.shape[2:]
         x = image.float()
         for step in self.before:
             x = step(x)
-        x = self.network(x.transpose(2, 3).contiguous() if self.transposed else x)
+        x = one_tensor(self.network, self.network(x.transpose(2, 3).contiguous() if self.transposed else x))
         x = x.transpose(2, 3) if self.transposed and x.ndim == 4 else x
         for step in self.after:
             x = step(x, size) if isinstance(step, ResizeBack) else step(x)
-        if self.outputs[0] != "mask":
-            return (x,)
-        return self._mask(x), softmax(x) if self.argmax and not self.activated else x
+        return (self._mask(x), x) if self.outputs[0] == "mask" else (x,)
 
     def _mask(self, x: Tensor) -> Tensor:
         if self.threshold is None:
@@ -79,8 +79,29 @@ class RawNetwork(nn.Module):
         self.outputs = ["logits"]
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Whatever the network returns."""
-        return (self.network(image),)
+        """What the network returns."""
+        return (one_tensor(self.network, self.network(image)),)
+
+
+def one_tensor(network: nn.Module, answer: Any) -> Tensor:
+    """
+    What a network returned.
+
+    Args:
+        network: for the message.
+        answer: its.
+
+    Raises:
+        ValueError: When that is not one tensor.
+    """
+    if isinstance(answer, Tensor):
+        return answer
+    count = f" of {len(answer)}" if isinstance(answer, tuple | list | dict) else ""
+    raise ValueError(
+        f"{type(network).__name__} returns a {type(answer).__name__}{count}, and only networks that return one tensor "
+        "can be exported. Switch off what it returns besides (such as deep supervision) in the config's network_def, "
+        "or put the network there into one that returns that tensor alone."
+    )
 
 
 def segmenter(bundle: Bundle, network: nn.Module, raw: bool = False) -> Segmenter | RawNetwork:
@@ -98,7 +119,7 @@ def segmenter(bundle: Bundle, network: nn.Module, raw: bool = False) -> Segmente
     if raw:
         return RawNetwork(network).eval()
     inferer = bundle.inferer()
-    if inferer is not None and not isinstance(inferer, SimpleInferer):
+    if not isinstance(inferer, SimpleInferer):
         raise ValueError(
             f"{type(inferer).__name__} cannot go into the exported graph: it runs the network on several windows of an "
             "image. Export the network alone, on pre-processed windows, with --raw."

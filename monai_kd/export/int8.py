@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ FEWEST = 8  # images: of fewer the ranges are accidents
 
 
 def write_int8(
-    source: Path, path: Path, images: Sequence[npt.NDArray[Any]], float_layers: Sequence[str] = ()
+    source: Path, path: Path, images: Iterable[npt.NDArray[Any]], float_layers: Sequence[str] = ()
 ) -> list[str]:
     """
     Quantize the convolutions of an ONNX file: weights signed, with a scale an output channel, activations unsigned.
@@ -31,7 +31,7 @@ def write_int8(
     Args:
         source: the float file.
         path: of the file to write.
-        images: as the float file takes them; the ranges of all activations are those seen on them.
+        images: as the float file takes them, read one at a time; the ranges of all activations are those seen on them.
         float_layers: layers of the network that are left in floating point, by name or the beginning of it.
 
     Returns:
@@ -39,11 +39,10 @@ def write_int8(
 
     Raises:
         ImportError: When onnx or onnxruntime is not installed.
-        ValueError: When there are too few images, no such layer, or nothing is left to quantize.
+        ValueError: When there is no such layer, or nothing is left to quantize.
     """
     onnx = package("onnx")
     tool = package("onnxruntime.quantization")
-    require_enough(len(images))
     of_layer = layers(onnx.load(source))
     kept = {name: layer for name, layer in of_layer.items() if any(_within(layer, wanted) for wanted in float_layers)}
     for wanted in float_layers:
@@ -127,10 +126,10 @@ def _within(layer: str, wanted: str) -> bool:
     return layer == wanted or layer.startswith(f"{wanted}.")
 
 
-def _reader(tool: Any, images: Sequence[npt.NDArray[Any]]) -> Any:
+def _reader(tool: Any, images: Iterable[npt.NDArray[Any]]) -> Any:
     class Reader(tool.CalibrationDataReader):
         def __init__(self) -> None:
-            self.rest: Iterator[npt.NDArray[Any]] = iter(images)
+            self.rest = iter(images)
 
         def get_next(self) -> dict[str, npt.NDArray[Any]] | None:
             image = next(self.rest, None)

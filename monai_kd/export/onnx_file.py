@@ -7,14 +7,13 @@ import logging
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from monai_kd.export.graph import RawNetwork, Segmenter, fused_norms
 from monai_kd.export.packages import package
 
-__all__ = ["describe", "read_description", "write_onnx"]
+__all__ = ["describe", "write_onnx"]
 
 OPSET = 20
 
@@ -69,10 +68,8 @@ def write_onnx(module: Segmenter | RawNetwork, shape: tuple[int, ...], path: Pat
     finally:
         logger.setLevel(level)
     model = onnx.load(path)
-    for (
-        node
-    ) in model.graph.node:  # where in the source each came from: a third of the text, with folders of this machine
-        del node.metadata_props[:]
+    for node in model.graph.node:
+        del node.metadata_props[:]  # where each came from: a third of the text, with folders of this machine
     onnx.checker.check_model(model)
     onnx.save(model, path)
 
@@ -90,21 +87,3 @@ def describe(path: Path, description: Mapping[str, str]) -> None:
     known = {entry.key: entry.value for entry in model.metadata_props}
     onnx.helper.set_model_props(model, {**known, **description})
     onnx.save(model, path)
-
-
-def read_description(path: Path) -> dict[str, str]:
-    """
-    The metadata of an ONNX file.
-
-    Raises:
-        ValueError: When it is no ONNX file, or none of this package.
-    """
-    onnx = package("onnx")
-    try:
-        model: Any = onnx.load(path)
-    except Exception as error:
-        raise ValueError(f"'{path}' is not an ONNX file ({type(error).__name__}). Write it again.") from error
-    found = {entry.key: entry.value for entry in model.metadata_props}
-    if "weights_sha256" not in found:
-        raise ValueError(f"'{path}' is of another program: it does not say what it holds. Export the student again.")
-    return found

@@ -9,17 +9,14 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy.typing as npt
 
 import monai_kd
 from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.export.agreement import Agreement, Sample, compare, inputs, samples
 from monai_kd.export.bundle import Bundle
-from monai_kd.export.folder import REPORT, sha256, write_bundle
+from monai_kd.export.folder import REPORT, hashes, sha256, write_bundle
 from monai_kd.export.graph import RawNetwork, Segmenter, segmenter
-from monai_kd.export.images import DataSet, phantoms
+from monai_kd.export.images import DataSet, Pixels, Record, phantoms
 from monai_kd.export.int8 import FEWEST, require_enough, write_int8
 from monai_kd.export.onnx_file import describe, write_onnx
 from monai_kd.export.packages import package
@@ -50,7 +47,7 @@ class Options:
         tolerance: largest difference of a probability between the bundle and a form in floating point.
 
     Raises:
-        ValueError: When there is no such form, or INT8 without data.
+        ValueError: When there is no such form, INT8 without data, or float layers without INT8.
     """
 
     forms: Sequence[str] = ("onnx",)
@@ -67,6 +64,11 @@ class Options:
         if "int8" in self.forms and self.data is None:
             raise ValueError(
                 f"INT8 is calibrated with {FEWEST} or more real images. Name their data set with --dataset_dir."
+            )
+        if self.float_layers and "int8" not in self.forms:
+            raise ValueError(
+                f"--float_layers {','.join(self.float_layers)} is of INT8, which is not in --forms. Add int8 there, or "
+                "leave out --float_layers."
             )
 
 
@@ -106,22 +108,22 @@ def export_student(
         tell("Reading images")
         checking, calibration = _records(bundle, options, stack)
         made = samples(bundle, module, checking)
-        images = inputs(bundle, module, calibration)
         description = _description(bundle, module, checkpoint)
         results = {}
         for form in FORMS:
             if form == "onnx" or form in options.forms:
                 tell(f"Writing and checking {FORMS[form]}")
-                _write(form, folder, module, made, images, description, options)
+                _write(form, folder, bundle, module, made[0].image, calibration, description, options)
                 results[form] = _checked(form, folder, module, made, options.tolerance)
         write_bundle(folder, bundle, checkpoint)
         report = {**description, "raw": options.raw, "outputs": module.outputs, "monai_kd": monai_kd.__version__}
         report |= {"float_layers": list(options.float_layers), "forms": {k: asdict(v) for k, v in results.items()}}
+        report |= {"files": hashes(folder)}
         (folder / REPORT).write_text(json.dumps(report, indent=4) + "\n", encoding="utf-8")
     return results
 
 
-def _records(bundle: Bundle, options: Options, stack: ExitStack) -> tuple[list[Any], list[Any]]:
+def _records(bundle: Bundle, options: Options, stack: ExitStack) -> tuple[list[Record], list[Record]]:
     """Images to check with, and to calibrate with: never of the test part."""
     if options.data is None:
         return stack.enter_context(phantoms(bundle)), []
@@ -132,7 +134,7 @@ def _records(bundle: Bundle, options: Options, stack: ExitStack) -> tuple[list[A
     return _spread(validation or training, CHECKED), _spread(training, MOST) if "int8" in options.forms else []
 
 
-def _spread(records: list[Any], most: int) -> list[Any]:
+def _spread(records: list[Record], most: int) -> list[Record]:
     """So many of them at most, from all along the list."""
     count = min(most, len(records))
     return [records[index * len(records) // count] for index in range(count)]
@@ -159,25 +161,26 @@ def _description(bundle: Bundle, module: Segmenter | RawNetwork, checkpoint: Pat
 def _write(
     form: str,
     folder: Path,
+    bundle: Bundle,
     module: Segmenter | RawNetwork,
-    made: Sequence[Sample],
-    images: Sequence[npt.NDArray[Any]],
+    image: Pixels,
+    calibration: Sequence[Record],
     description: dict[str, str],
     options: Options,
 ) -> None:
     source, path = folder / FORMS["onnx"], folder / FORMS[form]
     if form == "onnx":
-        write_onnx(module, made[0].image.shape, path)
+        write_onnx(module, image.shape, path)
         describe(path, description)
     elif form == "int8":
-        layers = write_int8(source, path, images, options.float_layers)
-        describe(path, {**description, "int8_layers": json.dumps(layers), "calibration_images": str(len(images))})
+        layers = write_int8(source, path, inputs(bundle, module, calibration), options.float_layers)
+        describe(path, {**description, "int8_layers": json.dumps(layers), "calibration_images": str(len(calibration))})
     elif form == "openvino":
         openvino = package("openvino", "openvino")
         path.parent.mkdir()
         openvino.save_model(openvino.convert_model(source), path, compress_to_fp16=False)
     else:
-        write_torchscript(module, made[0].image, description, path)
+        write_torchscript(module, image, description, path)
 
 
 def _checked(

@@ -120,3 +120,17 @@ def rgb_bundle(folder: Path, further: tuple[dict[str, Any], ...] = ()) -> tuple[
             {"_target_": "AsDiscreted", "keys": "pred", "threshold": 0.5},
         ],
     )
+
+
+def assert_refused(
+    error: type[Exception], message: str, bundle: Bundle, weights: Path, folder: Path, **options: Any
+) -> None:
+    """Exporting ends with a message, and nothing is left behind."""
+    with pytest.raises(error, match=message):
+        export_student(bundle, weights, folder / "out", Options(**options))
+    assert not [path for path in folder.iterdir() if "out" in path.name]
+
+
+def student(**settings: Any) -> Bundle:
+    """The bundle of the tiny student."""
+    return open_bundle(ROOT, **{**SETTINGS, **settings})

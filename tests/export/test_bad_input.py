@@ -1,79 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-import json
 import re
 import shutil
 import sys
 
 import numpy as np
-import onnx
 import pytest
 import torch
 from PIL import Image
 
-from monai_kd.export import DataSet, Options, export_student, load_form, open_bundle, open_export
+from monai_kd.export import DataSet, Options, export_student, open_export
 from monai_kd.export.candidates import teacher_of
 from monai_kd.export.graph import Segmenter
-from monai_kd.networks import StudentUNet
 from tests.bundles.conftest import ROOT
 from tests.data.layout_fixtures import make_plain
-from tests.export.conftest import LOAD, SETTINGS, UNET, make_bundle, rgb_bundle
-
-
-def assert_refused(error, message, bundle, weights, folder, **options):
-    with pytest.raises(error, match=message):
-        export_student(bundle, weights, folder / "out", Options(**options))
-    assert not [path for path in folder.iterdir() if "out" in path.name]
-
-
-def student(**settings):
-    return open_bundle(ROOT, **{**SETTINGS, **settings})
+from tests.export.conftest import LOAD, UNET, assert_refused, make_bundle, rgb_bundle, student
 
 
 def test_weights_of_another_network(checkpoint, tmp_path):
     message = r"holds the weights of another network than this StudentUNet: .*Give the network the arguments"
     assert_refused(ValueError, message, student(student_channels=[3, 4, 4]), checkpoint, tmp_path)
     assert_refused(FileNotFoundError, "No checkpoint at", student(), tmp_path / "none.pt", tmp_path)
-
-
-def test_bundles(checkpoint, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"No configs/inference.json in"):
-        open_bundle(tmp_path)
-    with pytest.raises(ValueError, match=r"No id 'student_channel' .* Closest: 'student_channels'"):
-        open_bundle(ROOT, student_channel=[2])
-    assert_refused(
-        ValueError, r"'network_def' of .* cannot be made: .*level", student(student_channels=[2]), checkpoint, tmp_path
-    )
-    config = tmp_path / "configs" / "inference.json"
-    config.parent.mkdir()
-    config.write_text(json.dumps({"network_def": {"_target_": "UNet", "spatial_dim": 2}, "other": "$1"}))
-    assert_refused(
-        ValueError, r"network_def.*cannot be made: .*spatial_dim", open_bundle(tmp_path), checkpoint, tmp_path
-    )
-    config.write_text(json.dumps({"network_def": "$[]"}))
-    assert_refused(ValueError, "is a list, not a network", open_bundle(tmp_path), checkpoint, tmp_path)
-    config.write_text(json.dumps({"other": 1}))
-    assert_refused(ValueError, "has no 'network_def'. There are", open_bundle(tmp_path), checkpoint, tmp_path)
-
-
-def test_several_inputs(tmp_path):
-    bundle, weights = rgb_bundle(tmp_path / "bundle")
-    path = tmp_path / "bundle" / "configs" / "metadata.json"
-    metadata = json.loads(path.read_text())
-    inputs = metadata["network_data_format"]["inputs"]
-    path.write_text(json.dumps({"network_data_format": {"inputs": {**inputs, "second": inputs["image"]}}}))
-    assert_refused(
-        ValueError, r"describe 2 inputs of the network \(image, second\)", open_bundle(bundle.root), weights, tmp_path
-    )
-    path.write_text("{")
-    assert_refused(ValueError, r"metadata.json' is not JSON", open_bundle(bundle.root), weights, tmp_path)
-
-
-def test_a_step_that_cannot_be_in_the_graph(checkpoint, tmp_path):
-    assert_refused(
-        ValueError, r"CropMargins?d? cannot go into .*--raw", student(crop_margins=True), checkpoint, tmp_path
-    )
-    flip = {"_target_": "Flipd", "keys": "image"}
-    assert_refused(ValueError, r"Flipd cannot go into", *rgb_bundle(tmp_path / "bundle", (flip,)), tmp_path)
 
 
 def test_raw_leaves_them_to_the_caller(checkpoint, tmp_path):
@@ -89,6 +35,12 @@ def test_unknown_form():
         Options(("onnx", "int4"))
     with pytest.raises(ValueError, match=r"calibrated with 8 or more real images. .*--dataset_dir"):
         Options(("int8",))
+
+
+def test_layers_of_a_form_that_is_not_written():
+    message = r"--float_layers head,encoder is of INT8, which is not in --forms. Add int8"
+    with pytest.raises(ValueError, match=message):
+        Options(("onnx",), float_layers=("head", "encoder"))
 
 
 def test_too_few_images_to_calibrate_with(checkpoint, tmp_path):
@@ -156,56 +108,6 @@ def test_missing_packages(checkpoint, tmp_path, monkeypatch, missing, form, extr
     monkeypatch.setitem(sys.modules, missing, None)
     message = re.escape(f"{missing} is needed for this: pip install 'monai-kd[{extra}]'")
     assert_refused(ImportError, message, student(), checkpoint, tmp_path, forms=(form,))
-
-
-def test_a_network_that_cannot_be_exported(checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setattr(StudentUNet, "forward", lambda self, x: self.head(x) if bool(x.sum() > 0) else x)
-    assert_refused(ValueError, "StudentUNet cannot be written as ONNX", student(), checkpoint, tmp_path, raw=True)
-
-
-def test_opening_what_is_no_export(exported, tmp_path):
-    with pytest.raises(FileNotFoundError, match="No folder or file"):
-        open_export(tmp_path / "none")
-    with pytest.raises(ValueError, match=r"there is no export.json"):
-        open_export(tmp_path)
-    copy = shutil.copytree(exported.folder, tmp_path / "copy")
-    with pytest.raises(ValueError, match=r"models/model.pt' is no exported form. There are .*student.onnx"):
-        open_export(copy / "models" / "model.pt")
-    (copy / "export.json").write_text("[]")
-    with pytest.raises(ValueError, match=r"export.json' is damaged"):
-        open_export(copy)
-
-
-def test_files_of_other_weights(exported, tmp_path):
-    copy = shutil.copytree(exported.folder, tmp_path / "copy")
-    model = onnx.load(copy / "student.onnx")
-    foreign = onnx.ModelProto.FromString(model.SerializeToString())
-    next(entry for entry in foreign.metadata_props if entry.key == "weights_sha256").value = "0" * 64
-    onnx.save(foreign, copy / "student.onnx")
-    with pytest.raises(ValueError, match=r"student.onnx' is of other weights \(00000000…\) than this folder's export"):
-        open_export(copy)
-    del foreign.metadata_props[:]
-    onnx.save(foreign, copy / "student.onnx")
-    with pytest.raises(ValueError, match=r"student.onnx' is of another program"):
-        open_export(copy)
-    (copy / "student.onnx").write_bytes(b"<html>")
-    with pytest.raises(ValueError, match=r"student.onnx' is not an ONNX file"):
-        open_export(copy)
-    onnx.save(model, copy / "student.onnx")
-    torch.save({}, copy / "models" / "model.pt")
-    with pytest.raises(ValueError, match=r"model.pt' is of other weights"):
-        open_export(copy)
-
-
-def test_loading_what_cannot_be(tmp_path):
-    (tmp_path / "student.onnx").write_bytes(b"<html>")
-    with pytest.raises(ValueError, match=r"student.onnx' cannot be loaded: .* Export it again"):
-        load_form(tmp_path / "student.onnx", ["mask"])
-    with pytest.raises(FileNotFoundError, match="Export that form, or leave it out"):
-        load_form(tmp_path / "student.ts", ["mask"])
-    (tmp_path / "student.bin").write_bytes(b"")
-    with pytest.raises(ValueError, match="is of no known form"):
-        load_form(tmp_path / "student.bin", ["mask"])
 
 
 def test_teachers(checkpoint, tmp_path):

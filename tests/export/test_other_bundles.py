@@ -41,10 +41,11 @@ def test_rows_first_where_the_reader_says_so(tmp_path):
     )
     results, _, run = export(bundle, weights, tmp_path)
     assert results["onnx"].pixels_that_differ < 1e-4
-    # Without an activation of the bundle's own the probabilities are the softmax of what the arg-max is of.
+    # Without an activation of the bundle's own there are no probabilities.
     answers = run(np.random.default_rng(0).integers(0, 256, (1, 1, 30, 50), dtype=np.uint8))
-    assert np.allclose(answers["probabilities"].sum(1), 1, atol=1e-5)
-    assert np.array_equal(answers["mask"], answers["probabilities"].argmax(1))
+    assert list(answers) == ["mask", "logits"]
+    assert not np.allclose(answers["logits"].sum(1), 1, atol=1e-2)
+    assert np.array_equal(answers["mask"], answers["logits"].argmax(1))
 
 
 def test_a_classifier_gives_probabilities_alone(tmp_path):
@@ -72,10 +73,10 @@ VOLUME = [
 ]
 
 
-def volume_bundle(folder, *further, **config):
+def volume_bundle(folder, *further, shape=(1, 16, 16, 16), **config):
     network = {**UNET, "spatial_dims": 3, "in_channels": 1, "out_channels": 2, "norm": "instance"}
     after = [{"_target_": "AsDiscreted", "keys": "pred", "argmax": True}]
-    return make_bundle(folder, network, (1, 16, 16, 16), [*VOLUME, *further], [INVERT, *after], **config)
+    return make_bundle(folder, network, shape, [*VOLUME, *further], [INVERT, *after], **config)
 
 
 def test_volumes(tmp_path):
@@ -86,9 +87,18 @@ def test_volumes(tmp_path):
     assert run(np.zeros((1, 1, 20, 18, 17), dtype=np.float32))["mask"].shape == (1, 20, 18, 17)
 
 
-def test_windows_of_a_volume_are_the_callers(tmp_path):
-    windows = {"_target_": "SlidingWindowInferer", "roi_size": [16, 16, 16]}
-    bundle, weights = volume_bundle(tmp_path / "bundle", inferer=windows)
+def test_sizes_that_the_metadata_leave_open(tmp_path):
+    bundle, weights = volume_bundle(tmp_path / "bundle", shape=(1, "32*n", "*", 16))
+    results, _, run = export(bundle, weights, tmp_path, raw=True)
+    assert results["onnx"].largest_difference < 1e-4
+    assert run(np.zeros((1, 1, 64, 64, 16), dtype=np.float32))["logits"].shape == (1, 2, 64, 64, 16)
+
+
+@pytest.mark.parametrize("inline", [False, True])
+def test_windows_of_a_volume_are_the_callers(tmp_path, inline):
+    windows = {"inferer": {"_target_": "SlidingWindowInferer", "roi_size": 16, "mode": "gaussian"}}
+    config = {"evaluator": windows} if inline else windows
+    bundle, weights = volume_bundle(tmp_path / "bundle", shape=(1, "*", "8*n", 32), **config)
     with pytest.raises(ValueError, match=r"SlidingWindowInferer cannot go into the exported graph.*--raw"):
         export(bundle, weights, tmp_path)
     results, exported, _ = export(bundle, weights, tmp_path, raw=True)
