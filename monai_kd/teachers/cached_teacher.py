@@ -37,11 +37,13 @@ class CachedTeacher(LiveTeacher):
         folder: where features are kept for later runs, too; several runs may share it. Defaults to None: in memory,
             for one run.
         device: of the features in memory. Defaults to None: the teacher's, so that none is copied during training.
+        in_memory: False leaves features in ``folder`` and maps them into memory only while a batch needs them: for more
+            than memory holds.
         dtype: in which features are kept. ``torch.float16`` halves memory and rounds each number to 11 bits (a relative
             error of at most 2^-11, 0.05 %). Defaults to None: as the teacher gives them.
 
     Raises:
-        ValueError: When a layer does not exist, or the folder cannot be written to; in the run, when the teacher's
+        ValueError: When a layer does not exist, or there is no folder that can be written to; in the run, when the teacher's
             weights change, a layer gives more samples than images (an inferer's windows), a number is too large
             for ``dtype``, or a file is damaged.
 
@@ -60,8 +62,12 @@ class CachedTeacher(LiveTeacher):
         folder: str | PathLike[str] | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        in_memory: bool = True,
     ) -> None:
         super().__init__(network, layers)
+        if folder is None and not in_memory:
+            raise ValueError("in_memory=False needs a folder in which the teacher's features are kept. Name one.")
+        self.in_memory = in_memory
         self.dtype = dtype
         self._storage = None if device is None else torch.device(device)
         self._files = None if folder is None else FeatureFiles(folder)
@@ -71,12 +77,12 @@ class CachedTeacher(LiveTeacher):
         self._versions: list[int] = []
 
     def __len__(self) -> int:
-        """How many different images were seen in this run; all are in memory."""
+        """How many different images were seen in this run."""
         return len(self._features)
 
     @property
     def nbytes(self) -> int:
-        """Memory of the features, in bytes."""
+        """Memory of the features that are kept in memory, in bytes."""
         return sum(feature.nbytes for features in self._features.values() for feature in features.values())
 
     def __enter__(self) -> CachedTeacher:
@@ -109,8 +115,9 @@ class CachedTeacher(LiveTeacher):
         keys = [(settings, key) for key in image_keys(image)]
         for i, key in enumerate(keys):
             if key not in self._features:
-                self._features[key] = self._read(*key, image.device) or self._run(key, image[i : i + 1], inferer)
-        found = [self._features[key] for key in keys]
+                features = self._read(*key, image.device) or self._run(key, image[i : i + 1], inferer)
+                self._features[key] = features if self.in_memory else {}
+        found = [self._features[key] or self._read(*key, image.device) or {} for key in keys]
         return {
             layer: torch.stack([features[layer] for features in found]).to(image.device, image.dtype)
             for layer in self.layers

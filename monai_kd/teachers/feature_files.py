@@ -74,7 +74,7 @@ class FeatureFiles:
     @staticmethod
     def _load(path: Path, of: list[str]) -> torch.Tensor:
         try:
-            content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
             written_for, feature = content["of"], content["feature"]
         except Exception as error:
             raise ValueError(

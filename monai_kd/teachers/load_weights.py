@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from monai_kd.errors import first_line
 from monai_kd.features import unwrap
 
 __all__ = ["load_weights"]
@@ -51,7 +52,7 @@ def load_weights(network: nn.Module, path: str | PathLike[str], key: str = "mode
     except Exception as error:
         raise ValueError(
             f"'{path}' is not a checkpoint of plain tensors ({type(error).__name__}: "
-            f"{str(error).partition(chr(10))[0]}). It is damaged, or was written by something other than "
+            f"{first_line(error)}). It is damaged, or was written by something other than "
             "torch.save(network.state_dict(), path)."
         ) from error
     if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get(key), Mapping):

@@ -63,6 +63,23 @@ def test_one_image_is_exactly_the_live_teachers_in_whatever_batch_it_came():
             assert torch.equal(features[layer][i : i + 1], feature)
 
 
+def test_features_on_disk_alone_are_the_same_and_take_no_memory(tmp_path):
+    batch, teacher = images(), Counting(network())
+    with CachedTeacher(teacher, ["", "inner.0"], folder=tmp_path, in_memory=False) as cached:
+        for order in ([0, 1, 2], [2, 3, 3], [5, 4, 0]):
+            features = cached(batch[order])
+            expected = live(batch[order])
+            torch.testing.assert_close(features[""], expected[""])
+            torch.testing.assert_close(features["inner.0"], expected["0"])
+        assert teacher.count == len(cached) == 6
+        assert cached.nbytes == 0
+
+
+def test_features_on_disk_need_a_folder():
+    with pytest.raises(ValueError, match="needs a folder"):
+        CachedTeacher(network(), LAYERS, in_memory=False)
+
+
 def test_memory_is_told():
     with CachedTeacher(network(), LAYERS) as cached:
         cached(images(5))
