@@ -11,7 +11,7 @@ import monai_kd
 PACKAGE = Path(monai_kd.__file__).parent
 FLOORS = [
     {"files", "figures", "metrics", "losses", "networks", "features", "transforms", "data", "lock", "parent"}
-    | {"cpu", "tables", "bundle"},
+    | {"cpu", "tables", "bundle", "errors"},
     {"pathways", "teachers"},
     {"handlers", "engines"},
     {"demo", "study", "label", "packing", "distill", "export"},
@@ -19,7 +19,7 @@ FLOORS = [
     {"__main__"},
 ]
 # Helpers without knowledge of anything else, which the ground floor may share.
-FOUNDATION = {"cpu", "files", "figures", "lock", "parent", "tables"}
+FOUNDATION = {"cpu", "errors", "files", "figures", "lock", "parent", "tables"}
 
 
 def floor_of(room):

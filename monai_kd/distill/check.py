@@ -14,7 +14,7 @@ from monai.bundle import ConfigWorkflow
 from monai_kd.bundle.ids import find
 from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.distill.config_files import read_config, read_overlay
-from monai_kd.distill.networks import first_cause
+from monai_kd.errors import first_cause
 
 __all__ = ["check_bundle", "evaluation_configs"]
 

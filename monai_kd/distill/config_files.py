@@ -11,6 +11,7 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from monai_kd.bundle.ids import Config
+from monai_kd.errors import first_line
 
 __all__ = ["load", "read_config", "read_overlay", "write_config"]
 
@@ -86,4 +87,4 @@ def write_config(config: Config, path: Path) -> None:
 
 
 def _line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    return f"{type(error).__name__}: {first_line(error)}"

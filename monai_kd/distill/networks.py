@@ -13,8 +13,9 @@ from torch import nn
 
 from monai_kd.distill.data_format import BY_HAND, DataFormat
 from monai_kd.distill.layers import Layer, all_layers
+from monai_kd.errors import first_cause, first_line
 
-__all__ = ["Probed", "build", "first_cause", "probe", "probe_training"]
+__all__ = ["Probed", "build", "probe", "probe_training"]
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,7 @@ def _told(what: str) -> Iterator[None]:
         yield
     except (RuntimeError, ValueError, TypeError) as error:
         raise ValueError(
-            f"{what}, the metadata's: {str(error).splitlines()[0]} Correct network_data_format, or choose another "
-            "student."
+            f"{what}, the metadata's: {first_line(error)} Correct network_data_format, or choose another student."
         ) from error
 
 
@@ -130,10 +130,3 @@ def _expected(data_format: DataFormat, count: int, channels: int) -> tuple[int, 
 
 def _shape(output: object) -> str:
     return str(tuple(output.shape)) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
-
-
-def first_cause(error: BaseException) -> BaseException:
-    """What went wrong first: MONAI wraps errors of a config's components into its own."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error

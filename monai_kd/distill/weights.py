@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from monai_kd.errors import first_line
+
 __all__ = ["find_weights", "fit", "read_weights"]
 
 KEYS = ("model", "state_dict", "network", "net", "model_state_dict")
@@ -56,7 +58,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(
-            f"'{path}' cannot be read as weights ({type(error).__name__}: {str(error).partition(chr(10))[0]}). It is "
+            f"'{path}' cannot be read as weights ({type(error).__name__}: {first_line(error)}). It is "
             "damaged, a pointer to a file elsewhere, or holds more than tensors: torch.save(network.state_dict(), …)."
         ) from error
     state = _state(content)

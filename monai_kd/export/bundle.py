@@ -19,6 +19,7 @@ from torch import nn
 from monai_kd.bundle.ids import find, set_values
 from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.bundle.sizes import possible_size
+from monai_kd.errors import first_cause
 
 __all__ = ["Bundle", "open_bundle"]
 
@@ -139,7 +140,7 @@ class Bundle:
             with importable_scripts(self.root):
                 return self.parser.get_parsed_content(key)
         except Exception as error:
-            cause = _first(error)
+            cause = first_cause(error)
             raise ValueError(
                 f"'{key}' of {self.configs[0]} cannot be made: {type(cause).__name__}: {cause}. Correct the config, or "
                 "install what it names."
@@ -189,10 +190,3 @@ def _flat(transforms: Any) -> list[Any]:
     """The transforms of a Compose, and of those in it; not of OneOf and others that take some of theirs at random."""
     inner = transforms.transforms if type(transforms) is Compose else transforms
     return [one for part in inner for one in _flat(part)] if isinstance(inner, list | tuple) else [transforms]
-
-
-def _first(error: BaseException) -> BaseException:
-    """What MONAI's parser wrapped."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error

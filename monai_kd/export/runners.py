@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from monai_kd.errors import first_line
 from monai_kd.export.packages import package
 
 __all__ = ["FORMS", "Arrays", "Runner", "load_form", "run_module"]
@@ -52,8 +53,7 @@ def load_form(path: Path, outputs: Sequence[str], threads: int = 1, shape: Seque
     except (ImportError, MemoryError):
         raise
     except Exception as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ValueError(f"'{path}' cannot be loaded: {reason}. Export it again.") from error
+        raise ValueError(f"'{path}' cannot be loaded: {first_line(error)}. Export it again.") from error
 
 
 def run_module(module: nn.Module, outputs: Sequence[str]) -> Runner:

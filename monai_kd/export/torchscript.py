@@ -13,6 +13,8 @@ import torch
 from monai.data import save_net_with_metadata
 from torch import nn
 
+from monai_kd.errors import first_line
+
 __all__ = ["write_torchscript"]
 
 
@@ -38,6 +40,7 @@ def write_torchscript(
             warnings.simplefilter("ignore")
             traced = torch.jit.trace(module, torch.from_numpy(image), check_trace=False)  # type: ignore[no-untyped-call]
     except Exception as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ValueError(f"The network cannot be traced: {reason}. Leave torchscript out of --forms.") from error
+        raise ValueError(
+            f"The network cannot be traced: {first_line(error)}. Leave torchscript out of --forms."
+        ) from error
     save_net_with_metadata(traced, str(path), include_config_vals=False, meta_values=dict(description))

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from monai_kd.errors import first_line
+
 __all__ = ["check_classifier", "check_network"]
 
 
@@ -73,7 +75,7 @@ def _output_shape(network: nn.Module, shape: tuple[int, ...], remedy: str) -> tu
             output = network.eval()(torch.zeros(shape, device=device))
     except (RuntimeError, ValueError) as error:
         raise ValueError(
-            f"{type(network).__name__} cannot take an image of shape {shape}: {str(error).splitlines()[0]} {remedy}"
+            f"{type(network).__name__} cannot take an image of shape {shape}: {first_line(error)} {remedy}"
         ) from error
     finally:
         network.train(training)

@@ -7,6 +7,7 @@ import json
 import re
 from typing import Any
 
+from monai_kd.errors import first_line
 from monai_kd.study.plan import Plan
 from monai_kd.study.runs import Run
 from monai_kd.study.scheduling import State
@@ -43,8 +44,9 @@ class MLflowTracker:
             mlflow.set_experiment(plan.name)
             known = mlflow.search_runs(output_format="list")
         except Exception as error:  # MLflow passes on those of its many stores
-            first = str(error).strip().partition("\n")[0]
-            raise ValueError(f"No MLflow store at '{uri}': {first} Give for instance sqlite:///mlflow.db.") from error
+            raise ValueError(
+                f"No MLflow store at '{uri}': {first_line(error)} Give for instance sqlite:///mlflow.db."
+            ) from error
         self._known = {run.data.tags.get("folder") for run in known}
 
     def __call__(self, state: State) -> None:
