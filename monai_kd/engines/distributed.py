@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,7 +10,14 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from monai_kd.errors import first_line
+
 __all__ = ["distribute", "name_lost_process"]
+
+# What gloo, NCCL and the store through which processes meet say then; ncclSystemError alone may be a full /dev/shm.
+LOST = re.compile(
+    r"connection (was )?(closed|reset)|broken pipe|tim(ed|ing) ?out|remote process exited|ncclRemoteError", re.I
+)
 
 
 def distribute(module: nn.Module, device: torch.device | str) -> nn.Module:
@@ -35,7 +43,8 @@ def name_lost_process() -> Iterator[None]:
     Say, where one of several processes has ended or stands still, that it was another one and what to do.
 
     gloo notices a process that ended at once, one that stands still after the time-out that the process group was
-    initialized with; its error tells of sockets.
+    initialized with; its error tells of sockets, and NCCL's of a remote process. Other errors of theirs (two processes
+    on one GPU, too little memory, tensors of different sizes) stay what they are.
 
     Raises:
         ConnectionError: In place of the communication library's own error.
@@ -43,11 +52,16 @@ def name_lost_process() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        text = str(error)
-        if not (dist.is_available() and dist.is_initialized() and ("gloo" in text or "nccl" in text.lower())):
+        if not (dist.is_available() and dist.is_initialized() and _is_of_lost_process(error)):
             raise
         raise ConnectionError(
             f"Process {dist.get_rank()} of {dist.get_world_size()} waits for another one in vain: that one has ended, "
-            f"or does not answer any more; its own output tells why. ({text.splitlines()[0]}) "
+            f"or does not answer any more; its own output tells why. ({first_line(error)}) "
             "Give the same command again: a run with a ResumeHandler goes on after its last whole epoch."
         ) from error
+
+
+def _is_of_lost_process(error: RuntimeError) -> bool:
+    text = str(error)
+    is_communication = isinstance(error, dist.DistError) or re.search("gloo|nccl", text, re.I)
+    return bool(is_communication and LOST.search(text))

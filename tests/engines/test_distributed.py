@@ -7,11 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+import torch.distributed as dist
 import torch.multiprocessing
 from ignite.engine import Events
 from torch import nn
 
 from monai_kd.engines import distribute
+from monai_kd.engines.distributed import name_lost_process
 from tests.checks import assert_identical
 from tests.engines.two_processes import CPU, PROCESSES, adapted, batches, lose, make, network, train, work
 
@@ -120,6 +122,43 @@ def test_a_lost_process_ends_the_other_with_a_message(how, tmp_path):
     said = (tmp_path / "said.txt").read_text()
     assert said.startswith("Process 0 of 2 waits for another one in vain: that one has ended, or does not answer")
     assert "Give the same command again" in said
+
+
+LOST = [
+    "[/pytorch/gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:10895",
+    "[../third_party/gloo/gloo/transport/tcp/pair.cc:589] Read error [10.0.0.2]:25266: Connection reset by peer",
+    "[/pytorch/gloo/transport/tcp/unbound_buffer.cc:81] Timed out waiting 1800000ms for recv operation",
+    "NCCL error in: NCCLUtils.hpp:268, remote process exited or there was a network error, NCCL version 2.21.5\n"
+    "ncclRemoteError: A call failed possibly due to a network error or a remote process exiting prematurely.",
+    "[Rank 3] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=880, Timeout(ms)=1800000) "
+    "ran for 1800778 milliseconds before timing out.",
+    "NCCL error: ncclInternalError: Internal check failed.\nLast error:\nNet : Call to recv from 10.0.0.2 failed : "
+    "Broken pipe",
+]
+OWN = [
+    "NCCL error in: NCCLUtils.hpp:275, invalid usage (run with NCCL_DEBUG=WARN for details), NCCL version 2.20.5\n"
+    "ncclInvalidUsage: This usually reflects invalid usage of NCCL library.\nLast error:\n"
+    "Duplicate GPU detected : rank 1 and rank 0 both on CUDA device 10",
+    "NCCL error in: NCCLUtils.hpp:317, unhandled cuda error (run with NCCL_DEBUG=INFO for details)\n"
+    "ncclUnhandledCudaError: Call to CUDA function failed.\nLast error:\nFailed to CUDA calloc async 608 bytes",
+    "NCCL error: ncclSystemError: System call (e.g. socket, malloc) or external library call failed or device error. "
+    "It can be also caused by unexpected exit of a remote peer, you can check NCCL warnings for failure reason and see "
+    "if there is connection closure by a peer.\nLast error:\nError while creating shared memory segment /dev/shm/nccl-a",
+    "[enforce fail at /pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:454] op.preamble.length <= op.nbytes. 8 vs 4",
+    "DataLoader timed out after 5 seconds",
+]
+
+
+@pytest.mark.parametrize(("text", "kind"), [(t, ConnectionError) for t in LOST] + [(t, RuntimeError) for t in OWN])
+def test_only_what_tells_of_a_lost_process_is_called_so(text, kind, tmp_path):
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    try:
+        with pytest.raises(kind) as caught, name_lost_process():
+            raise RuntimeError(text)
+    finally:
+        dist.destroy_process_group()
+    assert text.splitlines()[0] in str(caught.value)
+    assert ("waits for another one in vain" in str(caught.value)) == (kind is ConnectionError)
 
 
 def test_an_error_of_ones_own_is_no_lost_process():
