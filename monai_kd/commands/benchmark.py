@@ -68,7 +68,8 @@ def benchmark(
         forms.update({(student.folder, row.name): row for row in rows})
     candidates = list(forms.values())
     if teacher is not None:
-        candidates.append(teacher_of(bundle, teacher, parse_settings(setting)))
+        raw = bool(next(iter(opened.values())).report["raw"])
+        candidates.append(teacher_of(bundle, teacher, parse_settings(setting), raw))
     data = None if dataset_dir is None else DataSet(dataset_dir, layout, split_file, fold)
     with Progress(console=console, transient=True) as progress:
         tasks: dict[str, TaskID] = {}

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 
 from monai_kd.cpu import cpu_name
 from monai_kd.data.phantom import phantom
@@ -87,7 +88,8 @@ def benchmark(
         memory = {}
         for row in rows:
             tell("Memory", len(rows))
-            memory[row.name] = peak_memory(partial(row.load, tuple(image.shape)), row.libraries, image)
+            load = partial(row.load, tuple(image.shape))
+            memory[row.name] = peak_memory(load, row.libraries, image, settings.threads)
         scores = mean_dice(exported, rows, settings.data, tell) if settings.data is not None else {}
         cells = [
             [row.name, *_speed(times[row.name]), *_size(row, memory[row.name]), *_dice(row, scores)] for row in rows
@@ -129,7 +131,7 @@ def _image(exported: Exported, size: int) -> npt.NDArray[Any]:
     shape = exported.bundle.input_shape()
     if exported.report["raw"] or len(shape) == 5:
         return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
-    drawn = np.resize(phantom(0)[0], (size, size))
+    drawn = np.asarray(Image.fromarray(phantom(0)[0]).resize((size, size)))
     return np.array(np.broadcast_to(drawn, (1, shape[1], size, size)))
 
 
@@ -165,7 +167,8 @@ def _notes(exported: Exported, image: npt.NDArray[Any], settings: Settings) -> t
         notes.append("BasicUNet, UNet, SegResNet and FlexibleUNet are MONAI's, with random weights.")
     if settings.data is not None:
         notes.append(
-            f"Dice: mean over the test images of {settings.data.folder.name} with a lesion, at their own sizes."
+            f"Dice: mean over the test images of {settings.data.folder.name} with a lesion, at their own sizes; every "
+            "class but the background counts as lesion, for the data set's masks tell no more."
         )
     return tuple(notes)
 

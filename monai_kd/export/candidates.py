@@ -82,7 +82,7 @@ def forms_of(path: Path, threads: int) -> tuple[Exported, list[Candidate]]:
     return exported, rows
 
 
-def teacher_of(bundle: Path, checkpoint: Path, settings: Mapping[str, Any]) -> Candidate:
+def teacher_of(bundle: Path, checkpoint: Path, settings: Mapping[str, Any], raw: bool = False) -> Candidate:
     """
     The teacher in PyTorch.
 
@@ -90,13 +90,14 @@ def teacher_of(bundle: Path, checkpoint: Path, settings: Mapping[str, Any]) -> C
         bundle: with ``configs/teacher.json``, which overlays its inference config.
         checkpoint: the teacher's weights.
         settings: values by id.
+        raw: whether the network alone, as its students beside it.
 
     Raises:
         FileNotFoundError: When there is no such config or checkpoint.
         ValueError: When the weights are another network's.
     """
     network = load_weights(open_bundle(bundle, ("teacher",), **settings).network(), checkpoint)
-    load = partial(_teacher, bundle, checkpoint, dict(settings))
+    load = partial(_teacher, bundle, checkpoint, dict(settings), raw)
     size = checkpoint.stat().st_size / 1e6
     return Candidate("teacher, PyTorch", load, ("monai_kd.export",), _count(network), size, "teacher, PyTorch")
 
@@ -127,9 +128,11 @@ def _exported(file: Path, outputs: tuple[str, ...], threads: int, shape: tuple[i
     return load_form(file, outputs, threads, shape)
 
 
-def _teacher(bundle: Path, checkpoint: Path, settings: dict[str, Any], shape: tuple[int, ...] | None) -> Runner:
+def _teacher(
+    bundle: Path, checkpoint: Path, settings: dict[str, Any], raw: bool, shape: tuple[int, ...] | None
+) -> Runner:
     opened = open_bundle(bundle, ("teacher",), **settings)
-    module = segmenter(opened, load_weights(opened.network(), checkpoint))
+    module = segmenter(opened, load_weights(opened.network(), checkpoint), raw)
     return _within(opened.root, run_module(module, module.outputs))
 
 

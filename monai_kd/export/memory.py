@@ -11,16 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
+import torch
 
 from monai_kd.export.runners import Runner
 
 __all__ = ["peak_memory"]
 
-STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+STATUS = Path("/proc/self/status")
 RUNS = 5
 
 
-def peak_memory(load: Callable[[], Runner], libraries: tuple[str, ...], image: npt.NDArray[Any]) -> float | None:
+def peak_memory(
+    load: Callable[[], Runner], libraries: tuple[str, ...], image: npt.NDArray[Any], threads: int = 1
+) -> float | None:
     """
     Load and run a candidate in a fresh process.
 
@@ -28,6 +31,7 @@ def peak_memory(load: Callable[[], Runner], libraries: tuple[str, ...], image: n
         load: the candidate's; can be pickled.
         libraries: modules that are imported first and do not count.
         image: that it is run on.
+        threads: of the CPU, that torch uses.
 
     Returns:
         The most megabytes (10⁶ bytes) in use at a time, less those before loading; None where the system is not Linux.
@@ -39,18 +43,18 @@ def peak_memory(load: Callable[[], Runner], libraries: tuple[str, ...], image: n
         return None
     try:
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as fresh:
-            return fresh.submit(_measure, load, libraries, image).result()
+            return fresh.submit(_measure, load, libraries, image, threads).result()
     except BrokenProcessPool as error:
         raise ValueError(
             "The process that measures memory was ended before it was done. Free memory, or use a smaller --size."
         ) from error
 
 
-def _measure(load: Callable[[], Runner], libraries: tuple[str, ...], image: npt.NDArray[Any]) -> float:
+def _measure(load: Callable[[], Runner], libraries: tuple[str, ...], image: npt.NDArray[Any], threads: int) -> float:
     for name in libraries:
         __import__(name)
-    RESET.write_text("5")  # the peak counts from here
-    before = _kilobytes("VmRSS")
+    torch.set_num_threads(threads)
+    before = _kilobytes("VmRSS")  # importing has not exceeded it: the process's peak is that of loading and running
     run = load()
     for _ in range(RUNS):
         run(image)

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy.typing as npt
 
 from monai_kd.data.images import read_mask
 from monai_kd.export.candidates import Candidate
@@ -20,6 +23,8 @@ def mean_dice(
 ) -> dict[str, float]:
     """
     Dice of every trained row, mean over the test images with a lesion, at the images' own sizes.
+
+    The data set's masks tell a lesion from what is none; so every class but the background counts as lesion.
 
     Args:
         exported: a student, whose bundle loads the images.
@@ -47,8 +52,16 @@ def mean_dice(
             continue
         image = raw_pixels(bundle, record)
         for name, run in trained.items():
-            mask = (run(image)["mask"][0] > 0).T  # rows first, whatever the bundle's reader does; labels are not
+            mask = _lesion(run(image)["mask"][0], bundle.classes).T  # rows first, whatever the reader does; labels not
             dice[name].append(2 * float((mask & label).sum()) / float(mask.sum() + label.sum()))
     if not all(dice.values()):
         raise ValueError(f"No test image of {data.folder} has a lesion to score. Leave out --dataset_dir.")
     return {name: statistics.mean(values) for name, values in dice.items()}
+
+
+def _lesion(mask: npt.NDArray[Any], classes: Mapping[str, str]) -> npt.NDArray[Any]:
+    """Where any class but the background is, of a map of classes (H, W) or a mask for each (C, H, W)."""
+    if mask.ndim == 3:
+        channels = [number for number in range(len(mask)) if classes.get(str(number), "").lower() != "background"]
+        mask = mask[channels].any(0)
+    return mask > 0

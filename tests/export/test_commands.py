@@ -3,15 +3,22 @@ import csv
 import json
 import pickle
 import shutil
+import sys
 
+import numpy as np
 import pytest
 import torch
+from monai.networks.nets import UNet
 from typer.testing import CliRunner
 
 from monai_kd import __main__ as command_line
+from monai_kd.export import Options, export_student, open_bundle
 from monai_kd.export import benchmark as report
-from monai_kd.export import open_bundle
+from monai_kd.export.graph import RawNetwork
+from monai_kd.export.memory import peak_memory
+from monai_kd.networks import StudentUNet
 from tests.bundles.conftest import ROOT
+from tests.export.conftest import student
 
 SMALL = ["--set", "spatial_size=[32,32]", "--set", "student_channels=[2,4,4]"]
 
@@ -56,10 +63,10 @@ def rows_of(folder):
         return {row["model"]: row for row in csv.DictReader(file)}
 
 
-def in_this_process(load, libraries, image):
+def in_this_process(load, libraries, image, threads):
     """As a fresh process would get it."""
     assert pickle.loads(pickle.dumps(load))()(image)
-    return 12.0
+    return 12.0 * threads
 
 
 def test_benchmark(tmp_path, exported, images, monkeypatch):
@@ -81,11 +88,46 @@ def test_benchmark(tmp_path, exported, images, monkeypatch):
     assert rows["tiny, PyTorch"]["Dice lost"] == "–"
     assert abs(float(rows["tiny, ONNX"]["Dice lost"])) < 0.05
     text = (out / "latency.md").read_text()
+    assert "every class but the background counts as lesion" in text
     assert "48×48" in text and "3 rounds" in text and "onnxruntime" in text and "| tiny, INT8 |" in text
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
+def test_the_memory_is_measured_in_a_fresh_process(tmp_path, exported, monkeypatch):
+    def of_one_row(load, libraries, *rest):
+        return peak_memory(load, libraries, *rest) if "onnxruntime" in libraries else None
+
+    monkeypatch.setattr(report, "peak_memory", of_one_row)
+    few = ["--rounds", 1, "--size", 1024, "--no-peers", "--output", tmp_path]
+    assert run("benchmark", exported.forms()["onnx"], *few).exit_code == 0
+    pytorch, onnx = rows_of(tmp_path).values()
+    # The image alone, in floating point and with two channels of probabilities: 12 MB.
+    assert pytorch["memory MB"] == "–" and 12 < float(onnx["memory MB"]) < 300
+
+
+def test_the_teacher_beside_a_network_alone(tmp_path, checkpoint, monkeypatch):
+    monkeypatch.setattr(report, "peak_memory", in_this_process)
+    small = {"spatial_size": [32, 32], "teacher_channels": [4, 4, 6, 6]}
+    torch.save(open_bundle(ROOT, ("teacher",), **small).network().state_dict(), tmp_path / "teacher.pt")
+    export_student(student(), checkpoint, tmp_path / "raw", Options(raw=True))
+    given = ["--teacher", tmp_path / "teacher.pt", "--bundle", ROOT, "--set", "teacher_channels=[4,4,6,6]"]
+    taken = []
+    forward = RawNetwork.forward
+    monkeypatch.setattr(RawNetwork, "forward", lambda self, x: taken.append(type(self.network)) or forward(self, x))
+    few = ["--rounds", 1, "--no-peers", "--output", tmp_path]
+    assert run("benchmark", tmp_path / "raw", *given, *few).exit_code == 0
+    assert list(rows_of(tmp_path)) == ["raw, PyTorch", "raw, ONNX", "teacher, PyTorch"]
+    assert set(taken) == {StudentUNet, UNet}
+
+
+def test_the_timed_picture_is_a_phantom_of_that_size(exported):
+    image = report._image(exported, 300)
+    assert image.shape == (1, 1, 300, 300)
+    assert np.abs(image[0, 0, :200].astype(float) - image[0, 0, 100:]).mean() > 1  # nothing is repeated
+
+
 def test_the_teacher_and_the_networks_of_monai(tmp_path, exported, monkeypatch):
-    monkeypatch.setattr(report, "peak_memory", lambda load, libraries, image: None)
+    monkeypatch.setattr(report, "peak_memory", lambda load, libraries, image, threads: None)
     teacher = tmp_path / "teacher.pt"
     sizes = {"spatial_size": [32, 32], "teacher_channels": [4, 4, 6, 6]}
     torch.save(open_bundle(ROOT, ("teacher",), **sizes).network().state_dict(), teacher)

@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from monai_kd.export.memory import peak_memory
 
@@ -21,6 +22,15 @@ def test_the_peak_of_a_fresh_process():
     own = np.ones(300_000_000, dtype=np.uint8)
     assert 95 < peak_memory(hungry, ("numpy",), IMAGE) < 130
     assert own.all()
+
+
+def threads():
+    """As many times ten megabytes in a call as torch has threads."""
+    return lambda image: {"mask": np.ones(10_000_000 * torch.get_num_threads(), dtype=np.uint8)}
+
+
+def test_the_threads_are_those_that_were_asked_for():
+    assert 55 < peak_memory(threads, ("numpy",), IMAGE, threads=6) < 75
 
 
 def test_a_process_that_is_ended():
