@@ -35,7 +35,7 @@ def train_config(bundle: TeacherBundle, student: Mapping[str, Any], pathways: Ma
         teacher["pretrained"] = False  # its weights come from the checkpoint
     put_student(config, bundle.network, student)
     config["imports"] = [
-        *(line for line in config.get("imports", []) if line not in ("$import os", "$import monai_kd")),
+        *(line for line in _lines(config, "imports") if line not in ("$import os", "$import monai_kd")),
         "$import os",
         "$import monai_kd",
     ]
@@ -130,15 +130,21 @@ def _without_start_weights(config: Config, file: str) -> None:
     """What loads the teacher's weights into its network would now load them into the student."""
     loaders = [name for name, node in config.items() if _is_loader(node)]
     for name in ("initialize", "run"):
-        lines = config.get(name)
-        if isinstance(lines, list):
-            config[name] = [line for line in lines if not any(f"@{loader}" in str(line) for loader in loaders)]
-        loading = [line for line in config.get(name, []) if "load_state_dict" in str(line)]
+        lines = [line for line in _lines(config, name) if not any(f"@{loader}" in str(line) for loader in loaders)]
+        loading = [line for line in lines if "load_state_dict" in str(line)]
         if loading:
             raise ValueError(
                 f"{file}: '{name}' loads weights by {loading[0]!r}, which are not the student's. Remove the line, or "
                 f"write it as a CheckpointLoader. {BY_HAND}"
             )
+        if name in config:
+            config[name] = lines
+
+
+def _lines(config: Config, name: str) -> list[Any]:
+    """Of a program in a config, where one line may stand by itself."""
+    lines = config.get(name, [])
+    return list(lines) if isinstance(lines, list) else [lines]
 
 
 def _is_loader(node: Any) -> bool:

@@ -79,6 +79,19 @@ def test_the_teachers_start_weights_are_not_the_students(ct, zoo):
     assert "_disabled_" not in evaluate["validate#handlers"][0]
 
 
+def test_programs_of_one_line(ct, zoo):
+    loader = {"_target_": "CheckpointLoader", "load_path": "$@ckpt_dir + '/model.pt'", "load_dict": {"m": "@network"}}
+    edit(ct, "train", imports="$import os", start=loader, initialize="$@start(@train#trainer)")
+    edit(ct, "train", run="$@train#trainer.run()")
+    draft = draft_of(ct, zoo)
+    new = draft.configs["train"]
+    assert new["imports"] == ["$import os", "$import monai_kd"]
+    assert new["initialize"] == [] and new["run"] == ["$@train#trainer.run()"]
+    edit(ct, "train", initialize="$@network.load_state_dict(torch.load('start.pt'))")
+    with pytest.raises(ValueError, match=r"'initialize' loads weights by .*@network\.load_state_dict"):
+        draft_of(ct, zoo)
+
+
 def test_other_savers_and_schedules_are_resumed(ct, zoo, tmp_path):
     saver = {
         "_target_": "CheckpointSaver",

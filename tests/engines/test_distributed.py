@@ -143,8 +143,8 @@ OWN = [
     "ncclUnhandledCudaError: Call to CUDA function failed.\nLast error:\nFailed to CUDA calloc async 608 bytes",
     "NCCL error: ncclSystemError: System call (e.g. socket, malloc) or external library call failed or device error. "
     "It can be also caused by unexpected exit of a remote peer, you can check NCCL warnings for failure reason and see "
-    "if there is connection closure by a peer.\nLast error:\nError while creating shared memory segment /dev/shm/nccl-a",
-    "[enforce fail at /pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:454] op.preamble.length <= op.nbytes. 8 vs 4",
+    "if there is connection closure by a peer.\nLast error:\nError creating shared memory segment /dev/shm/nccl-a",
+    "[enforce fail at /pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:454] preamble.length <= op.nbytes. 8 vs 4",
     "DataLoader timed out after 5 seconds",
 ]
 
