@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,8 @@ from tests.bundles.conftest import CLASSIFICATION, ROOT
 
 PAGE = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
 PICTURE, LOOP = re.findall(r"^```py\n(.*?)^```", PAGE, re.M | re.S)
-MONAI = re.findall(r"^\$ python -m (monai\.bundle (?:ckpt|onnx)_export .*)$", PAGE, re.M)
 BLOCKED = "import sys; sys.modules.update(dict.fromkeys(['torch', 'monai', 'monai_kd', 'ignite']))\n"
-SIZES = {ROOT: [2, 4, 4], CLASSIFICATION: [2, 4, 4, 6]}
+SIZES = {"segmentation": [2, 4, 4], "classification": [2, 4, 4, 6], "exported": [2, 4, 4]}
 
 
 def run_without_torch(script, folder):
@@ -62,24 +62,46 @@ def test_a_loop(folder):
     )
 
 
-@pytest.mark.parametrize("bundle", [ROOT, CLASSIFICATION], ids=lambda path: path.name)
-def test_monais_commands(bundle, tmp_path, monkeypatch):
-    copy = shutil.copytree(bundle, tmp_path / "bundle", ignore=shutil.ignore_patterns("models", "runs", "studies"))
+@pytest.fixture(params=["segmentation", "classification", "exported"])
+def network(request, exported, tmp_path, monkeypatch):
+    """Of a bundle, or of an export's folder, whose copy becomes the working folder."""
+    source = {"segmentation": ROOT, "classification": CLASSIFICATION, "exported": exported.folder}[request.param]
+    copy = shutil.copytree(source, tmp_path / "bundle", ignore=shutil.ignore_patterns("models", "runs", "studies"))
     torch.manual_seed(0)
-    network = open_bundle(copy, student_channels=SIZES[bundle]).network()
+    network = open_bundle(copy, student_channels=SIZES[request.param]).network()
     (copy / "models").mkdir()
     torch.save(network.state_dict(), copy / "models" / "model.pt")
     monkeypatch.chdir(copy)
-    assert len(MONAI) == 2
-    for command in MONAI:
-        monkeypatch.setattr(sys, "argv", [*shlex.split(command), "--student_channels", str(SIZES[bundle])])
-        try:
-            runpy.run_module("monai.bundle", run_name="__main__", alter_sys=True)
-        except SystemExit as end:
-            assert not end.code
+    monkeypatch.setattr(network, "sizes", ["--student_channels", str(SIZES[request.param])], raising=False)
+    return network
+
+
+def run_monai(name, network, monkeypatch):
+    (command,) = re.findall(rf"^\$ python -m (monai\.bundle {name} .*)$", PAGE, re.M)
+    monkeypatch.setattr(sys, "argv", [*shlex.split(command), *network.sizes])
+    try:
+        runpy.run_module("monai.bundle", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        assert not end.code
+
+
+def test_monais_commands(network, monkeypatch):
+    for name in ("ckpt_export", "onnx_export"):
+        run_monai(name, network, monkeypatch)
     image = torch.randn(1, 1, 224, 224)
     with torch.no_grad():
         own = network(image)
         assert torch.allclose(torch.jit.load("models/model.ts")(image), own, atol=1e-4)
     session = onnxruntime.InferenceSession("models/model.onnx")
     assert np.allclose(session.run(None, {session.get_inputs()[0].name: image.numpy()})[0], own.numpy(), atol=1e-3)
+
+
+@pytest.mark.skipif(
+    not (find_spec("torch_tensorrt") and torch.cuda.is_available()), reason="needs a GPU and Torch-TensorRT"
+)
+def test_monais_command_for_tensorrt(network, monkeypatch):
+    run_monai("trt_export", network, monkeypatch)
+    image = torch.randn(1, 1, 224, 224)
+    with torch.no_grad():
+        own, exported = network(image), torch.jit.load("models/model_trt.ts")(image.cuda()).float().cpu()
+    assert (exported - own).abs().max() < 0.02 * own.abs().max()  # computed in half precision
