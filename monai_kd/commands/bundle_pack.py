@@ -21,6 +21,10 @@ def pack(
     without_weights: Annotated[
         bool, typer.Option("--without-weights", help="Pack none: it can be trained, but not loaded.")
     ] = False,
+    with_teacher: Annotated[
+        bool,
+        typer.Option("--with-teacher", help="Pack the teacher's weights, too: a training in the archive needs them."),
+    ] = False,
     setting: Annotated[
         list[str] | None,
         typer.Option("--set", help="id=value: what the student was trained with, e.g. spatial_size=[96,96]."),
@@ -34,6 +38,6 @@ def pack(
     """
     from monai_kd.packing import pack_bundle
 
-    path = pack_bundle(bundle, output_dir, checkpoint, not without_weights, **parse_settings(setting))
+    path = pack_bundle(bundle, output_dir, checkpoint, not without_weights, with_teacher, **parse_settings(setting))
     text = f"{path}: {path.stat().st_size / 1000:.0f} kB" + (", without weights" if without_weights else "")
     console.print(text, markup=False, highlight=False)

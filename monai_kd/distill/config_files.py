@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,10 @@ def load(file: Path) -> Any:
         file: JSON or YAML.
 
     Raises:
-        ValueError: When it cannot be read.
+        ValueError: When it cannot be read, or is YAML and there is no package that reads it.
     """
+    if file.suffix in (".yaml", ".yml") and find_spec("yaml") is None:
+        raise ValueError(f"'{file}' is YAML, which needs the package 'pyyaml': pip install 'monai-kd[study]'.")
     try:
         return ConfigParser.load_config_file(str(file))
     except Exception as error:

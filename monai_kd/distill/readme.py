@@ -8,6 +8,7 @@ from typing import Any
 
 from monai_kd.distill.pairs import Pair
 from monai_kd.distill.teacher_bundle import TeacherBundle
+from monai_kd.distill.train_config import teacher_file
 
 __all__ = ["readme"]
 
@@ -38,7 +39,8 @@ Not measured yet: run the evaluation. The teacher's own scores are in its bundle
 
 ## MONAI Bundle Commands
 
-From the bundle's folder. Training needs `monai_kd`; so does inference where `required_packages_version` in
+From the bundle's folder. Training needs `monai_kd` and the teacher's weights, `models/{teacher_file}`, which an archive
+has if it was packed `--with-teacher`. Inference needs `monai_kd` where `required_packages_version` in
 `configs/metadata.json` names it.
 
 {listed}
@@ -89,6 +91,7 @@ def readme(
         student_size=parameters[0],
         teacher_size=parameters[1],
         teacher=bundle.name,
+        teacher_file=teacher_file(bundle),
         data_source=metadata.get("data_source", "As the teacher's bundle tells."),
         in_channels=image.in_channels,
         out_channels=image.out_channels,

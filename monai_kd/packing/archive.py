@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from monai.bundle import ConfigParser
 
 from monai_kd.bundle.ids import set_values
 from monai_kd.files import atomic_write
@@ -30,6 +31,7 @@ def pack_bundle(
     output_dir: str | PathLike[str],
     checkpoint: str | PathLike[str] | None = None,
     weights: bool = True,
+    teacher: bool = False,
     **settings: Any,
 ) -> Path:
     """
@@ -43,7 +45,8 @@ def pack_bundle(
         bundle: the bundle's folder.
         output_dir: folder of the archive; made if missing.
         checkpoint: the weights to pack. Defaults to the bundle's ``models/model.pt``.
-        weights: whether to pack weights at all; without, the archive can be trained, but not loaded.
+        weights: whether to pack the student's; without, the archive can be trained, but not loaded.
+        teacher: whether to pack the teacher's weights, which ``configs/train.json`` loads from the bundle's folder.
         settings: what the network was trained with, by id, such as ``spatial_size`` or ``network_def#norm``; written
             into every config that has it.
 
@@ -53,7 +56,8 @@ def pack_bundle(
     Raises:
         FileNotFoundError: When the folder is no bundle, or there are no weights.
         ValueError: When the metadata do not name their version in the changelog, a setting is in no config, the
-            weights are not the network's, a file is too large for the zoo, or the archive cannot be written.
+            weights are not the network's, the training has no teacher in the bundle, a file is too large for the zoo,
+            or the archive cannot be written.
 
     Example::
 
@@ -72,7 +76,12 @@ def pack_bundle(
         _set(copy, settings)
         network = make_stock(copy)
         if weights:
-            _add_weights(network, model, copy)
+            load_weights(network, model)
+            torch.save(network.state_dict(), _made(copy / "models") / "model.pt")
+        if teacher:
+            source = _teacher(root)
+            shutil.copyfile(source, _made(copy / "models") / source.name)
+        _require_small(copy)
         path = Path(output_dir) / f"{root.name}_v{version}.zip"
         _zip(copy, path)
     return path
@@ -117,17 +126,37 @@ def _describe(metadata: dict[str, Any], spatial_size: list[int]) -> None:
                 tensor["spatial_shape"] = tensor["spatial_shape"] and spatial_size
 
 
-def _add_weights(network: torch.nn.Module, model: Path, copy: Path) -> None:
-    load_weights(network, model)
-    packed = copy / "models" / "model.pt"
-    packed.parent.mkdir()
-    torch.save(network.state_dict(), packed)
-    size = packed.stat().st_size
-    if size > LARGEST:
+def _made(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _teacher(root: Path) -> Path:
+    file = root / "configs" / "train.json"
+    config = read_config(file) if file.is_file() else {}
+    if "teacher_checkpoint" not in config:
         raise ValueError(
-            f"'{model}' has {size / 2**20:.0f} MB, but the zoo takes files of 25 MB. Upload it elsewhere, name it with "
-            "its hash in the bundle's large_files.yml, and pack no weights (--without-weights)."
+            f"'{file}' has no 'teacher_checkpoint': no weights of a teacher to pack. Leave out --with-teacher."
         )
+    path = Path(ConfigParser({**config, "bundle_root": str(root)}).get_parsed_content("teacher_checkpoint"))
+    if path.parent != root / "models":
+        raise ValueError(
+            f"The training loads its teacher from '{path}'. Only what is in '{root / 'models'}' is packed."
+        )
+    if not path.is_file():
+        raise FileNotFoundError(f"No weights of the teacher at '{path}'. Put them there, or leave out --with-teacher.")
+    return path
+
+
+def _require_small(copy: Path) -> None:
+    for file in sorted(file for file in copy.rglob("*") if file.is_file()):
+        size = file.stat().st_size
+        if size > LARGEST:
+            raise ValueError(
+                f"'{file.relative_to(copy)}' has {size / 2**20:.0f} MB, but the zoo takes files of 25 MB. Upload it "
+                "elsewhere, name it with its hash in the bundle's large_files.yml, and leave it out: --without-weights "
+                "for the student's weights, no --with-teacher for the teacher's, another place for what else."
+            )
 
 
 def _zip(copy: Path, path: Path) -> None:

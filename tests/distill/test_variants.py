@@ -7,7 +7,7 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 
-from monai_kd.distill import Request, make_draft, write_bundle
+from monai_kd.distill import Request, config_files, make_draft, write_bundle
 from tests.distill.zoo_bundles import edit, make_ct_data, save_weights
 
 NET = (
@@ -60,6 +60,13 @@ def test_a_training_in_yaml_and_several_files(ct, zoo):
     new = draft.configs["train"]
     assert new["val_interval"] == 2 and new["train"]["trainer"]["max_epochs"] == 7
     assert new["run"] == ["$@train#trainer.run()"] and "training" not in new
+
+
+def test_yaml_without_its_package(ct, zoo, monkeypatch):
+    monkeypatch.setattr(config_files, "find_spec", lambda name: None)
+    (ct / "configs" / "train.json").rename(ct / "configs" / "train.yaml")
+    with pytest.raises(ValueError, match=r"train\.yaml' is YAML, which needs .* pip install 'monai-kd\[study\]'"):
+        draft_of(ct, zoo)
 
 
 def test_the_teachers_start_weights_are_not_the_students(ct, zoo):

@@ -4,6 +4,7 @@
 import json
 import logging
 import re
+import zipfile
 from pathlib import Path
 
 import nibabel
@@ -14,6 +15,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, verify_metad
 from PIL import Image
 
 from monai_kd.distill import Request, make_draft, write_bundle
+from monai_kd.packing import pack_bundle
 
 HIDDEN = ["train", "methods/hidden"]
 
@@ -138,6 +140,15 @@ def test_metadata_names_the_teacher_and_what_is_needed(made, tmp_path):
     assert metadata["teacher_data_format"] == metadata["network_data_format"]
     assert "monai-kd" in metadata["required_packages_version"]  # for StudentUNet
     assert metadata["distillation"]["teacher"]["name"] == "Spleen CT" and metadata["eval_metrics"] == {}
+
+
+def test_it_is_packed_with_its_teacher(made, tmp_path):
+    archive = pack_bundle(made, tmp_path, weights=False, teacher=True, **{"network_def#norm": "batch"})
+    root = next(zipfile.Path(archive).iterdir())
+    assert (root / "models" / "teacher.pt").read_bytes() == (made / "models" / "teacher.pt").read_bytes()
+    for name in ("train", "inference"):
+        network = json.loads((root / "configs" / f"{name}.json").read_text())["network_def"]
+        assert network["norm"] == "batch" and network["channels"] == [4, 6, 8]
 
 
 def test_the_new_bundle_is_whole_and_holds_no_place_of_this_machine(made, zoo):

@@ -207,6 +207,42 @@ def test_what_would_not_load_is_not_packed(change, cause, weights, tmp_path):
     assert not (tmp_path / "dist").exists()
 
 
+@pytest.fixture
+def bundle(tmp_path):
+    """A copy of the bundle, to be changed."""
+    return shutil.copytree(ROOT, tmp_path / ROOT.name, ignore=shutil.ignore_patterns("models", "runs"))
+
+
+def test_the_teacher_is_packed_where_it_is_asked_for(bundle, weights, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"No weights of the teacher at '.*models/teacher\.pt'.*--with-teacher"):
+        pack_bundle(bundle, tmp_path / "dist", weights, teacher=True, **SIZES)
+    (bundle / "models").mkdir()
+    (bundle / "models" / "teacher.pt").write_bytes(b"weights")
+    for teacher in (False, True):
+        with zipfile.ZipFile(pack_bundle(bundle, tmp_path / "dist", weights, teacher=teacher, **SIZES)) as packed:
+            assert (f"{ROOT.name}/models/teacher.pt" in packed.namelist()) == teacher
+    assert not (bundle / "models" / "model.pt").exists()
+
+
+def test_a_training_without_a_teacher_has_none_to_pack(bundle, weights, tmp_path):
+    path = bundle / "configs" / "train.json"
+    config = json.loads(path.read_text())
+    for checkpoint, cause in (("/elsewhere/teacher.pt", "from '/elsewhere/teacher.pt'"), (None, "no 'teacher_check")):
+        config = {**config, "teacher_checkpoint": checkpoint} if checkpoint else {"network_def": config["network_def"]}
+        path.write_text(json.dumps(config))
+        with pytest.raises(ValueError, match=cause):
+            pack_bundle(bundle, tmp_path / "dist", weights, False, teacher=True)
+
+
+@pytest.mark.parametrize("name", ["models/teacher.pt", "docs/figure.png", "scripts/table.py"])
+def test_no_file_is_too_large_for_the_zoo(name, bundle, weights, tmp_path):
+    (bundle / name).parent.mkdir(exist_ok=True)
+    (bundle / name).write_bytes(bytes(26 * 2**20))
+    with pytest.raises(ValueError, match=f"'{name}' has 26 MB, but the zoo takes files of 25 MB"):
+        pack_bundle(bundle, tmp_path / "dist", weights, teacher="teacher" in name, **SIZES)
+    assert not (tmp_path / "dist").exists()
+
+
 def test_a_version_that_the_changelog_does_not_tell_of_is_refused(weights, tmp_path):
     bundle = shutil.copytree(ROOT, tmp_path / ROOT.name, ignore=shutil.ignore_patterns("models", "runs"))
     path = bundle / "configs" / "metadata.json"
