@@ -27,7 +27,7 @@ from monai_kd.export.scoring import mean_dice
 from monai_kd.export.timing import in_turns, timed
 from monai_kd.tables import Table
 
-__all__ = ["Settings", "benchmark"]
+__all__ = ["Settings", "benchmark", "timed_image"]
 
 COLUMNS = ("model", "median ms", "p95 ms", "images / s", "memory MB", "file MB", "parameters", "Dice %", "Dice lost")
 
@@ -74,7 +74,7 @@ def benchmark(
     exported = students[0]
     _require_alike(students)
     with _threads(settings.threads):
-        image = _image(exported, settings.size)
+        image = timed_image(exported, settings.size)
         classes = _pytorch(exported, candidates)(image)[exported.report["outputs"][-1]].shape[1]
         rows = [*candidates, *(peers_of(exported, classes) if settings.peers else [])]
         calls = {row.name: partial(row.load(tuple(image.shape)), image) for row in rows}
@@ -127,7 +127,14 @@ def _threads(number: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _image(exported: Exported, size: int) -> npt.NDArray[Any]:
+def timed_image(exported: Exported, size: int) -> npt.NDArray[Any]:
+    """
+    A synthetic image as an export takes it.
+
+    Args:
+        exported: says of which kind.
+        size: sides of a picture; volumes and networks alone have the size that they were exported for.
+    """
     shape = exported.bundle.input_shape()
     if exported.report["raw"] or len(shape) == 5:
         return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)

@@ -121,7 +121,7 @@ def test_the_teacher_beside_a_network_alone(tmp_path, checkpoint, monkeypatch):
 
 
 def test_the_timed_picture_is_a_phantom_of_that_size(exported):
-    image = report._image(exported, 300)
+    image = report.timed_image(exported, 300)
     assert image.shape == (1, 1, 300, 300)
     assert np.abs(image[0, 0, :200].astype(float) - image[0, 0, 100:]).mean() > 1  # nothing is repeated
 
