@@ -2,8 +2,10 @@
 """The floors of the house: imports point down only, and the ground floor's rooms do not know each other."""
 
 import ast
+import re
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import monai_kd
@@ -50,6 +52,20 @@ def test_imports_point_down_only():
         and (floor_of(other) > floor_of(room) or (floor_of(room) == floor_of(other) == 0 and other not in FOUNDATION))
     ]
     assert not upward
+
+
+def test_what_is_imported_at_once_is_installed_along():
+    """But in monai_kd/label, which runs in MONAI Label's environment and has requirements of its own."""
+    setup = ast.parse((Path(__file__).parents[1] / "setup.py").read_text())
+    (required,) = (node.value for node in ast.walk(setup) if getattr(node, "arg", None) == "install_requires")
+    installed = {re.split("[<>=]", text)[0] for text in ast.literal_eval(required)}
+    distributions = packages_distributions()
+    for path in PACKAGE.rglob("*.py"):
+        for node in [] if "label" in path.relative_to(PACKAGE).parts[:1] else ast.parse(path.read_text()).body:
+            names = [node.module] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for top in {name.split(".")[0] for name in names} - {"monai_kd", *sys.stdlib_module_names}:
+                assert installed & {*distributions[top]}, f"{path} imports {top}, which setup.py does not require"
 
 
 def test_nothing_heavy_is_needed_at_import():

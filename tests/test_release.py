@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is released: a wheel that an empty environment runs, and a source archive from which all can be tested."""
+"""What is released: a wheel that another environment runs, and a source archive from which all can be tested."""
 
 import os
 import re
@@ -45,7 +45,10 @@ def dist(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def python(dist, tmp_path_factory):
-    """Of an empty environment with the wheel in it; what the wheel requires is borrowed from this environment."""
+    """
+    Of an environment with the wheel in it and, borrowed from this one, all that is installed here: more than the wheel
+    requires. That setup.py requires what is imported is test_architecture's.
+    """
     folder = tmp_path_factory.mktemp("environment")
     run(sys.executable, "-m", "venv", "--without-pip", folder)
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
@@ -81,11 +84,11 @@ def test_the_source_archive_has_what_the_tests_need(dist):
     assert not [name for name in names if name.endswith((".pt", ".pyc"))]
 
 
-def test_an_empty_environment_runs_the_command_line(python, tmp_path):
+def test_another_environment_runs_the_command_line(python, tmp_path):
     assert "Usage" in run(python, "-m", "monai_kd", "--help", cwd=tmp_path)
 
 
-def test_an_empty_environment_runs_the_readmes_script(python, tmp_path):
+def test_another_environment_runs_the_readmes_script(python, tmp_path):
     where = "\nimport monai_kd; print(monai_kd.__file__)"
     printed = run(python, "-c", blocks(ROOT / "README.md", "python")[0] + where, cwd=tmp_path)
     assert "2D" in printed and "3D" in printed
