@@ -12,6 +12,7 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import AsDiscreted, Compose, ResizeWithPadOrCrop
 
+from monai_kd.errors import first_line
 from monai_kd.export.bundle import Bundle
 from monai_kd.export.graph import RawNetwork, Segmenter, one_tensor
 from monai_kd.export.images import Pixels, Record, raw_pixels
@@ -106,10 +107,9 @@ def _predicted(bundle: Bundle, module: Segmenter | RawNetwork, image: torch.Tens
         with torch.no_grad():
             answer = bundle.inferer()(image, network)
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ValueError(
             f"{type(network).__name__} does not take an image of the shape {tuple(image.shape)}, which the bundle "
-            f"{bundle.root} gives it: {reason}. Correct its preprocessing, or num_channels and spatial_shape in its "
+            f"{bundle.root} gives it: {first_line(error)}. Correct its preprocessing, or num_channels and spatial_shape in its "
             "metadata."
         ) from error
     return one_tensor(network, answer)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from monai_kd.errors import first_line
 from monai_kd.export.graph import RawNetwork, Segmenter, fused_norms
 from monai_kd.export.packages import package
 
@@ -60,9 +61,8 @@ def write_onnx(module: Segmenter | RawNetwork, shape: tuple[int, ...], path: Pat
                 verbose=False,
             )
     except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ValueError(
-            f"{type(module.network).__name__} cannot be written as ONNX: {reason}. Its forward must be made of "
+            f"{type(module.network).__name__} cannot be written as ONNX: {first_line(error)}. Its forward must be made of "
             "operations that torch.export takes; try torch.export.export on it alone for the whole message."
         ) from error
     finally:
