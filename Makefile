@@ -43,12 +43,13 @@ label/app: | $(LABEL)
 		--student label/training/model.pt --teacher label/training/teacher.pt \
 		--set "spatial_size=[64,64]" --set "teacher_channels=[8,16,32,64]" --set "student_channels=[4,8,12,16]"
 
+# Every table of docs/benchmarks.md and the costs in docs/methods.md, made anew: about 40 minutes, on a machine that does
+# nothing else. torchdistill asks for torchvision, which has no release for torch's CPU build.
 benchmark: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[benchmark]'
-	$(BIN)/python tests/benchmarks/distillation_step.py
-	$(BIN)/python tests/benchmarks/cached_teacher.py
-	$(BIN)/python tests/benchmarks/views.py
-	$(BIN)/python tests/benchmarks/methods.py
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps torchdistill Cython
+	$(BIN)/python tests/benchmarks/page.py docs/benchmarks.md
+	$(BIN)/python tests/benchmarks/methods.py --write docs/methods.md
 
 # Wheel, source archive, and each bundle as MONAI loads it: with the weights in its models/, if it has been trained.
 release: $(INSTALLED)

@@ -2,7 +2,7 @@
 """
 An epoch from files to validation score: the bundle beside a stock MONAI pipeline that does the same work.
 
-    python tests/benchmarks/epoch.py [--pair default] [--dataset_dir data/BrEaST] [--images 48] [--side 224] [--rounds 5]
+    python tests/benchmarks/epoch.py [--pair default] [--dataset_dir data/BrEaST] [--images 48] [--side 224]
 
 Stock is what a MONAI user writes: LoadImaged … RandAffined sample by sample, a data loader, SupervisedTrainer whose
 loss runs the teacher on the batch, SupervisedEvaluator with MeanDice; with Dataset, that reads every image in every

@@ -31,8 +31,8 @@ def read_arguments(
     torch.set_num_threads(arguments.threads)
     print(
         f"{device_name()}, {arguments.threads} thread(s), torch {torch.__version__}, MONAI {monai.__version__}; batch "
-        f"{arguments.batch} of {arguments.side}×{arguments.side}; median of {arguments.rounds} rounds, in each of which "
-        "all take their turn.\n"
+        f"{arguments.batch} of {arguments.side}×{arguments.side}; median of {arguments.rounds} rounds, in each of "
+        "which all take their turn.\n"
     )
     return arguments
 

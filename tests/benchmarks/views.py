@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-What the views of one batch cost: ours, MONAI's chain of one sample at a time, and Kornia's where it is installed.
+What the views of one batch cost: ours, MONAI's chain of one sample at a time, and those of Kornia and TorchIO.
 
     python tests/benchmarks/views.py [--threads 2] [--batch 16] [--side 224] [--rounds 20]
 
 All do the same to image and label: mirror, rotate, shift, scale; and add noise to the image. Pixel dropout and the
 random crop, which MONAI and Kornia do in other ways or not at all, are measured for ours alone. The candidates take
-turns in one process, so that the machine's moods meet all of them; the device is a GPU if there is one.
+turns in one process, so that the machine's moods meet all of them; the device is a GPU if there is one. What is not
+installed is named and left out.
 """
 
 from __future__ import annotations
@@ -85,6 +86,31 @@ def kornias(side: int) -> Callable[[Batch], object]:
     return lambda batch: chain(batch["image"], batch["label"])
 
 
+def torchios(side: int) -> Callable[[Batch], object]:
+    """The same in TorchIO's words, sample by sample; an image is a volume of one slice, its angles are in degrees."""
+    import torchio
+
+    rotated = (0.0, 0.0, 0.0, 0.0, -17.2, 17.2)  # about the slice's axis
+    scaled, shifted = (0.8, 1.2, 0.8, 1.2, 1.0, 1.0), (*[-0.075 * side, 0.075 * side] * 2, 0.0, 0.0)
+    chain = torchio.Compose(
+        [
+            torchio.RandomFlip(axes=(0,), flip_probability=0.5),
+            torchio.RandomAffine(scales=scaled, degrees=rotated, translation=shifted, default_pad_value=0),
+            torchio.RandomNoise(std=(0.1, 0.1), p=0.5),
+        ]
+    )
+    kinds = {"image": torchio.ScalarImage, "label": torchio.LabelMap}
+
+    def run(batch: Batch) -> object:
+        samples = [
+            chain(torchio.Subject({key: kinds[key](tensor=batch[key][i, ..., None].cpu()) for key in KEYS}))
+            for i in range(len(batch["image"]))
+        ]
+        return {key: torch.stack([sample[key].data[..., 0] for sample in samples]) for key in KEYS}
+
+    return run
+
+
 def main() -> None:
     arguments = read_arguments(__doc__, side=224)
     batch = random_batch(arguments)
@@ -94,8 +120,11 @@ def main() -> None:
         "batched views": ours(arguments.side),
         "batched views, with random crop and pixel dropout": ours(arguments.side, whole=True),
     }
-    if find_spec("kornia"):
-        runs["Kornia"] = kornias(arguments.side)
+    for name, module, make in (("Kornia", "kornia", kornias), ("TorchIO, sample by sample", "torchio", torchios)):
+        if find_spec(module):
+            runs[name] = make(arguments.side)
+        else:
+            print(f"{name} is not installed and left out.\n")
 
     def milliseconds(run: Callable[[Batch], object]) -> float:
         start = time.perf_counter()

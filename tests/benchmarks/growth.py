@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+How a distillation step grows: with the batch, the image's side, classes, pathways, and in 3D.
+
+    python tests/benchmarks/growth.py [--threads 2] [--batch 16] [--side 128] [--figure docs/images/growth.png]
+
+One thing changes at a time. Plain, floor and distillation steps (logits; of several pathways the others are hidden
+levels, by mean squared error) take turns for each case. With --figure the times are drawn, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from in_turns import Round, read_arguments, table_row
+from monai.engines import SupervisedTrainer
+from pairs import PAIRS, Pair
+from steps import floor_trainer, iteration_times, of_trainer
+from torch import nn
+
+from monai_kd import DistillationTrainer, LogitsKLLoss, Pathway, Pathways
+from monai_kd.export.timing import in_turns
+from monai_kd.networks import ChannelAdapter
+
+WIDTHS = PAIRS["default"].widths
+STUDENT = (16, 32, 48, 80, 128)
+Case = Mapping[str, Any]
+
+
+def cases(batch: int, side: int) -> dict[str, list[tuple[str, Case]]]:
+    """By what grows: what it is called, and the case."""
+    usual = {"batch": batch, "side": side, "classes": 2, "pathways": 1, "dims": 2}
+    volume = {"batch": 2, "dims": 3}
+    grown = {
+        "images": [{"batch": value} for value in (batch // 4, batch // 2, batch, 2 * batch)],
+        "side": [{"side": value} for value in (side // 2, side, 3 * side // 2, 2 * side)],
+        "classes": [{"classes": value} for value in (2, 4, 8, 16)],
+        "pathways": [{"pathways": value} for value in (1, 2, 4)],
+        "3D": [{**volume, "side": value} for value in (side // 2, 3 * side // 4)],
+    }
+    return {axis: [(_name(axis, change), {**usual, **change}) for change in row] for axis, row in grown.items()}
+
+
+def _name(axis: str, change: Case) -> str:
+    if axis == "3D":
+        return f"{change['batch']} volumes of {change['side']}³"
+    key = {"images": "batch"}.get(axis, axis)
+    return f"{change[key]} {axis}" if axis != "side" else f"{change[key]}×{change[key]} pixels"
+
+
+def pathways(pair: Pair, count: int) -> Pathways:
+    """Logits, and hidden levels from the deepest up: the student's, brought to the teacher's channels."""
+    ways: dict[str, nn.Module] = {"logits": Pathway(LogitsKLLoss(), weight=0.5)}
+    for up in range(count - 1):
+        level = len(STUDENT) - 1 - up
+        teacher_level = len(WIDTHS) - 1 - up
+        # In between, MONAI's UNet returns what its decoder made of a level: of the width above.
+        channels = WIDTHS[-1] if up == 0 else WIDTHS[teacher_level - 1]
+        ways[f"level {level}"] = Pathway(
+            nn.MSELoss(),
+            f"encoder.levels.{level}" if up else "encoder",
+            ".".join(["model"] + ["1.submodule"] * teacher_level),
+            student_adapter=ChannelAdapter(pair.dims, STUDENT[level], channels),
+        )
+    return Pathways(**ways)
+
+
+def measure(case: Case, rounds: int) -> list[Round]:
+    """Milliseconds of plain, floor and distillation steps."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    pair = Pair(WIDTHS, dims=case["dims"], classes=case["classes"])
+    image = torch.rand(case["batch"], 1, *[case["side"]] * case["dims"], device=device)
+    batch = {"image": image, "label": (image * case["classes"]).floor()}
+    teacher = pair.teacher().to(device)
+    trainers = {
+        "plain": SupervisedTrainer(**of_trainer(pair, batch)),
+        "floor": floor_trainer(pair, teacher, batch),
+        "distillation": DistillationTrainer(
+            teacher=teacher, **of_trainer(pair, batch, pathways(pair, case["pathways"]))
+        ),
+    }
+    timers = {name: iteration_times(trainer, device) for name, trainer in trainers.items()}
+    return list(in_turns(timers, rounds, warm_up=1))
+
+
+def draw(measured: Mapping[str, list[tuple[str, list[Round]]]], path: str) -> None:
+    """A small picture for each axis: three lines, milliseconds."""
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, len(measured), figsize=(3 * len(measured), 3.2), layout="constrained")
+    for axis, (title, row) in zip(axes, measured.items(), strict=True):
+        for name in ("distillation", "floor", "plain"):
+            values = [statistics.median(times[name] for times in rounds) for _, rounds in row]
+            axis.plot(
+                [label.split()[0] if title != "3D" else label.split()[-1] for label, _ in row], values, "o-", label=name
+            )
+        axis.set(title=title, ylim=(0, None))
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("ms per step")
+    axes[0].legend(frameon=False)
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    arguments: argparse.Namespace = read_arguments(__doc__, side=128, rounds=7, figure=None)
+    print("| case | distillation step, ms: median (p10–p90) | plain, ms | (step − floor) / plain step |")
+    print("| --- | --- | --- | --- |")
+    measured: dict[str, list[tuple[str, list[Round]]]] = {}
+    for axis, row in cases(arguments.batch, arguments.side).items():
+        for name, case in row:
+            rounds = measure(case, arguments.rounds)
+            measured.setdefault(axis, []).append((name, rounds))
+            plain = statistics.median(times["plain"] for times in rounds)
+            over = statistics.median((times["distillation"] - times["floor"]) / times["plain"] for times in rounds)
+            cells = f"{plain:.1f} | {100 * over:+.1f} %"
+            print(table_row("distillation", rounds, cells).replace("| distillation ", f"| {name} ", 1), flush=True)
+    if arguments.figure:
+        draw(measured, arguments.figure)
+
+
+if __name__ == "__main__":
+    main()
