@@ -109,8 +109,8 @@ def _predicted(bundle: Bundle, module: Segmenter | RawNetwork, image: torch.Tens
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         raise ValueError(
             f"{type(network).__name__} does not take an image of the shape {tuple(image.shape)}, which the bundle "
-            f"{bundle.root} gives it: {first_line(error)}. Correct its preprocessing, or num_channels and spatial_shape in its "
-            "metadata."
+            f"{bundle.root} gives it: {first_line(error)}. Correct its preprocessing, or num_channels and "
+            "spatial_shape in its metadata."
         ) from error
     return one_tensor(network, answer)
 

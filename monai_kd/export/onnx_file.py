@@ -62,8 +62,8 @@ def write_onnx(module: Segmenter | RawNetwork, shape: tuple[int, ...], path: Pat
             )
     except Exception as error:
         raise ValueError(
-            f"{type(module.network).__name__} cannot be written as ONNX: {first_line(error)}. Its forward must be made of "
-            "operations that torch.export takes; try torch.export.export on it alone for the whole message."
+            f"{type(module.network).__name__} cannot be written as ONNX: {first_line(error)}. Its forward must be "
+            "made of operations that torch.export takes; try torch.export.export on it alone for the whole message."
         ) from error
     finally:
         logger.setLevel(level)
