@@ -46,13 +46,10 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", help="Scripts, by name.")
     parser.add_argument("--list", action="store_true", help="Print the commands and end.")
     arguments = parser.parse_args()
-    wanted = [
-        one
-        for one in commands(arguments.page)
-        if Path(one.split()[0]).stem in (arguments.only or [Path(one.split()[0]).stem])
-    ]
+    there = commands(arguments.page)
+    wanted = [one for one in there if not arguments.only or Path(one.split()[0]).stem in arguments.only]
     if not wanted:
-        raise SystemExit(f"{arguments.page} has no such command. There are: {', '.join(commands(arguments.page))}.")
+        raise SystemExit(f"{arguments.page} has no such command. There are: {', '.join(there)}.")
     if arguments.list:
         print("\n".join(wanted))
         return

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmarks run, small; what they measure is nobody's promise."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "docs" / "benchmarks.md"
+sys.path.insert(0, str(HERE))
+
+import page  # noqa: E402
+from study_workers import schedule  # noqa: E402
+
+ONCE = ("--rounds", "1", "--threads", "1")
+STEP = (*ONCE, "--batch", "2", "--side", "64")
+SMALL = {
+    "distillation_step": STEP,
+    "cached_teacher": STEP,
+    "epoch": (*ONCE, "--images", "6", "--side", "64"),
+    "views": STEP,
+    "hooks": STEP,
+    "inference": STEP,
+    "growth": (*ONCE, "--batch", "4", "--side", "128"),
+    "startup": ("--rounds", "1"),
+    "processes": (*STEP, "--repeats", "1"),
+    "large_data": ("--images", "40", "--read", "4"),
+}
+# Minutes at their smallest: the study is run whole by tests/study.
+LONG = {"study_workers"}
+
+
+def scripts():
+    return {Path(command.split()[0]).stem for command in page.commands(PAGE)}
+
+
+def test_every_command_of_the_page_is_tested():
+    assert scripts() == {*SMALL, *LONG}
+
+
+@pytest.mark.parametrize("script", SMALL)
+def test_a_benchmark_prints_a_table(script, tmp_path):
+    figure = ["--figure", str(tmp_path / "growth.png")] if script == "growth" else []
+    run = subprocess.run(
+        [sys.executable, HERE / f"{script}.py", *SMALL[script], *figure],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert run.returncode == 0, run.stderr
+    rows = [line for line in run.stdout.splitlines() if line.startswith("|")]
+    assert len(rows) > 3
+    assert len({row.count("|") for row in rows}) == 1
+    assert "nan" not in run.stdout
+    assert bool(figure) == any(tmp_path.glob("*.png"))
+
+
+def test_a_page_gets_what_its_command_prints(tmp_path):
+    path = tmp_path / "page.md"
+    path.write_text(
+        "before\n<!-- made by: python a.py --b 1 -->\nold\n<!-- end -->\n<!-- made by: python c.py -->\n<!-- end -->\n"
+    )
+    page.put(path, "a.py --b 1", "| new |\n")
+    text = path.read_text()
+    assert page.commands(path) == ["a.py --b 1", "c.py"]
+    assert "| new |" in text and "old" not in text and text.startswith("before")
+    assert re.search(r"c\.py -->\n<!-- end", text)
+
+
+def test_the_model_of_a_study_waits_for_teachers():
+    assert schedule(workers=1, splits=2, rows=3, run=1.0) == 6
+    assert schedule(workers=2, splits=2, rows=3, run=1.0) == 3
+    assert schedule(workers=4, splits=1, rows=4, run=1.0) == 2  # the teacher, then its three students
+    assert schedule(workers=100, splits=3, rows=9, run=1.0) == 2
