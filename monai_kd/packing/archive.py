@@ -76,11 +76,9 @@ def pack_bundle(
         _set(copy, settings)
         network = make_stock(copy)
         if weights:
-            load_weights(network, model)
-            torch.save(network.state_dict(), _made(copy / "models") / "model.pt")
+            _save(load_weights(network, model), copy)
         if teacher:
-            source = _teacher(root)
-            shutil.copyfile(source, _made(copy / "models") / source.name)
+            _copy_teacher(root, copy)
         _require_small(copy)
         path = Path(output_dir) / f"{root.name}_v{version}.zip"
         _zip(copy, path)
@@ -126,12 +124,12 @@ def _describe(metadata: dict[str, Any], spatial_size: list[int]) -> None:
                 tensor["spatial_shape"] = tensor["spatial_shape"] and spatial_size
 
 
-def _made(folder: Path) -> Path:
-    folder.mkdir(exist_ok=True)
-    return folder
+def _save(network: torch.nn.Module, copy: Path) -> None:
+    (copy / "models").mkdir()
+    torch.save(network.state_dict(), copy / "models" / "model.pt")
 
 
-def _teacher(root: Path) -> Path:
+def _copy_teacher(root: Path, copy: Path) -> None:
     file = root / "configs" / "train.json"
     config = read_config(file) if file.is_file() else {}
     if "teacher_checkpoint" not in config:
@@ -145,7 +143,8 @@ def _teacher(root: Path) -> Path:
         )
     if not path.is_file():
         raise FileNotFoundError(f"No weights of the teacher at '{path}'. Put them there, or leave out --with-teacher.")
-    return path
+    (copy / "models").mkdir(exist_ok=True)
+    shutil.copyfile(path, copy / "models" / path.name)
 
 
 def _require_small(copy: Path) -> None:
