@@ -94,6 +94,15 @@ def test_sizes_that_the_metadata_leave_open(tmp_path):
     assert run(np.zeros((1, 1, 64, 64, 16), dtype=np.float32))["logits"].shape == (1, 2, 64, 64, 16)
 
 
+def test_what_an_inferer_does_is_part_of_the_check(tmp_path):
+    call = "{'__call__': lambda self, image, network: 2 - network(image)}"
+    inferer = f"$type('Turned', (monai.inferers.SimpleInferer,), {call})()"
+    bundle, weights = volume_bundle(tmp_path / "bundle", evaluator={"inferer": inferer})
+    for raw in (False, True):
+        with pytest.raises(ValueError, match="differs from the bundle itself"):
+            export(bundle, weights, tmp_path, raw=raw)
+
+
 @pytest.mark.parametrize("inline", [False, True])
 def test_windows_of_a_volume_are_the_callers(tmp_path, inline):
     windows = {"inferer": {"_target_": "SlidingWindowInferer", "roi_size": 16, "mode": "gaussian"}}
