@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from monai_kd.data.images import read_mask
@@ -63,5 +64,5 @@ def _lesion(mask: npt.NDArray[Any], classes: Mapping[str, str]) -> npt.NDArray[A
     """Where any class but the background is, of a map of classes (H, W) or a mask for each (C, H, W)."""
     if mask.ndim == 3:
         channels = [number for number in range(len(mask)) if classes.get(str(number), "").lower() != "background"]
-        mask = mask[channels].any(0)
+        mask = np.any(mask[channels], axis=0)
     return mask > 0
