@@ -105,3 +105,14 @@ def test_monais_command_for_tensorrt(network, monkeypatch):
     with torch.no_grad():
         own, exported = network(image), torch.jit.load("models/model_trt.ts")(image.cuda()).float().cpu()
     assert (exported - own).abs().max() < 0.02 * own.abs().max()  # computed in half precision
+
+
+def test_where_the_time_of_int8_goes(exported, monkeypatch, capsys):
+    (script,) = re.findall(r"`python (tests/benchmarks/int8_profile\.py) exported`", PAGE)
+    words = [script, str(exported.folder), "--size", "48", "--rounds", "2", "--threads", str(torch.get_num_threads())]
+    monkeypatch.setattr(sys, "argv", words)
+    runpy.run_path(str(Path(__file__).parents[2] / script), run_name="__main__")
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert rows[2][0] == "| convolutions" and len(rows) == 8
+    *parts, together = [float(row[1]) for row in rows[2:] if row[1] != "–"]
+    assert 0 < max(parts) < together
