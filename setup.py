@@ -12,7 +12,10 @@ EXTRAS = {
     "openvino": ["openvino"],
     "study": ["pyyaml", "ray"],
     "docs": ["sphinx", "myst-parser", "furo"],
-    "benchmark": ["kornia", "torchio", "nvidia-modelopt", "huggingface-hub", "onnx", "onnxruntime", "onnxscript", "ray"],
+    "benchmark": [
+        *("kornia", "torchio", "nvidia-modelopt", "huggingface-hub"),
+        *("onnx", "onnxruntime", "onnxscript", "pyyaml", "ray"),
+    ],
     "test": [
         *("pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "tensorboard", "jsonschema", "pyyaml"),
         *("onnx", "onnxruntime", "onnxscript", "build", "setuptools"),

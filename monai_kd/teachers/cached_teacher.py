@@ -37,8 +37,8 @@ class CachedTeacher(LiveTeacher):
         folder: where features are kept for later runs, too; several runs may share it. Defaults to None: in memory,
             for one run.
         device: of the features in memory. Defaults to None: the teacher's, so that none is copied during training.
-        in_memory: False leaves features in ``folder`` and maps them into memory only while a batch needs them: for more
-            than memory holds.
+        in_memory: False leaves features in ``folder`` and maps them into memory only while a batch needs them: for
+            more than memory holds.
         dtype: in which features are kept. ``torch.float16`` halves memory and rounds each number to 11 bits (a relative
             error of at most 2^-11, 0.05 %). Defaults to None: as the teacher gives them.
 
