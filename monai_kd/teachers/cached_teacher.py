@@ -43,9 +43,9 @@ class CachedTeacher(LiveTeacher):
             error of at most 2^-11, 0.05 %). Defaults to None: as the teacher gives them.
 
     Raises:
-        ValueError: When a layer does not exist, or there is no folder that can be written to; in the run, when the teacher's
-            weights change, a layer gives more samples than images (an inferer's windows), a number is too large
-            for ``dtype``, or a file is damaged.
+        ValueError: When a layer does not exist, or there is no folder that can be written to; in the run, when the
+            teacher's weights change, a layer gives more samples than images (an inferer's windows), a number is too
+            large for ``dtype``, or a file is damaged.
 
     Example:
         >>> image = torch.rand(2, 1, 4, 4)
