@@ -85,7 +85,8 @@ class LiveTeacher:
             self._hooks.listening = True
 
     def _infer(self, image: torch.Tensor, inferer: Callable[..., Any] | None) -> Any:
-        self.network.eval()  # an engine may have called train() on a parent module
+        if self.network.training:  # an engine may have called train() on a parent module; asking is cheap, eval() is not
+            self.network.eval()
         return self.network(plain(image)) if inferer is None else inferer(plain(image), self.network)
 
     def _tensor(self, output: Any) -> torch.Tensor:
