@@ -144,7 +144,7 @@ def inside(theta: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
         >>> inside(2 * identity(1, 2), (1, 4))
         tensor([[[[False,  True,  True, False]]]])
     """
-    return _coordinates(theta, size).abs().amax(dim=1, keepdim=True) <= 1
+    return _coordinates(theta, size).abs_().amax(dim=1, keepdim=True) <= 1
 
 
 def _coordinates(theta: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
