@@ -23,6 +23,18 @@ from monai_kd.teachers import CachedTeacher, LiveTeacher, load_weights
 
 if TYPE_CHECKING:
     from monai_kd import data
+else:
+
+    def __getattr__(name: str) -> ModuleType:
+        """``monai_kd.data`` when it is asked for: its import takes as long as all the rest; a loss does without it."""
+        if name == "data":
+            return importlib.import_module("monai_kd.data")
+        raise AttributeError(f"module 'monai_kd' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), "data"})
+
 
 __version__ = "0.1.0"
 
@@ -48,10 +60,3 @@ __all__ = [
     "losses",
     "networks",
 ]
-
-
-def __getattr__(name: str) -> ModuleType:
-    """``monai_kd.data`` when it is asked for: its import takes as long as all the rest, and a loss does without it."""
-    if name == "data":
-        return importlib.import_module("monai_kd.data")
-    raise AttributeError(f"module 'monai_kd' has no attribute {name!r}")

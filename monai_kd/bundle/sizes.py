@@ -23,11 +23,16 @@ def possible_size(shape: Sequence[int | str]) -> tuple[int, ...]:
         ValueError: When it is nothing of these.
 
     Example:
-        >>> possible_size([48, "*", "32*n"])
-        (48, 64, 64)
+        >>> possible_size([48, "*", "32*n"]), possible_size(["8*n", "2**p"])
+        ((48, 64, 64), (64, 64))
     """
-    for power in range(1, 8):
-        size: tuple[int, ...] = _get_fake_spatial_shape(shape, p=power, n=power, any=FREE)
-        if all(side >= FREE for side, given in zip(size, shape, strict=True) if isinstance(given, str)):
+    return tuple(_side(side) for side in shape)
+
+
+def _side(given: int | str) -> int:
+    side = 0
+    for factor in range(1, FREE + 1):
+        (side,) = _get_fake_spatial_shape([given], p=factor, n=factor, any=FREE)
+        if side >= FREE or isinstance(given, int):
             break
-    return size
+    return side

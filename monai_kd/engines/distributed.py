@@ -16,7 +16,9 @@ __all__ = ["distribute", "name_lost_process"]
 
 # What gloo, NCCL and the store through which processes meet say then; ncclSystemError alone may be a full /dev/shm.
 LOST = re.compile(
-    r"connection (was )?(closed|reset)|broken pipe|tim(ed|ing) ?out|remote process exited|ncclRemoteError", re.I
+    r"connection (was )?(likely )?(closed|reset|refused)|got 0 bytes|broken pipe|tim(ed|ing) ?out|"
+    r"remote process exited|ncclRemoteError",
+    re.I,
 )
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
+from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.cpu import cpu_name
 from monai_kd.data.phantom import phantom
 from monai_kd.export.candidates import Candidate, peers_of
@@ -73,7 +74,8 @@ def benchmark(
     """
     exported = students[0]
     _require_alike(students)
-    with _threads(settings.threads):
+    # Entered once, for that takes time: the student's calls find themselves within.
+    with _threads(settings.threads), importable_scripts(exported.folder):
         image = timed_image(exported, settings.size)
         classes = _pytorch(exported, candidates)(image)[exported.report["outputs"][-1]].shape[1]
         rows = [*candidates, *(peers_of(exported, classes) if settings.peers else [])]

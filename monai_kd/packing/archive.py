@@ -130,11 +130,12 @@ def _save(network: torch.nn.Module, copy: Path) -> None:
 
 
 def _copy_teacher(root: Path, copy: Path) -> None:
-    file = root / "configs" / "train.json"
+    file = copy / "configs" / "train.json"
     config = read_config(file) if file.is_file() else {}
     if "teacher_checkpoint" not in config:
         raise ValueError(
-            f"'{file}' has no 'teacher_checkpoint': no weights of a teacher to pack. Leave out --with-teacher."
+            f"The train.json of '{root}' has no 'teacher_checkpoint': there are no weights of a teacher to pack. Leave "
+            "out --with-teacher."
         )
     path = Path(ConfigParser({**config, "bundle_root": str(root)}).get_parsed_content("teacher_checkpoint"))
     if path.parent != root / "models":

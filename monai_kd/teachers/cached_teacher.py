@@ -113,18 +113,22 @@ class CachedTeacher(LiveTeacher):
             )
         image, settings = plain(image), self._settings(image, inferer)
         keys = [(settings, key) for key in image_keys(image)]
+        found = []
         for i, key in enumerate(keys):
-            if key not in self._features:
-                features = self._read(*key, image.device) or self._run(key, image[i : i + 1], inferer)
-                self._features[key] = features if self.in_memory else {}
-        found = [self._features[key] or self._read(*key, image.device) or {} for key in keys]
+            # What was kept in memory, else on disk; a file that is gone since is computed anew.
+            features = self._features.get(key) or self._read(*key, image.device)
+            features = features or self._run(key, image[i : i + 1], inferer)
+            self._features[key] = features if self.in_memory else {}
+            found.append(features)
         return {
             layer: torch.stack([features[layer] for features in found]).to(image.device, image.dtype)
             for layer in self.layers
         }
 
     def _read(self, settings: str, image: str, device: torch.device) -> dict[str, torch.Tensor] | None:
-        features = None if self._files is None else self._files.read(settings, image, self.layers)
+        features = (
+            None if self._files is None else self._files.read(settings, image, self.layers, mapped=not self.in_memory)
+        )
         return features and {layer: feature.to(self._storage or device) for layer, feature in features.items()}
 
     def _run(

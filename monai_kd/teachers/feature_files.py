@@ -38,12 +38,16 @@ class FeatureFiles:
         self.folder = Path(folder)
         require_writable(self.folder)
 
-    def read(self, teacher: str, image: str, layers: tuple[str, ...]) -> dict[str, torch.Tensor] | None:
+    def read(
+        self, teacher: str, image: str, layers: tuple[str, ...], mapped: bool = False
+    ) -> dict[str, torch.Tensor] | None:
         """
         Args:
             teacher: key of what made the features.
             image: key of the image.
             layers: names of the layers.
+            mapped: map the files into memory; the features are then to be used and dropped, not kept: a process may
+                have some ten thousand mappings, and a file that changes changes them.
 
         Returns:
             The features by layer; None if one is not there.
@@ -51,7 +55,7 @@ class FeatureFiles:
         paths = {layer: self._path(teacher, image, layer) for layer in layers}
         if not all(path.is_file() for path in paths.values()):
             return None
-        return {layer: self._load(path, [teacher, image, layer]) for layer, path in paths.items()}
+        return {layer: self._load(path, [teacher, image, layer], mapped) for layer, path in paths.items()}
 
     def write(self, teacher: str, image: str, features: dict[str, torch.Tensor]) -> None:
         """
@@ -72,9 +76,9 @@ class FeatureFiles:
         return self.folder / teacher / f"layer_{layer}" / f"{image}.pt"
 
     @staticmethod
-    def _load(path: Path, of: list[str]) -> torch.Tensor:
+    def _load(path: Path, of: list[str], mapped: bool) -> torch.Tensor:
         try:
-            content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
             written_for, feature = content["of"], content["feature"]
         except Exception as error:
             raise ValueError(

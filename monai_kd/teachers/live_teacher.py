@@ -85,7 +85,9 @@ class LiveTeacher:
             self._hooks.listening = True
 
     def _infer(self, image: torch.Tensor, inferer: Callable[..., Any] | None) -> Any:
-        if self.network.training:  # an engine may have called train() on a parent module; asking is cheap, eval() is not
+        if (
+            self.network.training
+        ):  # an engine may have called train() on a parent module; eval() takes as long as a hook
             self.network.eval()
         return self.network(plain(image)) if inferer is None else inferer(plain(image), self.network)
 

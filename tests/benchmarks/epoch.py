@@ -5,10 +5,10 @@ An epoch from files to validation score: the bundle beside a stock MONAI pipelin
     python tests/benchmarks/epoch.py [--pair default] [--dataset_dir data/BrEaST] [--images 48] [--side 224]
 
 Stock is what a MONAI user writes: LoadImaged … RandAffined sample by sample, a data loader, SupervisedTrainer whose
-loss runs the teacher on the batch, SupervisedEvaluator with MeanDice; with Dataset, that reads every image in every
-epoch, and with CacheDataset. Ours are the bundle's own configs. Validation is on a third as many images as training.
-All take turns, three epochs each, of which the first is left out: it fills caches. Without --dataset_dir the images are
-synthetic.
+loss runs the teacher on the batch, SupervisedEvaluator with MeanDice, a checkpoint of the last and the best epoch; with
+Dataset, that reads every image in every epoch, and with CacheDataset. Ours are the bundle's own configs. Validation is
+on a third as many images as training. All take turns, three epochs each, of which the first is left out: it fills
+caches. Without --dataset_dir the images are synthetic.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from in_turns import read_arguments, table_row
 from monai.bundle import ConfigParser
 from monai.data import CacheDataset, DataLoader, Dataset
 from monai.engines import SupervisedEvaluator, SupervisedTrainer
-from monai.handlers import MeanDice, ValidationHandler, from_engine
+from monai.handlers import CheckpointSaver, MeanDice, ValidationHandler, from_engine
 from monai.transforms import (
     AsDiscreted,
     Compose,
@@ -55,7 +55,9 @@ SAME = ("views/shared.json",)
 CACHED = ("views/plain_teacher.json", "cached_teacher.json")
 
 
-def stock(pair: Pair, records: Parts, side: int, dataset: Callable[..., Dataset], device: torch.device) -> Any:
+def stock(
+    pair: Pair, records: Parts, side: int, dataset: Callable[..., Dataset], folder: Path, device: torch.device
+) -> Any:
     """The trainer of a MONAI user."""
     read = [
         LoadImaged(KEYS),
@@ -78,7 +80,8 @@ def stock(pair: Pair, records: Parts, side: int, dataset: Callable[..., Dataset]
         RandGaussianNoised("image", prob=0.5, std=0.1),
     ]
     student, teacher = pair.student().to(device), pair.teacher().to(device)
-    supervised, distil = task(), LogitsKLLoss()
+    optimizer = torch.optim.AdamW(student.parameters(), 1e-3)
+    supervised, distil = task(), LogitsKLLoss(temperature=4.0)
 
     def loss(prediction: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
@@ -91,6 +94,7 @@ def stock(pair: Pair, records: Parts, side: int, dataset: Callable[..., Dataset]
         network=student,
         postprocessing=AsDiscreted(["pred", "label"], argmax=[True, False], to_onehot=2),
         key_val_metric={"dice": MeanDice(include_background=False, output_transform=from_engine(["pred", "label"]))},
+        val_handlers=[CheckpointSaver(str(folder), {"network": student}, save_key_metric=True)],
     )
     trainer = SupervisedTrainer(
         device=device,
@@ -99,9 +103,12 @@ def stock(pair: Pair, records: Parts, side: int, dataset: Callable[..., Dataset]
             dataset(records["training"], Compose([*read, *augment])), batch_size=BATCH, shuffle=True
         ),
         network=student,
-        optimizer=torch.optim.AdamW(student.parameters(), 1e-3),
+        optimizer=optimizer,
         loss_function=loss,
-        train_handlers=[ValidationHandler(1, evaluator)],
+        train_handlers=[
+            ValidationHandler(1, evaluator),
+            CheckpointSaver(str(folder), {"network": student, "optimizer": optimizer}, save_interval=1, n_saved=1),
+        ],
     )
     return trainer
 
@@ -125,6 +132,7 @@ def ours(pair: Pair, records: Parts, side: int, folder: Path, device: torch.devi
         "quiet": True,
         "resume": False,
         "max_epochs": 10_000,  # of the learning rate's schedule
+        "patience": 10_000,
     }
     parser.update(settings)
     return parser.get_parsed_content("train#trainer")
@@ -147,13 +155,16 @@ def epoch(trainer: SupervisedTrainer, device: torch.device) -> Callable[[], floa
 
 
 def parts(folder: str | Path | None, images: int, temporary: Path) -> Parts:
-    """The first images of a data set's training and validation part."""
+    """The first images of a data set's training and validation part that have one mask, as stock MONAI loads them."""
     if folder is None:
         folder = temporary / "phantoms"
         write_phantoms(folder, count=2 * images)
     split, by_id = choose_split(folder), {record["id"]: record for record in read_dataset(folder)}
     counts = {"training": images, "validation": images // 3}
-    return {part: [by_id[key] for key in split[part]][:count] for part, count in counts.items()}
+    one_mask = {
+        part: [by_id[key] for key in split[part] if not isinstance(by_id[key]["label"], list)] for part in counts
+    }
+    return {part: one_mask[part][:count] for part, count in counts.items()}
 
 
 def main() -> None:
@@ -166,9 +177,9 @@ def main() -> None:
         print(f"{pair}. {len(records['training'])} training and {len(records['validation'])} validation images.\n")
         made = partial(ours, pair, records, arguments.side)
         trainers = {
-            "stock MONAI, Dataset": stock(pair, records, arguments.side, Dataset, device),
+            "stock MONAI, Dataset": stock(pair, records, arguments.side, Dataset, root / "d", device),
             "stock MONAI, CacheDataset": stock(
-                pair, records, arguments.side, partial(CacheDataset, progress=False), device
+                pair, records, arguments.side, partial(CacheDataset, progress=False), root / "e", device
             ),
             "the bundle, MONAI's chain, live teacher": made(root / "a", device),
             "the bundle, batched views, live teacher": made(root / "b", device, *SAME),

@@ -2,7 +2,7 @@
 """
 How a distillation step grows: with the batch, the image's side, classes, pathways, and in 3D.
 
-    python tests/benchmarks/growth.py [--threads 2] [--batch 16] [--side 128] [--figure docs/images/growth.png]
+    python tests/benchmarks/growth.py [--batch 16] [--side 128] [--axes images 3D] [--figure docs/images/growth.png]
 
 One thing changes at a time. Plain, floor and distillation steps (logits; of several pathways the others are hidden
 levels, by mean squared error) take turns for each case. With --figure the times are drawn, too.
@@ -28,6 +28,7 @@ from monai_kd.networks import ChannelAdapter
 
 WIDTHS = PAIRS["default"].widths
 STUDENT = (16, 32, 48, 80, 128)
+AXES = ("images", "side", "classes", "pathways", "3D")
 Case = Mapping[str, Any]
 
 
@@ -37,7 +38,7 @@ def cases(batch: int, side: int) -> dict[str, list[tuple[str, Case]]]:
     volume = {"batch": 2, "dims": 3}
     grown = {
         "images": [{"batch": value} for value in (batch // 4, batch // 2, batch, 2 * batch)],
-        "side": [{"side": value} for value in (side // 2, side, 3 * side // 2, 2 * side)],
+        "side": [{"side": value} for value in (side // 2, side, 3 * side // 2, 2 * side) if value >= 64],
         "classes": [{"classes": value} for value in (2, 4, 8, 16)],
         "pathways": [{"pathways": value} for value in (1, 2, 4)],
         "3D": [{**volume, "side": value} for value in (side // 2, 3 * side // 4)],
@@ -106,12 +107,12 @@ def draw(measured: Mapping[str, list[tuple[str, list[Round]]]], path: str) -> No
 
 
 def main() -> None:
-    arguments: argparse.Namespace = read_arguments(__doc__, side=128, rounds=7, figure=None)
+    arguments: argparse.Namespace = read_arguments(__doc__, side=128, rounds=7, figure=None, axes=AXES)
     print("| case | distillation step, ms: median (p10–p90) | plain, ms | (step − floor) / plain step |")
     print("| --- | --- | --- | --- |")
     measured: dict[str, list[tuple[str, list[Round]]]] = {}
-    for axis, row in cases(arguments.batch, arguments.side).items():
-        for name, case in row:
+    for axis in arguments.axes:
+        for name, case in cases(arguments.batch, arguments.side)[axis]:
             rounds = measure(case, arguments.rounds)
             measured.setdefault(axis, []).append((name, rounds))
             plain = statistics.median(times["plain"] for times in rounds)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-What capturing the output of a layer costs, and a pathway from it.
+What capturing the output of a layer costs.
 
     python tests/benchmarks/hooks.py [--pair default] [--threads 2] [--batch 16] [--side 128] [--rounds 20]
 

@@ -4,9 +4,10 @@ Data larger than memory: what an index of many images takes, and what a training
 
     python tests/benchmarks/large_data.py [--images 100000] [--read 2000]
 
-A folder of so many images and masks (hard links to a few drawn ones, so that the disk bears it) is indexed and read
-without a cache; and a teacher's features of what was read are kept in memory, and on disk alone. Memory is that of the
-process, by the operating system's account, after each part, over what it was before.
+A folder of so many images and masks (hard links to a few drawn ones, so that the disk bears it; what is read comes from
+the system's cache, and its seconds are those of decoding) is indexed and read without a cache; and a teacher's features
+of what was read are kept in memory, and on disk alone. Memory is that of the process, by the operating system's
+account, after each part, over what it was before.
 """
 
 from __future__ import annotations

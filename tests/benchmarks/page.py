@@ -5,7 +5,8 @@ Make the tables of a page anew: each stands below the command that prints it.
     python tests/benchmarks/page.py docs/benchmarks.md [--only views startup] [--list]
 
 What a command prints replaces all between ``<!-- made by: python tests/benchmarks/views.py -->`` and ``<!-- end -->``,
-as soon as it is there; a command that fails leaves what was there, and is told at the end.
+as soon as it is there, with the commit that it was made at; a command that fails leaves what was there, and is told at
+the end.
 """
 
 from __future__ import annotations
@@ -27,6 +28,12 @@ PLACE = re.compile(r"(<!-- made by: python (?P<command>.+?) -->\n)(?P<made>.*?)(
 def commands(page: Path) -> list[str]:
     """Those whose output the page holds, without ``python``."""
     return [place["command"] for place in PLACE.finditer(page.read_text(encoding="utf-8"))]
+
+
+def commit() -> str:
+    """The short name of the commit that is checked out; "?" outside a repository."""
+    run = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    return run.stdout.strip() or "?"
 
 
 def put(page: Path, command: str, made: str) -> None:
@@ -58,7 +65,7 @@ def main() -> None:
         print(f"python {command}", flush=True)
         run = subprocess.run([sys.executable, *command.split()], cwd=ROOT, capture_output=True, text=True, check=False)
         if run.returncode == 0:
-            put(arguments.page, command, run.stdout)
+            put(arguments.page, command, f"{run.stdout}\nCommit {commit()}.")
         else:
             failed.append(f"python {command}\n{run.stderr[-2000:]}")
     if failed:

@@ -2,7 +2,7 @@
 """
 Distributed training: what two processes make of two cores, or of every GPU that there is.
 
-    python tests/benchmarks/processes.py [--pair default] [--batch 16] [--side 128] [--rounds 20]
+    python tests/benchmarks/processes.py [--pair default] [--batch 16] [--side 128] [--rounds 4] [--repeats 3]
 
 Every process has its own batch, and one core or GPU. Measured are the images per second of one process alone, of all
 of them side by side without talking to each other (what the machine's memory and clock leave of them), and of all of
@@ -17,15 +17,18 @@ import multiprocessing
 import statistics
 import tempfile
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.distributed as dist
-from in_turns import random_batch, read_arguments
+from in_turns import device_name, random_batch
 from pairs import PAIRS
 from steps import STEPS, iteration_times, logits, of_trainer
 
 from monai_kd import DistillationTrainer
 from monai_kd.engines import distribute
+
+BARRIER: list[Any] = []  # of a process that is measured
 
 
 def images_per_second(rank: int, processes: int, store: str, arguments: argparse.Namespace, talking: bool) -> float:
@@ -41,7 +44,9 @@ def images_per_second(rank: int, processes: int, store: str, arguments: argparse
     network = distribute(made["network"], batch["image"].device)
     made |= {"network": network, "optimizer": torch.optim.AdamW(network.parameters(), 1e-3)}
     timer = iteration_times(DistillationTrainer(teacher=pair.teacher(), **made), batch["image"].device)
-    times = [timer() for _ in range(max(arguments.rounds // STEPS, 2))][1:]
+    timer()
+    BARRIER[0].wait()  # none of them is measured while another one still starts
+    times = [timer() for _ in range(arguments.rounds)]
     if talking:
         dist.destroy_process_group()
     return 1000 * arguments.batch / statistics.median(times)
@@ -50,7 +55,8 @@ def images_per_second(rank: int, processes: int, store: str, arguments: argparse
 def together(processes: int, arguments: argparse.Namespace, talking: bool) -> float:
     """Images per second of all."""
     context = multiprocessing.get_context("spawn")
-    with tempfile.TemporaryDirectory() as folder, context.Pool(processes) as pool:
+    started = (BARRIER.append, (context.Barrier(processes),))
+    with tempfile.TemporaryDirectory() as folder, context.Pool(processes, *started) as pool:
         tasks = [(rank, processes, f"{folder}/store", arguments, talking) for rank in range(processes)]
         return sum(pool.starmap(images_per_second, tasks, chunksize=1))
 
@@ -63,10 +69,20 @@ def row(name: str, processes: int, found: Sequence[float], alone: Sequence[float
 
 
 def main() -> None:
-    arguments = read_arguments(__doc__, side=128, pair=list(PAIRS), repeats=None)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pair", choices=list(PAIRS), default="default")
+    for name, default in (("batch", 16), ("side", 128), ("rounds", 4), ("repeats", 3)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
     processes = torch.cuda.device_count() or 2
+    print(
+        f"{device_name()}; each process has one thread or GPU and its own batch of {arguments.batch} images of "
+        f"{arguments.side}×{arguments.side}; median of {arguments.repeats} repeats, each of {arguments.rounds} times "
+        f"{STEPS} steps.\n"
+    )
     alone, side_by_side, distributed = [], [], []
-    for _ in range(int(arguments.repeats or 3)):
+    for _ in range(arguments.repeats):
         alone.append(together(1, arguments, talking=False))
         side_by_side.append(together(processes, arguments, talking=False))
         distributed.append(together(processes, arguments, talking=True))

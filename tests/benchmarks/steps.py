@@ -44,7 +44,8 @@ def iteration_times(trainer: SupervisedTrainer, device: torch.device) -> Callabl
     times: list[float] = []
     started = [0.0]
 
-    trainer.add_event_handler(Events.ITERATION_STARTED, lambda engine: started.__setitem__(0, now(device)))
+    # When the batch is there, before any handler of the iteration.
+    trainer.add_event_handler(Events.GET_BATCH_COMPLETED, lambda engine: started.__setitem__(0, now(device)))
     trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: times.append(now(device) - started[0]))
 
     def run() -> float:

@@ -32,6 +32,7 @@ from monai_kd.study import read_plan
 
 STUDY = Path(__file__).parents[2] / "bundles" / "breast_ultrasound_segmentation" / "studies" / "smoke.yaml"
 PORT = 6399
+STARTED = 20.0  # seconds until a node answers
 MORE = (1, 2, 4, 8, 16, 32)
 SPLITS = 9  # of the modelled study: three splits with three seeds each
 
@@ -47,13 +48,15 @@ def seconds(data: Path, output: Path, *options: str) -> float:
 @contextmanager
 def ray_cluster(cores: int) -> Iterator[str]:
     """Of one node on this machine; gives its address."""
-    ray = [str(Path(sys.executable).with_name("ray"))]
-    options = [f"--port={PORT}", f"--num-cpus={cores}", "--include-dashboard=false", "--disable-usage-stats"]
-    subprocess.run([*ray, "start", "--head", *options], check=True, capture_output=True)
+    options = [f"--port={PORT}", f"--num-cpus={cores}", "--include-dashboard=false", "--disable-usage-stats", "--block"]
+    ray = Path(sys.executable).with_name("ray")
+    node = subprocess.Popen([ray, "start", "--head", *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
+        time.sleep(STARTED)
         yield f"127.0.0.1:{PORT}"
     finally:
-        subprocess.run([*ray, "stop"], check=False, capture_output=True)
+        node.terminate()  # `ray stop` would end every node of this machine
+        node.wait()
 
 
 def schedule(workers: int, splits: int, rows: int, run: float) -> float:

@@ -134,6 +134,7 @@ LOST = [
     "ran for 1800778 milliseconds before timing out.",
     "NCCL error: ncclInternalError: Internal check failed.\nLast error:\nNet : Call to recv from 10.0.0.2 failed : "
     "Broken pipe",
+    "Failed to recv, got 0 bytes. Connection was likely closed. Did the remote server shutdown or crash?",
 ]
 OWN = [
     "NCCL error in: NCCLUtils.hpp:275, invalid usage (run with NCCL_DEBUG=WARN for details), NCCL version 2.20.5\n"

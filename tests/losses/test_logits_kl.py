@@ -35,6 +35,17 @@ class TestSoftmax(LossContract):
         torch.testing.assert_close(self.make_loss()(student + 7.0, teacher - 3.0), self.make_loss()(student, teacher))
 
 
+class TestTwoClasses(TestSoftmax):
+    """Computed by the difference of the two logits."""
+
+    channels = 2
+
+    def test_stays_exact_for_confident_logits(self):
+        sure = torch.tensor([-300.0, 300.0]).reshape(1, 2, 1, 1)
+        torch.testing.assert_close(LogitsKLLoss()(-sure, sure), torch.tensor(600.0))
+        torch.testing.assert_close(LogitsKLLoss()(sure, sure), torch.tensor(0.0))
+
+
 class TestSigmoid(LossContract):
     channels = 1
 

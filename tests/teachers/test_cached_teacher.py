@@ -75,6 +75,15 @@ def test_features_on_disk_alone_are_the_same_and_take_no_memory(tmp_path):
         assert cached.nbytes == 0
 
 
+def test_a_file_that_is_removed_is_computed_anew(tmp_path):
+    batch, teacher = images(2), Counting(network())
+    with CachedTeacher(teacher, [""], folder=tmp_path, in_memory=False) as cached:
+        first = cached(batch)
+        next(tmp_path.rglob("*.pt")).unlink()
+        assert torch.equal(cached(batch)[""], first[""])
+    assert teacher.count == 3
+
+
 def test_features_on_disk_need_a_folder():
     with pytest.raises(ValueError, match="needs a folder"):
         CachedTeacher(network(), LAYERS, in_memory=False)

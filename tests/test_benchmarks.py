@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "benchmarks"
 PAGE = HERE.parents[1] / "docs" / "benchmarks.md"
 sys.path.insert(0, str(HERE))
 
@@ -24,9 +24,9 @@ SMALL = {
     "views": STEP,
     "hooks": STEP,
     "inference": STEP,
-    "growth": (*ONCE, "--batch", "4", "--side", "128"),
+    "growth": (*ONCE, "--batch", "4", "--side", "64", "--axes", "images", "pathways"),
     "startup": ("--rounds", "1"),
-    "processes": (*STEP, "--repeats", "1"),
+    "processes": ("--rounds", "1", "--repeats", "1", "--batch", "2", "--side", "64"),
     "large_data": ("--images", "40", "--read", "4"),
 }
 # Minutes at their smallest: the study is run whole by tests/study.
