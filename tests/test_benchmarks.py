@@ -23,14 +23,13 @@ SMALL = {
     "epoch": (*ONCE, "--images", "6", "--side", "64"),
     "views": STEP,
     "hooks": STEP,
-    "inference": STEP,
+    "inference": (*STEP, "--skip", "compile"),
     "growth": (*ONCE, "--batch", "4", "--side", "64", "--axes", "images", "pathways"),
-    "startup": ("--rounds", "1"),
     "processes": ("--rounds", "1", "--repeats", "1", "--batch", "2", "--side", "64"),
     "large_data": ("--images", "40", "--read", "4"),
 }
-# Minutes at their smallest: the study is run whole by tests/study.
-LONG = {"study_workers"}
+# Minutes at their smallest. The study is run whole by tests/study, imports are the architecture's test.
+LONG = {"study_workers", "startup"}
 
 
 def scripts():

@@ -17,7 +17,7 @@ __all__ = ["distribute", "name_lost_process"]
 # What gloo, NCCL and the store through which processes meet say then; ncclSystemError alone may be a full /dev/shm.
 LOST = re.compile(
     r"connection (was )?(likely )?(closed|reset|refused)|got 0 bytes|broken pipe|tim(ed|ing) ?out|"
-    r"remote process exited|ncclRemoteError",
+    r"pair closure|remote process exited|ncclRemoteError",
     re.I,
 )
 
@@ -65,5 +65,5 @@ def name_lost_process() -> Iterator[None]:
 
 def _is_of_lost_process(error: RuntimeError) -> bool:
     text = str(error)
-    is_communication = isinstance(error, dist.DistError) or re.search("gloo|nccl", text, re.I)
+    is_communication = isinstance(error, dist.DistError) or re.search("gloo|nccl|pair closure", text, re.I)  # gloo's
     return bool(is_communication and LOST.search(text))

@@ -2,7 +2,7 @@
 """
 Inference of the student in every form, of the teacher and of MONAI's networks: latency and throughput.
 
-    python tests/benchmarks/inference.py [--batch 16] [--side 224] [--rounds 50] [--threads 2]
+    python tests/benchmarks/inference.py [--batch 16] [--side 224] [--rounds 50] [--threads 2] [--skip compile]
 
 Latency: one image, one CPU thread (on a GPU: one image). Throughput: a batch, all threads. All networks alone, with
 random weights, which change no time; INT8 is calibrated with random images. `python -m monai_kd benchmark` measures a
@@ -78,7 +78,7 @@ def measure(calls: dict[str, Call], image: Tensor, rounds: int) -> list[dict[str
 
 
 def main() -> None:
-    arguments = read_arguments(__doc__, side=224, rounds=50)
+    arguments = read_arguments(__doc__, side=224, rounds=50, skip=None)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     batch = torch.rand(arguments.batch, 1, arguments.side, arguments.side, device=device)
     made = {name: network.to(device).eval() for name, network in networks().items()}
@@ -93,6 +93,7 @@ def main() -> None:
             if device.type == "cpu" and find_spec("onnxruntime"):
                 student = PAIRS["default"].student().eval()
                 calls |= exported(student, image, Path(folder), threads)
+            calls = {name: call for name, call in calls.items() if not arguments.skip or arguments.skip not in name}
             results.append(measure(calls, image, arguments.rounds))
     print("| network | one image, one thread, ms: median (p10–p90) | images a second | in batches, all threads |")
     print("| --- | --- | --- | --- |")

@@ -31,6 +31,11 @@ from monai_kd.engines import distribute
 BARRIER: list[Any] = []  # of a process that is measured
 
 
+def remember(barrier: Any) -> None:
+    """In a process that starts."""
+    BARRIER.append(barrier)
+
+
 def images_per_second(rank: int, processes: int, store: str, arguments: argparse.Namespace, talking: bool) -> float:
     """Of one of the processes, in the median of its rounds."""
     torch.set_num_threads(1)
@@ -55,7 +60,7 @@ def images_per_second(rank: int, processes: int, store: str, arguments: argparse
 def together(processes: int, arguments: argparse.Namespace, talking: bool) -> float:
     """Images per second of all."""
     context = multiprocessing.get_context("spawn")
-    started = (BARRIER.append, (context.Barrier(processes),))
+    started = (remember, (context.Barrier(processes),))
     with tempfile.TemporaryDirectory() as folder, context.Pool(processes, *started) as pool:
         tasks = [(rank, processes, f"{folder}/store", arguments, talking) for rank in range(processes)]
         return sum(pool.starmap(images_per_second, tasks, chunksize=1))

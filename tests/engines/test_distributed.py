@@ -134,7 +134,7 @@ LOST = [
     "ran for 1800778 milliseconds before timing out.",
     "NCCL error: ncclInternalError: Internal check failed.\nLast error:\nNet : Call to recv from 10.0.0.2 failed : "
     "Broken pipe",
-    "Failed to recv, got 0 bytes. Connection was likely closed. Did the remote server shutdown or crash?",
+    "Application timeout caused pair closure",
 ]
 OWN = [
     "NCCL error in: NCCLUtils.hpp:275, invalid usage (run with NCCL_DEBUG=WARN for details), NCCL version 2.20.5\n"
@@ -160,6 +160,16 @@ def test_only_what_tells_of_a_lost_process_is_called_so(text, kind, tmp_path):
         dist.destroy_process_group()
     assert text.splitlines()[0] in str(caught.value)
     assert ("waits for another one in vain" in str(caught.value)) == (kind is ConnectionError)
+
+
+def test_a_lost_store_is_a_lost_process(tmp_path):
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    text = "Failed to recv, got 0 bytes. Connection was likely closed. Did the remote server shutdown or crash?"
+    try:
+        with pytest.raises(ConnectionError, match="in vain"), name_lost_process():
+            raise dist.DistNetworkError(text)
+    finally:
+        dist.destroy_process_group()
 
 
 def test_an_error_of_ones_own_is_no_lost_process():
