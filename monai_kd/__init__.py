@@ -10,31 +10,17 @@ are compared by which loss with which weight. Losses are in :mod:`monai_kd.losse
 from __future__ import annotations
 
 import importlib
-from types import ModuleType
-from typing import TYPE_CHECKING
-
-from monai_kd import engines, handlers, losses, networks
-from monai_kd.engines import DistillationTrainer, add_loss_term, loss_terms
-from monai_kd.features import FeatureHooks, layer_shapes
-from monai_kd.handlers import FeatureHookHandler
-from monai_kd.losses import HiddenKLLoss, LogitsBCELoss, LogitsKLLoss, LogitsMSELoss
-from monai_kd.pathways import Pathway, Pathways
-from monai_kd.teachers import CachedTeacher, LiveTeacher, load_weights
+import importlib.util
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from monai_kd import data
-else:
-
-    def __getattr__(name: str) -> ModuleType:
-        """``monai_kd.data`` when it is asked for: its import takes as long as all the rest; a loss does without it."""
-        if name == "data":
-            return importlib.import_module("monai_kd.data")
-        raise AttributeError(f"module 'monai_kd' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), "data"})
-
+    from monai_kd import data, engines, handlers, losses, networks
+    from monai_kd.engines import DistillationTrainer, add_loss_term, loss_terms
+    from monai_kd.features import FeatureHooks, layer_shapes
+    from monai_kd.handlers import FeatureHookHandler
+    from monai_kd.losses import HiddenKLLoss, LogitsBCELoss, LogitsKLLoss, LogitsMSELoss
+    from monai_kd.pathways import Pathway, Pathways
+    from monai_kd.teachers import CachedTeacher, LiveTeacher, load_weights
 
 __version__ = "0.1.0"
 
@@ -60,3 +46,27 @@ __all__ = [
     "losses",
     "networks",
 ]
+
+# Imported when they are asked for: a command's help needs neither torch nor MONAI, a loss no data sets.
+_ROOMS = {
+    "engines": ("DistillationTrainer", "add_loss_term", "loss_terms"),
+    "features": ("FeatureHooks", "layer_shapes"),
+    "handlers": ("FeatureHookHandler",),
+    "losses": ("HiddenKLLoss", "LogitsBCELoss", "LogitsKLLoss", "LogitsMSELoss"),
+    "pathways": ("Pathway", "Pathways"),
+    "teachers": ("CachedTeacher", "LiveTeacher", "load_weights"),
+}
+_HOMES = {name: room for room, names in _ROOMS.items() for name in names}
+
+if not TYPE_CHECKING:  # where it would take every misspelt name for a module
+
+    def __getattr__(name: str) -> Any:
+        if name in _HOMES:
+            return getattr(importlib.import_module(f"monai_kd.{_HOMES[name]}"), name)
+        if not name.startswith("_") and importlib.util.find_spec(f"monai_kd.{name}"):
+            return importlib.import_module(f"monai_kd.{name}")
+        raise AttributeError(f"module 'monai_kd' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -70,12 +70,36 @@ def test_what_is_imported_at_once_is_installed_along():
 
 def test_nothing_heavy_is_needed_at_import():
     heavy = ["itk", "mlflow", "ray", "matplotlib", "openpyxl", "typer", "rich", "onnx", "tensorboard", "tqdm"]
-    code = f"import sys; sys.modules.update(dict.fromkeys({heavy})); import monai_kd, monai_kd.data"
+    code = f"import sys; sys.modules.update(dict.fromkeys({heavy})); from monai_kd import *"
     run = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
 
 
-def test_the_data_sets_are_imported_when_they_are_asked_for():
-    code = "import sys, monai_kd; assert 'monai_kd.data' not in sys.modules; monai_kd.data.read_dataset"
+def test_rooms_are_imported_when_they_are_asked_for():
+    code = """
+import sys, monai_kd
+assert not {"torch", "monai", "monai_kd.data"} & set(sys.modules)
+assert {*monai_kd.__all__, "__version__"} <= set(dir(monai_kd))
+for name in monai_kd.__all__:
+    getattr(monai_kd, name)
+assert monai_kd.files.require_writable
+from monai_kd import *
+try:
+    monai_kd.LogitKLLoss
+except AttributeError as error:
+    assert "no attribute 'LogitKLLoss'" in str(error)
+"""
     run = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
+
+
+def test_help_needs_neither_torch_nor_monai():
+    code = """
+import sys
+sys.modules.update(dict.fromkeys(["torch", "monai", "ignite", "nibabel", "scipy"]))
+sys.argv = ["monai_kd", "study", "run", "--help"]
+from monai_kd.__main__ import main
+main()
+"""
+    run = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert run.returncode == 0 and "--dataset_dir" in run.stdout, run.stderr

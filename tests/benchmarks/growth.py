@@ -35,13 +35,12 @@ Case = Mapping[str, Any]
 def cases(batch: int, side: int) -> dict[str, list[tuple[str, Case]]]:
     """By what grows: what it is called, and the case."""
     usual = {"batch": batch, "side": side, "classes": 2, "pathways": 1, "dims": 2}
-    volume = {"batch": 2, "dims": 3}
     grown = {
         "images": [{"batch": value} for value in (batch // 4, batch // 2, batch, 2 * batch)],
         "side": [{"side": value} for value in (side // 2, side, 3 * side // 2, 2 * side) if value >= 64],
         "classes": [{"classes": value} for value in (2, 4, 8, 16)],
         "pathways": [{"pathways": value} for value in (1, 2, 4)],
-        "3D": [{**volume, "side": value} for value in (side // 2, 3 * side // 4)],
+        "3D": [{"dims": 3, "side": side // 2, "batch": value} for value in (1, 2)],
     }
     return {axis: [(_name(axis, change), {**usual, **change}) for change in row] for axis, row in grown.items()}
 
@@ -96,9 +95,7 @@ def draw(measured: Mapping[str, list[tuple[str, list[Round]]]], path: str) -> No
     for axis, (title, row) in zip(axes, measured.items(), strict=True):
         for name in ("distillation", "floor", "plain"):
             values = [statistics.median(times[name] for times in rounds) for _, rounds in row]
-            axis.plot(
-                [label.split()[0] if title != "3D" else label.split()[-1] for label, _ in row], values, "o-", label=name
-            )
+            axis.plot([label.split()[0] for label, _ in row], values, "o-", label=name)
         axis.set(title=title, ylim=(0, None))
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("ms per step")
