@@ -1,18 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """The benchmarks run, small; what they measure is nobody's promise."""
 
+import copy
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
+from ignite.engine import Events
+
+from monai_kd import DistillationTrainer, LogitsKLLoss
 
 HERE = Path(__file__).parent / "benchmarks"
 PAGE = HERE.parents[1] / "docs" / "benchmarks.md"
 sys.path.insert(0, str(HERE))
 
 import page  # noqa: E402
+from pairs import PAIRS  # noqa: E402
+from peers import available  # noqa: E402
+from steps import logits, of_trainer, task  # noqa: E402
 from study_workers import schedule  # noqa: E402
 
 ONCE = ("--rounds", "1", "--threads", "1")
@@ -75,3 +83,16 @@ def test_the_model_of_a_study_waits_for_teachers():
     assert schedule(workers=2, splits=2, rows=3, run=1.0) == 3
     assert schedule(workers=4, splits=1, rows=4, run=1.0) == 2  # the teacher, then its three students
     assert schedule(workers=100, splits=3, rows=9, run=1.0) == 2
+
+
+def test_all_candidates_compute_the_same():
+    pair, image = PAIRS["tiny"], torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    batch, teacher = {"image": image, "label": (image > 0.5).float()}, pair.teacher()
+    losses = []
+    trainer = DistillationTrainer(teacher=teacher, **of_trainer(pair, batch, logits(pair)))
+    trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: losses.append(engine.state.output[0]["loss"]))
+    trainer.run()
+    for make in available().values():
+        torch.manual_seed(0)
+        step = make(pair.student(), copy.deepcopy(teacher), lambda: batch, task(), LogitsKLLoss())
+        assert [step().item() for _ in range(3)] == pytest.approx(losses[:3], rel=1e-5)

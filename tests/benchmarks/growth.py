@@ -2,7 +2,7 @@
 """
 How a distillation step grows: with the batch, the image's side, classes, pathways, and in 3D.
 
-    python tests/benchmarks/growth.py [--batch 16] [--side 128] [--axes images 3D] [--figure docs/images/growth.png]
+    python tests/benchmarks/growth.py [--batch 16] [--side 128] [--axes images] [--figure docs/images/growth.png]
 
 One thing changes at a time. Plain, floor and distillation steps (logits; of several pathways the others are hidden
 levels, by mean squared error) take turns for each case. With --figure the times are drawn, too.
@@ -28,28 +28,21 @@ from monai_kd.networks import ChannelAdapter
 
 WIDTHS = PAIRS["default"].widths
 STUDENT = (16, 32, 48, 80, 128)
-AXES = ("images", "side", "classes", "pathways", "3D")
+AXES = ("images", "side", "classes", "pathways", "volumes")
 Case = Mapping[str, Any]
 
 
-def cases(batch: int, side: int) -> dict[str, list[tuple[str, Case]]]:
-    """By what grows: what it is called, and the case."""
+def cases(batch: int, side: int) -> dict[str, list[tuple[int, Case]]]:
+    """By what grows: how large it is, and the case."""
     usual = {"batch": batch, "side": side, "classes": 2, "pathways": 1, "dims": 2}
     grown = {
-        "images": [{"batch": value} for value in (batch // 4, batch // 2, batch, 2 * batch)],
-        "side": [{"side": value} for value in (side // 2, side, 3 * side // 2, 2 * side) if value >= 64],
-        "classes": [{"classes": value} for value in (2, 4, 8, 16)],
-        "pathways": [{"pathways": value} for value in (1, 2, 4)],
-        "3D": [{"dims": 3, "side": side // 2, "batch": value} for value in (1, 2)],
+        "images": {value: {"batch": value} for value in (batch // 4, batch // 2, batch, 2 * batch)},
+        "side": {value: {"side": value} for value in (side // 2, side, 3 * side // 2, 2 * side) if value >= 64},
+        "classes": {value: {"classes": value} for value in (2, 4, 8, 16)},
+        "pathways": {value: {"pathways": value} for value in (1, 2, 4)},
+        "volumes": {value: {"batch": value, "dims": 3, "side": side // 2} for value in (1, 2, 4)},
     }
-    return {axis: [(_name(axis, change), {**usual, **change}) for change in row] for axis, row in grown.items()}
-
-
-def _name(axis: str, change: Case) -> str:
-    if axis == "3D":
-        return f"{change['batch']} volumes of {change['side']}³"
-    key = {"images": "batch"}.get(axis, axis)
-    return f"{change[key]} {axis}" if axis != "side" else f"{change[key]}×{change[key]} pixels"
+    return {axis: [(size, {**usual, **change}) for size, change in row.items()] for axis, row in grown.items()}
 
 
 def pathways(pair: Pair, count: int) -> Pathways:
@@ -87,16 +80,18 @@ def measure(case: Case, rounds: int) -> list[Round]:
     return list(in_turns(timers, rounds, warm_up=1))
 
 
-def draw(measured: Mapping[str, list[tuple[str, list[Round]]]], path: str) -> None:
-    """A small picture for each axis: three lines, milliseconds."""
+def draw(measured: Mapping[str, list[tuple[int, list[Round]]]], path: str) -> None:
+    """A small picture for each axis: three lines, milliseconds; sides by their squares, the number of pixels."""
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, len(measured), figsize=(3 * len(measured), 3.2), layout="constrained")
     for axis, (title, row) in zip(axes, measured.items(), strict=True):
+        places = [size**2 if title == "side" else size for size, _ in row]
         for name in ("distillation", "floor", "plain"):
             values = [statistics.median(times[name] for times in rounds) for _, rounds in row]
-            axis.plot([label.split()[0] for label, _ in row], values, "o-", label=name)
-        axis.set(title=title, ylim=(0, None))
+            axis.plot(places, values, "o-", label=name)
+        axis.set_xticks(places, [f"{size}²" if title == "side" else str(size) for size, _ in row])
+        axis.set(title={"side": "pixels"}.get(title, title), xlim=(0, None), ylim=(0, None))
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("ms per step")
     axes[0].legend(frameon=False)
@@ -107,15 +102,17 @@ def main() -> None:
     arguments: argparse.Namespace = read_arguments(__doc__, side=128, rounds=7, figure=None, axes=AXES)
     print("| case | distillation step, ms: median (p10–p90) | plain, ms | (step − floor) / plain step |")
     print("| --- | --- | --- | --- |")
-    measured: dict[str, list[tuple[str, list[Round]]]] = {}
+    measured: dict[str, list[tuple[int, list[Round]]]] = {}
     for axis in arguments.axes:
-        for name, case in cases(arguments.batch, arguments.side)[axis]:
+        for size, case in cases(arguments.batch, arguments.side)[axis]:
             rounds = measure(case, arguments.rounds)
-            measured.setdefault(axis, []).append((name, rounds))
+            measured.setdefault(axis, []).append((size, rounds))
             plain = statistics.median(times["plain"] for times in rounds)
             over = statistics.median((times["distillation"] - times["floor"]) / times["plain"] for times in rounds)
             cells = f"{plain:.1f} | {100 * over:+.1f} %"
-            print(table_row("distillation", rounds, cells).replace("| distillation ", f"| {name} ", 1), flush=True)
+            print(
+                table_row("distillation", rounds, cells).replace("| distillation ", f"| {axis}: {size} ", 1), flush=True
+            )
     if arguments.figure:
         draw(measured, arguments.figure)
 

@@ -64,7 +64,7 @@ def main() -> None:
     for count in COUNTS:
         torch.manual_seed(0)
         step = captured_step(pair.student().to(device), batch, count)
-        timers[f"{count} captured layers"] = step_times(step, device)
+        timers[f"captured layers: {count}"] = step_times(step, device)
     rounds = list(in_turns(timers, arguments.rounds))
     print("| training step with | ms: median (p10–p90) | measured, per layer | from one hook's time, per layer |")
     print("| --- | --- | --- | --- |")
