@@ -5,7 +5,7 @@ How a study's time falls with its workers: measured on this machine, and modelle
     python tests/benchmarks/study_workers.py [--jobs 1 2] [--rounds 1]
 
 The study is studies/smoke.yaml: every row of the paper's, small, on synthetic images. Each number of jobs runs it
-whole, by processes of this machine and by tasks of a Ray cluster of one node, if Ray is installed. The model is a list
+whole, by processes of this machine, and the largest by tasks of a Ray cluster of one node, if Ray is installed. The model is a list
 schedule: every run takes the mean time that a run took with one job, students start when the teacher of their split is
 there, and what the study does before and after its runs (the time of the same command when all runs are done) is not
 shared. It leaves out what workers on one machine take from each other, and the network between machines.
@@ -88,7 +88,7 @@ def main() -> None:
                 measured.setdefault(name, []).append(seconds(root / "data", output, *options))
             overhead = seconds(root / "data", output, *options)
             if find_spec("ray"):
-                for jobs in arguments.jobs:
+                for jobs in arguments.jobs[-1:]:
                     with ray_cluster(jobs) as address:
                         name, output = f"{jobs} worker(s) of Ray", root / f"{number}-{jobs}-ray"
                         options = ("--ray", address, "--threads", "1")
