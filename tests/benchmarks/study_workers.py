@@ -5,10 +5,10 @@ How a study's time falls with its workers: measured on this machine, and modelle
     python tests/benchmarks/study_workers.py [--jobs 1 2] [--rounds 1]
 
 The study is studies/smoke.yaml: every row of the paper's, small, on synthetic images. Each number of jobs runs it
-whole, by processes of this machine, and the largest by tasks of a Ray cluster of one node, if Ray is installed. The model is a list
-schedule: every run takes the mean time that a run took with one job, students start when the teacher of their split is
-there, and what the study does before and after its runs (the time of the same command when all runs are done) is not
-shared. It leaves out what workers on one machine take from each other, and the network between machines.
+whole, by processes of this machine, and the largest by tasks of a Ray cluster of one node, if Ray is installed. The
+model is a list schedule: every run takes the mean time that a run took with one job, students start when the teacher of
+their split is there, and what the study does before and after its runs (the time of the same command when all runs are
+done) is not shared. It leaves out what workers on one machine take from each other, and the network between machines.
 """
 
 from __future__ import annotations
