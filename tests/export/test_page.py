@@ -108,9 +108,10 @@ def test_monais_command_for_tensorrt(network, monkeypatch):
 
 
 def test_where_the_time_of_int8_goes(exported, monkeypatch, capsys):
-    (script,) = re.findall(r"`python (tests/benchmarks/int8_profile\.py) exported`", PAGE)
-    words = [script, str(exported.folder), "--size", "48", "--rounds", "2", "--threads", str(torch.get_num_threads())]
-    monkeypatch.setattr(sys, "argv", words)
+    (command,) = re.findall(r"`python (tests/benchmarks/int8_profile\.py [^`]*)`", PAGE)
+    script, _, *written = shlex.split(command)
+    small = ["--size", "48", "--rounds", "2", "--threads", str(torch.get_num_threads())]
+    monkeypatch.setattr(sys, "argv", [script, str(exported.folder), *written, *small])
     runpy.run_path(str(Path(__file__).parents[2] / script), run_name="__main__")
     rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
     assert rows[2][0] == "| convolutions" and len(rows) == 8
