@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/installed
 LABEL := $(VENV)/label
 BUNDLE := bundles/breast_ultrasound_segmentation
 
-.PHONY: demo test label lint benchmark release clean
+.PHONY: demo test docs label lint benchmark release clean
 
 # glibc would give memory back to the system after every training step, which costs time.
 demo benchmark: export MALLOC_TRIM_THRESHOLD_ = 1000000000
@@ -23,6 +23,11 @@ lint: $(LABEL)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# The site, at docs/_build/index.html; a warning is an error.
+docs: $(INSTALLED)
+	$(BIN)/python -m typer monai_kd.__main__ utils docs --name "python -m monai_kd" --title Commands --output docs/reference/commands.md
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
 
 # MONAI Label at 127.0.0.1 with a student of synthetic images, until Ctrl+C.
 label: label/app
@@ -50,6 +55,7 @@ benchmark: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps torchdistill Cython
 	$(BIN)/python tests/benchmarks/page.py docs/benchmarks.md
 	$(BIN)/python tests/benchmarks/methods.py --write docs/methods.md
+	$(BIN)/python docs/figures.py
 
 # Wheel, source archive, and each bundle as MONAI loads it: with the weights in its models/, if it has been trained.
 release: $(INSTALLED)
@@ -72,4 +78,4 @@ $(LABEL): $(INSTALLED) monai_kd/label/requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo runs build dist *.egg-info
+	rm -rf $(VENV) demo runs build dist docs/_build *.egg-info

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
+DOCS = ["sphinx", "furo", "myst-nb", "sphinx-copybutton", "ipykernel", "nbclient"]
 EXTRAS = {
+    "docs": DOCS,
     "tracking": ["tensorboard", "mlflow"],
     "export": ["onnx", "onnxruntime", "onnxscript"],
     "openvino": ["openvino"],
     "study": ["pyyaml", "ray"],
-    "docs": ["sphinx", "myst-parser", "furo"],
     "benchmark": [
         *("kornia", "torchio", "nvidia-modelopt", "huggingface-hub"),
         *("onnx", "onnxruntime", "onnxscript", "pyyaml", "ray"),
@@ -19,6 +20,7 @@ EXTRAS = {
     "test": [
         *("pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "tensorboard", "jsonschema", "pyyaml"),
         *("onnx", "onnxruntime", "onnxscript", "build", "setuptools"),
+        *DOCS,
     ],
 }
 

@@ -24,6 +24,7 @@ from monai_kd.commands.study_run import run
 
 app = typer.Typer(
     name="monai_kd",
+    add_completion=False,  # the shell completes names of programs, not of modules
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Distil small segmentation networks from large ones with MONAI. Training, evaluation and inference are MONAI "

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The figures of choosing.md, drawn from the tables of results.md and methods.md:
+
+    python docs/figures.py [FOLDER]
+
+Each PNG carries the digest of the figures it was drawn from, so that a test tells when a table has changed since.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+DOCS = Path(__file__).parent
+DATA_SETS = ("BUS-BRA", "BrEaST")
+SPLITS, SEEDS, PAPER = "Every method", "Every method with three training seeds", "The paper's comparison at reduced size"
+COLORS = {"logits": "#1b6ca8", "logits and hidden features": "#3a923a", "hidden features": "#c4572a"}
+OTHER = "#666666"
+
+
+class Difference(NamedTuple):
+    """Points of Dice above the student alone, with the 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def table(page: str, heading: str) -> list[list[str]]:
+    """The first table below a heading, the heading of its columns first."""
+    _, _, below = (DOCS / page).read_text(encoding="utf-8").partition(f"# {heading}\n")
+    lines = re.search(r"(?:^\|.*\n)+", below, re.M)
+    if lines is None:
+        raise ValueError(f"{page} has no table below {heading!r}")
+    cells = [[cell.strip(" `") for cell in line.strip("|\n").split("|")] for line in lines[0].splitlines(keepends=True)]
+    return [cells[0], *cells[2:]]
+
+
+def differences(heading: str, data_set: str) -> dict[str, Difference]:
+    """By row of results.md; rows that were not run on the data set are not in it."""
+    names, *rows = table("results.md", heading)
+    column = next(i for i, name in enumerate(names) if name.startswith(f"{data_set}: Dice")) + 1
+    found = {}
+    for row in rows:
+        numbers = [float(number.replace("−", "-")) for number in re.findall(r"[+−]\d+\.\d", row[column])]
+        if len(numbers) == 3:
+            found[row[0]] = Difference(*numbers)
+    return found
+
+
+def kinds_and_costs() -> dict[str, tuple[str, float]]:
+    """What each overlay compares, and its step in times the student's."""
+    return {row[0]: (row[2], float(row[4])) for row in table("methods.md", "Methods")[1:]}
+
+
+def draw(axes: Axes, place: float, what: Difference, color: str, **style: Any) -> None:
+    axes.plot([what.low, what.high], [place, place], color=color, linewidth=1.4, alpha=0.7, zorder=2)
+    axes.plot(what.mean, place, "o", color=color, markersize=5.5, zorder=3, **style)
+
+
+def beside_the_student(axes: Axes, data_set: str) -> None:
+    axes.axvline(0, color="black", linewidth=0.8, zorder=1)
+    axes.set_title(data_set, fontsize=10)
+    axes.set_xlabel("Dice, points above the student alone")
+    axes.grid(axis="x", alpha=0.3)
+
+
+def methods() -> tuple[Figure, object]:
+    """Every method: gain on both data sets, over splits and over seeds, and cost of a step."""
+    of = kinds_and_costs()
+    splits, seeds = ({name: differences(heading, name) for name in DATA_SETS} for heading in (SPLITS, SEEDS))
+    rows = sorted(splits["BUS-BRA"], key=lambda row: (row == "Teacher", splits["BUS-BRA"][row].mean))
+    figure = Figure(figsize=(10.5, 0.3 * len(rows) + 1.6), layout="constrained")
+    *panels, cost = figure.subplots(1, 3, sharey=True, width_ratios=[5, 5, 3])
+    for axes, data_set in zip(panels, DATA_SETS, strict=True):
+        for place, row in enumerate(rows):
+            color = COLORS.get(of.get(row, ("", 0))[0], OTHER)
+            draw(axes, place + 0.17, splits[data_set][row], color)
+            draw(axes, place - 0.17, seeds[data_set][row], color, markerfacecolor="white")
+        beside_the_student(axes, data_set)
+    for place, row in enumerate(rows):
+        if row in of:
+            cost.plot(of[row][1], place, "s", color=COLORS.get(of[row][0], OTHER), markersize=5)
+    cost.set_xscale("log")
+    cost.set_xticks([1, 2, 5, 10, 20], ["1", "2", "5", "10", "20"])
+    cost.minorticks_off()
+    cost.set_title("cost of a step", fontsize=10)
+    cost.set_xlabel("times the student's own step")
+    cost.grid(axis="x", alpha=0.3)
+    panels[0].set_yticks(range(len(rows)), rows)
+    panels[0].set_ylim(-0.7, len(rows) - 0.3)
+    for name, color in [*COLORS.items(), ("another thing", OTHER)]:
+        panels[0].plot([], [], "o", color=color, label=f"compares {name}")
+    panels[0].plot([], [], "o", color="black", label="three splits, one seed")
+    panels[0].plot([], [], "o", color="black", markerfacecolor="white", label="one split, three seeds")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
+    return figure, (rows, splits, seeds, of)
+
+
+def pathways() -> tuple[Figure, object]:
+    """The paper's rows: which layer, which loss, which view of the teacher's."""
+    layers = {"L": "logits", "H": "deepest feature", "HReg": "deepest feature, through a regressor"}
+    found = {data_set: differences(PAPER, data_set) for data_set in DATA_SETS}
+    rows = [(layer, loss) for layer in layers for loss in ("MSE", "KLD")][::-1]
+    figure = Figure(figsize=(9, 3.9), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, data_set in zip(panels, DATA_SETS, strict=True):
+        for place, row in enumerate(rows):
+            draw(axes, place + 0.14, found[data_set]["_".join(row)], COLORS["logits"])
+            draw(axes, place - 0.14, found[data_set]["_".join((*row, "WAug"))], COLORS["hidden features"])
+        beside_the_student(axes, data_set)
+    losses = {"MSE": "squared difference", "KLD": "KL divergence"}
+    panels[0].set_yticks(range(len(rows)), [f"{layers[layer]}:\n{losses[loss]}" for layer, loss in rows])
+    panels[0].plot([], [], "o", color=COLORS["logits"], label="the teacher sees the image as it is")
+    panels[0].plot([], [], "o", color=COLORS["hidden features"], label="the teacher sees it weakly augmented")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
+    return figure, found
+
+
+FIGURES = {"choosing_methods.png": methods, "choosing_pathways.png": pathways}
+
+
+def digest(numbers: object) -> str:
+    """Of what a figure was drawn from."""
+    return hashlib.sha256(repr(numbers).encode()).hexdigest()
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else DOCS / "images"
+    for name, make in FIGURES.items():
+        figure, numbers = make()
+        figure.savefig(folder / name, dpi=110, metadata={"Description": digest(numbers)})
+        print(folder / name)

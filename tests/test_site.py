@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The site: built without a warning, every page in it, figures and commands those of today's tables and code."""
+
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer.main
+from PIL import Image
+from typer.cli import get_docs_for_click
+
+import monai_kd
+from monai_kd.__main__ import app
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+COMMANDS = DOCS / "reference" / "commands.md"
+FIGURES = runpy.run_path(str(DOCS / "figures.py"))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """`make docs`, elsewhere."""
+    folder = tmp_path_factory.mktemp("site")
+    (command,) = re.findall(r"-m (sphinx .*)$", (ROOT / "Makefile").read_text(), re.M)
+    words = [str(folder) if word == "docs/_build" else word for word in command.split()]
+    done = subprocess.run([sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+def test_every_page_is_in_it(site):
+    pages = [page.relative_to(DOCS) for suffix in ("md", "ipynb") for page in DOCS.rglob(f"*.{suffix}")]
+    start = (site / "index.html").read_text()
+    for page in pages:
+        if "_build" not in page.parts:
+            assert (site / page).with_suffix(".html").is_file(), page
+            assert f'href="{page.with_suffix(".html")}"' in start or page.parent.name == "reference" or page.stem == "index"
+
+
+def test_every_link_leads_to_a_page_and_a_heading(site):
+    anchors = {page: set(re.findall(r' id="([^"]+)"', page.read_text())) for page in site.rglob("*.html")}
+    for page, text in ((page, page.read_text()) for page in anchors):
+        for target, anchor in re.findall(r'<a [^>]*href="([^":#?]*)(?:#([^"]*))?"', text):
+            file = (page.parent / target).resolve() if target else page
+            assert file.exists(), f"{page.name}: {target}"
+            assert not anchor or file not in anchors or anchor in anchors[file], f"{page.name}: {target}#{anchor}"
+
+
+def test_every_public_name_is_in_the_reference(site):
+    text = "".join(page.read_text() for page in (site / "reference").glob("*.html"))
+    described = set(re.findall(r'<dt class="sig[^>]*id="monai_kd\.([\w.]+)"', text))
+    names = {name.rsplit(".", 1)[-1] for name in described}
+    for room in ("losses", "networks", "transforms", "handlers", "engines", "teachers", "data"):
+        for name in getattr(monai_kd, room).__all__:
+            assert name in names, f"monai_kd.{room}.{name}"
+
+
+@pytest.mark.parametrize("name", FIGURES["FIGURES"])
+def test_figures_are_of_todays_tables(name):
+    _, numbers = FIGURES["FIGURES"][name]()
+    drawn = Image.open(DOCS / "images" / name).text["Description"]
+    assert drawn == FIGURES["digest"](numbers), "python docs/figures.py draws it anew"
+
+
+def test_commands_are_todays():
+    command = typer.main.get_command(app)
+    docs = get_docs_for_click(obj=command, ctx=typer.Context(command), name="python -m monai_kd", title="Commands")
+    assert COMMANDS.read_text() == f"{docs.strip()}\n", "make docs writes it anew"
