@@ -42,6 +42,8 @@ def imports():
 def test_every_room_is_on_a_floor():
     rooms = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in PACKAGE.rglob("*.py")} - {"__init__"}
     assert rooms == set().union(*FLOORS)
+    floors = (PACKAGE.parent / "CONTRIBUTING.md").read_text()
+    assert not {room for room in rooms if f"`{room}`" not in floors}
 
 
 def test_imports_point_down_only():

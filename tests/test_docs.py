@@ -112,8 +112,18 @@ def title(page):
     return f"{page.parent.parent.name}-{page.name}" if page in READMES else page.name
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "bash")], ids=title)
-def test_commands(page, checkout, monkeypatch):
+def parts():
+    """A page's commands go together, since later ones need earlier ones; the studies of results.md stand alone."""
+    for page in PAGES:
+        commands = blocks(page, "bash")
+        if page.name == "results.md":
+            yield from (pytest.param(page, [one], id=f"{page.name}-{i}") for i, one in enumerate(commands))
+        elif commands:
+            yield pytest.param(page, commands, id=title(page))
+
+
+@pytest.mark.parametrize(("page", "commands"), parts())
+def test_commands(page, commands, checkout, monkeypatch):
     home = checkout / "bundles" / page.parent.parent.name if page in READMES else checkout
     monkeypatch.chdir(home)
     if home != checkout:  # its commands are for the bundle's own folder, with the images in data/
@@ -131,7 +141,7 @@ def test_commands(page, checkout, monkeypatch):
         make_ct_data(Path("data/Task09_Spleen"), side=48)
         make_tools_data(Path("data/tools"))
         Path("student.json").write_text(blocks(page, "json")[0])
-    for block in blocks(page, "bash"):
+    for block in commands:
         for command in block.strip().splitlines():
             if "data phantom data/phantoms" in command and Path("data/phantoms").exists():
                 shutil.rmtree("data/phantoms")
