@@ -24,6 +24,7 @@ CLASSIFICATION = BUNDLE.with_name("breast_ultrasound_classification")
 READMES = [ROOT / bundle / "docs" / "README.md" for bundle in (BUNDLE, CLASSIFICATION)]
 PAGES = [ROOT / "README.md", *READMES, *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
+FILE = re.compile(r"\b(?:as|in)\s`([\w/]+\.(?:json|py))`:\n\n```\w+\n(.*?)^```", re.M | re.S)
 # Commands are run as written; only what costs time is added at their end.
 SMALL = {
     "phantom": ["--count", "16"],
@@ -39,6 +40,16 @@ SMALL = {
 
 def blocks(page, language):
     return [text for name, text in BLOCK.findall(page.read_text()) if name == language]
+
+
+def files(page):
+    """What a page asks to save, by the file's name: the blocks behind "as `name`:" or "in `name`:"."""
+    return dict(FILE.findall(page.read_text()))
+
+
+def snippets(page):
+    """The Python to run as it stands, not as a file."""
+    return [block for block in blocks(page, "python") if block not in files(page).values()]
 
 
 def smaller(words):
@@ -98,12 +109,13 @@ def run(command, monkeypatch):
         return
     module = words[1] == "-m"
     assert words[0] == "python", f"the test does not know how to run: {command}"
+    script = Path(words[1])
     monkeypatch.setattr(sys, "argv", words[2:] if module else words[1:])
     try:
         if module:
             runpy.run_module(words[2], run_name="__main__", alter_sys=True)
         else:
-            runpy.run_path(str(ROOT / words[1]), run_name="__main__")
+            runpy.run_path(str(script if script.exists() else ROOT / script), run_name="__main__")
     except SystemExit as end:
         assert not end.code, command
 
@@ -140,7 +152,10 @@ def test_commands(page, commands, checkout, monkeypatch):
         make_tools_bundle(Path("zoo/endoscopic_tool_segmentation"))
         make_ct_data(Path("data/Task09_Spleen"), side=48)
         make_tools_data(Path("data/tools"))
-        Path("student.json").write_text(blocks(page, "json")[0])
+    monkeypatch.syspath_prepend(home)  # a module saved there is found, as by `python -m`
+    for name, text in files(page).items():
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(text)
     for block in commands:
         for command in block.strip().splitlines():
             if "data phantom data/phantoms" in command and Path("data/phantoms").exists():
@@ -151,13 +166,12 @@ def test_commands(page, commands, checkout, monkeypatch):
             assert Path("bundles/breast_ultrasound_segmentation", file).is_file()
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in PAGES if snippets(page)], ids=lambda page: page.name)
 def test_python(page, checkout, monkeypatch):
     monkeypatch.chdir(checkout)
     monkeypatch.syspath_prepend(ROOT)
     names = {"__name__": "docs"}
-    assert blocks(page, "python")
-    for block in blocks(page, "python"):
+    for block in snippets(page):
         exec(compile(block, page.name, "exec"), names)
     if page.name == "extend.md":
         contract = names["TestCosine"]()
