@@ -17,7 +17,9 @@ from monai_kd.files import atomic_write
 __all__ = ["GREEN", "RED", "comparison", "contour", "overlay", "reliability_diagram"]
 
 GREEN = (0, 220, 0)
+"""Of true contours."""
 RED = (255, 40, 40)
+"""Of predicted contours."""
 
 
 def contour(mask: npt.NDArray[np.bool_], width: int = 1) -> npt.NDArray[np.bool_]:
@@ -27,6 +29,9 @@ def contour(mask: npt.NDArray[np.bool_], width: int = 1) -> npt.NDArray[np.bool_
     Args:
         mask: shape (H, W).
         width: of the line, in pixels.
+
+    Returns:
+        Bool, shape (H, W).
 
     Example:
         >>> contour(np.ones((3, 3), dtype=bool)).astype(int).tolist()
@@ -108,7 +113,7 @@ def reliability_diagram(
     """
     Draw how often a class is true over the probability it was given: on the diagonal, the probabilities are right.
 
-    Each bin has its 95 % interval (Wilson), which is wide where there are few images.
+    Each bin has its 95 % interval (Wilson 1927), which is wide where there are few images.
 
     Args:
         probability: the mean of each bin of equal width; NaN where there is none.

@@ -38,7 +38,7 @@ def classification_metrics(probability: torch.Tensor, label: torch.Tensor) -> di
         label: 0 and 1, shape (N,).
 
     Returns:
-        NaN for what is not defined: where there are no positives or no negatives.
+        The metrics by key; NaN for what is not defined, where there are no positives or no negatives.
 
     Raises:
         ValueError: When shapes differ, there are no samples, or values are no probabilities or labels.
@@ -76,6 +76,11 @@ def calibration_bins(
     Returns:
         Mean probability, frequency of positives (both NaN where there is no sample) and number of samples of each bin,
         shape (bins,).
+
+    Example:
+        >>> mean, frequency, count = calibration_bins(torch.tensor([0.25, 0.25, 0.75]), torch.tensor([0, 1, 1]), bins=2)
+        >>> mean.tolist(), frequency.tolist(), count.tolist()
+        ([0.25, 0.75], [0.5, 1.0], [2.0, 1.0])
     """
     mean, frequency, count = calibration_binning(probability[None, None], label[None, None], num_bins=bins)
     return mean[0, 0], frequency[0, 0], count[0, 0]

@@ -119,6 +119,9 @@ class Pathway(nn.Module):
             student: features by layer name, shape BNH[WD].
             teacher: features by layer name.
             batch: tensors that ``loss.uses`` may name, and the geometry of student and teacher where they differ.
+
+        Returns:
+            The weighted term, a scalar.
         """
         uses = getattr(self.loss, "uses", ())
         missing = [key for key in uses if key not in batch]

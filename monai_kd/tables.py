@@ -24,6 +24,15 @@ class Table:
         columns: headings; the first column holds names.
         rows: cells.
         notes: below it, a sentence or more each.
+
+    Example:
+        >>> print(Table("Dice", ["model", "mean"], [["teacher", "0.82"]]).markdown())
+        ## Dice
+        <BLANKLINE>
+        | model | mean |
+        | --- | ---: |
+        | teacher | 0.82 |
+        <BLANKLINE>
     """
 
     title: str
@@ -47,8 +56,13 @@ class Table:
 
     def write_csv(self, path: Path) -> None:
         """
+        Headings and rows, without title and notes.
+
         Args:
             path: of the file.
+
+        Raises:
+            ValueError: When the file cannot be written.
         """
         with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([self.columns, *self.rows])

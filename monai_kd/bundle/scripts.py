@@ -22,6 +22,9 @@ def uses_scripts(config: Any) -> bool:
     """
     Whether a config imports from its bundle's ``scripts``.
 
+    Args:
+        config: as it is written.
+
     Example:
         >>> uses_scripts({"imports": ["$from scripts.net import Net"]}), uses_scripts({"_target_": "UNet"})
         (True, False)

@@ -19,6 +19,9 @@ def possible_size(shape: Sequence[int | str]) -> tuple[int, ...]:
     Args:
         shape: a number, ``"*"`` or such as ``"32*n"`` and ``"2**p"`` for each axis.
 
+    Returns:
+        Pixels along each axis.
+
     Raises:
         ValueError: When it is nothing of these.
 

@@ -20,6 +20,9 @@ def edit_text(text: str, suffix: str) -> str:
         text: to begin with.
         suffix: of the temporary file, by which editors know the format.
 
+    Returns:
+        The text as it was saved.
+
     Raises:
         ValueError: When no editor is set, or it fails.
     """

@@ -29,7 +29,7 @@ def label_classes(records: Sequence[Record], classes: Sequence[str], what: str, 
         every: whether every class must occur, as training and the area under a ROC curve need it.
 
     Raises:
-        ValueError: when fewer than two classes are given or one is given twice, none of the records is of any of
+        ValueError: When fewer than two classes are given or one is given twice, none of the records is of any of
             them, or, with ``every``, one class has no record.
 
     Example:

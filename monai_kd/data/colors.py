@@ -17,7 +17,12 @@ GRAY_WEIGHTS = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R 601-2,
 
 
 def gray(values: Values) -> Values:
-    """Gray of (..., 3) RGB or (..., 4) RGBA values; alpha is composited on black."""
+    """
+    Gray of (..., 3) RGB or (..., 4) RGBA values; alpha is composited on black.
+
+    Raises:
+        UnsuitableError: When there is another number of channels.
+    """
     if values.shape[-1] not in (3, 4):
         raise UnsuitableError(f"has {values.shape[-1]} channels. Export it as gray, RGB or RGBA.")
     mixed: Values = values[..., :3] @ GRAY_WEIGHTS

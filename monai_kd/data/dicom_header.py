@@ -55,7 +55,7 @@ def read_dicom_header(path: str | Path) -> DicomHeader:
     The encoding: DICOM PS3.5, chapters 7 and 10.
 
     Raises:
-        ValueError: when the file is no DICOM image, or its pixels are cut off.
+        ValueError: When the file is no DICOM image, or its pixels are cut off.
     """
     size = Path(path).stat().st_size
     with Path(path).open("rb") as stream:

@@ -20,7 +20,7 @@ def naming(path: str | Path) -> Iterator[None]:
     Turn whatever is raised while a file is read into a ValueError with the file's name, reason and remedy.
 
     Raises:
-        ValueError: in place of any other error.
+        ValueError: In place of any other error.
 
     Example:
         >>> with naming("1.png"):

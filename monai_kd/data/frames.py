@@ -33,7 +33,7 @@ def frame_records(files: Mapping[str, Path]) -> list[Record]:
         Records with ``image``, ``id``, ``patient`` and, for a loop, ``frame``.
 
     Raises:
-        ValueError: when a frame's id is also that of another file.
+        ValueError: When a frame's id is also that of another file.
 
     Example:
         >>> frame_records({"1": Path("images/1.png")})

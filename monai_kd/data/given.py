@@ -21,7 +21,7 @@ def given_records(data: Sequence[Mapping[str, Any]], part: str) -> list[Record]:
         part: what the images are for, for messages.
 
     Raises:
-        ValueError: when there is none, one lacks its image or mask, or two images have one name.
+        ValueError: When there is none, one lacks its image or mask, or two images have one name.
 
     Example:
         >>> given_records([{"image": "scans/7.png", "label": "labels/final/7.nii.gz"}], "training")

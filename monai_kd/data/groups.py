@@ -74,7 +74,7 @@ def require_no_leak(split: Split, records: Sequence[Record], content: Mapping[st
     Check that no patient, and no duplicate of an image, is in two parts of a split.
 
     Raises:
-        ValueError: naming the pair of images.
+        ValueError: Naming the pair of images.
     """
     part_of = {key: part for part in PARTS for key in split[part]}
     first: dict[tuple[str, str], str] = {}

@@ -61,8 +61,8 @@ def read_header(path: str | Path) -> Header:
         path: a file of one of ``formats.SUFFIXES``.
 
     Raises:
-        FileNotFoundError: when there is no such file.
-        ValueError: when it cannot be opened, is of another format, damaged, or too large.
+        FileNotFoundError: When there is no such file.
+        ValueError: When it cannot be opened, is of another format, damaged, or too large.
     """
     suffix = require_readable(path)
     with naming(path):
@@ -87,8 +87,8 @@ def require_readable(path: str | Path) -> str:
     Check that there is such a file of known format and that it can be opened; its suffix.
 
     Raises:
-        FileNotFoundError: when there is none.
-        ValueError: when it is empty, of another format, or may not be read.
+        FileNotFoundError: When there is none.
+        ValueError: When it is empty, of another format, or may not be read.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"No file {path}. Check the path in the record or the config.")
@@ -113,7 +113,7 @@ def require_plausible(shape: Sequence[int], suffix: str, size: int) -> None:
     Check that an image fits into memory, and that its file of ``size`` bytes can hold it.
 
     Raises:
-        ValueError: naming the size that the header tells of, for ``errors.naming``.
+        ValueError: Naming the size that the header tells of, for ``errors.naming``.
     """
     by_header = " × ".join(str(length) for length in shape) + " pixels"
     raster = suffix in RASTER_SUFFIXES  # of these one page at a time is decoded

@@ -35,8 +35,8 @@ def read_image(path: str | Path, frame: int | None = None) -> MetaTensor:
         ``filename_or_obj`` and ``name``, which tells the frames of a file apart.
 
     Raises:
-        FileNotFoundError: when there is no such file.
-        ValueError: when it is no readable image, too large, has too many axes or no such frame, or holds NaN or
+        FileNotFoundError: When there is no such file.
+        ValueError: When it is no readable image, too large, has too many axes or no such frame, or holds NaN or
             infinite values.
 
     Example:
@@ -65,8 +65,8 @@ def read_mask(paths: str | Path | Sequence[str | Path], frame: int | None = None
         As ``read_image``; the metadata is the first file's.
 
     Raises:
-        FileNotFoundError: when there is no such file.
-        ValueError: when a file is no readable image or not two-level, or the masks differ in size.
+        FileNotFoundError: When there is no such file.
+        ValueError: When a file is no readable image or not two-level, or the masks differ in size.
 
     Example:
         >>> read_mask(["labels/none.png"])
@@ -88,7 +88,7 @@ def require_same_size(mask: MetaTensor, image: MetaTensor, mask_path: object, im
     Check that a mask lies on its image's grid.
 
     Raises:
-        ValueError: naming both sizes.
+        ValueError: Naming both sizes.
     """
     if mask.shape != image.shape:
         raise ValueError(

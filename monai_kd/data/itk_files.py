@@ -33,7 +33,7 @@ def require_itk(path: str | Path) -> None:
     Check that ITK is installed.
 
     Raises:
-        ImportError: saying how to install it.
+        ImportError: Saying how to install it.
     """
     if find_spec("itk") is None:
         raise ImportError(f"{path} needs ITK. Run: pip install itk-io")

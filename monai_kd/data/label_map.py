@@ -48,6 +48,9 @@ class AsLabelMapd(MapTransform):
         """
         Args:
             data: holds a MetaTensor for every key and the image.
+
+        Returns:
+            The record with label maps in place of the masks.
         """
         sample = dict(data)
         image = cast(MetaTensor, sample[self.image].clone())

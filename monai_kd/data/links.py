@@ -18,7 +18,7 @@ def require_inside(folder: Path) -> None:
     The folder itself may be a link: whoever made it named it.
 
     Raises:
-        ValueError: naming the links.
+        ValueError: Naming the links.
     """
     home = folder.resolve()
     links = list(_links(folder, DEPTH))

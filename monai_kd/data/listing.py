@@ -29,6 +29,13 @@ def list_images(root: str | PathLike[str]) -> list[Record]:
     Raises:
         FileNotFoundError: When there is nothing at ``root``.
         ValueError: When no image is found, two images would give masks of one name, or a link leads out of the folder.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory; from PIL import Image
+        >>> with TemporaryDirectory() as folder:
+        ...     Image.new("L", (4, 3)).save(Path(folder, "scan.png"))
+        ...     [record["id"] for record in list_images(folder)]
+        ['scan']
     """
     root = Path(root)
     if not root.exists():

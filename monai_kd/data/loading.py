@@ -31,8 +31,8 @@ class LoadUltrasoundd(MapTransform):
         eight_bit: refuse images whose values are not gray values from 0 to 255. Defaults to False.
 
     Raises:
-        FileNotFoundError: when a file is missing.
-        ValueError: when a file is no readable image or not what is expected, a mask is not two-level or not of its
+        FileNotFoundError: When a file is missing.
+        ValueError: When a file is no readable image or not what is expected, a mask is not two-level or not of its
             image's size, an image holds NaN or infinite values, or the record has none of ``keys``.
 
     Example:
@@ -58,7 +58,15 @@ class LoadUltrasoundd(MapTransform):
         self.eight_bit = eight_bit
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
-        """The record with tensors in place of paths."""
+        """
+        Load.
+
+        Args:
+            data: a record.
+
+        Returns:
+            The record with tensors in place of paths.
+        """
         loaded = dict(data)
         present = list(self.key_iterator(loaded))
         if not present:

@@ -35,7 +35,7 @@ def binarize(values: Values) -> Values:
         values: the mask's values, of any rank.
 
     Raises:
-        ValueError: saying which values were found.
+        ValueError: Saying which values were found.
 
     Example:
         >>> binarize(np.array([[0, 255], [255, 0]], dtype=np.uint8)).tolist()

@@ -46,7 +46,7 @@ def make_splits(
         options: of the protocol's function, e.g. ``k``.
 
     Raises:
-        ValueError: when there is no such protocol, an option is not the protocol's, the data set has no official
+        ValueError: When there is no such protocol, an option is not the protocol's, the data set has no official
             folds, or it cannot be split so.
 
     Example:
@@ -66,7 +66,7 @@ def require_protocol(
     Check, before images are loaded, that there is such a protocol, for these options and this data set.
 
     Raises:
-        ValueError: saying which there are.
+        ValueError: Saying which there are.
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"No protocol {protocol!r}. Choose one of {', '.join(PROTOCOLS)}.")

@@ -73,6 +73,7 @@ def _page(image: Image.Image, frame: int | None, converter: Callable[[Image.Imag
     if frame is not None:
         _require_frame(frame, pages)
         image.seek(frame)
+    # Each page has a size of its own. As any raster it is judged by that alone, not by the bytes of its file.
     require_plausible(image.size, ".png", 0)
     return converter(image)
 
@@ -94,6 +95,7 @@ def _require_frame(frame: int, frames: int) -> None:
 
 
 def _decode(path: str | Path) -> Decoded:
+    # Refuses what is damaged or too large before it is decoded.
     read_header(path)
     with naming(path):
         if suffix_of(path) in NIFTI_SUFFIXES:

@@ -60,7 +60,7 @@ def by_id(files: Iterable[Path], id_of: Callable[[Path], str], what: str) -> dic
     Files by their id.
 
     Raises:
-        ValueError: when two files carry one id.
+        ValueError: When two files carry one id.
     """
     found: dict[str, list[Path]] = defaultdict(list)
     for file in files:
@@ -77,7 +77,7 @@ def require_pairs(images: Mapping[str, Path], labels: Mapping[str, Path], root: 
     Check that every image has its mask and every mask its image.
 
     Raises:
-        ValueError: naming the first images without mask and masks without image.
+        ValueError: Naming the first images without mask and masks without image.
     """
     alone = [images[key] for key in sorted(images.keys() - labels.keys())]
     if alone:

@@ -29,11 +29,11 @@ class UnlabelledDataset(CacheDataset):
             data's own, whose random numbers stay what they were.
         ids: those of the images to take, such as a split's training part: leave out what is to be tested on. Defaults
             to None: all images.
-        cache_arguments: further ones of ``monai.data.CacheDataset``.
+        cache_arguments: further ones of ``monai.data.CacheDataset``, as in :class:`BreastUltrasoundDataset`.
 
     Raises:
-        FileNotFoundError: when there is nothing at ``root``.
-        ValueError: when the folder holds no image, or not those of ``ids``.
+        FileNotFoundError: When there is nothing at ``root``.
+        ValueError: When the folder holds no image, or not those of ``ids``.
 
     Example:
         >>> from tempfile import TemporaryDirectory

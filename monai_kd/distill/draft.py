@@ -117,6 +117,9 @@ def make_draft(request: Request) -> Draft:
     Args:
         request: of a bundle.
 
+    Returns:
+        What can be written once the pairs of layers are chosen.
+
     Raises:
         FileNotFoundError: When teacher, weights, student or data are not there.
         ValueError: When one of them is unusable; the message tells what was found and what to do.

@@ -26,6 +26,9 @@ def choose_method(method: str | None, config: Config, out_channels: int) -> tupl
         config: the teacher's training.
         out_channels: of the networks.
 
+    Returns:
+        The method's name, and a name of :data:`LOSSES`.
+
     Raises:
         ValueError: When the method is unknown or does not fit the head.
     """
@@ -57,6 +60,9 @@ def logits_pathway(method: str, weight: float) -> dict[str, Any]:
 def has_sigmoid(config: Any) -> bool:
     """
     Whether a network's channels go through a sigmoid, each by itself, as a loss or an activation in its config tells.
+
+    Args:
+        config: of the network's training, or a part of one.
 
     Example:
         >>> has_sigmoid({"after": [{"_target_": "Activationsd", "keys": ["pred", "label"], "sigmoid": [True, False]}]})

@@ -17,7 +17,13 @@ __all__ = ["Pair", "hidden_pathway", "pairs_text", "propose_pairs", "read_names"
 
 @dataclass(frozen=True)
 class Pair:
-    """A layer of the student and the teacher's that it is brought to."""
+    """
+    A layer of the student and the teacher's that it is brought to.
+
+    Args:
+        student: the student's.
+        teacher: the teacher's.
+    """
 
     student: Layer
     teacher: Layer
@@ -52,6 +58,9 @@ def propose_pairs(
         teacher: the network.
         teacher_layers: its layers for the same image.
         classes: channels of both outputs.
+
+    Returns:
+        Pairs, in the order of the student's layers; none where the networks have no resolution in common.
     """
     learner = comparable_layers(student, student_layers, classes)
     guide = comparable_layers(teacher, teacher_layers, classes)
@@ -64,6 +73,16 @@ def pairs_text(pairs: Sequence[Pair]) -> str:
 
     Args:
         pairs: to write.
+
+    Returns:
+        JSON.
+
+    Example:
+        >>> pair = Pair(Layer("encoder", 128, (7, 7)), Layer("model.1", 256, (7, 7)))
+        >>> print(pairs_text([pair]), end="")
+        [
+            {"student": "encoder", "teacher": "model.1"}
+        ]
     """
     lines = [json.dumps({"student": pair.student.name, "teacher": pair.teacher.name}) for pair in pairs]
     return "[\n    " + ",\n    ".join(lines) + "\n]\n" if lines else "[]\n"
@@ -77,8 +96,15 @@ def read_names(text: str, source: str) -> list[tuple[str, str]]:
         text: as :func:`pairs_text` writes it.
         source: where it came from, for messages.
 
+    Returns:
+        Student's and teacher's layer of each pair.
+
     Raises:
         ValueError: When it is not such a list.
+
+    Example:
+        >>> read_names('[{"student": "encoder", "teacher": "model.1"}]', "pairs.json")
+        [('encoder', 'model.1')]
     """
     try:
         return [(str(entry["student"]), str(entry["teacher"])) for entry in json.loads(text)]
@@ -103,6 +129,12 @@ def read_pairs(
 
     Raises:
         ValueError: When it is not such a list, or names a layer that is not there.
+
+    Example:
+        >>> ours, theirs = {"encoder": Layer("encoder", 128, (7, 7))}, {"model.1": Layer("model.1", 256, (7, 7))}
+        >>> (pair,) = read_pairs('[{"student": "encoder", "teacher": "model.1"}]', "pairs.json", ours, theirs)
+        >>> pair.adapter()["out_channels"]
+        256
     """
     names = read_names(text, source)
     try:

@@ -61,6 +61,9 @@ def bundle_commands(root: Path, dataset_dir: Path | str) -> dict[str, str]:
     Args:
         root: the bundle's folder.
         dataset_dir: the data.
+
+    Returns:
+        Command lines by words such as "Training (logits_kl)", "Evaluation" and "Inference".
     """
     has_pairs = (root / "configs" / "methods" / "hidden.json").is_file()
     return commands(root, dataset_dir, _method(root), has_pairs, evaluation_configs(root))

@@ -97,6 +97,9 @@ def with_resume_handlers(handlers: Any) -> Any:
     """
     A trainer's handlers and those that resume it.
 
+    Args:
+        handlers: as the config has them: a list, a reference or an expression.
+
     Example:
         >>> with_resume_handlers("$@train#handlers[:-2]")
         '$list(@train#handlers[:-2]) + @resume_handlers'

@@ -60,6 +60,9 @@ def is_made(output_dir: Path, made: Mapping[str, Any]) -> bool:
         output_dir: of the new bundle.
         made: the record of what is asked for; its pairs count where it has any.
 
+    Returns:
+        True where it does, False where there is nothing yet.
+
     Raises:
         ValueError: When it holds something else.
     """

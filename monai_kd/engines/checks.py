@@ -26,6 +26,9 @@ def as_teacher(teacher: nn.Module | LiveTeacher, layers: tuple[str, ...]) -> Liv
         teacher: a network or a teacher.
         layers: the teacher's layers that the pathways compare.
 
+    Returns:
+        The teacher, its network frozen.
+
     Raises:
         ValueError: When a layer does not exist, or is not one that the teacher gives.
     """

@@ -30,6 +30,13 @@ def distribute(module: nn.Module, device: torch.device | str) -> nn.Module:
     Args:
         module: a network or :class:`monai_kd.Pathways`.
         device: this process's device.
+
+    Returns:
+        The module, wrapped or not.
+
+    Example:
+        >>> distribute(nn.Linear(2, 1), "cpu")  # in one process
+        Linear(in_features=2, out_features=1, bias=True)
     """
     device = torch.device(device)
     module = module.to(device)

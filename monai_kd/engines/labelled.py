@@ -19,6 +19,9 @@ def labelled(prediction: torch.Tensor, label: torch.Tensor, batch: Any) -> tuple
         label: its first axis is the samples'.
         batch: where it is a dictionary with "has_label", only samples for which that is not 0; else all.
 
+    Returns:
+        Prediction and label of these samples.
+
     Example:
         >>> labelled(torch.zeros(3, 2), torch.tensor([1, 5, 0]), {"has_label": torch.tensor([1, 0, 1])})[1]
         tensor([1, 0])

@@ -54,6 +54,9 @@ def loss_terms(output: Any) -> dict[str, float]:
     Args:
         output: ``engine.state.output``, before or after MONAI's decollation.
 
+    Returns:
+        The numbers by name.
+
     Example:
         >>> import torch
         >>> loss_terms([{"loss": torch.tensor(1.5), "logits": torch.tensor(0.5), "image": torch.zeros(1, 4, 4)}])

@@ -50,6 +50,9 @@ class PrepareTeacherFeature(PrepareBatch):
             device: where to.
             non_blocking: as in ``torch.Tensor.to``.
             kwargs: further arguments of ``torch.Tensor.to``.
+
+        Returns:
+            The feature, twice.
         """
         if not isinstance(batchdata, dict):
             raise ValueError(

@@ -31,9 +31,9 @@ class PrepareBatchViews(PrepareBatch, Randomizable):
 
     Args:
         student: the student's view.
-        teacher: the teacher's view. Defaults to the student's, changed gray values and all.
-        aligned: whether the teacher has a geometry of its own. By default both see the student's, so their features
-            match as they are, and the teacher's view may change gray values only.
+        teacher: the teacher's view. Defaults to None: the student's, changed gray values and all.
+        aligned: whether the teacher has a geometry of its own. Defaults to False: both see the student's, so their
+            features match as they are, and the teacher's view may change gray values only.
 
     Raises:
         ValueError: When the teacher's view moves the image without ``aligned``, or is missing with it; at the call,
@@ -77,6 +77,9 @@ class PrepareBatchViews(PrepareBatch, Randomizable):
             device: where to.
             non_blocking: as in ``torch.Tensor.to``.
             kwargs: further arguments of ``torch.Tensor.to``.
+
+        Returns:
+            The student's view of the image, and its label; None where there is none.
         """
         if not isinstance(batchdata, dict):
             raise ValueError(

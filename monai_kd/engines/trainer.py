@@ -47,28 +47,37 @@ class DistillationTrainer(SupervisedTrainer):
         loss_function: the supervised loss of (prediction, label). Where the batch holds "has_label", it is that of the
             labelled samples alone, and zero if there is none; two processes then weigh their own means alike.
         supervised_weight: factor of the supervised loss. The paper's total is 0.5 here and weight 0.5 in the pathway.
-        teacher_image: the key of the teacher's view in the batch. Defaults to "teacher_image" where the batch holds it
-            (:class:`monai_kd.engines.PrepareBatchViews` puts it there), else to the student's own image.
+        teacher_image: the key of the teacher's view in the batch. Defaults to None: "teacher_image" where the batch
+            holds it (:class:`monai_kd.engines.PrepareBatchViews` puts it there), else the student's own image.
+        train_handlers: MONAI's, ignite's and :mod:`monai_kd.handlers`, attached in this order behind the trainer's own.
         supervised_trainer_args: all other arguments of ``monai.engines.SupervisedTrainer`` (``device``, ``max_epochs``,
-            ``train_data_loader``, ``inferer``, ``amp``, ``compile``, ``accumulation_steps``, ``train_handlers`` …).
+            ``train_data_loader``, ``inferer``, ``amp``, ``compile``, ``accumulation_steps`` …).
 
     Raises:
         ValueError: When a layer does not exist, ``iteration_update`` is given, weights of ``pathways`` are missing
             from the optimizer or from a checkpoint that resumes it, or are not wrapped for distributed training, or
             the teacher shares weights with the student.
 
-    Example::
-
-        trainer = DistillationTrainer(
-            network=student,
-            teacher=teacher,
-            pathways=Pathways(logits=Pathway(LogitsKLLoss(), weight=0.5)),
-            optimizer=torch.optim.Adam(student.parameters(), 1e-4),
-            loss_function=monai.losses.DiceCELoss(softmax=True, to_onehot_y=True),
-            supervised_weight=0.5,
-            device=device, max_epochs=10, train_data_loader=loader,
-        )
-        trainer.run()
+    Example:
+        >>> from monai.losses import DiceCELoss
+        >>> from monai_kd.engines import loss_terms
+        >>> from monai_kd.losses import LogitsKLLoss
+        >>> from monai_kd.pathways import Pathway, Pathways
+        >>> student, teacher = nn.Conv2d(1, 2, 1), nn.Conv2d(1, 2, 3, padding=1)
+        >>> trainer = DistillationTrainer(
+        ...     network=student,
+        ...     teacher=teacher,
+        ...     pathways=Pathways(logits=Pathway(LogitsKLLoss(), weight=0.5)),
+        ...     optimizer=torch.optim.Adam(student.parameters(), 1e-4),
+        ...     loss_function=DiceCELoss(softmax=True, to_onehot_y=True),
+        ...     supervised_weight=0.5,
+        ...     device=torch.device("cpu"),
+        ...     max_epochs=2,
+        ...     train_data_loader=[{"image": torch.rand(4, 1, 16, 16), "label": torch.ones(4, 1, 16, 16)}],
+        ... )
+        >>> trainer.run()
+        >>> sorted(loss_terms(trainer.state.output))
+        ['logits', 'loss', 'supervised_loss']
     """
 
     def __init__(
@@ -128,6 +137,9 @@ class DistillationTrainer(SupervisedTrainer):
         Args:
             prediction: of the student, or of another network for the same batch.
             label: of the batch; not read where its "has_label" is 0.
+
+        Returns:
+            A scalar; zero where no sample has a label.
         """
         prediction, label = labelled(prediction, label, self.state.batch)
         if len(prediction) == 0:
@@ -158,6 +170,9 @@ class DistillationTrainer(SupervisedTrainer):
     def teacher_view(self) -> torch.Tensor:
         """
         The image that the teacher sees in this iteration.
+
+        Returns:
+            Shape BNH[WD], on the trainer's device.
 
         Raises:
             ValueError: When the batch does not hold it.

@@ -25,7 +25,7 @@ class After:
     Args:
         steps: in order, until a mask is made.
         argmax: whether the mask is the class of the highest probability.
-        threshold: above which a channel is in the mask; None otherwise.
+        threshold: from which on a channel is in the mask; None otherwise.
     """
 
     steps: tuple[nn.Module, ...]

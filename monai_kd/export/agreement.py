@@ -84,6 +84,9 @@ def samples(bundle: Bundle, module: Segmenter | RawNetwork, records: Sequence[Re
         module: names the outputs; holds the network with its weights.
         records: of the images.
 
+    Returns:
+        One for each image.
+
     Raises:
         ValueError: When the network does not take them, or returns anything but one tensor.
     """
@@ -156,6 +159,9 @@ def compare(runner: Runner, made: Sequence[Sample]) -> Agreement:
     Args:
         runner: the form.
         made: images with the bundle's answers.
+
+    Raises:
+        ValueError: When the form gives another shape.
 
     Example:
         >>> sample = Sample(np.zeros(1), {"probabilities": np.array([0.5]), "mask": np.array([1])})

@@ -68,6 +68,9 @@ def benchmark(
         settings: how.
         tell: called with each step; the total, where it is given, is the number of calls with this text.
 
+    Returns:
+        A row for each candidate.
+
     Raises:
         ValueError: When students take other images or have one name, the data set has no test images, or something
             cannot be loaded.

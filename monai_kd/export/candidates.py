@@ -66,6 +66,9 @@ def forms_of(path: Path, threads: int) -> tuple[Exported, list[Candidate]]:
     Args:
         path: an export's folder or a file in it.
         threads: of the CPU.
+
+    Returns:
+        The export, and its rows.
     """
     exported, chosen = open_export(path)
     name = exported.folder.name
@@ -109,6 +112,9 @@ def peers_of(exported: Exported, classes: int) -> list[Candidate]:
     Args:
         exported: the student.
         classes: channels of the student's output.
+
+    Returns:
+        Rows without a reference, for nothing of their Dice is known.
     """
     _, channels, *axes = exported.bundle.input_shape()
     rows = []

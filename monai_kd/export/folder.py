@@ -134,19 +134,42 @@ def open_export(path: Path) -> tuple[Exported, list[str]]:
 
 
 def files_of(form: str) -> list[str]:
-    """A form's files in an export's folder: OpenVINO has its weights beside its graph."""
+    """
+    A form's files in an export's folder: OpenVINO has its weights beside its graph.
+
+    Args:
+        form: a key of ``FORMS``.
+
+    Returns:
+        Paths within the folder.
+
+    Example:
+        >>> files_of("onnx")
+        ['student.onnx']
+    """
     name = FORMS[form]
     return [name, name.replace(".xml", ".bin")] if name.endswith(".xml") else [name]
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file in a folder, by its path there."""
+    """
+    SHA-256 of every file in a folder, by its path there.
+
+    Args:
+        folder: looked through with all folders in it.
+    """
     return {file.relative_to(folder).as_posix(): sha256(file) for file in sorted(folder.rglob("*")) if file.is_file()}
 
 
 def sha256(path: Path) -> str:
     """
-    Of a file's content.
+    SHA-256 of a file's content.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        Hexadecimal digits.
 
     Raises:
         FileNotFoundError: When there is no such file.

@@ -44,7 +44,7 @@ class Segmenter(nn.Module):
             image: shape (B, C, H, W), gray values as they are in the file; of volumes MONAI's (B, C, W, H, D).
 
         Returns:
-            The mask, (B, H, W), uint8 (by a threshold: a mask for each of several channels, (B, C, H, W)), where there
+            The mask, (B, H, W), uint8 (by a threshold, a mask for each of several channels, (B, C, H, W)), where there
             is one, and the probabilities or logits, (B, C, H, W), or of a classifier (B, C).
         """
         size = image.shape[2:]
@@ -67,7 +67,7 @@ class Segmenter(nn.Module):
 
 class RawNetwork(nn.Module):
     """
-    A network alone.
+    A network alone, on pre-processed images.
 
     Args:
         network: takes pre-processed images, in MONAI's order.
@@ -79,7 +79,15 @@ class RawNetwork(nn.Module):
         self.outputs = ["logits"]
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """What the network returns."""
+        """
+        What the network returns.
+
+        Args:
+            image: pre-processed, shape (B, C, W, H[, D]).
+
+        Returns:
+            One tensor.
+        """
         return (one_tensor(self.network, self.network(image)),)
 
 
@@ -89,7 +97,10 @@ def one_tensor(network: nn.Module, answer: Any) -> Tensor:
 
     Args:
         network: for the message.
-        answer: its.
+        answer: what it returned.
+
+    Returns:
+        The answer.
 
     Raises:
         ValueError: When that is not one tensor.
@@ -112,6 +123,9 @@ def segmenter(bundle: Bundle, network: nn.Module, raw: bool = False) -> Segmente
         bundle: says what.
         network: the bundle's.
         raw: whether to leave all that out.
+
+    Returns:
+        A module in evaluation mode.
 
     Raises:
         ValueError: When something of it cannot go into a graph.
@@ -145,6 +159,9 @@ def fused_norms(module: nn.Module) -> nn.Module:
 
     The numbers are the same; torch's CPU kernel is the faster one for group norm, ONNX Runtime's for instance norm: a
     group norm becomes reshape, normalization with ones and zeros, reshape, product and sum.
+
+    Args:
+        module: any; it stays as it is.
 
     Example:
         >>> image = torch.rand(1, 4, 8, 8)

@@ -95,6 +95,8 @@ def _round_for_convolutions_alone(graph: Any) -> None:
 
 def require_enough(images: int) -> None:
     """
+    Refuse to calibrate with images so few that the ranges are accidents.
+
     Args:
         images: how many there are to calibrate with.
 

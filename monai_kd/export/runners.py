@@ -20,13 +20,13 @@ __all__ = ["FORMS", "Arrays", "Runner", "load_form", "run_module"]
 Arrays = dict[str, npt.NDArray[Any]]
 Runner = Callable[[npt.NDArray[Any]], Arrays]
 
-# File of each form in an export's folder.
 FORMS = {
     "onnx": "student.onnx",
     "int8": "student.int8.onnx",
     "openvino": "openvino/student.xml",
     "torchscript": "student.ts",
 }
+"""The file of each form in an export's folder."""
 
 
 def load_form(path: Path, outputs: Sequence[str], threads: int = 1, shape: Sequence[int] | None = None) -> Runner:
@@ -39,9 +39,18 @@ def load_form(path: Path, outputs: Sequence[str], threads: int = 1, shape: Seque
         threads: of the CPU; of TorchScript those of this process.
         shape: the only one that will come, for OpenVINO, which is faster then. Defaults to None: any.
 
+    Returns:
+        A function from an array to arrays by output.
+
     Raises:
         FileNotFoundError: When there is no such file.
+        ImportError: When the package that runs the form is not installed.
         ValueError: When the file cannot be loaded.
+
+    Example:
+        >>> load_form(Path("student.onnx"), ["mask"])
+        Traceback (most recent call last):
+        FileNotFoundError: No file 'student.onnx'. Export that form, or leave it out.
     """
     if not path.is_file():
         raise FileNotFoundError(f"No file '{path}'. Export that form, or leave it out.")
@@ -63,6 +72,9 @@ def run_module(module: nn.Module, outputs: Sequence[str]) -> Runner:
     Args:
         module: takes a tensor, returns a tuple.
         outputs: names of what it returns, in order.
+
+    Returns:
+        A function from an array to arrays by output.
     """
 
     def run(image: npt.NDArray[Any]) -> Arrays:

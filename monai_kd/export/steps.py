@@ -27,7 +27,13 @@ class Resize(nn.Module):
         self.size, self.mode, self.align_corners = list(size), mode, align_corners
 
     def forward(self, x: Tensor, size: Sequence[int] | None = None) -> Tensor:
-        """Shape (B, C, H, W[, D]) to (B, C, *size)."""
+        """
+        Shape (B, C, H, W[, D]) to ``(B, C, *size)``.
+
+        Args:
+            x: images.
+            size: in place of the step's own. Defaults to None.
+        """
         size = self.size if size is None else size
         if self.mode == "area":
             return _area(x, size)
@@ -35,7 +41,13 @@ class Resize(nn.Module):
 
 
 class ResizeBack(Resize):
-    """The inverse of a :class:`Resize`, to the size that the image had."""
+    """
+    The inverse of a :class:`Resize`, to the size that the image had.
+
+    Args:
+        of: the step to undo.
+        nearest: whether to interpolate by the nearest neighbor, as masks are.
+    """
 
     def __init__(self, of: Resize, nearest: bool) -> None:
         super().__init__(of.size, "nearest" if nearest else of.mode, None if nearest else of.align_corners)
@@ -64,6 +76,7 @@ class Normalize(nn.Module):
         subtrahend: shape () or (C,); None is the image's mean.
         divisor: likewise; None is its standard deviation.
         channel_wise: whether mean and deviation are a channel's.
+        spatial_dims: 2 or 3.
     """
 
     def __init__(
@@ -81,7 +94,12 @@ class Normalize(nn.Module):
         self.divisor = None if divisor is None else _not_zero(divisor)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shape unchanged."""
+        """
+        Shape unchanged.
+
+        Args:
+            x: shape (B, C, H, W[, D]).
+        """
         mean = x.mean(self.axes, keepdim=True) if self.subtrahend is None else self.subtrahend
         if self.divisor is not None:
             return (x - mean) / self.divisor
@@ -100,6 +118,7 @@ class ScaleMinMax(nn.Module):
     Args:
         low, high: of the result.
         channel_wise: whether each channel is scaled by itself.
+        spatial_dims: 2 or 3.
     """
 
     def __init__(self, low: float, high: float, channel_wise: bool, spatial_dims: int) -> None:
@@ -108,7 +127,12 @@ class ScaleMinMax(nn.Module):
         self.axes = tuple(range(2 if channel_wise else 1, spatial_dims + 2))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shape unchanged; an image of one value becomes that value times ``low``, as in MONAI."""
+        """
+        Shape unchanged; an image of one value becomes that value times ``low``, as in MONAI.
+
+        Args:
+            x: shape (B, C, H, W[, D]).
+        """
         least, most = x.amin(self.axes, keepdim=True), x.amax(self.axes, keepdim=True)
         flat = least == most
         scaled = (x - least) / torch.where(flat, 1.0, most - least) * (self.high - self.low) + self.low
@@ -128,7 +152,12 @@ class ScaleRange(nn.Module):
         self.a_min, self.width, self.b_min, self.b_max, self.clip = a_min, a_max - a_min, b_min, b_max, clip
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shape unchanged."""
+        """
+        Shape unchanged.
+
+        Args:
+            x: shape (B, C, H, W[, D]).
+        """
         x = (x - self.a_min) / self.width
         if self.b_min is not None and self.b_max is not None:
             x = x * (self.b_max - self.b_min) + self.b_min
@@ -148,7 +177,12 @@ class Activation(nn.Module):
         self.kind = kind
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shape unchanged."""
+        """
+        Shape unchanged.
+
+        Args:
+            x: shape (B, C, H, W[, D]).
+        """
         return softmax(x) if self.kind == "softmax" else torch.sigmoid(x)
 
 

@@ -42,6 +42,9 @@ def timed(call: Callable[[], object]) -> Callable[[], float]:
 
     Args:
         call: what is timed.
+
+    Returns:
+        A function that calls it once and gives the milliseconds.
     """
 
     def timer() -> float:

@@ -30,12 +30,23 @@ WRITING = (SaveImaged, AsLabelMapd)
 
 
 def concerning(transforms: Sequence[Any], key: str) -> list[Any]:
-    """Those that change a key."""
+    """
+    The transforms that change a key.
+
+    Args:
+        transforms: in order.
+        key: of a record.
+    """
     return [one for one in transforms if key in getattr(one, "keys", (key,))]
 
 
 def is_writer(transform: Any) -> bool:
-    """Whether it writes a file, or shapes what is written."""
+    """
+    Whether a transform writes a file, or shapes what is written.
+
+    Args:
+        transform: of a bundle's ``postprocessing``.
+    """
     return isinstance(transform, WRITING)
 
 
@@ -46,6 +57,9 @@ def refused(name: str, why: str) -> ValueError:
     Args:
         name: of the transform.
         why: it cannot.
+
+    Returns:
+        The error, to be raised.
     """
     return ValueError(
         f"{name} cannot go into the exported graph: {why}. "

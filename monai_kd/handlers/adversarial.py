@@ -46,6 +46,20 @@ class AdversarialHandler(ABC):
         ValueError: When the optimizer does not hold the discriminator's parameters, or the student's does, or several
             processes would each train their own; in the run, when the teacher's prediction is not known or has another
             shape, or the game diverges.
+
+    Example:
+        >>> class LeastSquaresHandler(AdversarialHandler):  # Mao et al., ICCV 2017, arXiv 1611.04076
+        ...     def student_objective(self, discriminator, shown):
+        ...         return (discriminator(shown.student) - 1).square().mean()
+        ...     def discriminator_objective(self, discriminator, shown):
+        ...         real, fake = discriminator(shown.teacher), discriminator(shown.student)
+        ...         return (real - 1).square().mean() + fake.square().mean()
+        >>> discriminator = nn.Conv2d(2, 1, 4, stride=2)
+        >>> optimizer = torch.optim.Adam(discriminator.parameters(), 2e-4)
+        >>> game = LeastSquaresHandler(discriminator, optimizer, weight=0.1, name="least_squares")
+        >>> logits = torch.ones(2, 2, 8, 8)
+        >>> game.discriminator_objective(discriminator, Predictions(logits, logits, logits[:, :1], None)).shape
+        torch.Size([])
     """
 
     def __init__(
@@ -67,6 +81,9 @@ class AdversarialHandler(ABC):
         Args:
             discriminator: frozen.
             shown: with the student's gradient history.
+
+        Returns:
+            A scalar.
         """
 
     @abstractmethod
@@ -77,6 +94,9 @@ class AdversarialHandler(ABC):
         Args:
             discriminator: to be trained.
             shown: without gradient history.
+
+        Returns:
+            A scalar.
         """
 
     def attach(self, engine: Engine) -> None:

@@ -48,11 +48,28 @@ class AdversarialLogitsHandler(AdversarialHandler):
     Raises:
         ValueError: As :class:`AdversarialHandler`; in the run, when there is no label.
 
-    Example::
-
-        discriminator = PatchLogitsDiscriminator(spatial_dims=2, in_channels=2, num_classes=2)
-        game = AdversarialLogitsHandler(discriminator, torch.optim.Adam(discriminator.parameters(), 2e-4))
-        DistillationTrainer(..., pathways=Pathways(logits=Pathway(torch.nn.L1Loss())), train_handlers=[game])
+    Example:
+        >>> from monai.losses import DiceCELoss
+        >>> from monai_kd.engines import DistillationTrainer, loss_terms
+        >>> from monai_kd.networks import PatchLogitsDiscriminator
+        >>> from monai_kd.pathways import Pathway, Pathways
+        >>> student, teacher = nn.Conv2d(1, 2, 1), nn.Conv2d(1, 2, 3, padding=1)
+        >>> discriminator = PatchLogitsDiscriminator(spatial_dims=2, in_channels=2, num_classes=2, channels=8)
+        >>> game = AdversarialLogitsHandler(discriminator, torch.optim.Adam(discriminator.parameters(), 2e-4))
+        >>> trainer = DistillationTrainer(
+        ...     network=student,
+        ...     teacher=teacher,
+        ...     pathways=Pathways(logits=Pathway(nn.L1Loss())),
+        ...     optimizer=torch.optim.Adam(student.parameters(), 1e-4),
+        ...     loss_function=DiceCELoss(softmax=True, to_onehot_y=True),
+        ...     device=torch.device("cpu"),
+        ...     max_epochs=1,
+        ...     train_data_loader=[{"image": torch.rand(2, 1, 32, 32), "label": torch.ones(2, 1, 32, 32)}],
+        ...     train_handlers=[game],
+        ... )
+        >>> trainer.run()
+        >>> sorted(loss_terms(trainer.state.output))
+        ['adversarial', 'adversarial_discriminator', 'logits', 'loss', 'supervised_loss']
     """
 
     def __init__(

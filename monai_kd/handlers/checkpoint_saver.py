@@ -73,6 +73,17 @@ class AtomicCheckpointSaver(CheckpointSaver):
 
     Raises:
         ValueError: When the folder cannot be made; in the run, when a checkpoint cannot be written.
+
+    Example:
+        >>> from ignite.engine import Engine
+        >>> from tempfile import TemporaryDirectory
+        >>> network, trainer = nn.Conv2d(1, 2, 1), Engine(lambda engine, batch: None)
+        >>> with TemporaryDirectory() as folder:
+        ...     saver = AtomicCheckpointSaver(folder, {"model": network}, save_final=True, final_filename="model.pt")
+        ...     saver.attach(trainer)
+        ...     _ = trainer.run([0])
+        ...     sorted(torch.load(f"{folder}/model.pt", weights_only=True))
+        ['bias', 'weight']
     """
 
     def __init__(self, save_dir: str, save_dict: dict[str, Any], **checkpoint_saver_args: Any) -> None:

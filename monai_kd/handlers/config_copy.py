@@ -29,6 +29,19 @@ class ConfigCopyHandler:
     Raises:
         ValueError: When it is not made by a config, which alone it could copy; at the start, when the file cannot be
             written.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> config = {
+        ...     "imports": ["$from ignite.engine import Engine"],
+        ...     "copy": {"_target_": "monai_kd.handlers.ConfigCopyHandler", "path": "$@folder + '/config.json'"},
+        ...     "engine": "$Engine(lambda engine, batch: None)",
+        ...     "run": ["$@copy.attach(@engine)", "$@engine.run([0])"],
+        ... }
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = ConfigParser({**config, "folder": folder}).get_parsed_content("run")
+        ...     sorted(json.loads(Path(folder, "config.json").read_text()))
+        ['copy', 'engine', 'folder', 'imports', 'run']
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:

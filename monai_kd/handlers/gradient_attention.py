@@ -41,7 +41,7 @@ class GradientAttentionHandler:
 
     Args:
         weight: of the term, the paper's beta.
-        loss: of (student gradient, teacher gradient). Defaults to :class:`monai_kd.losses.GradientAttentionLoss`.
+        loss: of (student gradient, teacher gradient). Defaults to None: :class:`monai_kd.losses.GradientAttentionLoss`.
         name: of the term in the log.
 
     Raises:
@@ -49,9 +49,26 @@ class GradientAttentionHandler:
             no dictionary, the teacher's image has a geometry of its own, a network loses the gradient by the image, or
             the term is not finite.
 
-    Example::
-
-        DistillationTrainer(..., train_handlers=[GradientAttentionHandler(weight=1.0)])
+    Example:
+        >>> from monai.losses import DiceCELoss
+        >>> from monai_kd.engines import DistillationTrainer, loss_terms
+        >>> from monai_kd.losses import LogitsKLLoss
+        >>> from monai_kd.pathways import Pathway, Pathways
+        >>> student, teacher = nn.Conv2d(1, 2, 1), nn.Conv2d(1, 2, 3, padding=1)
+        >>> trainer = DistillationTrainer(
+        ...     network=student,
+        ...     teacher=teacher,
+        ...     pathways=Pathways(logits=Pathway(LogitsKLLoss())),
+        ...     optimizer=torch.optim.Adam(student.parameters(), 1e-4),
+        ...     loss_function=DiceCELoss(softmax=True, to_onehot_y=True),
+        ...     device=torch.device("cpu"),
+        ...     max_epochs=1,
+        ...     train_data_loader=[{"image": torch.rand(2, 1, 16, 16), "label": torch.ones(2, 1, 16, 16)}],
+        ...     train_handlers=[GradientAttentionHandler(weight=1.0)],
+        ... )
+        >>> trainer.run()
+        >>> sorted(loss_terms(trainer.state.output))
+        ['gradient_attention', 'logits', 'loss', 'supervised_loss']
     """
 
     def __init__(self, weight: float, loss: nn.Module | None = None, name: str = "gradient_attention") -> None:

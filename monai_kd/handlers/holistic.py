@@ -46,11 +46,29 @@ class HolisticHandler(AdversarialHandler):
     Raises:
         ValueError: As :class:`AdversarialHandler`.
 
-    Example::
-
-        discriminator = SelfAttentionDiscriminator(spatial_dims=2, in_channels=2)
-        game = HolisticHandler(discriminator, torch.optim.Adam(discriminator.parameters(), 4e-4, betas=(0.0, 0.9)))
-        DistillationTrainer(..., pathways=Pathways(logits=Pathway(LogitsKLLoss(), weight=10.0)), train_handlers=[game])
+    Example:
+        >>> from monai.losses import DiceCELoss
+        >>> from monai_kd.engines import DistillationTrainer, loss_terms
+        >>> from monai_kd.losses import LogitsKLLoss
+        >>> from monai_kd.networks import SelfAttentionDiscriminator
+        >>> from monai_kd.pathways import Pathway, Pathways
+        >>> student, teacher = nn.Conv2d(1, 2, 1), nn.Conv2d(1, 2, 3, padding=1)
+        >>> discriminator = SelfAttentionDiscriminator(spatial_dims=2, in_channels=2, channels=(8, 16))
+        >>> game = HolisticHandler(discriminator, torch.optim.Adam(discriminator.parameters(), 4e-4, betas=(0.0, 0.9)))
+        >>> trainer = DistillationTrainer(
+        ...     network=student,
+        ...     teacher=teacher,
+        ...     pathways=Pathways(logits=Pathway(LogitsKLLoss(), weight=10.0)),
+        ...     optimizer=torch.optim.Adam(student.parameters(), 1e-4),
+        ...     loss_function=DiceCELoss(softmax=True, to_onehot_y=True),
+        ...     device=torch.device("cpu"),
+        ...     max_epochs=1,
+        ...     train_data_loader=[{"image": torch.rand(2, 1, 16, 16), "label": torch.ones(2, 1, 16, 16)}],
+        ...     train_handlers=[game],
+        ... )
+        >>> trainer.run()
+        >>> sorted(loss_terms(trainer.state.output))
+        ['holistic', 'holistic_discriminator', 'logits', 'loss', 'supervised_loss']
     """
 
     def __init__(

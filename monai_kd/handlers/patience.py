@@ -24,6 +24,24 @@ class PatienceHandler:
 
     Raises:
         ValueError: When ``patience`` is below 1.
+
+    Example:
+        >>> import torch
+        >>> from ignite.metrics import Average
+        >>> from monai.engines import SupervisedEvaluator
+        >>> from monai.handlers import ValidationHandler
+        >>> scores = iter([0.5, 0.7, 0.6, 0.6, 0.6])
+        >>> evaluator = SupervisedEvaluator(
+        ...     device=torch.device("cpu"),
+        ...     val_data_loader=[{"image": torch.zeros(1, 1, 2, 2), "label": torch.zeros(1, 1, 2, 2)}],
+        ...     network=torch.nn.Identity(),
+        ...     key_val_metric={"score": Average(output_transform=lambda output: next(scores))},
+        ... )
+        >>> trainer = Engine(lambda engine, batch: None)
+        >>> ValidationHandler(1, evaluator).attach(trainer)
+        >>> PatienceHandler(evaluator, patience=2).attach(trainer)
+        >>> trainer.run([0], max_epochs=5).epoch  # two after the best, which is the second
+        4
     """
 
     def __init__(self, evaluator: Workflow, patience: int) -> None:

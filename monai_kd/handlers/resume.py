@@ -30,8 +30,9 @@ class ResumeHandler:
     Saves the whole state of a run after every epoch, and continues from it when the run is started again.
 
     Saved are the objects, the trainer's epoch and iteration, its gradient scaler, and the evaluator's best metric.
-    Random numbers need no saving where :class:`SeedHandler` draws them anew from (seed, epoch). Attach it last: what
-    other handlers do at the end of an epoch (validation, schedules) belongs to the saved state. A run that had ended
+    Random numbers need no saving where :class:`SeedHandler` draws them anew from (seed, epoch). Attach it behind
+    every handler that does something at the end of an epoch (validation, schedules, patience): that belongs to the
+    saved state. A run that had ended
     (its epochs were done, or it stopped early) ends again at once. A learning-rate schedule spans the whole run, so a
     run goes on with the number of epochs, and of iterations in each, that it began with.
 
@@ -47,6 +48,22 @@ class ResumeHandler:
     Raises:
         ValueError: At the start, when the file is damaged or belongs to a run of other settings, objects, network or
             length; at the end of an epoch, when the file cannot be written (the former one survives).
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> def epochs(folder, killed_after=3):
+        ...     run, network = [], nn.Linear(2, 1)
+        ...     trainer = Engine(lambda engine, batch: run.append(engine.state.epoch))
+        ...     ResumeHandler(f"{folder}/state.pt", {"network": network}).attach(trainer)
+        ...     trainer.add_event_handler(Events.EPOCH_STARTED(once=killed_after + 1), lambda: 1 / 0)
+        ...     try:
+        ...         trainer.run([0], max_epochs=3)
+        ...     except ZeroDivisionError:
+        ...         pass
+        ...     return run
+        >>> with TemporaryDirectory() as folder:
+        ...     epochs(folder, killed_after=1), epochs(folder)
+        ([1], [2, 3])
     """
 
     def __init__(

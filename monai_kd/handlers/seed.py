@@ -25,7 +25,17 @@ class SeedHandler:
 
     Args:
         seed: of the run.
-        transform: the random transforms of the training data, such as a ``Compose``.
+        transform: the random transforms of the training data, such as a ``Compose``. Defaults to None.
+
+    Example:
+        >>> def draws(epochs):
+        ...     drawn = []
+        ...     trainer = Engine(lambda engine, batch: drawn.append(torch.rand(()).item()))
+        ...     SeedHandler(seed=0).attach(trainer)
+        ...     trainer.run([0], max_epochs=epochs)
+        ...     return drawn
+        >>> draws(3)[:2] == draws(2)
+        True
     """
 
     def __init__(self, seed: int, transform: Any = None) -> None:

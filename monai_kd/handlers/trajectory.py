@@ -42,7 +42,8 @@ class TrajectoryHandler:
     and of the head alone: 2 · batch · (weights of the head) numbers; a head of more than 100,000 is refused. Source and
     mixed images pass the network together once more, so a step costs about three and a half plain ones.
 
-    Source: Fan et al., ICCV 2023, arXiv 2307.14709, with the numbers of the authors' code. They have a few labelled
+    Source: Fan et al., "Taxonomy adaptive cross-domain adaptation in medical imaging via optimization trajectory
+    distillation", ICCV 2023, arXiv 2307.14709, with the numbers of the authors' code. They have a few labelled
     target images too, whose objects they paste, with new classes, for which there are further terms; here the target
     has no label at all, so the objects are the source's (as in DACS, Tranheden et al. 2021). Nor does a second
     optimizer start after the warm-up. Two processes see the statistics of all their samples; each draws its own target
@@ -73,10 +74,23 @@ class TrajectoryHandler:
         ValueError: When a layer does not exist, the head is too large, or an argument is out of range; in the run, when
             images or labels do not fit, or a gradient is not finite, before anything is stepped or saved.
 
-    Example::
-
-        trajectory = TrajectoryHandler(network, UnlabelledDataset("data/other_scanner", transform), head="head")
-        trajectory.attach(trainer)
+    Example:
+        >>> from monai.engines import SupervisedTrainer
+        >>> from monai_kd.engines import loss_terms
+        >>> network = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 1))
+        >>> target = [{"image": torch.rand(1, 8, 8)} for _ in range(4)]  # as of monai_kd.data.UnlabelledDataset
+        >>> trainer = SupervisedTrainer(
+        ...     network=network,
+        ...     optimizer=torch.optim.SGD(network.parameters(), 0.01),
+        ...     loss_function=DiceCELoss(softmax=True, to_onehot_y=True),
+        ...     device=torch.device("cpu"),
+        ...     max_epochs=2,
+        ...     train_data_loader=[{"image": torch.rand(2, 1, 8, 8), "label": torch.ones(2, 1, 8, 8)}],
+        ...     train_handlers=[TrajectoryHandler(network, target, head="2")],
+        ... )
+        >>> trainer.run()
+        >>> sorted(loss_terms(trainer.state.output))
+        ['loss', 'mixed_images', 'trajectory']
     """
 
     def __init__(

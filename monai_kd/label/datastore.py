@@ -31,10 +31,11 @@ class StudyDatastore(StudyFiles):
     taken, 404 for an image or a label that is not there, 409 for an id that is taken, 507 for a disk that is full.
 
     Args:
-        studies, extensions, auto_reload, read_only: as of :class:`StudyFiles`.
+        studies, extensions, auto_reload, read_only: as of ``StudyFiles``.
 
     Raises:
-        ValueError: when ``datastore_v2.json`` is damaged, or a link leads out of the folder.
+        ValueError: When ``datastore_v2.json`` is damaged, or a link leads out of the folder.
+        HTTPException: In answer to a request, as above.
     """
 
     @alone

@@ -61,7 +61,15 @@ class Disagreement(ScoringMethod):
         self.teacher = teacher
 
     def missing(self, datastore: Datastore) -> list[str]:
-        """Images whose score is not yet known for the networks as they are; none while a network is missing."""
+        """
+        Images whose score is not yet known for the networks as they are; none while a network is missing.
+
+        Args:
+            datastore: the study.
+
+        Returns:
+            Ids.
+        """
         if not (self.student.is_valid() and self.teacher.is_valid()):
             return []
         images = datastore.get_unlabeled_images()

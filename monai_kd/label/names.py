@@ -24,6 +24,9 @@ def is_plain_name(name: object) -> bool:
     Whether a file may be called so: no path, nothing hidden, nothing that a config would evaluate, no control
     characters, not longer than 200 bytes.
 
+    Args:
+        name: as the client gave it.
+
     Example:
         >>> [is_plain_name(name) for name in ("benign (1)", "case.001", "Ärztin", "../x", ".lock", "$x", "a\\n", "")]
         [True, True, True, False, False, False, False, False]
@@ -38,7 +41,12 @@ def is_plain_name(name: object) -> bool:
 
 
 def is_tag(tag: object) -> bool:
-    """Whether labels may have this tag: a word."""
+    """
+    Whether labels may have this tag: a word.
+
+    Args:
+        tag: as the client gave it.
+    """
     return isinstance(tag, str) and TAG.fullmatch(tag) is not None
 
 
@@ -49,6 +57,9 @@ def require_name(name: object, what: str) -> str:
     Args:
         name: as the client gave it.
         what: is called so, for the message.
+
+    Returns:
+        The name.
 
     Raises:
         HTTPException: 400, when it is not.
@@ -65,6 +76,12 @@ def require_name(name: object, what: str) -> str:
 def require_tag(tag: object) -> str:
     """
     A client's tag for labels, if it is a plain word.
+
+    Args:
+        tag: as the client gave it.
+
+    Returns:
+        The tag.
 
     Raises:
         HTTPException: 400, when it is not.

@@ -76,6 +76,9 @@ def environment(app: Path) -> dict[str, str]:
 
     Args:
         app: its folder, in which a folder for temporary files is made that nobody else can read.
+
+    Returns:
+        Environment variables.
     """
     temporary = app.resolve() / "tmp"
     temporary.mkdir(mode=0o700, exist_ok=True)

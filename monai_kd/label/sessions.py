@@ -27,11 +27,19 @@ class CheckedSessions(Sessions):
     Args:
         store_path: the folder of all sessions.
         expiry: seconds after which a session that is not used is removed.
+
+    Raises:
+        HTTPException: In answer to a request, when an id or a file is not taken.
     """
 
     def get_session(self, session_id: str, update_ts: bool = True, fetch_cache: bool = True) -> SessionInfo | None:
         """
         A session, or None if there is none (any more).
+
+        Args:
+            session_id: a UUID.
+            update_ts: note that it was used now.
+            fetch_cache: as in MONAI Label's ``Sessions``.
 
         Raises:
             HTTPException: 400, when the id is none that a server gives.
@@ -41,6 +49,9 @@ class CheckedSessions(Sessions):
     def remove_session(self, session_id: str) -> None:
         """
         Remove a session and its image.
+
+        Args:
+            session_id: a UUID.
 
         Raises:
             HTTPException: 400, when the id is none that a server gives.

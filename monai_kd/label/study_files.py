@@ -29,7 +29,12 @@ PATTERNS = tuple(f"*{suffix}" for suffix in SUFFIXES)
 
 
 def alone(method: Callable[..., Any]) -> Callable[..., Any]:
-    """One thread at a time: the base's list of images is empty for a moment while it is brought up to date."""
+    """
+    One thread at a time: the base's list of images is empty for a moment while it is brought up to date.
+
+    Args:
+        method: of :class:`StudyFiles`.
+    """
 
     @functools.wraps(method)
     def call(self: StudyFiles, *arguments: Any, **named: Any) -> Any:
@@ -53,7 +58,8 @@ class StudyFiles(LocalDatastore):
         read_only: list what ``datastore_v2.json`` lists, without looking for new files.
 
     Raises:
-        ValueError: when ``datastore_v2.json`` is damaged, or a link leads out of the folder.
+        ValueError: When ``datastore_v2.json`` is damaged, or a link leads out of the folder.
+        HTTPException: In answer to a request: 400 for a link out of the folder, 507 for a disk that is full.
     """
 
     def __init__(
@@ -86,6 +92,9 @@ class StudyFiles(LocalDatastore):
     def inside(self, path: str) -> str:
         """
         A path in the study, as it is given.
+
+        Args:
+            path: of a file in the folder.
 
         Raises:
             HTTPException: 400, when a link leads out of the study.

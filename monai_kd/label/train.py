@@ -28,6 +28,7 @@ __all__ = ["DistilTask"]
 
 logger = logging.getLogger(__name__)
 
+# `__` stands for `#` in the app's settings: train#dataset#_target_.
 POOLED = {"train__dataset___target_": "monai_kd.data.PooledDataset"}
 
 
@@ -43,6 +44,10 @@ class DistilTask(TrainTask):
         bundle: whose ``train.json`` and ``evaluate.json`` are run.
         study: the folder of images and labels.
         runs: the folder of trainings.
+
+    Raises:
+        FileNotFoundError: In the training, when the teacher's weights are missing.
+        ValueError: In the training, as :meth:`__call__` tells.
     """
 
     def __init__(self, bundle: AppBundle, study: Path, runs: Path) -> None:

@@ -26,7 +26,12 @@ MASK_VALUES: tuple[set[float], ...] = ({0, 1}, {0, 255})
 
 
 def is_received(path: Path) -> bool:
-    """Whether a file is where, and called as, the server keeps what came with a request."""
+    """
+    Whether a file is where, and called as, the server keeps what came with a request.
+
+    Args:
+        path: of a file.
+    """
     return path.parent == Path(tempfile.gettempdir()) and RECEIVED.fullmatch(path.name) is not None
 
 
@@ -38,6 +43,9 @@ def require_suffix(file: Path, what: str, taken: Collection[str] = SUFFIXES) -> 
         file: as it was uploaded.
         what: it is, for the message.
         taken: suffixes.
+
+    Returns:
+        The suffix.
 
     Raises:
         HTTPException: 400, when it is of another format.
@@ -56,6 +64,10 @@ def require_suffix(file: Path, what: str, taken: Collection[str] = SUFFIXES) -> 
 def require_image(file: Path, what: str) -> None:
     """
     Check that a client's file can be read as an image.
+
+    Args:
+        file: as it was uploaded.
+        what: the image is called, for the message.
 
     Raises:
         HTTPException: 400, when it cannot.

@@ -69,6 +69,9 @@ def study_split(records: Sequence[Record], parts: Mapping[str, str]) -> Split:
         records: of the labelled images, with ``id`` and ``patient``.
         parts: by patient.
 
+    Returns:
+        Ids of ``"training"``, ``"validation"`` and, empty, ``"test"``.
+
     Example:
         >>> study_split([{"id": "1", "patient": "a"}], {"a": "training", "b": "validation"})
         {'training': ['1'], 'validation': [], 'test': []}

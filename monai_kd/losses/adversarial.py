@@ -27,6 +27,8 @@ def realness_loss(answer: torch.Tensor, real: bool) -> torch.Tensor:
     Binary cross-entropy, :math:`-\langle \log P(\mathrm{real}) \rangle` or
     :math:`-\langle \log P(\mathrm{fake}) \rangle`.
 
+    Source: Goodfellow et al., "Generative adversarial nets", NeurIPS 2014, arXiv 1406.2661.
+
     Args:
         answer: logits of being real, of any shape.
         real: which of the two is wanted.
@@ -46,6 +48,9 @@ def class_loss(answer: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
 
     :math:`y_k` is the share of class k in what the answer is about: one class of a sample, the area of each class in a
     patch. Positions of no class (an "ignore" label) count for nothing.
+
+    Source: Odena, Olah and Shlens, "Conditional image synthesis with auxiliary classifier GANs", ICML 2017, arXiv
+    1610.09585, for one class of a sample; shares of patches are ours.
 
     Args:
         answer: logits of K classes, shape (B, K), or (B, K, h, w[, d]) for patches on a grid.
@@ -74,6 +79,8 @@ def wasserstein_loss(real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
     What a critic minimizes to measure the Wasserstein distance,
     :math:`\langle D(\mathrm{fake}) \rangle - \langle D(\mathrm{real}) \rangle`.
 
+    Source: Arjovsky, Chintala and Bottou, "Wasserstein GAN", ICML 2017, arXiv 1701.07875.
+
     Args:
         real: the critic's scores of what is real.
         fake: its scores of what is not.
@@ -90,6 +97,8 @@ def hinge_loss(real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
     r"""
     What a critic minimizes to tell apart by a margin,
     :math:`\langle \max(0, 1 - D(\mathrm{real})) \rangle + \langle \max(0, 1 + D(\mathrm{fake})) \rangle`.
+
+    Source: Lim and Ye, "Geometric GAN", 2017, arXiv 1705.02894.
 
     Args:
         real: the critic's scores of what is real.

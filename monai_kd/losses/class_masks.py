@@ -21,6 +21,15 @@ class ClassLoss(nn.Module):
 
     Raises:
         ValueError: When ``num_classes`` is below 2.
+
+    Example:
+        >>> class Centers(ClassLoss):
+        ...     def forward(self, student, teacher, label):
+        ...         masks = class_masks(label, student.shape[2:], self.num_classes)
+        ...         return (class_means(student, masks) - class_means(teacher, masks)).square().mean()
+        >>> label = torch.tensor([[[[0, 1]]]])
+        >>> Centers(num_classes=2)(torch.zeros(1, 3, 1, 2), torch.ones(1, 3, 1, 2), label=label).item()
+        1.0
     """
 
     uses = ("label",)
@@ -44,7 +53,7 @@ def check_label(label: torch.Tensor, feature: torch.Tensor) -> None:
     Refuse a label that does not hold one class index for every position.
 
     Args:
-        label: should have shape B1H[W][D], at any resolution.
+        label: should have shape B1H[WD], at any resolution.
         feature: shape BNH[WD].
 
     Raises:

@@ -15,9 +15,12 @@ def softmax_divergence(student: torch.Tensor, teacher: torch.Tensor, dim: int) -
               p = \mathrm{softmax}(\mathrm{teacher}),\ q = \mathrm{softmax}(\mathrm{student})
 
     Args:
-        student: scores.
+        student: scores, of any shape.
         teacher: scores of the same shape.
         dim: the axis of the distribution.
+
+    Returns:
+        A scalar.
 
     Example:
         >>> softmax_divergence(torch.zeros(1, 2), torch.tensor([[2.0, 0.0]]), dim=1)

@@ -19,6 +19,9 @@ class GradientBank(nn.Module):
     Everything is in buffers of fixed size, 2 · length · size numbers, so it is saved and resumed with the module that
     holds it; the matrix :math:`\Pi` of length² numbers is never made.
 
+    Source: Fan et al., "Taxonomy adaptive cross-domain adaptation in medical imaging via optimization trajectory
+    distillation", ICCV 2023, arXiv 2307.14709; sizes and renewal are those of the authors' code.
+
     Args:
         length: of each vector.
         size: how many vectors are kept. Defaults to None: 80 % of ``length``, at most ``most``.
@@ -88,6 +91,9 @@ class GradientBank(nn.Module):
 
         Args:
             vector: shape (length,).
+
+        Returns:
+            Shape (length,).
         """
         basis = self.basis.to(vector.dtype)
         return basis @ (basis.T @ vector)

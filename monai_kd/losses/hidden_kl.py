@@ -21,7 +21,8 @@ class HiddenKLLoss(SoftenedLoss):
     Summed over the channels, averaged over all else, so the value depends neither on the batch nor on the image size.
     A shift of all channels at a position changes nothing, unlike with a squared difference.
 
-    Source: Behboodi et al. (2025).
+    Source: Behboodi, Brooks and Rivaz, "Optimizing knowledge distillation for efficient breast ultrasound image
+    segmentation", Artificial Intelligence in Health 2(2), 2025, doi 10.36922/aih.3509.
 
     Args:
         temperature: divisor of the features, above 0. Defaults to 1.0, the paper's.

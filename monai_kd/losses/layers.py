@@ -20,6 +20,9 @@ def as_layers(
         student: one feature, or one for each layer.
         teacher: the same number of features; no gradient will flow into them.
 
+    Returns:
+        Pairs of the student's and the teacher's feature.
+
     Raises:
         ValueError: When their numbers differ, or there is none.
 

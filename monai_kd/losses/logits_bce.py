@@ -16,6 +16,9 @@ def one_against_rest(logits: torch.Tensor) -> torch.Tensor:
     Args:
         logits: of two classes or more, shape BN[HWD].
 
+    Returns:
+        The same shape.
+
     Raises:
         ValueError: When there is one channel.
 
@@ -43,7 +46,8 @@ class LogitsBCELoss(SoftenedLoss):
     Averaged over samples, channels and positions. It is least, though not zero, when student and teacher agree: what
     remains is the teacher's own entropy.
 
-    Source: the soft labels of Owen et al. (2021), as Behboodi et al. (2025) review them.
+    Source: the soft labels of Owen et al., "Student becomes teacher", Biomedical Optics Express 12 (2021) 5387, as
+    Behboodi et al. (Artificial Intelligence in Health 2(2), 2025, doi 10.36922/aih.3509) review them.
 
     Args:
         temperature: divisor of the logits, above 0. Defaults to 1.0.

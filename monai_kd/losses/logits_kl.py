@@ -19,7 +19,8 @@ class LogitsKLLoss(SoftenedLoss):
     Summed over the classes, averaged over samples and positions, so the value depends neither on the batch nor on the
     image size. The factor :math:`T^2` keeps the gradient's size when the temperature is raised.
 
-    Source: Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", arXiv 1503.02531.
+    Source: Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015, arXiv 1503.02531; for breast
+    ultrasound Behboodi et al., Artificial Intelligence in Health 2(2), 2025, doi 10.36922/aih.3509.
 
     Args:
         temperature: divisor of the logits, above 0; larger values show more of what the teacher thinks of the less

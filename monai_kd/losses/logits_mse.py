@@ -20,7 +20,8 @@ class LogitsMSELoss(nn.Module):
     Unlike the divergence of probabilities it also asks for the same offset of the logits. It serves softmax and
     sigmoid heads alike.
 
-    Source: Ba and Caruana, "Do deep nets really need to be deep?", NeurIPS 2014, arXiv 1312.6184.
+    Source: Ba and Caruana, "Do deep nets really need to be deep?", NeurIPS 2014, arXiv 1312.6184; for breast
+    ultrasound Behboodi et al., Artificial Intelligence in Health 2(2), 2025, doi 10.36922/aih.3509.
 
     Raises:
         ValueError: At the call, when the shapes differ (``torch.nn.MSELoss`` would broadcast them).

@@ -47,7 +47,7 @@ class SimilarityPreservingLoss(nn.Module):
     def forward(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
         """
         Args:
-            student: feature, shape BN[H][W][D], of two samples or more.
+            student: feature, shape BN[HWD], of two samples or more.
             teacher: feature of the same samples; no gradient flows into it.
         """
         check_samples(student, teacher, "SimilarityPreservingLoss")

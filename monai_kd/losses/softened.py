@@ -23,7 +23,7 @@ class SoftenedLoss(nn.Module):
     The gradient of the comparison shrinks with :math:`1 / T^2`; the factor keeps its size when the temperature is
     raised. A subclass writes ``compare``.
 
-    Source: Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", arXiv 1503.02531.
+    Source: Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015, arXiv 1503.02531.
 
     Args:
         temperature: divisor of the logits, above 0; larger values show more of what the teacher thinks of the less
@@ -31,6 +31,13 @@ class SoftenedLoss(nn.Module):
 
     Raises:
         ValueError: When ``temperature`` is not above 0; at the call, when the shapes differ.
+
+    Example:
+        >>> class Squares(SoftenedLoss):
+        ...     def compare(self, student, teacher):
+        ...         return (student - teacher).square().mean()
+        >>> Squares(temperature=4.0)(torch.zeros(1, 2), torch.full((1, 2), 3.0)).item()  # 4² · (3 / 4)²
+        9.0
     """
 
     def __init__(self, temperature: float = 1.0) -> None:

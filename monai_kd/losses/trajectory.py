@@ -17,8 +17,8 @@ __all__ = ["TrajectoryLoss"]
 
 class TrajectoryLoss(nn.Module):
     r"""
-    Squared difference of the running mean and variance of two sets of gradients, in the teacher's subspace: the
-    cross-domain stream of optimization-trajectory distillation.
+    Squared difference of the running mean and variance of two sets of gradients, in the teacher's subspace (the
+    cross-domain stream of optimization-trajectory distillation).
 
     .. math:: \mathrm{MSE}(\Pi_\mu \bar\mu^s, \Pi_\mu \bar\mu^t) + \mathrm{MSE}(\Pi_v \bar v^s, \Pi_v \bar v^t), \quad
               \mu = \langle g_n \rangle, \quad v = \langle (g_n - \mu)^2 \rangle, \quad

@@ -70,6 +70,9 @@ def resized(feature: torch.Tensor, size: list[int] | None) -> torch.Tensor:
     Args:
         feature: shape BNH[WD].
         size: wanted; None is the feature's own.
+
+    Returns:
+        Shape ``(B, N, *size)``.
     """
     if size is None or list(feature.shape[2:]) == size:
         return feature

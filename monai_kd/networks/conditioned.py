@@ -21,6 +21,9 @@ def conditioned(
         channels: those of the logits and of the image.
         smallest: number of pixels that the discriminator needs along each axis.
 
+    Returns:
+        The logits, and the image where channels[1] is not 0.
+
     Raises:
         ValueError: When the shapes are others.
     """

@@ -50,7 +50,7 @@ class ConvolutionAdapter(nn.Module):
             size: the spatial size wanted. Defaults to None: the feature's own.
 
         Returns:
-            Shape (B, out_channels, *size).
+            Shape ``(B, out_channels, *size)``.
         """
         adapted: torch.Tensor = self.layers(resized(feature, size))
         return adapted

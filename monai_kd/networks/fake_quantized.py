@@ -33,7 +33,7 @@ class FakeQuantized(nn.Module):
     evaluation and export. ``quantizers`` holds the ranges, for resuming.
 
     Source: Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only
-    inference", CVPR 2018.
+    inference", CVPR 2018, arXiv 1712.05877.
 
     Args:
         network: any network with convolutions; others of its layers are left as they are.
@@ -59,7 +59,15 @@ class FakeQuantized(nn.Module):
         self.quantizers = nn.ModuleList(_Quantizers() for _ in convolutions)
 
     def forward(self, image: Tensor) -> Tensor:
-        """What the network returns, computed with rounded convolutions."""
+        """
+        What the network returns, computed with rounded convolutions.
+
+        Args:
+            image: what the network takes, shape BNH[WD].
+
+        Returns:
+            What the network returns.
+        """
         first: Any = self.quantizers[0]
         if not self.training and torch.isinf(first.input.activation_post_process.min_val).any():
             raise ValueError(

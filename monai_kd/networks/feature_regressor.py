@@ -21,8 +21,9 @@ class FeatureRegressor(nn.Module):
     checkpoint. It cannot give a negative number, so the negative part of a teacher's feature is not taught;
     ``teacher_adapter=torch.nn.ReLU()`` leaves it out of the loss too.
 
-    Source: Behboodi et al. (2025), in the manner of the hints of Romero et al., "FitNets", arXiv 1412.6550. The paper
-    does not tell the kernel and the channels between the two convolutions: they are arguments here.
+    Source: Behboodi, Brooks and Rivaz, Artificial Intelligence in Health 2(2), 2025, doi 10.36922/aih.3509, in the
+    manner of the hints of Romero et al., "FitNets", ICLR 2015, arXiv 1412.6550. The paper does not tell the kernel and
+    the channels between the two convolutions: they are arguments here.
 
     Args:
         spatial_dims: 2 or 3.
@@ -70,7 +71,7 @@ class FeatureRegressor(nn.Module):
             size: the spatial size wanted. Defaults to None: the feature's own.
 
         Returns:
-            Shape (B, out_channels, *size).
+            Shape ``(B, out_channels, *size)``.
         """
         regressed: torch.Tensor = self.layers(resized(feature, size))
         return regressed

@@ -26,8 +26,8 @@ class LogitsDiscriminator(nn.Module):
     Args:
         in_channels: number of logits.
         num_classes: of the label.
-        channels: of the hidden layers.
-        dropout: share of hidden values that are dropped.
+        channels: of the hidden layers. Defaults to two of 128.
+        dropout: share of hidden values that are dropped. Defaults to 0.
 
     Raises:
         ValueError: When ``num_classes`` is below 2 or ``channels`` is empty; at the call, when the logits have another

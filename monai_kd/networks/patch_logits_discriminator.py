@@ -28,8 +28,8 @@ class PatchLogitsDiscriminator(nn.Module):
         in_channels: channels of the logits.
         num_classes: of the label, the background included.
         image_channels: channels of the image. Defaults to 1; 0 leaves the image out.
-        channels: of the first convolution, doubled by each further one.
-        num_layers: convolutions behind the first; a patch is 70 pixels wide with the default of 3, 34 with 2.
+        channels: of the first convolution, doubled by each further one. Defaults to 64.
+        num_layers: convolutions behind the first. Defaults to 3: a patch is 70 pixels wide; with 2 it is 34.
 
     Raises:
         ValueError: When an argument is out of range; at the call, when logits or image have other shapes, or are too

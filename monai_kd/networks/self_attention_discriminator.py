@@ -37,7 +37,8 @@ class SelfAttentionDiscriminator(nn.Module):
         spatial_dims: 2 or 3.
         in_channels: channels of the logits.
         image_channels: channels of the image. Defaults to 1; 0 leaves the image out.
-        channels: of the convolutions, each of which halves the resolution; two at least.
+        channels: of the convolutions, each of which halves the resolution; two at least. Defaults to four, of
+            64 to 512.
         norm: of the logits, as in MONAI's networks; None leaves them as they are. Defaults to their mean and deviation
             over all classes and positions of a sample.
 

@@ -52,7 +52,8 @@ class SeparableUNet(nn.Module):
         feature sizes are rounded down and come back to the image's own.
 
     Raises:
-        ValueError: when an argument is out of range, or an image is too small for the number of levels.
+        ValueError: When an argument is out of range; at the call, when an image has other channels or is too small for
+            the number of levels.
 
     Example:
         >>> teacher = SeparableUNet(2, 1, 2, channels=(8, 16, 32), separable=False)
@@ -83,7 +84,15 @@ class SeparableUNet(nn.Module):
         self.head = Conv[Conv.CONV, spatial_dims](channels[0], out_channels, kernel_size=1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits at the image's own size."""
+        """
+        Logits at the image's own size.
+
+        Args:
+            image: shape (B, in_channels, H, W[, D]).
+
+        Returns:
+            Shape (B, out_channels, H, W[, D]).
+        """
         if not torch.jit.is_scripting() and not torch.jit.is_tracing():  # type: ignore[no-untyped-call]
             check_image("SeparableUNet", image, self.spatial_dims, self.in_channels, self.smallest)
         skips: list[Tensor] = []

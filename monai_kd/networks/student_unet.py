@@ -32,16 +32,18 @@ class StudentUNet(nn.Module):
         spatial_dims: 2 or 3.
         in_channels: channels of the image.
         out_channels: channels of the logits.
-        channels: channels of each encoder level; level ``i`` has 1 / 2^(i+1) of the image's resolution.
-        act: activation, as in MONAI.
-        norm: normalization, as in MONAI; ``"instance"`` has a learned scale and shift.
+        channels: channels of each encoder level; level ``i`` has 1 / 2^(i+1) of the image's resolution. Defaults to
+            five levels, 16 to 128 wide.
+        act: activation, as in MONAI. Defaults to ``"relu"``.
+        norm: normalization, as in MONAI. Defaults to ``"instance"``, which has a learned scale and shift here.
 
     Shapes:
         image (B, in_channels, H, W[, D]) to logits (B, out_channels, H, W[, D]). Any size above 2^len(channels) will
         do: feature sizes are rounded up and come back to the image's own.
 
     Raises:
-        ValueError: when an argument is out of range, or an image is too small for the number of levels.
+        ValueError: When an argument is out of range; at the call, when an image has other channels or is too small for
+            the number of levels.
 
     Example:
         >>> network = StudentUNet(spatial_dims=2, in_channels=1, out_channels=2)
@@ -68,7 +70,15 @@ class StudentUNet(nn.Module):
         self.head = Conv[Conv.CONV, spatial_dims](channels[0], out_channels, kernel_size=1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits at the image's own size."""
+        """
+        Logits at the image's own size.
+
+        Args:
+            image: shape (B, in_channels, H, W[, D]).
+
+        Returns:
+            Shape (B, out_channels, H, W[, D]).
+        """
         if not torch.jit.is_scripting() and not torch.jit.is_tracing():  # type: ignore[no-untyped-call]
             check_image("StudentUNet", image, self.spatial_dims, self.in_channels, self.smallest)
         skips: list[Tensor] = []

@@ -46,6 +46,8 @@ class LocalWorkers:
 
     def start(self, run: Run) -> None:
         """
+        Start a run.
+
         Args:
             run: to start; its configs are written.
         """

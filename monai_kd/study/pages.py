@@ -49,6 +49,8 @@ def write_markdown(
     path: Path, title: str, facts: Sequence[str], tables: Sequence[Table], figures: Sequence[Figure]
 ) -> None:
     """
+    Write a report as Markdown.
+
     Args:
         path: of the file; pictures are linked from its folder.
         title: of the page.
@@ -65,6 +67,8 @@ def write_html(
     path: Path, title: str, facts: Sequence[str], tables: Sequence[Table], figures: Sequence[Figure]
 ) -> None:
     """
+    Write a report as one HTML file that needs nothing else.
+
     Args:
         path: of the file; pictures are in it.
         title: of the page.

@@ -66,6 +66,8 @@ class RayWorkers:
 
     def start(self, run: Run) -> None:
         """
+        Start a run.
+
         Args:
             run: to start; its configs are written.
         """

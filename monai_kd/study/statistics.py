@@ -68,10 +68,13 @@ def compare(model: Mapping[str, float], other: Mapping[str, float]) -> Compariso
 
 def interval(values: npt.NDArray[np.float64]) -> tuple[float, float]:
     """
-    The 95 % percentile bootstrap interval of a mean, over images.
+    The 95 % percentile bootstrap interval of a mean, over images (Efron 1979).
 
     Args:
         values: one for each image, at least two.
+
+    Returns:
+        Its two ends.
     """
     result = stats.bootstrap(
         (values,), np.mean, n_resamples=RESAMPLES, method="percentile", batch=1000, rng=np.random.default_rng(SEED)
@@ -87,6 +90,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     Args:
         p_values: of the tests of one family.
 
+    Returns:
+        As many corrected ones, in the same order.
+
     Example:
         >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
         [0.03, 0.06, 0.06]
@@ -101,6 +107,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def share_recovered(model: float, student: float, teacher: float) -> float | None:
     """
     How much of the gap between student and teacher a model closes: (model − student) / (teacher − student).
+
+    Args:
+        model: its mean score.
+        student: that of the student trained on the labels alone.
+        teacher: the teacher's.
 
     Returns:
         None when the teacher is not better than the student.

@@ -52,6 +52,11 @@ def network_key(network: nn.Module) -> str:
 
     Args:
         network: compiled or wrapped for several devices or not, which changes nothing.
+
+    Example:
+        >>> first, second = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+        >>> network_key(first) == network_key(first), network_key(first) == network_key(second)
+        (True, False)
     """
     network = unwrap(network)
     digest = hashlib.blake2b(repr(network).encode(), digest_size=16)

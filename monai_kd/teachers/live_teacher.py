@@ -24,7 +24,7 @@ class LiveTeacher:
         layers: the layers whose outputs are wanted; ``""`` is the network's output.
 
     Raises:
-        ValueError: When a layer does not exist.
+        ValueError: When a layer does not exist; at the call, when the network's output is no tensor.
 
     Example:
         >>> import torch
@@ -43,7 +43,15 @@ class LiveTeacher:
         self._wants_output = "" in layers
 
     def to(self, device: torch.device) -> LiveTeacher:
-        """Move the teacher's weights to a device."""
+        """
+        Move the teacher's weights to a device.
+
+        Args:
+            device: where to.
+
+        Returns:
+            This teacher.
+        """
         self.network.to(device)
         return self
 
@@ -77,6 +85,9 @@ class LiveTeacher:
         Args:
             image: the teacher's view of the batch, shape BNH[WD].
             inferer: how the network is applied.
+
+        Returns:
+            The output, as the network shapes it.
         """
         self._hooks.listening = False
         try:
@@ -85,9 +96,8 @@ class LiveTeacher:
             self._hooks.listening = True
 
     def _infer(self, image: torch.Tensor, inferer: Callable[..., Any] | None) -> Any:
-        if (
-            self.network.training
-        ):  # an engine may have called train() on a parent module; eval() takes as long as a hook
+        # An engine may have called train() on a parent; looked at first, because eval() walks the whole network.
+        if self.network.training:
             self.network.eval()
         return self.network(plain(image)) if inferer is None else inferer(plain(image), self.network)
 

@@ -23,6 +23,9 @@ def alignment(batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
     Args:
         batch: may hold "student_geometry" and "teacher_geometry", each of shape (B, d, d+1).
 
+    Returns:
+        Shape (B, d, d+1), as in :mod:`monai_kd.transforms.geometry`, or None.
+
     Example:
         >>> from monai_kd.transforms.geometry import identity
         >>> alignment({"student_geometry": identity(1, 2), "teacher_geometry": 2 * identity(1, 2)})
@@ -42,6 +45,9 @@ def align(teacher: torch.Tensor, theta: torch.Tensor | None) -> torch.Tensor:
     Args:
         teacher: shape BNH[WD], or (B, N).
         theta: from :func:`alignment`; without it, the feature stays where it is.
+
+    Returns:
+        The same shape; beyond the teacher's view its border is repeated, for :func:`leave_out` to leave out.
 
     Raises:
         ValueError: When it is not known where the feature lies in the image (tokens, windows of an inferer).
@@ -73,6 +79,9 @@ def leave_out(
         teacher: after :func:`align` and its adapter.
         theta: from :func:`alignment`; without it, nothing is left out, nor of a vector for a whole image.
         any_shape: whether the loss compares features of different shapes itself.
+
+    Returns:
+        Student and teacher, of their own shapes.
 
     Example:
         >>> from monai_kd.transforms.geometry import identity

@@ -18,13 +18,23 @@ Range = float | Sequence[float | Sequence[float]]
 
 
 class BatchGeometry(Protocol):
-    """What draws the geometry of a batch; write your own for what is missing here."""
+    """
+    What draws the geometry of a batch; write your own for what is missing here.
+
+    Example:
+        >>> def still(count, spatial_size, generator):  # a function will do
+        ...     return torch.eye(len(spatial_size), len(spatial_size) + 1).repeat(count, 1, 1)
+        >>> still(16, (224, 224), torch.Generator()).shape
+        torch.Size([16, 2, 3])
+    """
 
     def __call__(self, count: int, spatial_size: Sequence[int], generator: torch.Generator) -> torch.Tensor:
         """
+        Draw.
+
         Args:
             count: number of samples.
-            spatial_size: of the images.
+            spatial_size: of the images, in pixels.
             generator: source of the random numbers, on the CPU, so that all devices see the same views.
 
         Returns:

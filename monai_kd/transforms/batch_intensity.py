@@ -14,13 +14,26 @@ __all__ = ["BatchIntensity", "BatchRandGaussianNoise", "BatchRandPixelDropout"]
 
 
 class BatchIntensity(Protocol):
-    """What changes the gray values of a batch; write your own for what is missing here."""
+    """
+    What changes the gray values of a batch; write your own for what is missing here.
+
+    Example:
+        >>> def darker(image, generator):  # a function will do
+        ...     return image * torch.rand((len(image), *[1] * (image.ndim - 1)), generator=generator)
+        >>> darker(torch.ones(2, 1, 8, 8), torch.Generator()).shape
+        torch.Size([2, 1, 8, 8])
+    """
 
     def __call__(self, image: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """
+        Change.
+
         Args:
             image: shape BNH[WD]; must not be changed in place.
             generator: source of the random numbers, on the image's device.
+
+        Returns:
+            The same shape.
         """
 
 

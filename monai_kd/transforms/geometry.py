@@ -26,6 +26,9 @@ def identity(count: int, spatial_dims: int) -> torch.Tensor:
         count: number of samples.
         spatial_dims: 2 or 3.
 
+    Returns:
+        Shape (count, d, d+1).
+
     Example:
         >>> identity(1, 2)
         tensor([[[1., 0., 0.],
@@ -42,7 +45,10 @@ def from_pixels(linear: torch.Tensor, shift: torch.Tensor, spatial_size: Sequenc
     Args:
         linear: shape (B, d, d).
         shift: in pixels, shape (B, d).
-        spatial_size: of source and view.
+        spatial_size: of source and view, in pixels.
+
+    Returns:
+        Shape (B, d, d+1).
 
     Example:
         >>> from_pixels(torch.eye(2)[None], torch.tensor([[4.0, 0.0]]), (16, 8))
@@ -66,6 +72,9 @@ def compose(outer: torch.Tensor, inner: torch.Tensor) -> torch.Tensor:
         outer: shape (B, d, d+1).
         inner: shape (B, d, d+1).
 
+    Returns:
+        Shape (B, d, d+1).
+
     Example:
         >>> half = identity(1, 2) / 2
         >>> compose(half, half)
@@ -82,6 +91,9 @@ def invert(theta: torch.Tensor) -> torch.Tensor:
 
     Args:
         theta: shape (B, d, d+1).
+
+    Returns:
+        Shape (B, d, d+1).
 
     Example:
         >>> invert(from_pixels(2 * torch.eye(2)[None], torch.tensor([[4.0, 8.0]]), (16, 16)))
@@ -109,6 +121,9 @@ def warp(
         size: spatial size of the views. Defaults to the tensor's own.
         mode: "bilinear" (in 3D: trilinear) or "nearest".
         padding_mode: what lies outside the source: "zeros", "border" or "reflection".
+
+    Returns:
+        Shape ``(B, N, *size)``, of the tensor's type.
 
     Raises:
         ValueError: When tensor and geometry do not belong together.
@@ -138,7 +153,7 @@ def inside(theta: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
         size: spatial size of the view.
 
     Returns:
-        Bool, shape (B, 1, *size).
+        Bool, shape ``(B, 1, *size)``.
 
     Example:
         >>> inside(2 * identity(1, 2), (1, 4))

@@ -25,9 +25,12 @@ def drop_pixels(
 
     Args:
         image: shape BNH[WD].
-        share: of the pixels, 0 to 1; one for all samples, or shape (B,).
+        share: of the pixels, 0 to 1; one for all samples, or one for each.
         fill_value: what they are set to.
         generator: source of the random numbers, on the image's device.
+
+    Returns:
+        The same shape, a new tensor.
 
     Example:
         >>> drop_pixels(torch.ones(1, 1, 2, 4), 0.5, 0.0, torch.Generator().manual_seed(0))
@@ -63,15 +66,23 @@ class RandPixelDropout(RandomizableTransform):
         self._seed = 0
 
     def randomize(self, data: Any = None) -> None:
-        """Draw whether to change the next image, and where."""
+        """
+        Draw whether to change the next image, and where.
+
+        Args:
+            data: not looked at.
+        """
         super().randomize(None)
         self._seed = int(self.R.randint(np.iinfo(np.uint32).max, dtype=np.uint32))
 
     def __call__(self, img: NdarrayOrTensor, randomize: bool = True) -> torch.Tensor:
         """
         Args:
-            img: shape (C, H, W[, D]).
+            img: shape (C, W, H[, D]).
             randomize: whether to draw anew.
+
+        Returns:
+            The same shape.
         """
         image: torch.Tensor = convert_to_tensor(img, track_meta=get_track_meta())
         if randomize:
@@ -126,6 +137,9 @@ class RandPixelDropoutd(RandomizableTransform, MapTransform):
         """
         Args:
             data: a record.
+
+        Returns:
+            The record, its images changed.
         """
         record = dict(data)
         self.randomize(None)

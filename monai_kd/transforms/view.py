@@ -45,8 +45,11 @@ class View:
 
         Args:
             count: number of samples.
-            spatial_size: of the images.
+            spatial_size: of the images, in pixels.
             generator: source of the random numbers, on the CPU.
+
+        Returns:
+            Shape (count, d, d+1), as in :mod:`monai_kd.transforms.geometry`.
         """
         drawn = [transform(count, spatial_size, generator) for transform in self.geometry]
         return reduce(compose, drawn) if drawn else identity(count, len(spatial_size))
@@ -59,6 +62,9 @@ class View:
             tensor: shape BNH[WD].
             theta: shape (B, d, d+1).
             mode: "bilinear" for images, "nearest" for labels.
+
+        Returns:
+            The tensor's shape.
         """
         return warp(tensor, theta, mode=mode, padding_mode=self.padding_mode) if self.geometry else tensor
 
@@ -69,5 +75,8 @@ class View:
         Args:
             image: shape BNH[WD].
             generator: source of the random numbers, on the image's device.
+
+        Returns:
+            The same shape.
         """
         return reduce(lambda changed, transform: transform(changed, generator), self.intensity, image)

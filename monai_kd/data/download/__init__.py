@@ -50,8 +50,12 @@ def download_dataset(
         Whether anything was fetched.
 
     Raises:
-        ValueError: when there is no such data set, ``out`` holds other files, the download fails, its checksum is
+        ValueError: When there is no such data set, ``out`` holds other files, the download fails, its checksum is
             wrong, or the archive is damaged or hostile.
+
+    Example:
+        >>> sorted(SOURCES)  # each by download_dataset("busbra", "data/busbra")
+        ['breast', 'busbra', 'busi', 'busuclm']
     """
     source, folder = find_source(name), Path(out).resolve()
     receipt = _receipt(folder, name)
@@ -137,7 +141,7 @@ def _receipt(folder: Path, name: str) -> dict[str, Any]:
     What an earlier download wrote; empty if ``folder`` is free.
 
     Raises:
-        ValueError: when something else is in ``folder``.
+        ValueError: When something else is in ``folder``.
     """
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return {}

@@ -37,9 +37,9 @@ def unpack(archive: Path, folder: Path, max_entries: int = ENTRIES, max_bytes: i
         max_bytes: of all unpacked files together; besides, it may be at most 100 times the archive's size.
 
     Raises:
-        DamagedArchiveError: when the file is no zip archive or damaged, an entry would leave the folder or is no file
+        DamagedArchiveError: When the file is no zip archive or damaged, an entry would leave the folder or is no file
             or folder (a link, for instance), or there is too much in it.
-        ValueError: when it is encrypted, or the disk too full.
+        ValueError: When it is encrypted, or the disk too full.
     """
     try:
         with zipfile.ZipFile(archive) as opened:

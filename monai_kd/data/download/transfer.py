@@ -62,7 +62,7 @@ def fetch(
         sleep: waits between attempts, in seconds.
 
     Raises:
-        ValueError: when the address is not allowed, the server refuses or keeps failing, the length is wrong, or the
+        ValueError: When the address is not allowed, the server refuses or keeps failing, the length is wrong, or the
             disk is full; the message says how to go on.
     """
     _require_secure(address)

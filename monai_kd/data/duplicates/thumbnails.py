@@ -11,6 +11,7 @@ from PIL import Image
 
 SIDE = 32
 Thumbnail = npt.NDArray[np.uint8]
+"""A picture of 32 × 32 gray values."""
 
 
 def thumbnail(values: npt.NDArray[Any]) -> Thumbnail:

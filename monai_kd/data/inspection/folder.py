@@ -32,7 +32,7 @@ def read_folder(root: str | Path, layout: str | Layout | None) -> Reading:
     Read a data set; what its reader refuses becomes a problem, what it warns of a remark.
 
     Raises:
-        FileNotFoundError: when ``root`` is not there.
+        FileNotFoundError: When ``root`` is not there.
     """
     folder = Path(root).expanduser()
     if not folder.exists():

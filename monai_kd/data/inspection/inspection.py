@@ -36,6 +36,10 @@ class Inspection:
         duplicates: ids of images with the same pixels.
         near_duplicates: pairs of ids of different patients that show the same picture, and their correlation.
         problems: the gravest first.
+
+    Example:
+        >>> Inspection(root="data").is_trainable  # nothing was looked at, so nothing was found
+        True
     """
 
     root: str
@@ -97,8 +101,11 @@ def inspect_dataset(
         workers: threads that load.
         split_file: a file of splits to check against the images, too.
 
+    Returns:
+        What was found.
+
     Raises:
-        FileNotFoundError: when ``root`` is not there.
+        FileNotFoundError: When ``root`` is not there.
 
     Example:
         >>> from tempfile import TemporaryDirectory; from PIL import Image

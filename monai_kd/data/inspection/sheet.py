@@ -36,7 +36,7 @@ def write_sheet(inspection: Inspection, path: str | PathLike[str], limit: int = 
         How many images are shown.
 
     Raises:
-        ValueError: when ``path`` is not named as a PNG, no image can be shown, or the file cannot be written.
+        ValueError: When ``path`` is not named as a PNG, no image can be shown, or the file cannot be written.
     """
     if Path(path).suffix.lower() != ".png":
         raise ValueError(f"A contact sheet is a PNG, got '{path}'. Name it check.png, say.")

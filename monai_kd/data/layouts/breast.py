@@ -50,7 +50,7 @@ class Breast:
         One record per case with a mask.
 
         Raises:
-            ValueError: for a mask without image, an image without tumor mask that is none of the four normal cases,
+            ValueError: For a mask without image, an image without tumor mask that is none of the four normal cases,
                 two files of one case, or a broken table.
         """
         files = entries(root)

@@ -37,7 +37,7 @@ class BusBra:
         One record per image.
 
         Raises:
-            ValueError: for an image without mask, a mask without image, two files of one id, or a table that does
+            ValueError: For an image without mask, a mask without image, two files of one id, or a table that does
                 not list the same images.
         """
         images = by_id(png_files(root / "Images"), lambda path: path.stem, "image")
@@ -69,8 +69,19 @@ def read_official_folds(root: Path, k: int) -> dict[str, int]:
         root: the folder that holds the tables.
         k: 5 or 10.
 
+    Returns:
+        The fold by the image's id.
+
     Raises:
-        ValueError: when ``k`` is neither, or a cell is not a fold.
+        FileNotFoundError: When there is no such table.
+        ValueError: When ``k`` is neither, or a cell is not a fold.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "5-fold-cv.csv").write_text("ID,kFold\\nbus_0001-l,3\\n")
+        ...     read_official_folds(Path(folder), k=5)
+        {'bus_0001-l': 3}
     """
     if k not in OFFICIAL_FOLDS:
         raise ValueError(f"BUS-BRA has official folds for k = 5 and 10, got k = {k}. k_folds() makes others.")

@@ -51,7 +51,7 @@ class BusUclm:
         One record per image.
 
         Raises:
-            ValueError: for an image without mask, a mask without image, two files of one id, or a table that does
+            ValueError: For an image without mask, a mask without image, two files of one id, or a table that does
                 not list the same images.
         """
         images = by_id(png_files(root / "images"), lambda path: path.stem, "image")

@@ -48,7 +48,7 @@ class Busi:
         One record per image.
 
         Raises:
-            ValueError: for an image without mask, a mask without image, two files of one id, or, with ``normal``, no
+            ValueError: For an image without mask, a mask without image, two files of one id, or, with ``normal``, no
                 normal images.
         """
         normal = png_files(root / "normal") if (root / "normal").is_dir() else []

@@ -36,7 +36,7 @@ class DatasetA:
         One record per image.
 
         Raises:
-            ValueError: for an image without mask, a mask without image, two files of one id, or a broken table.
+            ValueError: For an image without mask, a mask without image, two files of one id, or a broken table.
         """
         images = by_id(png_files(root / "original"), lambda path: path.stem, "image")
         labels = by_id(png_files(root / "GT"), lambda path: path.stem, "mask")

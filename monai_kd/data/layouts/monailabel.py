@@ -37,7 +37,7 @@ class MonaiLabel:
         All images by their ids, labelled or not.
 
         Raises:
-            ValueError: for two images of one id.
+            ValueError: For two images of one id.
         """
         return by_id(image_files(root), name_of, "image")
 
@@ -46,7 +46,7 @@ class MonaiLabel:
         One record per labelled image or frame.
 
         Raises:
-            ValueError: when nothing is labelled yet, for a mask of unknown format, a mask without image, two files of
+            ValueError: When nothing is labelled yet, for a mask of unknown format, a mask without image, two files of
                 one id, masks of fewer or more frames than their loop has, or an image that ``patients.csv`` lacks.
         """
         images = self.images(root)

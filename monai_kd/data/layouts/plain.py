@@ -45,7 +45,7 @@ class PlainFolders:
         One record per image or frame.
 
         Raises:
-            ValueError: for a file of unknown format, an image without mask, a mask without image, two files of one
+            ValueError: For a file of unknown format, an image without mask, a mask without image, two files of one
                 id, masks of fewer or more frames than their loop has, or an image that ``patients.csv`` lacks.
         """
         images = by_id(known_files(root / "images"), name_of, "image")
@@ -75,7 +75,7 @@ def known_files(folder: Path) -> list[Path]:
     A folder's files, all of them in formats that are read.
 
     Raises:
-        ValueError: naming entries that are something else.
+        ValueError: Naming entries that are something else.
     """
     files = entries(folder)
     unknown = [path for path in files if not suffix_of(path)]

@@ -32,8 +32,8 @@ def read_csv(path: Path, columns: Sequence[str], delimiter: str = ",") -> list[R
         delimiter: what stands between two cells.
 
     Raises:
-        FileNotFoundError: when there is no such table.
-        ValueError: when it cannot be read, is not text, lacks one of ``columns`` or has too many rows.
+        FileNotFoundError: When there is no such table.
+        ValueError: When it cannot be read, is not text, lacks one of ``columns`` or has too many rows.
     """
     if not path.is_file():
         raise FileNotFoundError(f"No table {path}. Copy it from the publisher's archive.")
@@ -61,7 +61,7 @@ def read_xlsx(path: Path | None, columns: Sequence[str], looked_for: str) -> lis
         looked_for: the table's usual name, for the warning.
 
     Raises:
-        ValueError: when the file is not an Excel table, lacks one of ``columns`` or is too large.
+        ValueError: When the file is not an Excel table, lacks one of ``columns`` or is too large.
     """
     if path is None:
         warnings.warn(f"No table {looked_for}: pathology is unknown, splits are not stratified by it.", stacklevel=3)
@@ -95,7 +95,7 @@ def rows_by(path: Path, rows: Sequence[Row], id_of: Callable[[Row], str]) -> dic
     A table's rows by the image they are of.
 
     Raises:
-        ValueError: when two rows of one image differ.
+        ValueError: When two rows of one image differ.
     """
     found: dict[str, Row] = {}
     for row in rows:
@@ -110,7 +110,7 @@ def pathologies(path: Path | None, rows: Sequence[Row], id_of: Callable[[Row], s
     Each image's pathology by a table's column; rows that differ elsewhere are of no matter here.
 
     Raises:
-        ValueError: when two rows of one image give different ones.
+        ValueError: When two rows of one image give different ones.
     """
     pairs = [{"id": id_of(row), "pathology": pathology_of(row[column])} for row in rows]
     return {key: row["pathology"] for key, row in rows_by(path or Path(), pairs, lambda row: row["id"]).items()}
@@ -128,7 +128,7 @@ def require_same_images(table: Path, listed: Collection[str], images: Collection
     Check that a table with the patients lists the images that are there.
 
     Raises:
-        ValueError: naming images without row, or rows without image.
+        ValueError: Naming images without row, or rows without image.
     """
     unlisted, absent = sorted(set(images) - set(listed)), sorted(set(listed) - set(images))
     if unlisted:

@@ -43,7 +43,7 @@ class PhantomDataset(Dataset):
         settings: probe, scanner and what else can be chosen.
 
     Raises:
-        ValueError: when ``count`` is below 1 or ``seed`` negative.
+        ValueError: When ``count`` is below 1 or ``seed`` negative.
 
     Example:
         >>> dataset = PhantomDataset(100_000, settings=PhantomSettings(scanner="smooth"))

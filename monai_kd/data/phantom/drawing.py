@@ -53,7 +53,7 @@ def draw_phantom(index: int, seed: int = 0, settings: PhantomSettings | None = N
         settings: probe, scanner and what else can be chosen; the defaults draw what ``phantom`` draws.
 
     Raises:
-        ValueError: when ``index`` or ``seed`` is negative.
+        ValueError: When ``index`` or ``seed`` is negative.
 
     Example:
         >>> drawn = draw_phantom(1, settings=PhantomSettings(scanner="crisp", margins=True))
@@ -90,7 +90,7 @@ def phantom(index: int, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.bo
         "Malignant".
 
     Raises:
-        ValueError: when ``index`` or ``seed`` is negative.
+        ValueError: When ``index`` or ``seed`` is negative.
 
     Example:
         >>> image, mask, pathology = phantom(1)

@@ -50,7 +50,7 @@ def phantom_volume(
         settings: scanner, gain, noise, dynamic range and share of normals.
 
     Raises:
-        ValueError: when ``index`` or ``seed`` is negative, an axis has less than 16 voxels, or ``settings`` ask for
+        ValueError: When ``index`` or ``seed`` is negative, an axis has less than 16 voxels, or ``settings`` ask for
             a curved probe, a depth or margins.
 
     Example:

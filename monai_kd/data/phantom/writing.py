@@ -40,7 +40,14 @@ def write_phantoms(
         settings: probe, scanner and what else can be chosen.
 
     Raises:
-        ValueError: when ``count`` is below 1 or ``seed`` negative, ``out`` is not empty, or cannot be written.
+        ValueError: When ``count`` is below 1 or ``seed`` negative, ``out`` is not empty, or cannot be written.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     write_phantoms(folder, count=2)
+        ...     sorted(path.name for path in Path(folder).rglob("*.*"))
+        ['000001.png', '000001.png', '000002.png', '000002.png', 'DatasetB.xlsx']
     """
     require_count(count, seed)
     with atomic_folder(out) as folder:
@@ -70,8 +77,15 @@ def write_phantom_volumes(
         size: of each volume in voxels, (W, H, D).
 
     Raises:
-        ValueError: when ``count`` is below 1 or ``seed`` negative, ``settings`` do not suit volumes, ``out`` is not
+        ValueError: When ``count`` is below 1 or ``seed`` negative, ``settings`` do not suit volumes, ``out`` is not
             empty, or cannot be written.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     write_phantom_volumes(folder, count=1, size=(32, 32, 24))
+        ...     sorted(path.name for path in Path(folder).rglob("*.*"))
+        ['000001.nii.gz', '000001.nii.gz', 'patients.csv']
     """
     require_count(count, seed)
     with atomic_folder(out) as folder:
