@@ -19,17 +19,34 @@ SYSTEM_FILES = {"thumbs.db", "desktop.ini", "__macosx"}
 
 
 class Layout(Protocol):
-    """One data set's folders and file names; adding a data set is one such object in ``layouts.LAYOUTS``."""
+    """
+    One data set's folders and file names; adding a data set is one such object in ``layouts.LAYOUTS``.
+
+    What its two methods are told and give is the same for all layouts.
+    """
 
     @property
     def name(self) -> str:
         """The layout's name in configs."""
 
     def missing(self, root: Path) -> str:
-        """What ``root`` itself lacks to be this layout, in words; empty if it is this layout."""
+        """
+        What ``root`` itself lacks to be this layout, in words; empty if it is this layout.
+
+        Args:
+            root: a folder.
+        """
 
     def read(self, root: Path) -> list[Record]:
-        """The records of a ``root`` for which ``missing`` is empty."""
+        """
+        The records of a ``root`` for which ``missing`` is empty.
+
+        Args:
+            root: where the data set begins.
+
+        Raises:
+            ValueError: When files are missing or double, or a table does not fit them.
+        """
 
 
 def entries(folder: Path) -> list[Path]:

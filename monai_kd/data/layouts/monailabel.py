@@ -36,6 +36,9 @@ class MonaiLabel:
         """
         All images by their ids, labelled or not.
 
+        Args:
+            root: the study's folder.
+
         Raises:
             ValueError: For two images of one id.
         """

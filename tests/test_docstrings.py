@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every public name says of itself, of which the reference is made; `--doctest-modules` runs its examples."""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import re
+import textwrap
+from importlib.util import find_spec
+
+import pytest
+
+import monai_kd
+from monai_kd.data import Layout
+
+# Imports what MONAI Label's own environment has.
+ELSEWHERE = () if find_spec("monailabel") else ("monai_kd.label",)
+# Of these rooms engineers import classes one by one.
+ROOMS = ("losses", "networks", "transforms", "handlers", "engines", "teachers")
+
+
+def modules():
+    yield monai_kd
+    for found in pkgutil.walk_packages(monai_kd.__path__, "monai_kd."):
+        if not found.name.startswith(ELSEWHERE):
+            yield importlib.import_module(found.name)
+
+
+def public():
+    """Every class and function of an ``__all__``, once, however often it is exported; no constants, no modules."""
+    for module in modules():
+        for value in (getattr(module, name) for name in getattr(module, "__all__", ())):
+            if (inspect.isclass(value) or inspect.isfunction(value)) and value.__module__.startswith("monai_kd."):
+                yield f"{value.__module__}.{value.__qualname__}", value
+
+
+def methods():
+    """Public methods; an override says what its base says, but ``forward`` has other tensors in every class."""
+    for name, value in NAMES.items():
+        for key, method in vars(value).items() if inspect.isclass(value) else ():
+            bases = (*value.__mro__[1:], Layout if value is not Layout else object)
+            is_override = key != "forward" and any(hasattr(base, key) for base in bases)
+            is_field = key in getattr(value, "__dataclass_fields__", ())
+            if inspect.isfunction(method) and not key.startswith("_") and not is_override and not is_field:
+                yield f"{name}.{key}", method
+
+
+NAMES = dict(public())
+METHODS = dict(methods())
+
+
+def doc(value):
+    return inspect.cleandoc(value.__doc__ or "")
+
+
+def in_args(text):
+    """The names that the section tells of, several of one meaning before one colon."""
+    section = re.search(r"^Args:\n((?: {4}.*\n|\n)*)", f"{text}\n", re.M)
+    names = re.findall(r"^ {4}(\w[\w, ]*):", section[1], re.M) if section else []
+    return {name.strip() for several in names for name in several.split(",")}
+
+
+def differences(value):
+    """What is missing in the section, and what is there in vain; ``*args`` and ``**kwargs`` may be told of."""
+    starred = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    known = {name: parameter.kind in starred for name, parameter in inspect.signature(value).parameters.items()}
+    told = in_args(doc(value))
+    return {name for name, is_starred in known.items() if not is_starred} - told - {"self", "cls"}, told - set(known)
+
+
+def test_everything_public_is_looked_at():
+    assert {"monai_kd.losses.logits_kl.LogitsKLLoss", "monai_kd.files.atomic_write"} <= set(NAMES)
+    assert {"monai_kd.data.groups.Split"} & set(NAMES) == set()
+    assert "monai_kd.networks.student_unet.StudentUNet.forward" in METHODS
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_begins_with_a_sentence(name):
+    sentence = doc(NAMES[name]).split("\n\n")[0]
+    assert sentence[:1].isalnum() or sentence.startswith((":", "``")), sentence
+    assert sentence.endswith("."), sentence
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_tells_of_its_arguments(name):
+    assert differences(NAMES[name]) == (set(), set())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_tells_when_it_raises(name):
+    tree = ast.parse(textwrap.dedent(inspect.getsource(NAMES[name])))
+    nodes = list(ast.walk(tree))
+    told = [ast.get_docstring(node) or "" for node in nodes if isinstance(node, (ast.ClassDef, ast.FunctionDef))]
+    raises = any(isinstance(node, ast.Raise) and node.exc for node in nodes)  # a bare one hands on what came
+    assert not raises or any("\nRaises:\n" in text for text in told)
+
+
+@pytest.mark.parametrize(("room", "name"), [(room, name) for room in ROOMS for name in getattr(monai_kd, room).__all__])
+def test_every_class_of_the_rooms_has_an_example(room, name):
+    value = getattr(getattr(monai_kd, room), name)
+    assert not inspect.isclass(value) or "\n    >>> " in doc(value)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_tells_of_its_arguments(name):
+    assert doc(METHODS[name])
+    assert differences(METHODS[name]) == (set(), set())
