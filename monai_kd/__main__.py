@@ -19,6 +19,7 @@ from monai_kd.commands.distill import distill
 from monai_kd.commands.export import export
 from monai_kd.commands.label_install import install
 from monai_kd.commands.label_start import start
+from monai_kd.commands.study_groups import groups
 from monai_kd.commands.study_report import report
 from monai_kd.commands.study_run import run
 
@@ -54,6 +55,7 @@ data_app.command()(phantom)
 data_app.command()(split)
 label_app.command()(install)
 label_app.command()(start)
+study_app.command()(groups)
 study_app.command()(report)
 study_app.command()(run)
 

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from monai_kd.figures import GREEN, overlay
@@ -16,7 +17,7 @@ from monai_kd.study.cost import Cost
 from monai_kd.study.scores import Scores, by_image, pooled
 from monai_kd.study.statistics import interval
 
-__all__ = ["contours", "score_against_parameters", "typical_image"]
+__all__ = ["contours", "draw_panels", "score_against_parameters", "typical_image"]
 
 COLUMNS = 5
 
@@ -46,24 +47,38 @@ def contours(record: Mapping[str, Any], group: str, scores: Mapping[str, Scores]
         output_dir: the study's folder.
         path: the PNG to write.
     """
-    from matplotlib.figure import Figure  # slow to import, and needed here alone
-
     image, truth = (np.asarray(Image.open(record[key]).convert("L")) for key in ("image", "label"))
     panels = [("image", overlay(image, [])), ("truth", overlay(image, [(truth, GREEN)]))]
     for row, of_row in scores.items():
         drawn = output_dir / group / row / "evaluation" / "overlays" / f"{record['id']}.png"
         if group in of_row.values and drawn.is_file():
             panels.append((f"{row}: {100 * of_row.values[group][record['id']]:.0f} %", np.asarray(Image.open(drawn))))
-    height = -(-len(panels) // COLUMNS)
-    figure = Figure(
-        figsize=(2.6 * COLUMNS, 2.6 * height * image.shape[0] / image.shape[1] + 0.25 * height), layout="constrained"
-    )
-    axes = figure.subplots(height, COLUMNS, squeeze=False).ravel()
+    draw_panels(panels, COLUMNS, path)
+
+
+def draw_panels(panels: Sequence[tuple[str, npt.NDArray[np.uint8]] | None], columns: int, path: Path) -> None:
+    """
+    Draw pictures in rows, each under its title.
+
+    Args:
+        panels: titles and RGB pictures; None leaves a place empty.
+        columns: pictures of a row.
+        path: the PNG to write.
+    """
+    from matplotlib.figure import Figure  # slow to import, and needed here alone
+
+    height = -(-len(panels) // columns)
+    drawn = [panel for panel in panels if panel is not None]
+    ratio = max(picture.shape[0] / picture.shape[1] for _, picture in drawn)
+    lines = max(title.count("\n") + 1 for title, _ in drawn)
+    figure = Figure(figsize=(2.6 * columns, height * (2.6 * ratio + 0.25 * lines)), layout="constrained")
+    axes = figure.subplots(height, columns, squeeze=False).ravel()
     for axis in axes:
         axis.set_axis_off()
-    for axis, (title, picture) in zip(axes, panels, strict=False):
-        axis.imshow(picture)
-        axis.set_title(title, fontsize=9)
+    for axis, panel in zip(axes, panels, strict=False):
+        if panel is not None:
+            axis.imshow(panel[1])
+            axis.set_title(panel[0], fontsize=9)
     _save(figure, path)
 
 

@@ -3,16 +3,14 @@
 
 from __future__ import annotations
 
-import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import monai
 import torch
 
-from monai_kd.data import read_dataset
 from monai_kd.study.cost_table import cost_table, measure
 from monai_kd.study.grid_table import grid_table
 from monai_kd.study.machine import describe_machines
@@ -20,7 +18,8 @@ from monai_kd.study.metrics_table import metrics_table
 from monai_kd.study.pages import Figure, write_html, write_markdown
 from monai_kd.study.pictures import contours, score_against_parameters, typical_image
 from monai_kd.study.score_table import score_table
-from monai_kd.study.scores import Scores, read_scores
+from monai_kd.study.scores import Scores
+from monai_kd.study.stored import StoredStudy, read_study
 from monai_kd.tables import Table
 
 __all__ = ["write_report"]
@@ -40,16 +39,8 @@ def write_report(output_dir: Path) -> tuple[Path, list[Table]]:
         FileNotFoundError: When no study was begun in the folder.
         ValueError: When no run has finished yet.
     """
-    description = output_dir / "study.json"
-    if not description.is_file():
-        raise FileNotFoundError(f"No study in '{output_dir}'. Give the --output_dir of 'python -m monai_kd study run'.")
-    study = json.loads(description.read_text(encoding="utf-8"))
-    splits = json.loads((output_dir / "splits.json").read_text(encoding="utf-8"))["splits"][: study["splits"]]
-    rows = [row["name"] for row in study["rows"] if row["evaluate"]]
-    groups = [f"{index}-{seed}" for index in range(len(splits)) for seed in study["seeds"]]
-    scores = read_scores(output_dir, rows, groups)
-    if not scores:
-        raise ValueError(f"No run of '{output_dir}' has finished yet. Run the study first.")
+    stored = read_study(output_dir)
+    study, splits, groups, scores = stored.plan, stored.splits, stored.groups, stored.scores
     folder = output_dir / "report"
     costs = measure(output_dir, scores)
     tables = {
@@ -65,7 +56,7 @@ def write_report(output_dir: Path) -> tuple[Path, list[Table]]:
     name = next(iter(scores.values())).measure
     note = f"Each point is a model: mean {name} over all test images, with the bootstrap interval over images."
     figures = [
-        *_contours(study, scores, groups, output_dir, folder),
+        *_contours(stored, folder),
         Figure(f"{name} against parameters", chart, note),
     ]
     facts = _facts(study, scores, splits, len(groups), output_dir)
@@ -74,17 +65,15 @@ def write_report(output_dir: Path) -> tuple[Path, list[Table]]:
     return folder, list(tables.values())
 
 
-def _contours(
-    study: Mapping[str, Any], scores: Mapping[str, Scores], groups: list[str], output_dir: Path, folder: Path
-) -> list[Figure]:
+def _contours(study: StoredStudy, folder: Path) -> list[Figure]:
     """The picture of contours; none where the data or the overlays are not at hand."""
-    group = max(groups, key=lambda name: sum(name in of_row.values for of_row in scores.values()))
+    scores, output_dir = study.scores, study.folder
+    group = max(study.groups, key=lambda name: sum(name in of_row.values for of_row in scores.values()))
     name = typical_image(scores, group)
-    row = next(row for row, of_row in scores.items() if group in of_row.values)
-    config = json.loads((output_dir / group / row / "evaluate.json").read_text(encoding="utf-8"))
-    if not Path(study["dataset_dir"]).is_dir() or not any(output_dir.glob(f"{group}/*/evaluation/overlays/{name}.png")):
+    drawn = output_dir.glob(f"{group}/*/evaluation/overlays/{name}.png")
+    if not Path(study.plan["dataset_dir"]).is_dir() or not any(drawn):
         return []
-    records = {record["id"]: record for record in read_dataset(study["dataset_dir"], config.get("layout"))}
+    records = study.records()
     if name not in records or not isinstance(records[name]["label"], (str, Path)):
         return []
     path = folder / "contours.png"
@@ -99,7 +88,7 @@ def _contours(
 def _facts(
     study: Mapping[str, Any],
     scores: Mapping[str, Scores],
-    splits: list[dict[str, list[str]]],
+    splits: Sequence[Mapping[str, list[str]]],
     groups: int,
     output_dir: Path,
 ) -> list[str]:
@@ -124,7 +113,7 @@ def _facts(
     return facts + ([f"Not finished in any split: {', '.join(absent)}."] if absent else [])
 
 
-def _validation(splits: list[dict[str, list[str]]]) -> str:
+def _validation(splits: Sequence[Mapping[str, list[str]]]) -> str:
     both = sum(len(set(split["validation"]) & set(split["test"])) for split in splits)
     role = "The validation images, which end a training and choose its checkpoint,"
     if both:

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Test images that have something in common: their pathology, or the size of their lesion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from monai_kd.data import LoadUltrasoundd, Record
+
+__all__ = ["SIZE", "ImageGroup", "image_groups", "lesion_share"]
+
+
+SIZE = "lesion size"
+
+
+@dataclass(frozen=True)
+class ImageGroup:
+    """
+    Some of the test images.
+
+    Args:
+        kind: what they are grouped by: "all", "pathology" or "lesion size".
+        name: of the group among those of its kind.
+        images: their ids.
+    """
+
+    kind: str
+    name: str
+    images: frozenset[str]
+
+
+def lesion_share(record: Record) -> float:
+    """
+    The share of an image's area (a volume's volume) that its lesion takes, between 0 and 1.
+
+    Args:
+        record: of the image.
+
+    Returns:
+        The share.
+
+    Raises:
+        FileNotFoundError: When its mask is missing.
+        ValueError: When its mask cannot be read.
+    """
+    return float(LoadUltrasoundd("label")(record)["label"].mean())
+
+
+def image_groups(pathologies: Mapping[str, str], shares: Mapping[str, float]) -> list[ImageGroup]:
+    """
+    All images, those of each pathology, and those of each third of the lesions' sizes.
+
+    The thirds are bounded by the terciles of these images' own shares; a share that equals a bound is below it.
+
+    Args:
+        pathologies: by image.
+        shares: of the image's area that is lesion, by image.
+
+    Returns:
+        The groups that hold an image.
+
+    Example:
+        >>> shares = {"a": 0.01, "b": 0.02, "c": 0.05, "d": 0.2}
+        >>> groups = image_groups({"a": "benign", "b": "benign", "c": "malignant", "d": "unknown"}, shares)
+        >>> [(group.name, len(group.images)) for group in groups]  # doctest: +NORMALIZE_WHITESPACE
+        [('all', 4), ('benign', 2), ('malignant', 1), ('unknown', 1),
+         ('small, to 2 %', 2), ('medium, to 5 %', 1), ('large, over 5 %', 1)]
+    """
+    bounds = np.quantile(list(shares.values()), [1 / 3, 2 / 3])
+    low, high = (f"{100 * bound:.3g} %" for bound in bounds)
+    thirds = (f"small, to {low}", f"medium, to {high}", f"large, over {high}")
+    sizes = {name: thirds[int(np.searchsorted(bounds, share))] for name, share in shares.items()}
+    groups = [ImageGroup("all", "all", frozenset(shares))]
+    for kind, values, order in (("pathology", pathologies, sorted(set(pathologies.values()))), (SIZE, sizes, thirds)):
+        for value in order:
+            groups.append(ImageGroup(kind, value, frozenset(name for name in shares if values[name] == value)))
+    return [group for group in groups if group.images]

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a study's folder holds: its plan, splits and scores so far."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from monai_kd.data import Record, read_dataset
+from monai_kd.study.scores import Scores, read_scores
+
+__all__ = ["StoredStudy", "read_study"]
+
+
+@dataclass(frozen=True)
+class StoredStudy:
+    """
+    A study as it is on disk, finished or not.
+
+    Args:
+        folder: of the study.
+        plan: what ``study.json`` says of it.
+        splits: the ids of each part of each split.
+        groups: every split with every seed, ``"<split>-<seed>"``.
+        scores: of every row that has finished a run, by its name.
+    """
+
+    folder: Path
+    plan: Mapping[str, Any]
+    splits: Sequence[Mapping[str, list[str]]]
+    groups: Sequence[str]
+    scores: Mapping[str, Scores]
+
+    def records(self, dataset_dir: Path | None = None) -> dict[str, Record]:
+        """
+        The images of the study's data set, by id.
+
+        Args:
+            dataset_dir: where they are; None takes the folder that the study was run with.
+
+        Returns:
+            The records.
+
+        Raises:
+            FileNotFoundError: When the folder is not there.
+            ValueError: When it is no data set.
+        """
+        folder = Path(self.plan["dataset_dir"]) if dataset_dir is None else dataset_dir
+        if not folder.is_dir():
+            raise FileNotFoundError(
+                f"No folder '{folder}' with the images of the study '{self.folder}'. If they were moved, say where "
+                "they are now: --dataset_dir FOLDER."
+            )
+        row, of_row = next(iter(self.scores.items()))
+        config = json.loads((self.folder / next(iter(of_row.values)) / row / "evaluate.json").read_text("utf-8"))
+        return {record["id"]: record for record in read_dataset(folder, config.get("layout"))}
+
+
+def read_study(output_dir: Path) -> StoredStudy:
+    """
+    Read a study's folder.
+
+    Args:
+        output_dir: the folder of ``python -m monai_kd study run``.
+
+    Returns:
+        What it holds.
+
+    Raises:
+        FileNotFoundError: When no study was begun in the folder.
+        ValueError: When no run has finished yet, or scores are damaged.
+    """
+    description = output_dir / "study.json"
+    if not description.is_file():
+        raise FileNotFoundError(f"No study in '{output_dir}'. Give the --output_dir of 'python -m monai_kd study run'.")
+    plan = json.loads(description.read_text(encoding="utf-8"))
+    splits = json.loads((output_dir / "splits.json").read_text(encoding="utf-8"))["splits"][: plan["splits"]]
+    rows = [row["name"] for row in plan["rows"] if row["evaluate"]]
+    groups = [f"{index}-{seed}" for index in range(len(splits)) for seed in plan["seeds"]]
+    scores = read_scores(output_dir, rows, groups)
+    if not scores:
+        raise ValueError(f"No run of '{output_dir}' has finished yet. Run the study first.")
+    return StoredStudy(output_dir, plan, splits, groups, scores)
