@@ -6,20 +6,20 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
+EXPORT = ["onnx", "onnxruntime", "onnxscript"]
+STUDY = ["pyyaml", "ray"]
 DOCS = ["sphinx", "furo", "myst-nb", "sphinx-copybutton", "ipykernel", "nbclient"]
 EXTRAS = {
     "docs": DOCS,
     "tracking": ["tensorboard", "mlflow"],
-    "export": ["onnx", "onnxruntime", "onnxscript"],
+    "export": EXPORT,
     "openvino": ["openvino"],
-    "study": ["pyyaml", "ray"],
-    "benchmark": [
-        *("kornia", "torchio", "nvidia-modelopt", "huggingface-hub"),
-        *("onnx", "onnxruntime", "onnxscript", "pyyaml", "ray"),
-    ],
+    "study": STUDY,
+    "benchmark": ["kornia", "torchio", "nvidia-modelopt", "huggingface-hub", *EXPORT, *STUDY],
     "test": [
         *("pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "tensorboard", "jsonschema", "pyyaml"),
-        *("onnx", "onnxruntime", "onnxscript", "build", "setuptools"),
+        *("build", "setuptools"),
+        *EXPORT,
         *DOCS,
     ],
 }
@@ -31,7 +31,7 @@ VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "monai_kd" / "__init__.py
 setup(
     name="monai-kd",
     version=VERSION[1],
-    description="Knowledge distillation for MONAI: train a small segmentation network from a large one",
+    description="Knowledge distillation for MONAI: train a small network from a large one",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

@@ -22,6 +22,9 @@ from monai_kd.commands.label_start import start
 from monai_kd.commands.study_groups import groups
 from monai_kd.commands.study_report import report
 from monai_kd.commands.study_run import run
+from monai_kd.errors import first_cause
+
+MENDABLE = (ValueError, OSError, ImportError)  # by the user, who needs no traceback then
 
 app = typer.Typer(
     name="monai_kd",
@@ -65,11 +68,8 @@ def main() -> None:
     try:
         app()
     except Exception as error:
-        cause: BaseException | None = error
-        # MONAI wraps what goes wrong in a config into errors of its own.
-        while cause is not None and not isinstance(cause, (ValueError, OSError, ImportError)):
-            cause = cause.__cause__
-        if cause is None:
+        cause = first_cause(error, MENDABLE)
+        if not isinstance(cause, MENDABLE):
             raise
         Console(stderr=True, soft_wrap=True).print(f"[bold red]Error:[/] {escape(str(cause))}")
         raise SystemExit(1) from error

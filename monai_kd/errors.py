@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What other libraries' errors say, in brief."""
+"""What messages are made of: what another library's error says in brief, the name that was meant."""
 
 from __future__ import annotations
 
-__all__ = ["first_cause", "first_line"]
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["closest", "first_cause", "first_line"]
 
 
 def first_line(error: BaseException) -> str:
     """
     The first line of an error's message that says something, or else its kind; torch goes on with its C++ calls.
+
+    Args:
+        error: any.
 
     Example:
         >>> first_line(RuntimeError("shape mismatch\\nException raised from …")), first_line(MemoryError())
@@ -17,9 +23,14 @@ def first_line(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
-def first_cause(error: BaseException) -> BaseException:
+def first_cause(error: BaseException, kinds: tuple[type[BaseException], ...] = ()) -> BaseException:
     """
     What went wrong first: MONAI wraps errors of a config's components into its own.
+
+    Args:
+        error: one that others may be behind.
+        kinds: the search ends at an error of one of these, ``error`` itself included: what is behind a message of our
+            own says less. Where there is none, and by default, it ends at the last.
 
     Example:
         >>> try:
@@ -28,6 +39,21 @@ def first_cause(error: BaseException) -> BaseException:
         ...     first_cause(error)
         TypeError('no such argument')
     """
-    while error.__cause__ is not None:
+    while error.__cause__ is not None and not isinstance(error, kinds):
         error = error.__cause__
     return error
+
+
+def closest(name: str, names: Iterable[str]) -> str:
+    """
+    The most similar of some names, for a message.
+
+    Args:
+        name: as the user wrote it.
+        names: those that there are, one at least.
+
+    Example:
+        >>> closest("max_epoch", ["max_epochs", "seed"])
+        'max_epochs'
+    """
+    return difflib.get_close_matches(name, names, n=1, cutoff=0.0)[0]

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import nn
+
+from monai_kd.errors import closest
 
 __all__ = ["FeatureHooks", "layer_shapes", "plain", "unwrap"]
 
@@ -21,6 +22,14 @@ def unwrap(network: nn.Module) -> nn.Module:
 
     Args:
         network: a network, wrapped or not.
+
+    Returns:
+        The network itself.
+
+    Example:
+        >>> network = torch.nn.Linear(2, 1)
+        >>> unwrap(torch.compile(network)) is network
+        True
     """
     wrappers = (nn.parallel.DistributedDataParallel, nn.DataParallel)
     while True:
@@ -35,7 +44,12 @@ def unwrap(network: nn.Module) -> nn.Module:
 
 
 def plain(value: Any) -> Any:
-    """A MetaTensor as the tensor it holds (its bookkeeping makes small networks two to three times slower)."""
+    """
+    A MetaTensor as the tensor it holds (its bookkeeping makes small networks two to three times slower).
+
+    Args:
+        value: anything; what is no MetaTensor stays what it is.
+    """
     return value.as_tensor() if hasattr(value, "as_tensor") else value
 
 
@@ -43,8 +57,8 @@ def _find(network: nn.Module, layer: str) -> nn.Module:
     modules = dict(network.named_modules())
     if layer in modules:
         return modules[layer]
-    closest = difflib.get_close_matches(layer, [name for name in modules if name], n=1, cutoff=0.0)
-    hint = f" Closest: '{closest[0]}'." if closest else ""
+    names = [name for name in modules if name]
+    hint = f" Closest: '{closest(layer, names)}'." if names else ""
     raise ValueError(
         f"No layer '{layer}' in {type(network).__name__}.{hint} layer_shapes(network, image) lists them all."
     )
@@ -121,6 +135,9 @@ class FeatureHooks:
         """
         What the layers returned since the last call, by layer name; emptied.
 
+        Returns:
+            Plain tensors, with their gradient history.
+
         Raises:
             ValueError: When a layer did not run, returned something other than one tensor, or its output was
                 overwritten in place.
@@ -173,6 +190,9 @@ def layer_shapes(network: nn.Module, image: torch.Tensor) -> dict[str, tuple[int
     Args:
         network: any module; it is run once in evaluation mode without gradients, and left as it was.
         image: input of the network, shape BNH[WD].
+
+    Returns:
+        Shapes by layer name; ``""`` is the network's output.
 
     Example:
         >>> import torch

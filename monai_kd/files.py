@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import tempfile
@@ -11,8 +12,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
-__all__ = ["atomic_folder", "atomic_write", "require_writable"]
+__all__ = ["atomic_folder", "atomic_write", "read_json", "require_writable"]
+
+
+def read_json(path: str | PathLike[str], remedy: str = "Restore it.") -> Any:
+    """
+    The content of a JSON file.
+
+    Args:
+        path: of the file, in UTF-8.
+        remedy: what to do where it is damaged, for the message.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ValueError: When it is not JSON.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "metadata.json").write_text('{"version": "0.1.0"}')
+        ...     read_json(Path(folder, "metadata.json"))
+        {'version': '0.1.0'}
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"'{path}' is not JSON: {error}. {remedy}") from error
 
 
 def require_writable(folder: str | PathLike[str]) -> None:
@@ -44,6 +70,9 @@ def atomic_write(path: str | PathLike[str]) -> Iterator[Path]:
 
     Args:
         path: the file to write; its folder is made if missing. The temporary name keeps its suffixes.
+
+    Yields:
+        The temporary path.
 
     Raises:
         ValueError: When the folder cannot be written to, or writing fails; nothing is left behind.
@@ -84,6 +113,9 @@ def atomic_folder(path: str | PathLike[str]) -> Iterator[Path]:
 
     Args:
         path: the folder to make; it may exist if it is empty. Folders above it are made if missing.
+
+    Yields:
+        The temporary folder.
 
     Raises:
         ValueError: When ``path`` is a file or not empty, or it cannot be written to.

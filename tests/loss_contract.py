@@ -69,6 +69,8 @@ class LossContract:
         assert torch.autograd.gradcheck(lambda s: self.compare(loss, s, teacher), student.requires_grad_())
 
     def test_tiling_the_image_or_repeating_the_batch_changes_nothing(self):
+        if not (self.size_independent or self.batch_independent):
+            pytest.skip("not this loss's promise")
         student, teacher = self.pair()
         value = self.compare(self.make_loss(), student, teacher)
         if self.size_independent:

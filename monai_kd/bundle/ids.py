@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
+
+from monai_kd.errors import closest
 
 __all__ = [
     "Config",
     "component_ids",
     "find",
+    "has",
     "list_ids",
     "references",
     "replace",
@@ -28,6 +30,9 @@ def texts(node: Any) -> Iterator[str]:
     """
     Every text of a config.
 
+    Args:
+        node: a config or a part of one.
+
     Example:
         >>> list(texts({"a": ["$1", {"b": "@c"}], "d": 2}))
         ['$1', '@c']
@@ -42,6 +47,9 @@ def references(node: Any) -> list[str]:
     """
     The ids that a config names, each once.
 
+    Args:
+        node: a config or a part of one.
+
     Example:
         >>> references({"a": "$@train#dataset + @b", "c": "@b"})
         ['train#dataset', 'b']
@@ -53,6 +61,10 @@ def references(node: Any) -> list[str]:
 def find(config: Config, name: str) -> Any:
     """
     The content of an id, or None.
+
+    Args:
+        config: as it is written.
+        name: an id, with ``#`` between its parts.
 
     Example:
         >>> find({"train": {"handlers": [{"tag": 1}]}}, "train#handlers#0#tag")
@@ -69,9 +81,30 @@ def find(config: Config, name: str) -> Any:
     return node
 
 
+def has(config: Config, name: str) -> bool:
+    """
+    Whether a config has an id, or a component that may take it as an argument.
+
+    Args:
+        config: as it is written.
+        name: an id, with ``#`` between its parts.
+
+    Example:
+        >>> config = {"network_def": {"_target_": "UNet"}, "train": {"handlers": []}}
+        >>> [has(config, name) for name in ("network_def#norm", "train#handlers", "train#handlers#0", "seed")]
+        [True, True, False, False]
+    """
+    return any(True for _ in _places(config, _parts(name)))
+
+
 def replace(config: Config, name: str, value: Any) -> None:
     """
     Set the content of an id; the nodes above it must be there.
+
+    Args:
+        config: changed in place.
+        name: an id, with ``#`` between its parts.
+        value: its new content.
 
     Example:
         >>> config = {"train": {"handlers": [1]}}
@@ -153,16 +186,18 @@ def set_values(configs: Collection[Config], values: Mapping[str, Any], where: st
         {'network_def': {'_target_': 'UNet', 'channels': [4, 6], 'norm': 'batch'}}
     """
     for name, value in values.items():
-        parts = name.replace("::", "#").split("#")
-        places = [place for config in configs for place in _places(config, parts)]
+        places = [place for config in configs for place in _places(config, _parts(name))]
         if not places:
             known = sorted({key for config in configs for key in _ids(config)})
-            close = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-            raise ValueError(f"No id '{name}' in {where}. Closest: '{close[0]}'. Correct --set {name}=….")
+            raise ValueError(f"No id '{name}' in {where}. Closest: '{closest(name, known)}'. Correct --set {name}=….")
         kinds = [kind for *_, kind in places if kind is not None]
         for node, key, kind in places:
             if kind in (None, *kinds[:1]):
                 node[key] = value
+
+
+def _parts(name: str) -> list[str]:
+    return name.replace("::", "#").split("#")
 
 
 def _places(node: Any, parts: Sequence[str], kind: str | None = None) -> Iterator[tuple[Any, Any, str | None]]:

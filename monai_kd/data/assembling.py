@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from monai_kd.data.groups import Group, Split, count, shuffled
-from monai_kd.data.selection import take
+from monai_kd.data.stratified import take
 
 
 def splits_of(folds: Sequence[list[Group]], validation_fraction: float, seed: int) -> list[Split]:
@@ -23,7 +23,7 @@ def split_of(test: list[Group], rest: list[Group], validation: int, seed: int, i
     A split with so many validation images, drawn from ``rest``.
 
     Raises:
-        ValueError: when there are too few groups for three parts.
+        ValueError: When there are too few groups for three parts.
     """
     if not test or len(rest) < 2:
         raise ValueError(
@@ -40,7 +40,7 @@ def require_fraction(name: str, value: float) -> None:
     Check that a fraction lies between 0 and 1.
 
     Raises:
-        ValueError: naming it.
+        ValueError: Naming it.
     """
     if not 0 < value < 1:
         raise ValueError(f"{name} must lie between 0 and 1, got {value}.")
@@ -51,7 +51,7 @@ def require_groups(groups: Sequence[Group], needed: int) -> None:
     Check that there are enough patients to split.
 
     Raises:
-        ValueError: saying how many are needed.
+        ValueError: Saying how many are needed.
     """
     if len(groups) < needed:
         raise ValueError(

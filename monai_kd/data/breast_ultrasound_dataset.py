@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from monai_kd.data.groups import PARTS
 from monai_kd.data.layouts import read_dataset
 from monai_kd.data.loading import LoadUltrasoundd
 from monai_kd.data.records import Layout, first_few
+from monai_kd.errors import closest
 
 __all__ = ["BreastUltrasoundDataset"]
 
@@ -43,15 +42,13 @@ class BreastUltrasoundDataset(CacheDataset):
         seed: of the random splits.
         check: load every pair of the data set first, so that bad files and duplicates are found. Not done where
             ``split`` holds ids.
-        cache_num: at most so many samples are cached.
-        cache_rate: share of the samples to cache, 0 to 1.
-        num_workers: threads that fill the cache.
-        progress: show a bar while the cache is filled.
-        copy_cache, as_contiguous, runtime_cache: as in ``monai.data.CacheDataset``.
+        cache_arguments: further ones of ``monai.data.CacheDataset``: ``cache_rate``, the share of the samples to cache,
+            0 to 1, all by default; ``num_workers``, the threads that fill the cache; ``progress``, whether to show a
+            bar while it is filled.
 
     Raises:
-        FileNotFoundError: when the folder, an image or the split file is missing.
-        ValueError: when there is no such section or fold, data set, split or list are unusable, or none of the images
+        FileNotFoundError: When the folder, an image or the split file is missing.
+        ValueError: When there is no such section or fold, data set, split or list are unusable, or none of the images
             is of any of the ``classes`` (in training and validation: of one of them).
 
     Example:
@@ -74,19 +71,14 @@ class BreastUltrasoundDataset(CacheDataset):
         fold: int = 0,
         seed: int = 0,
         check: bool = True,
-        cache_num: int = sys.maxsize,
-        cache_rate: float = 1.0,
-        num_workers: int = 1,
-        progress: bool = True,
-        copy_cache: bool = True,
-        as_contiguous: bool = True,
-        runtime_cache: bool | str | list[Any] = False,
         classes: Sequence[str] | None = None,
         data: Sequence[Mapping[str, Any]] | None = None,
+        **cache_arguments: Any,
     ) -> None:
         if section not in PARTS:
-            closest = difflib.get_close_matches(str(section), PARTS, n=1, cutoff=0.0)[0]
-            raise ValueError(f"No section {section!r}. Closest: {closest!r}. There are {', '.join(PARTS)}.")
+            raise ValueError(
+                f"No section {section!r}. Closest: {closest(str(section), PARTS)!r}. There are {', '.join(PARTS)}."
+            )
         if data is None:
             if not isinstance(split, Mapping):
                 split = choose_split(root, layout, split, fold, seed, check)
@@ -97,17 +89,7 @@ class BreastUltrasoundDataset(CacheDataset):
             records = label_classes(records, classes, f"{section} images of {root}", every=section != "test")
         if transform is None:
             transform = LoadUltrasoundd() if classes is None else LoadUltrasoundd("image")
-        super().__init__(
-            data=records,
-            transform=transform,
-            cache_num=cache_num,
-            cache_rate=cache_rate,
-            num_workers=num_workers,
-            progress=progress,
-            copy_cache=copy_cache,
-            as_contiguous=as_contiguous,
-            runtime_cache=runtime_cache,
-        )
+        super().__init__(data=records, transform=transform, **cache_arguments)
 
 
 def _chosen(

@@ -23,7 +23,6 @@ def choose_split(
     fold: int = 0,
     seed: int = 0,
     check: bool = True,
-    near_duplicates: bool = True,
     given: Mapping[str, Sequence[Mapping[str, Any]] | None] | None = None,
 ) -> Split:
     """
@@ -35,8 +34,8 @@ def choose_split(
         split_file: a file of ``write_splits``; None makes the paper's random splits.
         fold: which split, from 0.
         seed: for random splits.
-        check: load every pair first; without, bad files are found in training and duplicates not at all.
-        near_duplicates: keep images that show the same picture together, as duplicates are.
+        check: load every pair first; without, bad files are found in training and duplicates not at all. Images that
+            show the same picture stay together, as duplicates do.
         given: lists of images and masks by part, which replace that part, or None for those of the folder. Where both
             training and validation are given, there need be no folder. Nothing of a list is checked.
 
@@ -44,8 +43,8 @@ def choose_split(
         The ids of ``"training"``, ``"validation"`` and ``"test"``.
 
     Raises:
-        FileNotFoundError: when the folder, an image or the split file is missing.
-        ValueError: when data set, images or split file are unusable, or there is no such fold.
+        FileNotFoundError: When the folder, an image or the split file is missing.
+        ValueError: When data set, images or split file are unusable, or there is no such fold.
 
     Example:
         >>> import numpy as np; from tempfile import TemporaryDirectory; from PIL import Image
@@ -62,7 +61,7 @@ def choose_split(
     known = {part: [str(record["id"]) for record in records] for part, records in lists.items()}
     if {"training", "validation"} <= set(known):
         return {"test": [], **known}
-    return {**_of_folder(dataset_dir, layout, split_file, fold, seed, check, near_duplicates), **known}
+    return {**_of_folder(dataset_dir, layout, split_file, fold, seed, check), **known}
 
 
 def _of_folder(
@@ -72,10 +71,9 @@ def _of_folder(
     fold: int,
     seed: int,
     check: bool,
-    near_duplicates: bool,
 ) -> Split:
     records = read_dataset(dataset_dir, layout)
-    content = check_dataset(records, near_duplicates=near_duplicates) if check else None
+    content = check_dataset(records, near_duplicates=True) if check else None
     if split_file is None:
         if fold < 0:
             raise ValueError(f"fold counts from 0, got {fold}.")

@@ -26,6 +26,20 @@ def suffix_of(path: str | Path) -> str:
     return max((suffix for suffix in SUFFIXES if name.endswith(suffix)), key=len, default="")
 
 
+def mask_suffix(suffix: str) -> str:
+    """
+    The format that a mask is written in: NIfTI stays, a picture's mask is PNG, everything else NRRD.
+
+    Args:
+        suffix: of the image, as :func:`suffix_of` gives it.
+
+    Example:
+        >>> [mask_suffix(suffix) for suffix in (".nii.gz", ".jpg", ".dcm")]
+        ['.nii.gz', '.png', '.nrrd']
+    """
+    return suffix if suffix in NIFTI_SUFFIXES else ".png" if suffix in RASTER_SUFFIXES else ".nrrd"
+
+
 def name_of(path: str | Path, frame: int | None = None) -> str:
     """
     What an image, or one frame of a cine loop, is called: the id of its record and the name of its mask's file.

@@ -36,11 +36,11 @@ class PooledDataset(CacheDataset):
             files of the labelled data set are left out, since they may be those to validate and test with.
         section, split, transform, layout, fold, seed, check, classes, data: of the labelled data set, as in
             :class:`BreastUltrasoundDataset`; the transform serves both.
-        cache_arguments: further ones of ``monai.data.CacheDataset``.
+        cache_arguments: of ``monai.data.CacheDataset``, as in :class:`BreastUltrasoundDataset`.
 
     Raises:
-        FileNotFoundError: when a folder, an image or the split file is missing.
-        ValueError: when data set or split are unusable, or the folder holds no unlabelled image.
+        FileNotFoundError: When a folder, an image or the split file is missing.
+        ValueError: When data set or split are unusable, or the folder holds no unlabelled image.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -69,7 +69,17 @@ class PooledDataset(CacheDataset):
         **cache_arguments: Any,
     ) -> None:
         labelled = BreastUltrasoundDataset(
-            root, section, split, transform, layout, fold, seed, check, cache_num=0, classes=classes, data=data
+            root,
+            section=section,
+            split=split,
+            transform=transform,
+            layout=layout,
+            fold=fold,
+            seed=seed,
+            check=check,
+            classes=classes,
+            data=data,
+            cache_num=0,
         )
         pool = _without_copies(list_images(unlabelled), read_dataset(root, layout) if data is None else labelled.data)
         if not pool:

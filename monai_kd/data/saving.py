@@ -16,7 +16,7 @@ from monai.data import MetaTensor, resolve_writer
 from monai.transforms import SaveImaged
 from PIL import Image
 
-from monai_kd.data.formats import NIFTI_SUFFIXES, RASTER_SUFFIXES, name_of, suffix_of
+from monai_kd.data.formats import mask_suffix, name_of, suffix_of
 from monai_kd.files import atomic_write
 
 __all__ = ["SaveMaskd", "save_mask", "write_image"]
@@ -37,16 +37,23 @@ def save_mask(mask: MetaTensor, output_dir: str | PathLike[str]) -> Path:
 
     Raises:
         ValueError: When the folder cannot be written to, or the mask would overwrite its image.
+
+    Example:
+        >>> from monai.data import MetaTensor
+        >>> from tempfile import TemporaryDirectory
+        >>> mask = MetaTensor(torch.ones(1, 40, 30), meta={"filename_or_obj": "images/scan.jpg"})
+        >>> with TemporaryDirectory() as folder:
+        ...     save_mask(mask, folder).name
+        'scan.png'
     """
     source = Path(str(mask.meta["filename_or_obj"]))
-    suffix = suffix_of(source)
+    suffix = mask_suffix(suffix_of(source))
     values = (mask.as_tensor().squeeze(0) > 0).to(torch.uint8).cpu().numpy()
     name = str(mask.meta.get("name") or name_of(source))
-    kept = suffix if suffix in NIFTI_SUFFIXES else ".png" if suffix in RASTER_SUFFIXES else ".nrrd"
-    path = Path(output_dir) / (name + kept)
+    path = Path(output_dir) / (name + suffix)
     if path.resolve() == source.resolve():
         raise ValueError(f"The mask of '{source}' would overwrite the image. Choose another output_dir.")
-    write_image(values * 255 if kept == ".png" else values, mask.affine, path)
+    write_image(values * 255 if suffix == ".png" else values, mask.affine, path)
     return path
 
 
@@ -87,6 +94,15 @@ class SaveMaskd(SaveImaged):
 
     Raises:
         ValueError: When the folder cannot be written to.
+
+    Example:
+        >>> from monai.data import MetaTensor
+        >>> from tempfile import TemporaryDirectory
+        >>> mask = MetaTensor(torch.ones(1, 40, 30), meta={"filename_or_obj": "images/scan.nii.gz"})
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = SaveMaskd("pred", folder)({"pred": mask})
+        ...     [path.name for path in Path(folder).iterdir()]
+        ['scan.nii.gz']
     """
 
     def __init__(self, keys: KeysCollection, output_dir: str | PathLike[str]) -> None:
@@ -97,6 +113,9 @@ class SaveMaskd(SaveImaged):
         """
         Args:
             data: holds a MetaTensor for every key.
+
+        Returns:
+            The record as it was.
         """
         sample = dict(data)
         for key in self.key_iterator(sample):

@@ -11,7 +11,7 @@ from typing import Any
 
 from monai_kd.data.groups import PARTS, Split, require_no_leak
 from monai_kd.data.records import Record, first_few
-from monai_kd.files import atomic_write
+from monai_kd.files import atomic_write, read_json
 
 
 def write_splits(path: str | Path, splits: Sequence[Split], protocol: str, layout: str, seed: int) -> None:
@@ -26,7 +26,7 @@ def write_splits(path: str | Path, splits: Sequence[Split], protocol: str, layou
         seed: the seed they were made with.
 
     Raises:
-        ValueError: when the file cannot be written.
+        ValueError: When the file cannot be written.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -51,9 +51,12 @@ def read_splits(path: str | Path, records: Sequence[Record], content: Mapping[st
         records: the data set's records; each split must hold each of them once.
         content: each id's hash, from ``check_dataset``, to find duplicates in different parts.
 
+    Returns:
+        For each split the ids of ``"training"``, ``"validation"`` and ``"test"``.
+
     Raises:
-        FileNotFoundError: when there is no such file.
-        ValueError: when the file is not of this form, is of other images, or leaks; the message names the ids.
+        FileNotFoundError: When there is no such file.
+        ValueError: When the file is not of this form, is of other images, or leaks; the message names the ids.
     """
     path = Path(path)
     if not path.is_file():
@@ -67,10 +70,7 @@ def read_splits(path: str | Path, records: Sequence[Record], content: Mapping[st
 
 
 def _parse(path: Path) -> list[Split]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not JSON ({error}). Write it again with write_splits().") from error
+    content = read_json(path, remedy="Write it again with write_splits().")
     splits = content.get("splits") if isinstance(content, dict) else None
     if not isinstance(splits, list) or not splits or not all(_is_split(split) for split in splits):
         raise ValueError(

@@ -11,7 +11,7 @@ from monai_kd.data.groups import Group, Split, count, groups_of, shuffled, strat
 from monai_kd.data.layouts import find_dataset
 from monai_kd.data.layouts.bus_bra import BusBra, read_official_folds
 from monai_kd.data.records import Record, first_few
-from monai_kd.data.selection import take
+from monai_kd.data.stratified import take
 
 TRAIN_FRACTION = 130 / 163
 VALIDATION_FRACTION = 0.15
@@ -39,8 +39,11 @@ def random_splits(
         seed: another seed, other splits.
         content: each id's hash, from ``check_dataset``; without it duplicates are not seen.
 
+    Returns:
+        For each split the ids of ``"training"``, ``"validation"`` and ``"test"``.
+
     Raises:
-        ValueError: when a fraction is not between 0 and 1, or there are fewer than three groups of images.
+        ValueError: When a fraction is not between 0 and 1, or there are fewer than three groups of images.
 
     Example:
         >>> records = [{"id": f"{i:03}", "patient": str(i), "pathology": "benign"} for i in range(163)]
@@ -79,7 +82,7 @@ def hold_out(
         A list of one split, for ``write_splits``.
 
     Raises:
-        ValueError: when a fraction is not between 0 and 1, both leave nothing to train with, or there are fewer than
+        ValueError: When a fraction is not between 0 and 1, both leave nothing to train with, or there are fewer than
             three groups of images.
 
     Example:
@@ -117,8 +120,11 @@ def k_folds(
         validation_fraction: validation images by training and validation images, between 0 and 1.
         content: each id's hash, from ``check_dataset``; without it duplicates are not seen.
 
+    Returns:
+        For each fold the ids of ``"training"``, ``"validation"`` and ``"test"``.
+
     Raises:
-        ValueError: when ``k`` is below 2 or there are too few groups of images.
+        ValueError: When ``k`` is below 2 or there are too few groups of images.
 
     Example:
         >>> records = [{"id": str(i), "patient": str(i), "pathology": "benign"} for i in range(10)]
@@ -162,8 +168,24 @@ def official_folds(
         validation_fraction: validation images by training and validation images, between 0 and 1.
         content: each id's hash, from ``check_dataset``.
 
+    Returns:
+        For each fold the ids of ``"training"``, ``"validation"`` and ``"test"``.
+
     Raises:
-        ValueError: when an image is in no official fold, or the folds leak.
+        FileNotFoundError: When BUS-BRA's table of the folds is not there.
+        ValueError: When an image is in no official fold, or the folds leak.
+
+    Example:
+        >>> from pathlib import Path; from tempfile import TemporaryDirectory
+        >>> records = [{"id": str(i), "patient": str(i), "pathology": "benign"} for i in range(10)]
+        >>> with TemporaryDirectory() as folder:
+        ...     for name in ("Images", "Masks"):
+        ...         Path(folder, name).mkdir()
+        ...     _ = Path(folder, "bus_data.csv").write_text("ID,Case,Pathology\\n")
+        ...     rows = [f"{i},{1 + i % 5}" for i in range(10)]
+        ...     _ = Path(folder, "5-fold-cv.csv").write_text("\\n".join(["ID,kFold", *rows]))
+        ...     official_folds(records, folder, k=5)[0]["test"]
+        ['0', '5']
     """
     require_fraction("validation_fraction", validation_fraction)
     fold_of = read_official_folds(find_dataset(root, BusBra())[1], k)

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from monai_kd.data import write_phantoms
 from monai_kd.demo.report import report
-from monai_kd.demo.runs import Bundle, Model
+from monai_kd.demo.runs import DemoBundle, Model
 
 __all__ = ["run_demo"]
 
@@ -55,7 +55,7 @@ def run_demo(output_dir: Path, bundle_root: Path, seed: int, epochs: int, consol
         Model("Student alone", "train_student", ("evaluate",), runs / "student"),
         Model("Student distilled", "train", ("evaluate",), runs / "distilled"),
     ]
-    bundle = Bundle(bundle_root, console, dataset_dir=str(phantoms), device=torch.device("cpu"), **SETTINGS)
+    bundle = DemoBundle(bundle_root, console, dataset_dir=str(phantoms), device=torch.device("cpu"), **SETTINGS)
     with _quiet(), bundle.progress as progress:
         if not phantoms.is_dir():
             task = progress.add_task("Phantoms", total=PHANTOMS, note="synthetic images")

@@ -13,12 +13,20 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from torch import nn
 
-__all__ = ["Bundle", "Model"]
+__all__ = ["DemoBundle", "Model"]
 
 
 @dataclass
 class Model:
-    """One row of the demo's table: the configs that train and evaluate it, and its folder."""
+    """
+    One row of the demo's table: the configs that train and evaluate it, and its folder.
+
+    Args:
+        name: of the row.
+        train: the training's config, by name.
+        evaluate: the evaluation's config and its overlays, by name.
+        folder: of everything that they write.
+    """
 
     name: str
     train: str
@@ -27,11 +35,19 @@ class Model:
 
     @property
     def checkpoint(self) -> Path:
+        """The best weights."""
         return self.folder / "model.pt"
 
 
-class Bundle:
-    """Runs the bundle's configs as ``python -m monai.bundle run`` does, in this process, under one progress display."""
+class DemoBundle:
+    """
+    Runs the bundle's configs as ``python -m monai.bundle run`` does, in this process, under one progress display.
+
+    Args:
+        root: the bundle's folder.
+        console: where progress is shown.
+        arguments: values by id, for every config.
+    """
 
     def __init__(self, root: Path, console: Console, **arguments: Any) -> None:
         self.root, self.arguments = root, {"bundle_root": str(root), "quiet": True, **arguments}
@@ -39,6 +55,13 @@ class Bundle:
         self.progress = Progress(*columns, TextColumn("{task.fields[note]}"), console=console)
 
     def train(self, model: Model, **arguments: Any) -> None:
+        """
+        Train a model, or go on with its training.
+
+        Args:
+            model: what to train.
+            arguments: values by id, for its config.
+        """
         workflow = self._workflow("train", (model.train,), model, output_dir=str(model.folder), **arguments)
         trainer, validator = workflow.trainer, workflow.evaluator
         task = self.progress.add_task(model.name, total=trainer.state.max_epochs, note="")
@@ -53,6 +76,15 @@ class Bundle:
         workflow.finalize()
 
     def evaluate(self, model: Model) -> nn.Module:
+        """
+        Evaluate a trained model on the test images.
+
+        Args:
+            model: what to evaluate.
+
+        Returns:
+            Its network.
+        """
         workflow = self._workflow("eval", model.evaluate, model, output_dir=str(model.folder / "evaluation"))
         evaluator = workflow.evaluator
         task = self.progress.add_task(f"Test: {model.name}", total=len(evaluator.data_loader), note="")

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
 import torch
 from monai.networks.layers import SkipConnection
 from torch import nn
 
+from monai_kd.errors import closest
 from monai_kd.features import layer_shapes
 
 __all__ = ["Layer", "all_layers", "comparable_layers", "require_layer"]
@@ -94,8 +94,8 @@ def require_layer(name: str, layers: dict[str, Layer], whose: str) -> Layer:
         ValueError: When the network has no such layer; the message names the closest.
     """
     if name not in layers or not name:
-        close = difflib.get_close_matches(name, [other for other in layers if other], n=1, cutoff=0.0)
-        raise ValueError(f"The {whose} has no layer '{name}' that gives one map. Closest: '{close[0]}'.")
+        known = [other for other in layers if other]
+        raise ValueError(f"The {whose} has no layer '{name}' that gives one map. Closest: '{closest(name, known)}'.")
     return layers[name]
 
 

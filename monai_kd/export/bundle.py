@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,6 +19,7 @@ from monai_kd.bundle.ids import find, set_values
 from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.bundle.sizes import possible_size
 from monai_kd.errors import first_cause
+from monai_kd.files import read_json
 
 __all__ = ["Bundle", "open_bundle"]
 
@@ -81,12 +81,7 @@ class Bundle:
     def metadata(self) -> dict[str, Any]:
         """``metadata.json`` beside the config; empty where there is none."""
         path = self.configs[0].with_name("metadata.json")
-        if not path.is_file():
-            return {}
-        try:
-            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"'{path}' is not JSON: {error}. Restore it.") from error
+        content: dict[str, Any] = read_json(path) if path.is_file() else {}
         return content
 
     @property
@@ -96,7 +91,7 @@ class Bundle:
 
     def input_shape(self) -> tuple[int, ...]:
         """
-        Shape of one image as the network takes it, (1, C, H, W[, D]): the inferer's window, else ``spatial_size``, else
+        Shape of one image as the network takes it, (1, C, W, H[, D]), in MONAI's index order: the inferer's window, else ``spatial_size``, else
         a size that the metadata allow.
         """
         image = self._only("input")
@@ -155,6 +150,9 @@ def open_bundle(path: Path, overlays: Sequence[str] = (), **settings: Any) -> Bu
         path: the bundle's folder, or an inference config in the ``configs`` folder of one.
         overlays: names of further configs beside it, such as ``teacher``, without suffix.
         settings: values by id.
+
+    Returns:
+        The bundle; nothing of it is made yet.
 
     Raises:
         FileNotFoundError: When there is no such config.

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import monai_kd
 from monai_kd.bundle.scripts import importable_scripts
+from monai_kd.errors import closest
 from monai_kd.export.agreement import Agreement, Sample, compare, inputs, samples
 from monai_kd.export.bundle import Bundle
 from monai_kd.export.folder import REPORT, hashes, sha256, write_bundle
@@ -48,6 +48,11 @@ class Options:
 
     Raises:
         ValueError: When there is no such form, INT8 without data, or float layers without INT8.
+
+    Example:
+        >>> Options(forms=["onnx", "torchskript"])
+        Traceback (most recent call last):
+        ValueError: No form 'torchskript'. Closest: 'torchscript'. There are onnx, int8, openvino, torchscript.
     """
 
     forms: Sequence[str] = ("onnx",)
@@ -59,8 +64,7 @@ class Options:
     def __post_init__(self) -> None:
         for form in self.forms:
             if form not in FORMS:
-                closest = difflib.get_close_matches(form, FORMS, n=1, cutoff=0.0)[0]
-                raise ValueError(f"No form '{form}'. Closest: '{closest}'. There are {', '.join(FORMS)}.")
+                raise ValueError(f"No form '{form}'. Closest: '{closest(form, FORMS)}'. There are {', '.join(FORMS)}.")
         if "int8" in self.forms and self.data is None:
             raise ValueError(
                 f"INT8 is calibrated with {FEWEST} or more real images. Name their data set with --dataset_dir."

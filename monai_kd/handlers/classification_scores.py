@@ -7,13 +7,13 @@ import math
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
 
 from monai_kd.figures import reliability_diagram
 from monai_kd.files import atomic_write
+from monai_kd.handlers.decollated import images_of
 from monai_kd.metrics import calibration_bins, classification_metrics
 
 __all__ = ["ClassificationScoresHandler"]
@@ -35,6 +35,25 @@ class ClassificationScoresHandler:
     Raises:
         ValueError: When there are not two classes; in the run, when the data have no "id", the output holds no
             probabilities of two classes, or labels are not 0 and 1.
+
+    Example:
+        >>> from monai.engines import SupervisedEvaluator
+        >>> from monai.transforms import Activationsd
+        >>> from tempfile import TemporaryDirectory
+        >>> logits, label = torch.tensor([[2.0, 0.0], [0.0, 2.0]]), torch.tensor([0, 1])
+        >>> with TemporaryDirectory() as folder:
+        ...     evaluator = SupervisedEvaluator(
+        ...         device=torch.device("cpu"),
+        ...         val_data_loader=[{"id": ["case1", "case2"], "image": logits, "label": label}],
+        ...         network=torch.nn.Identity(),
+        ...         postprocessing=Activationsd("pred", softmax=True),
+        ...         val_handlers=[ClassificationScoresHandler(folder, ["benign", "malignant"])],
+        ...     )
+        ...     evaluator.run()
+        ...     print(Path(folder, "scores.csv").read_text().strip())
+        id,probability,label,prediction
+        case1,0.119203,benign,benign
+        case2,0.880797,malignant,malignant
     """
 
     def __init__(self, output_dir: str | PathLike[str], classes: Sequence[str]) -> None:
@@ -61,16 +80,7 @@ class ClassificationScoresHandler:
             collected.clear()
 
     def _collect(self, engine: Engine) -> None:
-        batch: Any = engine.state.batch
-        output: Any = engine.state.output
-        if not isinstance(output, list):
-            raise ValueError("ClassificationScoresHandler reads image by image. Give the evaluator decollate=True.")
-        if "id" not in batch[0]:
-            raise ValueError(
-                f"ClassificationScoresHandler needs 'id' in the data, which hold {sorted(batch[0])}. "
-                "Give every image a name of its own."
-            )
-        for sample, result in zip(batch, output, strict=True):
+        for sample, result in images_of(engine, type(self).__name__):
             pred = result["pred"]
             if tuple(pred.shape) != (2,) or not math.isclose(float(pred.sum()), 1.0, abs_tol=1e-3):
                 raise ValueError(

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from monai_kd.figures import GREEN, RED, overlay
 from monai_kd.files import atomic_write
+from monai_kd.handlers.decollated import images_of
 
 __all__ = ["ScoresHandler"]
 
@@ -42,13 +43,37 @@ class ScoresHandler:
     Args:
         output_dir: folder of the results; made if missing.
         metrics: column name by the metric's name in the engine, each attached with ``save_details=True``.
-        overlays: whether to draw the pictures (of 2D images).
+        overlays: whether to draw the pictures (of 2D images). Defaults to True.
         classes: names of several classes, the background left out. Each metric then has a column for every class,
             ``"dice lesion"``, and its own is the mean of those that are defined; contours are those of all classes
             together. Defaults to None: the one class that the last channel is of.
 
     Raises:
         ValueError: In the run, when the data, the output or the metrics lack what is needed here.
+
+    Example:
+        >>> import torch
+        >>> from monai.engines import SupervisedEvaluator
+        >>> from monai.handlers import MeanDice, from_engine
+        >>> from monai.transforms import AsDiscreted
+        >>> from tempfile import TemporaryDirectory
+        >>> logits, label = torch.zeros(1, 2, 8, 8), torch.zeros(1, 1, 8, 8)
+        >>> logits[:, 1, :4], label[:, 0, :3] = 1, 1  # four columns found, three right
+        >>> with TemporaryDirectory() as folder:
+        ...     evaluator = SupervisedEvaluator(
+        ...         device=torch.device("cpu"),
+        ...         val_data_loader=[{"id": ["case1"], "image": logits, "label": label}],
+        ...         network=torch.nn.Identity(),
+        ...         postprocessing=AsDiscreted(["pred", "label"], argmax=[True, False], to_onehot=2),
+        ...         key_val_metric={
+        ...             "dice": MeanDice(include_background=False, output_transform=from_engine(["pred", "label"]))
+        ...         },
+        ...         val_handlers=[ScoresHandler(folder, {"dice": "dice"}, overlays=False)],
+        ...     )
+        ...     evaluator.run()
+        ...     print(Path(folder, "scores.csv").read_text().strip())
+        id,dice
+        case1,0.857143
     """
 
     def __init__(
@@ -63,7 +88,7 @@ class ScoresHandler:
         self.overlays = overlays
         self.classes = tuple(classes or ())
         self._ids: list[str] = []
-        self._needed = {"id": "Give every image a name of its own."}
+        self._needed: dict[str, str] = {}
         if overlays:
             self._needed["original"] = (
                 'Copy the image right after loading by CopyItemsd("image", names="original"), or set overlays=False.'
@@ -80,14 +105,7 @@ class ScoresHandler:
         engine.add_event_handler(Events.COMPLETED, self._write)
 
     def _collect(self, engine: Engine) -> None:
-        batch: Any = engine.state.batch
-        output: Any = engine.state.output
-        if not isinstance(output, list):
-            raise ValueError("ScoresHandler reads image by image. Give the evaluator decollate=True.")
-        for key, remedy in self._needed.items():
-            if key not in batch[0]:
-                raise ValueError(f"ScoresHandler needs '{key}' in the data, which hold {sorted(batch[0])}. {remedy}")
-        for sample, result in zip(batch, output, strict=True):
+        for sample, result in images_of(engine, type(self).__name__, self._needed):
             self._ids.append(str(sample["id"]))
             if self.overlays and result["pred"].ndim == 3:
                 self._draw(str(sample["id"]), sample, result)

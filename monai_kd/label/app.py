@@ -24,12 +24,12 @@ from monailabel.tasks.activelearning.first import First
 from monailabel.tasks.activelearning.random import Random
 from monailabel.utils.async_tasks.utils import tasks
 
-from monai_kd.label.agreement import Dice
 from monai_kd.label.bundle import AppBundle
 from monai_kd.label.datastore import StudyDatastore
 from monai_kd.label.disagreement import Disagreement, MostDisagreement
 from monai_kd.label.errors import client_errors
 from monai_kd.label.infer import BundleInfer
+from monai_kd.label.kept_dice import Dice
 from monai_kd.label.sessions import CheckedSessions
 from monai_kd.label.train import DistilTask
 from monai_kd.label.uploads import is_received, thrown_away
@@ -50,6 +50,11 @@ class DistillationApp(MONAILabelApp):
         app_dir: the folder that ``python -m monai_kd label install`` wrote.
         studies: the folder of images and labels.
         conf: from the server's command line.
+
+    Raises:
+        ValueError: When ``studies`` is no folder.
+        HTTPException: In answer to a request: 403 for an upload of weights, 404 for a model, strategy, score or image
+            that is not there.
     """
 
     def __init__(self, app_dir: str, studies: str, conf: dict[str, str]) -> None:

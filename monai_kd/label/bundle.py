@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigParser
+
+from monai_kd.files import read_json
 
 __all__ = ["SETTINGS", "AppBundle"]
 
@@ -25,6 +26,7 @@ class AppBundle:
 
     Raises:
         FileNotFoundError: When there is no bundle.
+        ValueError: From the properties, when a file is not JSON.
     """
 
     root: Path
@@ -71,20 +73,26 @@ class AppBundle:
     def pathways(self) -> list[str]:
         """The overlays in ``configs/methods`` that change what is distilled and nothing else."""
         overlays = sorted((self.root / "configs" / "methods").glob("*.json"))
-        return [path.stem for path in overlays if set(_read(path)) == {"pathways"}]
+        return [path.stem for path in overlays if set(read_json(path)) == {"pathways"}]
 
     def has(self, overlay: str) -> bool:
-        """Whether there is a config of this name."""
+        """
+        Whether there is a config of this name.
+
+        Args:
+            overlay: the name, without ``.json``.
+        """
         return (self.root / "configs" / f"{overlay}.json").is_file()
 
     @property
     def metadata(self) -> dict[str, Any]:
         """``configs/metadata.json``."""
-        return _read(self.root / "configs" / "metadata.json")
+        content: dict[str, Any] = read_json(self.root / "configs" / "metadata.json")
+        return content
 
     @property
     def labels(self) -> dict[str, int]:
-        """What the network finds, by name: its output's channels without the background."""
+        """What the network finds, by name; its output's channels without the background."""
         channels = self.metadata["network_data_format"]["outputs"]["pred"]["channel_def"]
         return {name: int(channel) for channel, name in channels.items() if name != "background"}
 
@@ -95,11 +103,3 @@ def _require_plain(value: Any) -> None:
         raise ValueError(f"{value[:80]!r} begins with {value[0]!r}, as programs in configs do. Rename the file.")
     for item in value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ():
         _require_plain(item)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"'{path}' is not JSON: {error}. Restore it.") from error
-    return content

@@ -9,7 +9,11 @@ from contextlib import contextmanager
 from fastapi import HTTPException
 from monailabel.interfaces.exception import MONAILabelException
 
+from monai_kd.errors import first_cause
+
 __all__ = ["client_errors"]
+
+MENDABLE = (ValueError, OSError, MONAILabelException)
 
 
 @contextmanager
@@ -22,16 +26,17 @@ def client_errors(**names: str) -> Iterator[None]:
 
     Args:
         names: what a client calls a file, by its path here.
+
+    Raises:
+        HTTPException: In place of what a client can mend: 404 for a missing file, else 400.
     """
     try:
         yield
     except HTTPException:
         raise
     except Exception as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, (ValueError, OSError, MONAILabelException)):
-            cause = cause.__cause__
-        if cause is None:
+        cause = first_cause(error, MENDABLE)
+        if not isinstance(cause, MENDABLE):
             raise
         detail = str(getattr(cause, "msg", None) or cause)
         for path, name in names.items():

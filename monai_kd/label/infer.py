@@ -17,7 +17,7 @@ from monai.transforms import AsDiscreted, Compose, KeepLargestConnectedComponent
 from monailabel.interfaces.tasks.infer_v2 import InferType
 from monailabel.tasks.infer.basic_infer import BasicInferTask
 
-from monai_kd.data.formats import NIFTI_SUFFIXES, RASTER_SUFFIXES, suffix_of
+from monai_kd.data.formats import RASTER_SUFFIXES, mask_suffix, suffix_of
 from monai_kd.data.saving import write_image
 from monai_kd.label.bundle import AppBundle
 from monai_kd.label.devices import chosen_device
@@ -44,6 +44,10 @@ class BundleInfer(BasicInferTask):
         bundle: holds the configs.
         names: the config and its overlays: ``inference``, or ``inference`` and ``teacher``.
         description: for the client.
+
+    Raises:
+        ValueError: In answer to a request, when its ``result_extension`` is none of :data:`ANSWERS` or cannot hold the
+            answer.
     """
 
     def __init__(self, bundle: AppBundle, names: Sequence[str], description: str) -> None:
@@ -100,7 +104,7 @@ class BundleInfer(BasicInferTask):
     def writer(self, data: Any, extension: Any = None, dtype: Any = None) -> tuple[Any, Any]:
         """A file of the answer, and what is said beside it."""
         source = suffix_of(data["image_path"])
-        suffix = data.get("result_extension") or _fitting(source)
+        suffix = data.get("result_extension") or mask_suffix(source)
         if suffix not in ANSWERS:
             raise ValueError(
                 f"No answer in the format {suffix!r}. Set result_extension to one of {', '.join(ANSWERS)}."
@@ -144,10 +148,6 @@ class BundleInfer(BasicInferTask):
 
 def _transforms(made: Any) -> list[Any]:
     return list(made.transforms) if isinstance(made, Compose) else list(made)
-
-
-def _fitting(source: str) -> str:
-    return source if source in NIFTI_SUFFIXES else ".png" if source in RASTER_SUFFIXES else ".nrrd"
 
 
 def _stored(values: torch.Tensor, suffix: str, probability: bool) -> npt.NDArray[Any]:

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from monai_kd.errors import closest
 from monai_kd.label.bundle import AppBundle
 
 __all__ = ["Options"]
@@ -30,6 +30,9 @@ class Options:
         learning_rate: the highest of the schedule.
         unlabelled: whether the study's unlabelled images take part.
         pretrained: whether to begin with the student in service.
+
+    Raises:
+        ValueError: From :meth:`of`, when a request's option is out of range.
     """
 
     max_epochs: int
@@ -42,7 +45,12 @@ class Options:
 
     @staticmethod
     def choices(bundle: AppBundle) -> dict[str, Any]:
-        """The defaults; of the pathways all, the default first."""
+        """
+        The defaults; of the pathways all, the default first.
+
+        Args:
+            bundle: whose overlays are the pathways.
+        """
         config = bundle.parser("train")
         pathways = sorted(bundle.pathways, key=lambda name: name != FIRST)
         return {
@@ -60,6 +68,10 @@ class Options:
         """
         A request's options, checked.
 
+        Args:
+            request: options by name; those left out are the defaults.
+            bundle: whose overlays are the pathways.
+
         Raises:
             ValueError: Naming the option, what was given, and what may be.
         """
@@ -67,9 +79,9 @@ class Options:
         given = {name: request.get(name, default) for name, default in choices.items()}
         pathway = given["pathway"][0] if isinstance(given["pathway"], list) else given["pathway"]
         if pathway not in choices["pathway"]:
-            closest = difflib.get_close_matches(str(pathway), choices["pathway"], n=1, cutoff=0.0)[0]
             raise ValueError(
-                f"No pathway {pathway!r}. Closest: {closest!r}. There are {', '.join(choices['pathway'])}."
+                f"No pathway {pathway!r}. Closest: {closest(str(pathway), choices['pathway'])!r}. There are "
+                f"{', '.join(choices['pathway'])}."
             )
         epochs = given["max_epochs"]
         if not isinstance(epochs, int) or isinstance(epochs, bool) or not 1 <= epochs <= MOST_EPOCHS:

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from monai_kd.files import read_json
+
 __all__ = ["read_config", "write_config"]
 
 
@@ -17,13 +19,13 @@ def read_config(path: Path) -> dict[str, Any]:
     Args:
         path: of a config.
 
+    Returns:
+        Values by id.
+
     Raises:
         ValueError: When it is not JSON.
     """
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"'{path}' is not JSON: {error}. Restore it.") from error
+    content: dict[str, Any] = read_json(path)
     return content
 
 

@@ -10,7 +10,9 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
-from monai_kd.study.plan import Plan, Row, closest
+from monai_kd.bundle.ids import has
+from monai_kd.errors import closest
+from monai_kd.study.plan import Plan, Row
 
 __all__ = ["Configs", "differences", "merge", "row_configs"]
 
@@ -41,11 +43,11 @@ def row_configs(plan: Plan, row: Row) -> Configs:
     configs = {kind: merge(plan.bundle, names, row.name) for kind, names in wanted.items() if names}
     known = sorted({key for config in configs.values() for key in config})
     for key in (*row.arguments, *row.checkpoints):
-        if not any(_has(config, key) for config in configs.values()):
+        if not any(has(config, key) for config in configs.values()):
             files = ", ".join((*row.train, *row.evaluate))
             raise ValueError(f"Row '{row.name}': no '{key}' in {files}. Closest: '{closest(key, known)}'.")
     for config in configs.values():
-        given = {key: value for key, value in {**plan.settings, **row.arguments}.items() if _has(config, key)}
+        given = {key: value for key, value in {**plan.settings, **row.arguments}.items() if has(config, key)}
         ConfigParser(config).update(given)
     return configs
 
@@ -65,7 +67,7 @@ def check_settings(plan: Plan, configs: Mapping[str, Configs]) -> None:
         raise ValueError("Settings: the 'seed' of a study is given as a list of its own, 'seeds: [0]'.")
     every = [config for row in configs.values() for config in row.values()]
     for key in plan.settings:
-        if not any(_has(config, key) for config in every):
+        if not any(has(config, key) for config in every):
             known = {name for config in every for name in config}
             raise ValueError(f"Settings: no '{key}' in any config of the study. Closest: '{closest(key, known)}'.")
 
@@ -103,22 +105,6 @@ def merge(bundle: Path, names: Sequence[str], row: str) -> dict[str, Any]:
                 f"Row '{row}': '{key}' of {names[-1]}.json is used nowhere. Closest: '{closest(key, base)}'."
             )
     return config
-
-
-def _has(config: Mapping[str, Any], key: str) -> bool:
-    """Whether a config has an id, or a component that may take it as an argument."""
-    *parents, last = key.split("#")
-    node: Any = config
-    for part in parents:
-        if isinstance(node, list) and part.isdigit() and int(part) < len(node):
-            node = node[int(part)]
-        elif isinstance(node, dict) and part in node:
-            node = node[part]
-        else:
-            return False
-    if isinstance(node, list):
-        return last.isdigit() and int(last) < len(node)
-    return isinstance(node, dict) and (last in node or "_target_" in node)
 
 
 def differences(former: Any, current: Any, where: str = "") -> list[str]:

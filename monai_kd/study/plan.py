@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Plan", "Row", "closest"]
+__all__ = ["Plan", "Row"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,10 @@ class Row:
             teacher serves, or its config needs no teacher.
         checkpoints: the row whose checkpoint a further id of its config names, by the id.
         grid_of: the row of which this is another point of the grid; "" for a row by itself.
+
+    Example:
+        >>> Row("LKLD", train=("train", "methods/logits_kl")).evaluate
+        ('evaluate',)
     """
 
     name: str
@@ -52,6 +55,11 @@ class Plan:
         images: draw so many images of the data set once, and split those; None takes all.
         seeds: of training; every row is trained on every split with every seed.
         settings: values by id, given to every config that has the id.
+
+    Example:
+        >>> rows = (Row("Teacher", ("train_teacher",)), Row("Student", ("train_student",)))
+        >>> Plan("short", Path("bundles/breast_ultrasound_segmentation"), rows, settings={"max_epochs": 20}).splits
+        3
     """
 
     name: str
@@ -63,14 +71,3 @@ class Plan:
     images: int | None = None
     seeds: tuple[int, ...] = (0,)
     settings: Mapping[str, Any] = field(default_factory=dict)
-
-
-def closest(name: str, names: Collection[str]) -> str:
-    """
-    The most similar of some names, for a message.
-
-    Example:
-        >>> closest("max_epoch", ["max_epochs", "seed"])
-        'max_epochs'
-    """
-    return difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.0)[0]

@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from monai_kd.errors import closest
 from monai_kd.study.grid import grid_points
-from monai_kd.study.plan import Plan, Row, closest
+from monai_kd.study.plan import Plan, Row
 
 __all__ = ["read_plan"]
 
@@ -25,10 +26,18 @@ def read_plan(path: str | Path) -> Plan:
     Args:
         path: the file; the bundle's folder and the study of ``rows_of`` in it are relative to it.
 
+    Returns:
+        The study.
+
     Raises:
         ImportError: When PyYAML is not installed.
         FileNotFoundError: When there is no such file.
         ValueError: When it is no YAML, or an entry is missing, unknown or of the wrong kind.
+
+    Example:
+        >>> read_plan("studies/none.yaml")
+        Traceback (most recent call last):
+        FileNotFoundError: No study 'studies/none.yaml'. bundles/breast_ultrasound_segmentation/studies holds some.
     """
     path = Path(path)
     content = _content(path)

@@ -7,6 +7,7 @@ import sys
 import traceback
 from pathlib import Path
 
+from monai_kd.errors import first_cause
 from monai_kd.lock import locked
 from monai_kd.parent import end_with
 from monai_kd.study.runs import DONE
@@ -47,12 +48,7 @@ def main() -> None:
         work(Path(sys.argv[1]))
     except Exception as error:
         traceback.print_exc()
-        cause: BaseException = error
-        # MONAI wraps what goes wrong in a config into errors of its own.
-        while cause.__cause__ is not None:
-            cause = cause.__cause__
-            if isinstance(cause, (ValueError, ImportError)):
-                break
+        cause = first_cause(error, (ValueError, ImportError))
         print(f"Error: {type(cause).__name__}: {cause}", file=sys.stderr)
         raise SystemExit(1) from None
 

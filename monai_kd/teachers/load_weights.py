@@ -42,9 +42,16 @@ def load_weights(network: nn.Module, path: str | PathLike[str], key: str = "mode
         FileNotFoundError: When there is no such file.
         ValueError: When the file is no checkpoint of tensors, or belongs to another network; the message names the
             first keys that differ.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     torch.save({"model": nn.Linear(2, 1).state_dict()}, f"{folder}/teacher.pt")
+        ...     load_weights(nn.Linear(2, 1), f"{folder}/teacher.pt")
+        Linear(in_features=2, out_features=1, bias=True)
     """
     path = Path(path)
-    network_ = unwrap(network)
+    inner = unwrap(network)
     if not path.is_file():
         raise FileNotFoundError(f"No checkpoint at '{path}'. Train the network first, or correct the path.")
     try:
@@ -59,12 +66,12 @@ def load_weights(network: nn.Module, path: str | PathLike[str], key: str = "mode
         checkpoint = checkpoint[key]
     if not isinstance(checkpoint, Mapping) or not all(isinstance(v, torch.Tensor) for v in checkpoint.values()):
         raise ValueError(f"'{path}' holds no state dict, neither at its top nor under '{key}'. Save one of a network.")
-    differences = _difference(network_.state_dict(), checkpoint)
+    differences = _difference(inner.state_dict(), checkpoint)
     if differences:
         shown = "; ".join(differences[:3]) + (f"; and {len(differences) - 3} more" if len(differences) > 3 else "")
         raise ValueError(
-            f"'{path}' holds the weights of another network than this {type(network_).__name__}: {shown}. "
+            f"'{path}' holds the weights of another network than this {type(inner).__name__}: {shown}. "
             "Give the network the arguments it was trained with, or name its own checkpoint."
         )
-    network_.load_state_dict(dict(checkpoint))
+    inner.load_state_dict(dict(checkpoint))
     return network

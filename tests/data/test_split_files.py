@@ -47,7 +47,7 @@ def test_missing_file(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\x9d", b"id,fold\n1,2\n"])
 def test_not_json(path, content):
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"splits\.json is not JSON"):
+    with pytest.raises(ValueError, match=r"splits\.json' is not JSON.*write_splits\(\)"):
         read_splits(path, RECORDS)
 
 

@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which image comes next, and how much of a prediction was kept."""
+"""Which image comes next."""
 
 import shutil
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 pytest.importorskip("monailabel")
 
-from monai_kd.label.agreement import Dice
 from monai_kd.label.datastore import StudyDatastore
 from monai_kd.label.disagreement import Disagreement, MostDisagreement, disagreement
 
@@ -98,18 +96,3 @@ def test_without_scores_any_image_and_without_images_none(datastore):
     assert MostDisagreement()({"strategy": "disagreement"}, datastore)["id"] in "abcd"
     nothing = SimpleNamespace(get_unlabeled_images=list)
     assert MostDisagreement()({"strategy": "disagreement"}, nothing) is None
-
-
-def test_dice_of_what_was_kept(datastore, tmp_path):
-    def save(width, tag):
-        mask = np.zeros(SIZE[::-1], dtype=np.uint8)
-        mask[:, :width] = 255
-        Image.fromarray(mask).save(tmp_path / "mask.png")
-        datastore.save_label("a", str(tmp_path / "mask.png"), tag, {})
-
-    dice = Dice()
-    assert dice({}, datastore) == {"dice": {}}
-    save(10, "original")
-    save(5, "final")
-    assert dice({}, datastore)["dice"]["a"] == pytest.approx(2 * 5 / 15)
-    assert dice.missing(datastore) == [] and datastore.get_label_info("a", "original")["dice"] == pytest.approx(2 / 3)

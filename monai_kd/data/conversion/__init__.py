@@ -10,7 +10,6 @@ which, and who the patients are.
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable, Sequence
 from os import PathLike
@@ -31,11 +30,13 @@ from monai_kd.data.layouts import find_dataset, read_dataset
 from monai_kd.data.loading import LoadUltrasoundd
 from monai_kd.data.records import Layout, Record
 from monai_kd.data.split_files import read_splits, write_splits
+from monai_kd.errors import closest
 from monai_kd.files import atomic_folder
 
 __all__ = ["TARGETS", "Entry", "Target", "convert_dataset"]
 
 TARGETS = {target.name: target for target in (PLAIN, DATASET_A, NN_UNET, MONAI_LABEL)}
+"""The layouts that can be written, by name."""
 
 
 def convert_dataset(
@@ -61,9 +62,18 @@ def convert_dataset(
         What the manifest says of each image.
 
     Raises:
-        FileNotFoundError: when ``root`` or the split file is not there.
-        ValueError: when there is no such layout, the data set or the split file cannot be read, an image does not fit
+        FileNotFoundError: When ``root`` or the split file is not there.
+        ValueError: When there is no such layout, the data set or the split file cannot be read, an image does not fit
             the layout, or ``out`` is not empty, lies in ``root`` or cannot be written.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from monai_kd.data import write_phantoms
+        >>> with TemporaryDirectory() as folder:
+        ...     write_phantoms(f"{folder}/phantoms", count=1)
+        ...     (entry,) = convert_dataset(f"{folder}/phantoms", f"{folder}/Dataset501_Phantoms", layout="nnunet")
+        >>> entry["image"], entry["label"], entry["source_image"]
+        ('imagesTr/000001_0000.png', 'labelsTr/000001.png', 'original/000001.png')
     """
     target, folder = _target(layout), Path(out).resolve()
     target.check(folder)
@@ -133,6 +143,8 @@ def _renamed(path: str | PathLike[str] | None, records: Sequence[Record], names:
 
 def _target(layout: str) -> Target:
     if layout not in TARGETS:
-        closest = difflib.get_close_matches(layout.lower(), TARGETS, n=1, cutoff=0.0)[0]
-        raise ValueError(f"No layout {layout!r} to write. Closest: {closest!r}. There are {', '.join(TARGETS)}.")
+        raise ValueError(
+            f"No layout {layout!r} to write. Closest: {closest(layout.lower(), TARGETS)!r}. There are "
+            f"{', '.join(TARGETS)}."
+        )
     return TARGETS[layout]

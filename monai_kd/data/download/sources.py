@@ -30,8 +30,9 @@ download into the same folder must equal it.
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
+
+from monai_kd.errors import closest
 
 CC_BY = "https://creativecommons.org/licenses/by/4.0/"
 
@@ -58,7 +59,17 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Source:
-    """One data set as its publisher gives it out."""
+    """
+    One data set as its publisher gives it out.
+
+    Args:
+        title: of the data set.
+        page: the publisher's, for people.
+        license: its name.
+        terms: what it asks for, in words.
+        citation: the article to cite.
+        files: what is fetched.
+    """
 
     title: str
     page: str
@@ -132,6 +143,7 @@ SOURCES = {
         files=(RemoteFile("https://data.mendeley.com/public-api/zip/7fvgj4jsp7/download/3", "7fvgj4jsp7-3.zip"),),
     ),
 }
+"""The data sets that can be downloaded, by name."""
 
 ON_REQUEST = {
     "dataset_a": "Dataset_A (Yap et al. 2018; elsewhere Dataset B or UDIAT, 163 images) is given out on request only, "
@@ -141,14 +153,18 @@ ON_REQUEST = {
     "python -m monai_kd data phantom FOLDER. Please cite Yap et al., IEEE Journal of Biomedical and Health Informatics "
     "22(4), 2018, doi 10.1109/JBHI.2017.2731873."
 }
+"""The data sets that must be asked for, by name, and how."""
 
 
 def find_source(name: str) -> Source:
     """
     The source of a data set.
 
+    Args:
+        name: one of ``SOURCES``.
+
     Raises:
-        ValueError: when there is none of this name, or it is given out on request only.
+        ValueError: When there is none of this name, or it is given out on request only.
 
     Example:
         >>> find_source("busbra").page
@@ -161,8 +177,7 @@ def find_source(name: str) -> Source:
         return SOURCES[name]
     if name in ON_REQUEST:
         raise ValueError(f"Nothing was downloaded. {ON_REQUEST[name]}")
-    closest = difflib.get_close_matches(name.lower(), [*SOURCES, *ON_REQUEST], n=1, cutoff=0.0)[0]
     raise ValueError(
-        f"No data set {name!r}. Closest: {closest!r}. Known: {', '.join(sorted(SOURCES))}; "
-        f"on request: {', '.join(ON_REQUEST)}."
+        f"No data set {name!r}. Closest: {closest(name.lower(), [*SOURCES, *ON_REQUEST])!r}. Known: "
+        f"{', '.join(sorted(SOURCES))}; on request: {', '.join(ON_REQUEST)}."
     )

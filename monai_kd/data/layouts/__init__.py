@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from monai_kd.data.layouts.monailabel import MonaiLabel
 from monai_kd.data.layouts.plain import PlainFolders
 from monai_kd.data.links import require_inside
 from monai_kd.data.records import Layout, Record, entries
+from monai_kd.errors import closest
 
 LAYOUTS: tuple[Layout, ...] = (
     DatasetA(),
@@ -26,6 +26,7 @@ LAYOUTS: tuple[Layout, ...] = (
     PlainFolders(),
     MonaiLabel(),
 )
+"""The layouts that are known, in the order in which a folder is tried."""
 
 SEARCH_DEPTH = 2  # an archive often unpacks to <name>/<name>/, and users point at the folder above
 
@@ -43,8 +44,8 @@ def read_dataset(root: str | Path, layout: str | Layout | None = None) -> list[R
         loop's frames also with ``frame``.
 
     Raises:
-        FileNotFoundError: when ``root`` is not there.
-        ValueError: when ``root`` is empty, of no known layout or of several, when a file is missing or double, or a
+        FileNotFoundError: When ``root`` is not there.
+        ValueError: When ``root`` is empty, of no known layout or of several, when a file is missing or double, or a
             link leads out of the folder.
 
     Example:
@@ -97,5 +98,6 @@ def _layout(layout: str | Layout) -> Layout:
     names = {candidate.name: candidate for candidate in LAYOUTS}
     if layout in names:
         return names[layout]
-    closest = difflib.get_close_matches(layout.lower(), names, n=1, cutoff=0.0)[0]
-    raise ValueError(f"No layout {layout!r}. Closest: {closest!r}. Known layouts: {', '.join(names)}.")
+    raise ValueError(
+        f"No layout {layout!r}. Closest: {closest(layout.lower(), names)!r}. Known layouts: {', '.join(names)}."
+    )

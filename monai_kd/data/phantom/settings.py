@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from monai_kd.data.phantom.consoles import SCANNERS
+from monai_kd.errors import closest
 
 DEPTHS = {"linear": (20.0, 80.0), "curved": (40.0, 150.0)}
 """Shallowest and deepest picture of each probe, mm."""
@@ -35,7 +35,7 @@ class PhantomSettings:
         margins: put a console's margins with text, a ruler and a gray bar around the scan.
 
     Raises:
-        ValueError: when one of them is not a choice or out of its range.
+        ValueError: When one of them is not a choice or out of its range.
 
     Example:
         >>> PhantomSettings(probe="curved", depth=500)
@@ -69,7 +69,7 @@ def require_count(count: int, seed: int) -> None:
     Check the number of phantoms of a data set, and its seed.
 
     Raises:
-        ValueError: when ``count`` is below 1 or ``seed`` negative.
+        ValueError: When ``count`` is below 1 or ``seed`` negative.
     """
     if count < 1:
         raise ValueError(f"count is the number of phantoms to make, got {count}. Give 1 or more.")
@@ -82,7 +82,7 @@ def require_number(index: int, seed: int) -> None:
     Check the number of a phantom and of its data set.
 
     Raises:
-        ValueError: when one is negative.
+        ValueError: When one is negative.
     """
     if index < 0 or seed < 0:
         raise ValueError(f"index and seed of a phantom are 0 or more, got {index} and {seed}. Choose other numbers.")
@@ -91,8 +91,7 @@ def require_number(index: int, seed: int) -> None:
 def _require_choice(name: str, value: str, choices: Iterable[str]) -> None:
     names = list(choices)
     if value not in names:
-        closest = difflib.get_close_matches(value.lower(), names, n=1, cutoff=0.0)[0]
-        raise ValueError(f"No {name} {value!r}. Closest: {closest!r}. Known: {', '.join(names)}.")
+        raise ValueError(f"No {name} {value!r}. Closest: {closest(value.lower(), names)!r}. Known: {', '.join(names)}.")
 
 
 def _require_range(name: str, value: float, low: float, high: float, unit: str) -> None:

@@ -23,13 +23,23 @@ class Dice(ScoringMethod):
     """
     Dice between the annotator's label (``final``) and the prediction that was saved (``original``), image by image;
     kept with the prediction.
+
+    ``2 |A ∩ B| / (|A| + |B|)`` of the two masks A and B.
     """
 
     def __init__(self) -> None:
         super().__init__("Dice of the saved predictions against the final labels")
 
     def missing(self, datastore: Datastore) -> list[str]:
-        """Images whose Dice is not known, or of a former label."""
+        """
+        Images whose Dice is not known, or of a former label.
+
+        Args:
+            datastore: the study.
+
+        Returns:
+            Ids.
+        """
         final, original = DefaultLabelTag.FINAL.value, DefaultLabelTag.ORIGINAL.value
         images = [i for i in datastore.get_labeled_images() if datastore.get_label_by_image_id(i, original)]
         times = {i: [datastore.get_label_info(i, tag).get("ts") for tag in (final, original)] for i in images}
