@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from monai_kd.data.records import Record
 
 Split = dict[str, list[str]]
-"""The ids of each part: ``{"training": [...], "validation": [...], "test": [...]}``."""
+"""The ids of each part, ``{"training": [...], "validation": [...], "test": [...]}``."""
 
 PARTS = ("training", "validation", "test")
 Group = list[Record]

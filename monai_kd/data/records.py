@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from monai_kd.data.formats import suffix_of
 
 Record = dict[str, Any]
-"""One image as MONAI takes it: ``image``, ``label`` (paths; ``label`` may be a list of masks to be joined),
+"""One image as MONAI takes it, with ``image``, ``label`` (paths; ``label`` may be a list of masks to be joined),
 ``id`` (unique), ``patient`` and ``pathology`` ("benign", "malignant", "normal" or "unknown"); for a frame of a cine
 loop also ``frame``, from 0."""
 

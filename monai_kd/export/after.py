@@ -34,7 +34,7 @@ class After:
 
     @property
     def has_mask(self) -> bool:
-        """Whether there is one: a classifier has none."""
+        """Whether there is one; a classifier has none."""
         return self.argmax or self.threshold is not None
 
 

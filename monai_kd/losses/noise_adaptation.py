@@ -79,7 +79,7 @@ class NoiseAdaptationLoss(nn.Module):
 
     @property
     def transition(self) -> torch.Tensor:
-        """The matrix Q: row y holds the probabilities of each label for an image of class y."""
+        """The matrix Q, whose row y holds the probabilities of each label for an image of class y."""
         return self.weight.softmax(dim=1)
 
     def extra_repr(self) -> str:

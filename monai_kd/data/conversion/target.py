@@ -13,7 +13,7 @@ from monai_kd.data.groups import Split
 from monai_kd.data.records import Record
 
 Entry = dict[str, Any]
-"""One written image: ``id``, ``source_id``, ``patient``, ``pathology``, ``image`` and ``label`` (paths in the new
+"""One written image, with ``id``, ``source_id``, ``patient``, ``pathology``, ``image`` and ``label`` (paths in the new
 folder), ``source_image`` and ``source_label`` (a path and a list of paths in the old one), ``frame`` of a loop."""
 
 

@@ -15,7 +15,7 @@ from monai_kd.data.phantom.tissue import PITCH, Field, Tissue
 from monai_kd.data.phantom.volume_tissue import Block
 
 ELEVATION = 0.7
-"""Standard deviation of the beam along the sweep at its focus, mm: the lens there is fixed and weak."""
+"""Standard deviation of the beam along the sweep at its focus, mm; the lens there is fixed and weak."""
 
 
 def sweep(scanner: Scanner, tissue: Tissue, random: np.random.Generator, block: Block) -> NDArray[np.uint8]:
