@@ -48,7 +48,7 @@ label/app: | $(LABEL)
 		--student label/training/model.pt --teacher label/training/teacher.pt \
 		--set "spatial_size=[64,64]" --set "teacher_channels=[8,16,32,64]" --set "student_channels=[4,8,12,16]"
 
-# Every table of docs/benchmarks.md and the costs in docs/methods.md, made anew: about 40 minutes, on a machine that does
+# Every table and figure of docs/benchmarks.md, and the costs in docs/methods.md, made anew: about 50 minutes, on a machine that does
 # nothing else. torchdistill asks for torchvision, which has no release for torch's CPU build.
 benchmark: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[benchmark]'

@@ -3,6 +3,11 @@
 
 import re
 from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.application import Sphinx
 
 ROOT = Path(__file__).parents[1]
 
@@ -16,7 +21,6 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
-    "sphinx_click",
     "sphinx_copybutton",
 ]
 exclude_patterns = ["_build"]
@@ -27,11 +31,30 @@ myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]
 
 autodoc_member_order = "bysource"
+autodoc_default_options = {"exclude-members": "extra_repr"}
 autodoc_typehints = "none"  # `Args` name types where they matter, with shapes and units
 autoclass_content = "both"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_math_renderer = "mathml"
+toc_object_entries_show_parents = "hide"
 html_title = f"monai_kd {release}"
 copybutton_prompt_text = "$ "
+
+
+def setup(app: Sphinx) -> None:
+    """Formulas as MathML, which browsers show without a script from elsewhere."""
+    app.add_html_math_renderer("mathml", (_formula, None), (_formula, None))
+
+
+def _formula(writer: Any, node: nodes.Node) -> None:
+    # Browsers size brackets and sums themselves.
+    text = re.sub(r"\\(big+[lr]?|textstyle|mathrel)(?![a-z])", "", node.astext(), flags=re.IGNORECASE)
+    if r"\\" in text:
+        text = rf"\begin{{aligned}}{text}\end{{aligned}}"
+    writer.body.append(tex2mathml(text, as_block=isinstance(node, nodes.math_block)))
+    raise nodes.SkipNode

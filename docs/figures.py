@@ -20,7 +20,11 @@ from matplotlib.figure import Figure
 
 DOCS = Path(__file__).parent
 DATA_SETS = ("BUS-BRA", "BrEaST")
-SPLITS, SEEDS, PAPER = "Every method", "Every method with three training seeds", "The paper's comparison at reduced size"
+SPLITS, SEEDS, PAPER = (
+    "Every method",
+    "Every method with three training seeds",
+    "The paper's comparison at reduced size",
+)
 COLORS = {"logits": "#1b6ca8", "logits and hidden features": "#3a923a", "hidden features": "#c4572a"}
 OTHER = "#666666"
 
@@ -96,7 +100,7 @@ def methods() -> tuple[Figure, object]:
     cost.grid(axis="x", alpha=0.3)
     panels[0].set_yticks(range(len(rows)), rows)
     panels[0].set_ylim(-0.7, len(rows) - 0.3)
-    for name, color in [*COLORS.items(), ("another thing", OTHER)]:
+    for name, color in [*COLORS.items(), ("something else", OTHER)]:
         panels[0].plot([], [], "o", color=color, label=f"compares {name}")
     panels[0].plot([], [], "o", color="black", label="three splits, one seed")
     panels[0].plot([], [], "o", color="black", markerfacecolor="white", label="one split, three seeds")

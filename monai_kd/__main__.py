@@ -28,6 +28,7 @@ MENDABLE = (ValueError, OSError, ImportError)  # by the user, who needs no trace
 
 app = typer.Typer(
     name="monai_kd",
+    context_settings={"token_normalize_func": lambda name: name.replace("_", "-")},  # --output_dir is --output-dir
     add_completion=False,  # the shell completes names of programs, not of modules
     no_args_is_help=True,
     pretty_exceptions_enable=False,

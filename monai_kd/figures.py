@@ -100,9 +100,9 @@ def comparison(
         titles += [f"{name}: {100 * score[record['id']]:.0f} %" for name, score in zip(overlays, scores, strict=True)]
         for axis, picture, title in zip(row, pictures, titles, strict=True):
             axis.imshow(picture)
-            axis.set_title(title, fontsize=10)
+            axis.set_title(title, fontsize=15)
             axis.set_axis_off()
-    figure.suptitle("True contour green, predicted red; Dice above each picture")
+    figure.suptitle("True contour green, predicted red; Dice above each picture", fontsize=16)
     with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png", dpi=80)
 

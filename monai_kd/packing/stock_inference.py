@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from monai.bundle import ConfigParser
 from torch import nn
@@ -29,7 +30,7 @@ def make_stock(copy: Path) -> nn.Module:
 
     Raises:
         FileNotFoundError: When there is no ``configs/inference.json``.
-        ValueError: When it has no ``network_def``, or cannot be carried.
+        ValueError: When it has no ``network_def``, cannot be carried, or does what its stock config cannot.
     """
     inference, stock, metadata = (copy / "configs" / name for name in ("inference.json", STOCK, "metadata.json"))
     if not inference.is_file():
@@ -40,6 +41,8 @@ def make_stock(copy: Path) -> nn.Module:
     # With all of its ids: the network's sizes are references.
     with importable_scripts(copy):
         network: nn.Module = ConfigParser(config).get_parsed_content("network_def")
+    if stock.is_file():
+        _require_nothing_lost(read_config(inference), config)
     if stock.is_file() or not beyond_network(config):
         carried, sources = carry_network(config)
         write_config(inference, carried)
@@ -49,6 +52,16 @@ def make_stock(copy: Path) -> nn.Module:
         described.get("required_packages_version", {}).pop(PACKAGE.replace("_", "-"), None)
         write_config(metadata, described)
     return network
+
+
+def _require_nothing_lost(own: dict[str, Any], stock: dict[str, Any]) -> None:
+    """What was switched on in the bundle's inference must not be left out in silence."""
+    lost = [name for name, value in own.items() if value is True and name not in stock]
+    if lost:
+        raise ValueError(
+            f"configs/inference.json has {lost[0]!r}: true, which inference by MONAI alone ({STOCK}) does not know. Train "
+            f"without it, or remove configs/{STOCK}: the released inference then needs monai_kd."
+        )
 
 
 def _write_sources(sources: dict[str, str], copy: Path) -> None:

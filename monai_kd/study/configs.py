@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,14 @@ from monai_kd.bundle.ids import has
 from monai_kd.errors import closest
 from monai_kd.study.plan import Plan, Row
 
-__all__ = ["Configs", "differences", "merge", "row_configs"]
+__all__ = ["PLACES", "Configs", "differences", "merge", "row_configs"]
 
 Configs = dict[str, dict[str, Any]]
-"""The configs of a row by what they do: ``"train"``, and ``"evaluate"`` where there is something to evaluate."""
+"""The configs of a row by what they do, ``"train"`` and, where there is something to evaluate, ``"evaluate"``."""
 
 # Where a run is, not what it is: these may change between two starts of a study.
 PLACES = (
-    "bundle_root", "dataset_dir", "output_dir", "checkpoint", "teacher_checkpoint", "autoencoder_checkpoint", "device",
-    "quiet",
+    "bundle_root", "dataset_dir", "output_dir", "checkpoint", "teacher_checkpoint", "device", "quiet",
 )  # fmt: skip
 
 
@@ -107,13 +106,14 @@ def merge(bundle: Path, names: Sequence[str], row: str) -> dict[str, Any]:
     return config
 
 
-def differences(former: Any, current: Any, where: str = "") -> list[str]:
+def differences(former: Any, current: Any, places: Collection[str] = PLACES, where: str = "") -> list[str]:
     """
     What two configs differ in, other than in places on disk and the device.
 
     Args:
         former: a config.
         current: another.
+        places: ids of the whole configs that may differ.
         where: the id of both; "" for whole configs.
 
     Returns:
@@ -124,12 +124,12 @@ def differences(former: Any, current: Any, where: str = "") -> list[str]:
         ["'loss#k': 1 there, 2 here"]
     """
     if isinstance(former, dict) and isinstance(current, dict):
-        keys = [key for key in {**former, **current} if where or key not in PLACES]
+        keys = [key for key in {**former, **current} if where or key not in places]
         pairs = [(key, former.get(key), current.get(key)) for key in keys]
-        return [line for key, a, b in pairs for line in differences(a, b, f"{where}#{key}".lstrip("#"))]
+        return [line for key, a, b in pairs for line in differences(a, b, places, f"{where}#{key}".lstrip("#"))]
     if isinstance(former, list) and isinstance(current, list) and len(former) == len(current):
         pairs = [(str(i), a, b) for i, (a, b) in enumerate(zip(former, current, strict=True))]
-        return [line for key, a, b in pairs for line in differences(a, b, f"{where}#{key}")]
+        return [line for key, a, b in pairs for line in differences(a, b, places, f"{where}#{key}")]
     return [] if former == current else [f"'{where}': {_short(former)} there, {_short(current)} here"]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from monai_kd.data import Split
 from monai_kd.files import atomic_write
-from monai_kd.study.configs import Configs, check_settings, differences, row_configs
+from monai_kd.study.configs import PLACES, Configs, check_settings, differences, row_configs
 from monai_kd.study.plan import Plan, Row
 
 __all__ = ["DONE", "Run", "list_runs"]
@@ -30,21 +30,25 @@ class Run:
         group: split and seed, ``"<split>-<seed>"``.
         folder: of everything the run writes.
         configs: the configs it runs.
-        teachers: the runs whose checkpoints it reads, if any: teachers, and what else it needs.
+        needs: the runs whose checkpoints it reads, if any: of teachers, and of what else it starts from.
+        places: the ids that say where things are, not what is run.
     """
 
     row: str
     group: str
     folder: Path
     configs: Configs
-    teachers: tuple[Run, ...] = ()
+    needs: tuple[Run, ...] = ()
+    places: tuple[str, ...] = PLACES
 
     @property
     def name(self) -> str:
+        """Group and row, ``"<split>-<seed>/<row>"``."""
         return f"{self.group}/{self.row}"
 
     @property
     def finished(self) -> bool:
+        """Whether the run has ended, its files whole."""
         # The last file that an evaluation writes; of a run without one there is the worker's mark.
         last = "evaluation/summary.json" if "evaluate" in self.configs else DONE
         return (self.folder / last).is_file()
@@ -65,7 +69,7 @@ class Run:
                 former = json.loads(path.read_text(encoding="utf-8"))
             except ValueError as error:
                 raise ValueError(f"'{path}' is damaged ({error}). Remove the folder '{self.folder}'.") from error
-            changes = differences(former, self.configs[kind])
+            changes = differences(former, self.configs[kind], self.places)
             if changes:
                 listed = "; ".join(changes[:5]) + (f"; and {len(changes) - 5} more" if len(changes) > 5 else "")
                 raise ValueError(
@@ -73,19 +77,19 @@ class Run:
                     f"settings, or remove '{self.folder}' to run it anew."
                 )
 
-    def require_teachers(self) -> None:
+    def require_needs(self) -> None:
         """
-        Check that what this run learned from is still there.
+        Check that the checkpoints this run began with are still there.
 
         Raises:
-            ValueError: When it was begun, but a teacher of it is not finished (any more).
+            ValueError: When it was begun, but a run that it needs is not finished (any more).
         """
         begun = self.finished or (self.folder / "last.pt").is_file()
-        gone = [teacher.folder for teacher in self.teachers if not teacher.finished]
+        gone = [needed.folder for needed in self.needs if not needed.finished]
         if begun and gone:
             raise ValueError(
-                f"'{self.folder}' was begun with a teacher that is not there any more: '{gone[0]}' has not finished. "
-                f"Bring that folder back, or remove '{self.folder}' too, to run it with the teacher to come."
+                f"'{self.folder}' was begun with a checkpoint that is not there any more: '{gone[0]}' has not finished. "
+                f"Bring that folder back, or remove '{self.folder}' too, to run it with the one to come."
             )
 
     def write_configs(self) -> None:
@@ -116,7 +120,7 @@ def list_runs(
     check_settings(plan, configs)
     teachers = {row.name: _teachers(plan, row, configs[row.name]["train"]) for row in plan.rows}
     needed = {row.name: (*teachers[row.name], *row.checkpoints.values()) for row in plan.rows}
-    others = {row.name: row.checkpoints for row in plan.rows}
+    rows = {row.name: row for row in plan.rows}
     shared = {"bundle_root": str(plan.bundle), "dataset_dir": str(dataset_dir.resolve()), "layout": layout}
     runs: list[Run] = []
     for index, split in enumerate(splits):
@@ -124,15 +128,17 @@ def list_runs(
             group, made = f"{index}-{seed}", dict[str, Run]()
             for name in _ordered(needed):
                 given = {**shared, "split": split, "seed": own_seeds.get(name, seed)}
-                files = _checkpoints({name: run.folder for name, run in made.items()}, teachers[name], others[name])
-                after = tuple(made[other] for other in needed[name])
-                made[name] = _run(name, group, output_dir.resolve(), configs[name], {**given, **files}, after)
+                files = _checkpoints(
+                    {name: run.folder for name, run in made.items()}, teachers[name], rows[name].checkpoints
+                )
+                needs = tuple(made[other] for other in needed[name])
+                made[name] = _run(rows[name], group, output_dir.resolve(), configs[name], {**given, **files}, needs)
             runs += made.values()
     return runs
 
 
-def _run(name: str, group: str, root: Path, configs: Configs, shared: Mapping[str, Any], after: tuple[Run, ...]) -> Run:
-    folder = root / group / name
+def _run(row: Row, group: str, root: Path, configs: Configs, shared: Mapping[str, Any], needs: tuple[Run, ...]) -> Run:
+    folder = root / group / row.name
     places: dict[str, dict[str, Any]] = {
         "train": {"output_dir": str(folder), "checkpoint": str(folder / "model.pt")},
         "evaluate": {"output_dir": str(folder / "evaluation"), "checkpoint": str(folder / "model.pt")},
@@ -141,7 +147,7 @@ def _run(name: str, group: str, root: Path, configs: Configs, shared: Mapping[st
     for kind, config in configs.items():
         given = {**shared, **places[kind], "quiet": True}
         config.update({key: value for key, value in given.items() if key in config})
-    return Run(name, group, folder, configs, after)
+    return Run(row.name, group, folder, configs, needs, (*PLACES, *row.checkpoints))
 
 
 def _checkpoints(
@@ -162,13 +168,13 @@ def _teachers(plan: Plan, row: Row, train: Mapping[str, Any]) -> tuple[str, ...]
     return ()
 
 
-def _ordered(teachers: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """Rows, each after its teacher."""
+def _ordered(needed: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Rows, each after those whose checkpoints it needs."""
     ordered: list[str] = []
-    while len(ordered) < len(teachers):
-        ready = [name for name, of_row in teachers.items() if name not in ordered and set(of_row) <= set(ordered)]
+    while len(ordered) < len(needed):
+        ready = [name for name, of_row in needed.items() if name not in ordered and set(of_row) <= set(ordered)]
         if not ready:
-            circle = sorted(set(teachers) - set(ordered))
+            circle = sorted(set(needed) - set(ordered))
             raise ValueError(f"The rows {circle} wait for each other's checkpoints. Give one of them another teacher.")
         ordered += ready
     return ordered

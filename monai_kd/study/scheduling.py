@@ -25,7 +25,12 @@ class Workers(Protocol):
         """How many runs at a time."""
 
     def start(self, run: Run) -> None:
-        """Start a run whose configs are written."""
+        """
+        Start a run.
+
+        Args:
+            run: to start; its configs are written.
+        """
 
     def ended(self) -> list[tuple[Run, str | None]]:
         """The runs that ended since the last call, each with the reason if it failed."""
@@ -85,11 +90,11 @@ def schedule(runs: Sequence[Run], workers: Workers, watch: Callable[[State], Non
 
 def _start(state: State, workers: Workers) -> None:
     for run in list(state.waiting):
-        failed = [teacher.name for teacher in run.teachers if teacher in state.failed]
+        failed = [needed.name for needed in run.needs if needed in state.failed]
         if failed:
             state.waiting.remove(run)
             state.failed[run] = f"not run, for its teacher {failed[0]} failed"
-        elif len(state.running) < workers.slots and all(teacher.finished for teacher in run.teachers):
+        elif len(state.running) < workers.slots and all(needed.finished for needed in run.needs):
             run.write_configs()
             if shutil.disk_usage(run.folder).free < SPACE:
                 raise ValueError(

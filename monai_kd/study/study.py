@@ -54,7 +54,7 @@ def run_study(
         runs = list_runs(plan, splits, dataset_dir, output_dir, layout)
         for run in runs:
             run.require_same()
-            run.require_teachers()
+            run.require_needs()
         with atomic_write(output_dir / "study.json") as temporary:
             content = {
                 **dataclasses.asdict(plan),

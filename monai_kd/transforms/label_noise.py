@@ -59,9 +59,6 @@ class LabelNoised(MapTransform):
         super().__init__(keys, allow_missing_keys)
         if num_classes < 2:
             raise ValueError(f"LabelNoised got num_classes={num_classes}. Give 2 or more: else no class is wrong.")
-            raise ValueError(
-                f"LabelNoised got num_classes={num_classes}. Give 2 or more: no class is left to be wrong."
-            )
         self.shares = list(share) if isinstance(share, Sequence) else [share] * num_classes
         if len(self.shares) != num_classes or not all(0 <= value <= 1 for value in self.shares):
             raise ValueError(
@@ -78,6 +75,9 @@ class LabelNoised(MapTransform):
         """
         Args:
             data: a record with its id and labels.
+
+        Returns:
+            The record, its labels wrong if its turn has come.
         """
         record = dict(data)
         if self.id_key not in record:

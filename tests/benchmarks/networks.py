@@ -32,8 +32,8 @@ from monai_kd.networks import StudentUNet
 SIX_LEVELS = tuple(14 * 2**level for level in range(6))
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "StudentUNet": lambda: StudentUNet(2, 1, 2),
-    "StudentUNet 0.05 M": lambda: StudentUNet(2, 1, 2, channels=(8, 12, 16, 24, 32)),
-    "StudentUNet 0.015 M": lambda: StudentUNet(2, 1, 2, channels=(4, 6, 8, 12, 20)),
+    "StudentUNet 0.04 M": lambda: StudentUNet(2, 1, 2, channels=(8, 12, 16, 24, 32)),
+    "StudentUNet 0.013 M": lambda: StudentUNet(2, 1, 2, channels=(4, 6, 8, 12, 20)),
     "StudentUNet, batch norm": lambda: StudentUNet(2, 1, 2, norm="batch"),
     "StudentUNet, group norm": lambda: StudentUNet(2, 1, 2, norm=("group", {"num_groups": 8})),
     "StudentUNet, four levels": lambda: StudentUNet(2, 1, 2, channels=(16, 32, 64, 128)),

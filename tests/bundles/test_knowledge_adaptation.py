@@ -7,7 +7,7 @@ import torch
 from monai.bundle import ConfigParser
 
 from monai_kd import layer_shapes
-from tests.bundles.conftest import ROOT, run_bundle
+from tests.bundles.conftest import ROOT, run_bundle, run_two_processes
 
 STAGE_TWO = ["train", "methods/knowledge_adaptation"]
 
@@ -50,6 +50,12 @@ def test_both_stages_speak_of_the_same_autoencoder_and_data():
     for section in ("random_transforms", "preprocessing", "dataset", "dataloader", "inferer"):
         assert first["train"][section] == plain["train"][section], section
     assert first["train"]["trainer"]["_target_"] == "SupervisedTrainer"
+
+
+def test_stage_one_trains_in_two_processes(phantoms, teacher, tmp_path):
+    common = {"dataset_dir": phantoms, "teacher_checkpoint": teacher, "max_epochs": 1}
+    run_two_processes(["train_autoencoder"], **common, **files(tmp_path, "autoencoder.pt"))
+    assert (tmp_path / "autoencoder.pt").is_file()
 
 
 def test_published_weights_are_the_defaults():

@@ -13,7 +13,7 @@ from monai_kd.study.scheduling import State
 pytest.importorskip("yaml")
 
 
-@pytest.mark.parametrize("arguments", [["study"], ["study", "run"], ["study", "report"]])
+@pytest.mark.parametrize("arguments", [["study"], ["study", "run"], ["study", "report"], ["study", "groups"]])
 def test_help_teaches(arguments):
     result = CliRunner().invoke(command_line.app, [*arguments, "--help"])
     assert result.exit_code == 0 and "Usage" in result.output

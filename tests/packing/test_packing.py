@@ -172,6 +172,12 @@ def test_the_stock_config_is_the_other_one_but_for_what_reads_and_writes():
         assert own["preprocessing"]["transforms"][2:] == stock["preprocessing"]["transforms"][1:]
 
 
+def test_what_stock_inference_cannot_do_is_not_lost_in_silence(weights, tmp_path):
+    with pytest.raises(ValueError, match=r"'crop_margins': true.*remove configs/inference_stock\.json"):
+        pack_bundle(ROOT, tmp_path, weights, **SIZES, crop_margins=True)
+    assert not list(tmp_path.iterdir())
+
+
 def test_nothing_of_a_run_is_packed(weights, tmp_path):
     bundle = shutil.copytree(ROOT, tmp_path / ROOT.name, ignore=shutil.ignore_patterns("models", "runs"))
     for name in (

@@ -71,7 +71,7 @@ def test_an_id_of_a_grid_that_no_config_has_is_refused(study):
 def test_a_row_waits_for_the_checkpoint_of_another(study):
     by_row = runs(read_plan(study(rows={"Adapted": ADAPTED, "Encoder": AUTOENCODER, **ROWS})))
     adapted = by_row["Adapted"]
-    assert adapted.teachers == (by_row["Teacher"], by_row["Encoder"])
+    assert adapted.needs == (by_row["Teacher"], by_row["Encoder"])
     assert adapted.configs["train"]["autoencoder_checkpoint"] == by_row["Encoder"].configs["train"]["checkpoint"]
     assert list(by_row["Encoder"].configs) == ["train"]
 
@@ -108,5 +108,5 @@ def test_both_are_run_and_reported(study, start, tmp_path):
     chosen = [name for name, row in table.items() if row["chosen"]]
     assert len(table) == 2 and len(chosen) == 1 and best[chosen[0]] == max(best.values())
     shutil.rmtree(out / "0-0" / "Encoder")
-    with pytest.raises(ValueError, match=r"begun with a teacher that is not there any more: '.*/Encoder'"):
+    with pytest.raises(ValueError, match=r"begun with a checkpoint that is not there any more: '.*/Encoder'"):
         start(path, out)

@@ -45,7 +45,7 @@ def test_paper_has_the_papers_settings():
             50,
         )
         assert train["loss"]["lambda_dice"] == 0.0
-        if run.teachers:
+        if run.needs:
             assert train["supervised_weight"] == 0.5
             assert sum(way["weight"] for name, way in train["pathways"].items() if name != "_target_") == 0.5
 
@@ -55,7 +55,7 @@ def test_a_run_is_its_configs(study):
     listed = runs(plan, [SPLIT, SPLIT])
     assert [run.name for run in listed[:3]] == ["0-3/Teacher", "0-3/Student", "0-3/L"] and len(listed) == 12
     teacher, student, distilled = listed[:3]
-    assert teacher.teachers == student.teachers == () and distilled.teachers == (teacher,)
+    assert teacher.needs == student.needs == () and distilled.needs == (teacher,)
     train, evaluate = distilled.configs["train"], distilled.configs["evaluate"]
     assert train["split"] == evaluate["split"] == SPLIT and train["seed"] == 3
     assert train["teacher_checkpoint"] == teacher.configs["train"]["checkpoint"] == str(teacher.folder / "model.pt")
@@ -75,7 +75,7 @@ def test_arguments_of_a_row_go_before_settings(study):
 def test_a_distilled_row_can_teach_another(study):
     rows = {"Second": {**DISTILLED, "teacher": "First"}, "First": DISTILLED, "Teacher": TEACHER, "Student": STUDENT}
     by_row = {run.row: run for run in runs(read_plan(study(rows=rows)))}
-    assert by_row["Second"].teachers == (by_row["First"],) and by_row["First"].teachers == (by_row["Teacher"],)
+    assert by_row["Second"].needs == (by_row["First"],) and by_row["First"].needs == (by_row["Teacher"],)
 
 
 def test_a_row_that_teaches_itself_waits_for_no_teacher(study):
@@ -83,14 +83,14 @@ def test_a_row_that_teaches_itself_waits_for_no_teacher(study):
     by_row = {
         run.row: run for run in runs(read_plan(study(rows={"Alone": alone, "Teacher": TEACHER, "Student": STUDENT})))
     }
-    assert by_row["Alone"].teachers == ()
+    assert by_row["Alone"].needs == ()
 
 
 def test_an_ensemble_learns_from_several_rows(study):
     both = {"train": ["train", "teachers/ensemble"], "teacher": ["Teacher", "Second"]}
     rows = {"Both": both, "Teacher": TEACHER, "Second": {**TEACHER, "arguments": {"seed": 1}}, "Student": STUDENT}
     by_row = {run.row: run for run in runs(read_plan(study(rows=rows)))}
-    assert by_row["Both"].teachers == (by_row["Teacher"], by_row["Second"])
+    assert by_row["Both"].needs == (by_row["Teacher"], by_row["Second"])
     assert [by_row[name].configs["train"]["seed"] for name in ("Teacher", "Second")] == [0, 1]
     files = [by_row[name].configs["train"]["checkpoint"] for name in ("Teacher", "Second")]
     assert by_row["Both"].configs["train"]["teacher_checkpoint"] == files

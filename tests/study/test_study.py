@@ -133,7 +133,7 @@ def test_a_teacher_that_was_removed_is_missed(finished, start, tmp_path):
     path, out, _, _ = finished
     copied = shutil.copytree(out, tmp_path / "out")
     shutil.rmtree(copied / "0-0" / "Teacher")
-    with pytest.raises(ValueError, match=r"/L' was begun with a teacher that is not there any more: '.*/Teacher'"):
+    with pytest.raises(ValueError, match=r"/L' was begun with a checkpoint that is not there any more: '.*/Teacher'"):
         start(path, copied, workers=no_workers)
 
 
