@@ -38,7 +38,11 @@ def test_every_page_is_in_it(site):
     for page in pages:
         if "_build" not in page.parts:
             assert (site / page).with_suffix(".html").is_file(), page
-            assert f'href="{page.with_suffix(".html")}"' in start or page.parent.name == "reference" or page.stem == "index"
+            assert (
+                f'href="{page.with_suffix(".html")}"' in start
+                or page.parent.name == "reference"
+                or page.stem == "index"
+            )
 
 
 def test_every_link_leads_to_a_page_and_a_heading(site):

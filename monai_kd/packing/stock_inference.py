@@ -59,8 +59,8 @@ def _require_nothing_lost(own: dict[str, Any], stock: dict[str, Any]) -> None:
     lost = [name for name, value in own.items() if value is True and name not in stock]
     if lost:
         raise ValueError(
-            f"configs/inference.json has {lost[0]!r}: true, which inference by MONAI alone ({STOCK}) does not know. Train "
-            f"without it, or remove configs/{STOCK}: the released inference then needs monai_kd."
+            f"configs/inference.json has {lost[0]!r}: true, which inference by MONAI alone ({STOCK}) does not know. "
+            f"Train without it, or remove configs/{STOCK}: the released inference then needs monai_kd."
         )
 
 

@@ -88,8 +88,8 @@ class Run:
         gone = [needed.folder for needed in self.needs if not needed.finished]
         if begun and gone:
             raise ValueError(
-                f"'{self.folder}' was begun with a checkpoint that is not there any more: '{gone[0]}' has not finished. "
-                f"Bring that folder back, or remove '{self.folder}' too, to run it with the one to come."
+                f"'{self.folder}' was begun with a checkpoint that is not there any more: '{gone[0]}' has not "
+                f"finished. Bring that folder back, or remove '{self.folder}' too, to run it with the one to come."
             )
 
     def write_configs(self) -> None:
