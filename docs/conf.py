@@ -33,7 +33,7 @@ myst_enable_extensions = ["colon_fence"]
 autodoc_member_order = "bysource"
 autodoc_default_options = {"exclude-members": "extra_repr"}
 autodoc_typehints = "none"  # `Args` name types where they matter, with shapes and units
-autoclass_content = "both"
+autoclass_content = "class"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 
@@ -52,9 +52,11 @@ def setup(app: Sphinx) -> None:
 
 
 def _formula(writer: Any, node: nodes.Node) -> None:
-    # Browsers size brackets and sums themselves.
     text = re.sub(r"\\(big+[lr]?|textstyle|mathrel)(?![a-z])", "", node.astext(), flags=re.IGNORECASE)
     if r"\\" in text:
         text = rf"\begin{{aligned}}{text}\end{{aligned}}"
-    writer.body.append(tex2mathml(text, as_block=isinstance(node, nodes.math_block)))
+    formula = tex2mathml(text, as_block=isinstance(node, nodes.math_block))
+    # Brackets whose partner has an index would grow, those with one would not.
+    formula = re.sub(r"<mo[^>]*>([⟨⟩()\[\]|‖∥])</mo>", r'<mo stretchy="false" lspace="0" rspace="0">\1</mo>', formula)
+    writer.body.append(formula)
     raise nodes.SkipNode

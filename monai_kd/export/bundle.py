@@ -91,8 +91,9 @@ class Bundle:
 
     def input_shape(self) -> tuple[int, ...]:
         """
-        Shape of one image as the network takes it, (1, C, W, H[, D]), in MONAI's index order: the inferer's window,
-        else ``spatial_size``, else a size that the metadata allow.
+        Shape of one image as the network takes it, (1, C, W, H[, D]), in MONAI's index order.
+
+        Its sides are the inferer's window, else ``spatial_size``, else a size that the metadata allow.
         """
         image = self._only("input")
         try:
