@@ -29,9 +29,10 @@ def folder(tmp_path):
         (["--number", 2, "--train-fraction", 0.5, "--seed", 4], lambda r, _: random_splits(r, 2, 0.5, seed=4)),
         (["--protocol", "kfold", "--k", 3], lambda records, root: k_folds(records, 3)),
         (["--protocol", "holdout", "--test-fraction", 0.3], lambda records, root: hold_out(records, test_fraction=0.3)),
+        (["--protocol", "holdout", "--test_fraction", 0.3], lambda records, root: hold_out(records, test_fraction=0.3)),
         (["--protocol", "official", "--k", 10], lambda records, root: official_folds(records, root, 10)),
     ],
-    ids=["random", "options", "kfold", "holdout", "official"],
+    ids=["random", "options", "kfold", "holdout", "underscores", "official"],
 )
 def test_file_holds_what_the_functions_give(folder, tmp_path, options, expected):
     result = split(folder, tmp_path / "splits.json", *options)
