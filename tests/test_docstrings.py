@@ -96,6 +96,13 @@ def test_it_tells_when_it_raises(name):
     assert not raises or any("\nRaises:\n" in text for text in told)
 
 
+@pytest.mark.parametrize("name", [*NAMES, *METHODS])
+def test_what_comes_back_has_no_colon(name):
+    """Before which the site would take the words for a type."""
+    section = re.search(r"^(?:Returns|Yields):\n    (.*)", doc({**NAMES, **METHODS}[name]), re.M)
+    assert section is None or ": " not in re.sub(r"``.*?``|:\w+:`.*?`", "", section[1])
+
+
 @pytest.mark.parametrize(("room", "name"), [(room, name) for room in ROOMS for name in getattr(monai_kd, room).__all__])
 def test_every_class_of_the_rooms_has_an_example(room, name):
     value = getattr(getattr(monai_kd, room), name)

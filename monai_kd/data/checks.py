@@ -35,7 +35,7 @@ def check_dataset(
             ``duplicates.pairs.near_duplicates``) one common value, too.
 
     Returns:
-        For each record's ``id`` the SHA-256 of its image's shape and gray values: equal for duplicates.
+        For each record's ``id`` the SHA-256 of its image's shape and gray values, equal for duplicates.
 
     Raises:
         ValueError: listing the first problems found, each with its file and remedy.

@@ -30,7 +30,7 @@ def check_labels(parser: ConfigParser, config: Config, data_format: DataFormat) 
         data_format: of the teacher.
 
     Returns:
-        What should be known but hinders nothing: classes that no label has, checks that could not be made.
+        What should be known but hinders nothing (classes that no label has, checks that could not be made).
 
     Raises:
         ValueError: When there are no images, no labels, labels of other classes or, in all of them, nothing but

@@ -41,7 +41,7 @@ def overlays(bundle: TeacherBundle, student: Mapping[str, Any]) -> tuple[dict[st
         student: its ``network_def``.
 
     Returns:
-        Those that serve the student too, by name, and the names of those that do not: they define a network or a
+        Those that serve the student too, by name, and the names of those that do not, for they define a network or a
         training of their own.
     """
     kept, left_out = {}, []

@@ -76,7 +76,7 @@ class ClassQueue(nn.Module):
             count: how many of each class, at most.
 
         Returns:
-            A copy of shape (classes, n, channels), and booleans of shape (classes, n): False where a class has fewer.
+            A copy of shape (classes, n, channels), and booleans of shape (classes, n), False where a class has fewer.
         """
         present = torch.arange(self.size, device=self.pushed.device) < self.filled.unsqueeze(1)
         if count >= self.size:

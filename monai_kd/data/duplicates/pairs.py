@@ -50,7 +50,7 @@ def near_duplicates(thumbnails: Sequence[Thumbnail], group: Sequence[int]) -> li
         group: a number for each image; images of one group are not compared.
 
     Returns:
-        Pairs of different groups, so many that every two near duplicates are joined by a chain of pairs: fewer than
+        Pairs of different groups, so many that every two near duplicates are joined by a chain of pairs; fewer than
         there are images.
 
     Example:

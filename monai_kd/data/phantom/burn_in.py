@@ -58,7 +58,7 @@ def burn_in(
         pitch: millimeters a pixel in depth, for the ruler.
 
     Returns:
-        the screen, and the box of the scan in it: left, top, right, bottom, the last two exclusive.
+        The screen, and the box of the scan in it (left, top, right, bottom, the last two exclusive).
     """
     height, width = image.shape
     left, top, right, bottom = (
