@@ -2,11 +2,13 @@
 """The site, by Sphinx: `make docs`. Pages are Markdown (MyST), the reference comes from the docstrings."""
 
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 
 ROOT = Path(__file__).parents[1]
@@ -23,6 +25,8 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
 ]
+ROOMS = ("losses", "networks", "transforms", "handlers", "engines", "teachers", "pathways", "features", "data")
+
 exclude_patterns = ["_build"]
 
 # Notebooks show what they showed when they were run; a test runs them.
@@ -31,11 +35,15 @@ myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]
 
 autodoc_member_order = "bysource"
-autodoc_default_options = {"exclude-members": "extra_repr"}
-autodoc_typehints = "none"  # `Args` name types where they matter, with shapes and units
+autodoc_default_options = {"special-members": "__call__", "exclude-members": "extra_repr"}
+autodoc_typehints = "description"  # beside what `Args` says
+autodoc_typehints_description_target = "documented"
+autodoc_inherit_docstrings = False  # MONAI's own are MONAI's
 autoclass_content = "class"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+napoleon_use_rtype = False
+napoleon_use_ivar = True
 
 html_theme = "furo"
 html_static_path = ["_static"]
@@ -47,8 +55,9 @@ copybutton_prompt_text = "$ "
 
 
 def setup(app: Sphinx) -> None:
-    """Formulas as MathML, which browsers show without a script from elsewhere."""
+    """Formulas as MathML, which browsers show without a script from elsewhere; names that lead to the reference."""
     app.add_html_math_renderer("mathml", (_formula, None), (_formula, None))
+    app.connect("doctree-read", _link_names)
 
 
 def _formula(writer: Any, node: nodes.Node) -> None:
@@ -60,3 +69,14 @@ def _formula(writer: Any, node: nodes.Node) -> None:
     formula = re.sub(r"<mo[^>]*>([⟨⟩()\[\]|‖∥])</mo>", r'<mo stretchy="false" lspace="0" rspace="0">\1</mo>', formula)
     writer.body.append(formula)
     raise nodes.SkipNode
+
+
+def _link_names(app: Sphinx, page: nodes.document) -> None:
+    """A public name in code letters, on whatever page, leads to where the reference describes it."""
+    places = {name: f"monai_kd.{room}.{name}" for room in ROOMS for name in import_module(f"monai_kd.{room}").__all__}
+    for literal in list(page.findall(nodes.literal)):
+        place = places.get(literal.astext())
+        if place and isinstance(literal.parent, nodes.paragraph | nodes.entry):
+            link = pending_xref(reftype="obj", refdomain="py", reftarget=place, refdoc=app.env.docname, refwarn=False)
+            literal.replace_self(link)
+            link += literal

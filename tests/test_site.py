@@ -59,8 +59,8 @@ def test_every_public_name_is_in_the_reference(site):
     described = set(re.findall(r'<dt class="sig[^>]*id="monai_kd\.([\w.]+)"', text))
     names = {name.rsplit(".", 1)[-1] for name in described}
     for room in ("losses", "networks", "transforms", "handlers", "engines", "teachers", "data"):
-        for name in getattr(monai_kd, room).__all__:
-            assert name in names, f"monai_kd.{room}.{name}"
+        for name, value in ((name, getattr(getattr(monai_kd, room), name)) for name in getattr(monai_kd, room).__all__):
+            assert name in names or not callable(value), f"monai_kd.{room}.{name}"
 
 
 @pytest.mark.parametrize("name", FIGURES["FIGURES"])
