@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 
 EXPORT = ["onnx", "onnxruntime", "onnxscript"]
 STUDY = ["pyyaml", "ray"]
-DOCS = ["sphinx", "furo", "myst-nb", "sphinx-copybutton", "ipykernel", "nbclient"]
+DOCS = ["sphinx", "furo", "myst-nb", "sphinx-copybutton", "ipykernel", "matplotlib-inline", "nbclient"]
 EXTRAS = {
     "docs": DOCS,
     "tracking": ["tensorboard", "mlflow"],
