@@ -14,8 +14,8 @@ from sphinx.application import Sphinx
 ROOT = Path(__file__).parents[1]
 
 project = "monai_kd"
-author = "the monai_kd authors"
-project_copyright = "the monai_kd authors, Apache License 2.0"
+author = "the monai_kd contributors"
+project_copyright = "the monai_kd contributors, Apache License 2.0"
 release = re.search(r'^__version__ = "(.+)"$', (ROOT / "monai_kd" / "__init__.py").read_text(encoding="utf-8"), re.M)[1]
 
 extensions = [
@@ -28,6 +28,7 @@ extensions = [
 ROOMS = ("losses", "networks", "transforms", "handlers", "engines", "teachers", "pathways", "features", "data")
 
 exclude_patterns = ["_build"]
+smartquotes_action = "qe"  # not dashes: options begin with two
 
 # Notebooks show what they showed when they were run; a test runs them.
 nb_execution_mode = "off"

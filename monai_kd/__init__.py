@@ -14,7 +14,7 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from monai_kd import data, engines, handlers, losses, networks
+    from monai_kd import data, engines, features, handlers, losses, networks, pathways, teachers, transforms
     from monai_kd.engines import DistillationTrainer, add_loss_term, loss_terms
     from monai_kd.features import FeatureHooks, layer_shapes
     from monai_kd.handlers import FeatureHookHandler
@@ -39,12 +39,16 @@ __all__ = [
     "add_loss_term",
     "data",
     "engines",
+    "features",
     "handlers",
     "layer_shapes",
     "load_weights",
     "loss_terms",
     "losses",
     "networks",
+    "pathways",
+    "teachers",
+    "transforms",
 ]
 
 # Imported when they are asked for: a command's help needs neither torch nor MONAI, a loss no data sets.

@@ -35,7 +35,7 @@ app = typer.Typer(
     help="Distil small segmentation networks from large ones with MONAI. Training, evaluation and inference are MONAI "
     "Bundles: python -m monai.bundle run --config_file bundles/breast_ultrasound_segmentation/configs/train.json …",
 )
-data_app = typer.Typer(no_args_is_help=True, help="Download, convert and make data sets.")
+data_app = typer.Typer(no_args_is_help=True, help="Check, split, convert, download and make data sets.")
 app.add_typer(data_app, name="data")
 
 study_app = typer.Typer(no_args_is_help=True, help="Compare many models on several splits, with statistics.")
@@ -44,7 +44,7 @@ app.add_typer(study_app, name="study")
 label_app = typer.Typer(no_args_is_help=True, help="Serve a student to 3D Slicer by MONAI Label, and distil it there.")
 app.add_typer(label_app, name="label")
 
-bundle_app = typer.Typer(no_args_is_help=True, help="Release bundles.")
+bundle_app = typer.Typer(no_args_is_help=True, help="Pack a bundle to give away.")
 app.add_typer(bundle_app, name="bundle")
 
 app.command()(benchmark)

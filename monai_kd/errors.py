@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 __all__ = ["closest", "first_cause", "first_line"]
@@ -13,6 +14,8 @@ def first_line(error: BaseException) -> str:
     """
     The first line of an error's message that says something, or else its kind; torch goes on with its C++ calls.
 
+    Colors for a terminal are left out.
+
     Args:
         error: any.
 
@@ -20,7 +23,8 @@ def first_line(error: BaseException) -> str:
         >>> first_line(RuntimeError("shape mismatch\\nException raised from …")), first_line(MemoryError())
         ('shape mismatch', 'MemoryError')
     """
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    text = re.sub(r"\x1b\[[\d;]*m", "", str(error))
+    return next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
 
 
 def first_cause(error: BaseException, kinds: tuple[type[BaseException], ...] = ()) -> BaseException:

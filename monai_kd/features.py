@@ -54,6 +54,7 @@ def plain(value: Any) -> Any:
 
 
 def _find(network: nn.Module, layer: str) -> nn.Module:
+    _require_hookable(network)
     modules = dict(network.named_modules())
     if layer in modules:
         return modules[layer]
@@ -62,6 +63,14 @@ def _find(network: nn.Module, layer: str) -> nn.Module:
     raise ValueError(
         f"No layer '{layer}' in {type(network).__name__}.{hint} layer_shapes(network, image) lists them all."
     )
+
+
+def _require_hookable(network: nn.Module) -> None:
+    if isinstance(network, torch.jit.ScriptModule):
+        raise ValueError(
+            "The network is TorchScript, whose layers cannot be captured. Compare its output alone (layer ''), or build the "
+            "network in Python and load its weights."
+        )
 
 
 class FeatureHooks:
@@ -82,7 +91,7 @@ class FeatureHooks:
         listening: set it to False while outputs are not wanted (those of a validation run, say).
 
     Raises:
-        ValueError: When a layer does not exist; the message names the closest.
+        ValueError: When a layer does not exist (the message names the closest), or the network is TorchScript.
 
     Example:
         >>> import torch
@@ -194,12 +203,16 @@ def layer_shapes(network: nn.Module, image: torch.Tensor) -> dict[str, tuple[int
     Returns:
         Shapes by layer name; ``""`` is the network's output.
 
+    Raises:
+        ValueError: When the network is TorchScript.
+
     Example:
         >>> import torch
         >>> layer_shapes(torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU()), torch.rand(2, 1, 8, 8))
         {'0': (2, 4, 6, 6), '1': (2, 4, 6, 6), '': (2, 4, 6, 6)}
     """
     network = unwrap(network)
+    _require_hookable(network)
     shapes: dict[str, tuple[int, ...]] = {}
     modes = {module: module.training for module in network.modules()}
 

@@ -15,7 +15,7 @@ from nbclient import NotebookClient
 
 NOTEBOOKS = sorted(Path(__file__).parents[1].joinpath("docs", "notebooks").glob("*.ipynb"))
 SMALL = {"COUNT": 16, "SIZE": 32, "EPOCHS": 2}
-MACHINE_PATH = re.compile(r"(?<![\w.<>/:])/(?:tmp|work|home|root|Users|usr|opt|var|mnt|builds)\b|[A-Z]:\\")
+MACHINE_PATH = re.compile(r"(?<![\w.<>/:])/(?:tmp|home|root|Users|usr|opt|var|mnt|builds)\b|[A-Z]:\\")
 KEPT = {"tags", "mystnb"}  # of a cell's metadata
 
 

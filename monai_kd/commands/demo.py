@@ -18,7 +18,7 @@ def demo(
     bundle_root: Annotated[Path, typer.Option(help="The bundle to run.")] = Path(
         "bundles/breast_ultrasound_segmentation"
     ),
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same table.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed and number of threads give the same table.")] = 0,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of every training.")] = 60,
 ) -> None:
     """Train a teacher, a student alone and the same student distilled, on synthetic images, and compare them."""

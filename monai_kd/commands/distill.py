@@ -22,7 +22,7 @@ METHODS = "logits_kl, logits_mse, logits_bce or hidden (logits and pairs of laye
 
 def distill(
     teacher: Annotated[Path, typer.Option(help="The teacher's bundle: any whose training is a SupervisedTrainer.")],
-    student: Annotated[str, typer.Option(help="StudentUNet, or a JSON file with any network's _target_.")],
+    student: Annotated[str, typer.Option(help="StudentUNet, or a JSON file with any network's `_target_`.")],
     dataset_dir: Annotated[
         Path, typer.Option("--dataset_dir", "--dataset-dir", help="Data as the teacher's bundle expects them.")
     ],
@@ -35,7 +35,7 @@ def distill(
         list[str] | None, typer.Option("--set", help="id=value, for the new configs that have the id; may be repeated.")
     ] = None,
     run: Annotated[bool, typer.Option("--run/--no-run", help="Train the student once the bundle is written.")] = True,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Of training. Default: the teacher's.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of the student's training. Default: the teacher's.")] = None,
     config: Annotated[
         list[Path] | None, typer.Option(help="The teacher's training config and its overlays, if not train.json.")
     ] = None,

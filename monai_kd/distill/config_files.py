@@ -70,7 +70,7 @@ def load(file: Path) -> Any:
         ValueError: When it cannot be read, or is YAML and there is no package that reads it.
     """
     if file.suffix in (".yaml", ".yml") and find_spec("yaml") is None:
-        raise ValueError(f"'{file}' is YAML, which needs the package 'pyyaml': pip install 'monai-kd[study]'.")
+        raise ValueError(f"'{file}' is YAML, which needs the package 'pyyaml': pip install pyyaml.")
     try:
         return ConfigParser.load_config_file(str(file))
     except Exception as error:

@@ -9,13 +9,12 @@ from typing import Any
 __all__ = ["package"]
 
 
-def package(name: str, extra: str = "export") -> Any:
+def package(name: str) -> Any:
     """
     Import a package.
 
     Args:
         name: of the module, such as ``onnxruntime``.
-        extra: of this project that installs it.
 
     Raises:
         ImportError: When it is not installed, with the command that installs it.
@@ -27,4 +26,4 @@ def package(name: str, extra: str = "export") -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise ImportError(f"{name} is needed for this: pip install 'monai-kd[{extra}]' ({error}).") from error
+        raise ImportError(f"{name} is needed for this: pip install {name.partition('.')[0]} ({error}).") from error

@@ -95,7 +95,7 @@ def _onnx_runtime(path: Path, outputs: list[str], threads: int, shape: Sequence[
 
 
 def _openvino(path: Path, outputs: list[str], threads: int, shape: Sequence[int] | None) -> Runner:
-    openvino = package("openvino", "openvino")
+    openvino = package("openvino")
     model = openvino.Core().read_model(path)
     if shape is not None:
         model.reshape(list(shape))

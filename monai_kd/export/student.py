@@ -102,9 +102,9 @@ def export_student(
         ValueError: When weights are of another network, something cannot be exported, or a form in floating point
             differs from the bundle by more than the tolerance. Nothing is written then.
     """
-    for form, name, extra in (("onnx", "onnxruntime", "export"), ("openvino", "openvino", "openvino")):
-        if form == "onnx" or form in options.forms:
-            package(name, extra)
+    package("onnxruntime")
+    if "openvino" in options.forms:
+        package("openvino")
     with ExitStack() as stack:
         stack.enter_context(importable_scripts(bundle.root))  # a network's own code may import while it runs
         module = segmenter(bundle, load_weights(bundle.network(), checkpoint), options.raw)
@@ -180,7 +180,7 @@ def _write(
         layers = write_int8(source, path, inputs(bundle, module, calibration), options.float_layers)
         describe(path, {**description, "int8_layers": json.dumps(layers), "calibration_images": str(len(calibration))})
     elif form == "openvino":
-        openvino = package("openvino", "openvino")
+        openvino = package("openvino")
         path.parent.mkdir()
         openvino.save_model(openvino.convert_model(source), path, compress_to_fp16=False)
     else:

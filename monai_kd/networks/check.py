@@ -30,7 +30,10 @@ def check_network(network: nn.Module, spatial_size: Sequence[int], in_channels: 
     """
     shape = (1, in_channels, *spatial_size)
     got = _output_shape(
-        network, shape, "Choose a spatial_size that its strides divide (a multiple of 32 for the default teacher)."
+        network,
+        shape,
+        f"It must take {in_channels} channel(s); each side of spatial_size must suit its strides (for the default "
+        "networks a multiple of 32, at least 64).",
     )
     expected = (1, out_channels, *spatial_size)
     if got != expected:
@@ -58,7 +61,7 @@ def check_classifier(network: nn.Module, spatial_size: Sequence[int], classes: i
         >>> check_classifier(nn.Sequential(nn.Flatten(), nn.Linear(64, 2)), (8, 8), classes=2)
     """
     shape = (1, in_channels, *spatial_size)
-    got = _output_shape(network, shape, "Choose a larger spatial_size, or a network of fewer strides.")
+    got = _output_shape(network, shape, f"It must take {in_channels} channel(s); a larger spatial_size, or fewer strides, may do.")
     if got != (1, classes):
         raise ValueError(
             f"{type(network).__name__} gives {got} for an image of shape {shape}, but logits of shape {(1, classes)} "
@@ -67,7 +70,7 @@ def check_classifier(network: nn.Module, spatial_size: Sequence[int], classes: i
         )
 
 
-def _output_shape(network: nn.Module, shape: tuple[int, ...], remedy: str) -> tuple[int, ...] | str:
+def _output_shape(network: nn.Module, shape: tuple[int, ...], remedy: str) -> tuple[int, ...]:
     training = network.training
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     try:
@@ -75,8 +78,13 @@ def _output_shape(network: nn.Module, shape: tuple[int, ...], remedy: str) -> tu
             output = network.eval()(torch.zeros(shape, device=device))
     except (RuntimeError, ValueError) as error:
         raise ValueError(
-            f"{type(network).__name__} cannot take an image of shape {shape}: {first_line(error)} {remedy}"
+            f"{type(network).__name__} cannot take an image of shape {shape}: {first_line(error).rstrip('.')}. {remedy}"
         ) from error
     finally:
         network.train(training)
-    return tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
+    if not isinstance(output, torch.Tensor):
+        raise ValueError(
+            f"{type(network).__name__} gives a {type(output).__name__} for an image of shape {shape}, but one tensor of "
+            "logits is needed. Put a module around it that returns one."
+        )
+    return tuple(output.shape)

@@ -67,7 +67,7 @@ def _content(path: Path) -> dict[str, Any]:
     try:
         import yaml
     except ImportError as error:
-        raise ImportError("A study's file needs the package 'pyyaml': pip install 'monai-kd[study]'.") from error
+        raise ImportError("A study's file needs the package 'pyyaml': pip install pyyaml.") from error
     if not path.is_file():
         raise FileNotFoundError(f"No study '{path}'. bundles/breast_ultrasound_segmentation/studies holds some.")
     try:

@@ -41,7 +41,7 @@ class RayWorkers:
         try:
             import ray
         except ImportError as error:
-            raise ImportError("--ray needs the package 'ray': pip install 'monai-kd[study]'.") from error
+            raise ImportError("--ray needs the package 'ray': pip install ray.") from error
         _require_answer(address)
         self._ray: Any = ray
         try:

@@ -36,7 +36,7 @@ class MLflowTracker:
         try:
             import mlflow
         except ImportError as error:
-            raise ImportError("--mlflow needs the package 'mlflow': pip install 'monai-kd[tracking]'.") from error
+            raise ImportError("--mlflow needs the package 'mlflow': pip install mlflow.") from error
         self._mlflow: Any = mlflow
         self._settings = {row.name: {**plan.settings, **row.arguments} for row in plan.rows}
         try:

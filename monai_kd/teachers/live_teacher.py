@@ -36,7 +36,9 @@ class LiveTeacher:
     """
 
     def __init__(self, network: nn.Module, layers: tuple[str, ...] | list[str]) -> None:
-        self.network = network.eval().requires_grad_(False)
+        self.network = network.eval()
+        for parameter in network.parameters():  # one by one: TorchScript has no requires_grad_ of its own
+            parameter.requires_grad_(False)
         self.layers = tuple(dict.fromkeys(layers))
         # The whole output is taken from the inferer, which may join windows; hooks are for inner layers.
         self._hooks = FeatureHooks(network, [layer for layer in layers if layer])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -24,6 +25,24 @@ def _difference(network: Mapping[str, torch.Tensor], checkpoint: Mapping[str, An
         if key in checkpoint and checkpoint[key].shape != value.shape
     ]
     return shapes + missing + foreign
+
+
+def _remedy(error: Exception) -> str:
+    if "TorchScript" in str(error):
+        return "It is TorchScript: torch.jit.load reads it, network and weights in one."
+    if isinstance(error, pickle.UnpicklingError):
+        return "It holds Python objects, a whole network perhaps: write torch.save(network.state_dict(), path)."
+    return (
+        f"It is damaged, or was written by something other than torch.save(network.state_dict(), path) "
+        f"({type(error).__name__}: {first_line(error)})."
+    )
+
+
+def _prefix(network: Mapping[str, Any], checkpoint: Mapping[str, Any]) -> str:
+    """What stands before every name in the file, where that alone is the difference; else an empty string."""
+    own = next(iter(network), "")
+    found = next((key.removesuffix(own) for key in checkpoint if own and key.endswith(own)), "")
+    return found if {found + key for key in network} == set(checkpoint) else ""
 
 
 def load_weights(network: nn.Module, path: str | PathLike[str], key: str = "model") -> nn.Module:
@@ -57,21 +76,26 @@ def load_weights(network: nn.Module, path: str | PathLike[str], key: str = "mode
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise ValueError(
-            f"'{path}' is not a checkpoint of plain tensors ({type(error).__name__}: "
-            f"{first_line(error)}). It is damaged, or was written by something other than "
-            "torch.save(network.state_dict(), path)."
-        ) from error
+        raise ValueError(f"'{path}' is not a checkpoint of plain tensors. {_remedy(error)}") from error
     if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get(key), Mapping):
         checkpoint = checkpoint[key]
     if not isinstance(checkpoint, Mapping) or not all(isinstance(v, torch.Tensor) for v in checkpoint.values()):
-        raise ValueError(f"'{path}' holds no state dict, neither at its top nor under '{key}'. Save one of a network.")
+        entries = f": it has {sorted(map(str, checkpoint))[:5]}" if isinstance(checkpoint, Mapping) else ""
+        raise ValueError(
+            f"'{path}' holds no state dict, neither at its top nor under '{key}'{entries}. Name the entry that is one "
+            "(key=…), or write one by torch.save(network.state_dict(), path)."
+        )
     differences = _difference(inner.state_dict(), checkpoint)
     if differences:
+        prefix = _prefix(inner.state_dict(), checkpoint)
         shown = "; ".join(differences[:3]) + (f"; and {len(differences) - 3} more" if len(differences) > 3 else "")
         raise ValueError(
             f"'{path}' holds the weights of another network than this {type(inner).__name__}: {shown}. "
-            "Give the network the arguments it was trained with, or name its own checkpoint."
+            + (
+                f"Its names are this network's behind '{prefix}': save them without."
+                if prefix
+                else "Give the network the arguments it was trained with, or name its own checkpoint."
+            )
         )
     inner.load_state_dict(dict(checkpoint))
     return network

@@ -6,7 +6,7 @@ import torch
 from monai.inferers import SlidingWindowInferer
 from torch import nn
 
-from monai_kd import LiveTeacher
+from monai_kd import LiveTeacher, layer_shapes
 
 
 def network(width=4):
@@ -50,3 +50,14 @@ def test_output_that_is_no_tensor_is_refused():
         LiveTeacher(Deep(), [""]) as t,
     ):
         t(torch.rand(1))
+
+
+def test_torchscript_teaches_by_its_output_alone():
+    scripted = torch.jit.script(nn.Sequential(nn.Conv2d(1, 2, 1)))
+    with LiveTeacher(scripted, [""]) as teacher:
+        features = teacher(torch.rand(1, 1, 4, 4))
+    assert features[""].shape == (1, 2, 4, 4) and not any(p.requires_grad for p in scripted.parameters())
+    with pytest.raises(ValueError, match="TorchScript, whose layers cannot be captured"):
+        LiveTeacher(scripted, ["0"])
+    with pytest.raises(ValueError, match="TorchScript"):
+        layer_shapes(scripted, torch.rand(1, 1, 4, 4))

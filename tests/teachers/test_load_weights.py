@@ -49,12 +49,21 @@ def test_checkpoint_that_is_missing_damaged_or_code_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"text\.pt' is not a checkpoint of plain tensors"):
         load_weights(network(), tmp_path / "text.pt")
     torch.save(network(), tmp_path / "pickled.pt")
-    with pytest.raises(ValueError, match=r"pickled\.pt' is not a checkpoint of plain tensors"):
+    with pytest.raises(ValueError, match=r"pickled\.pt' is not a checkpoint of plain tensors\. It holds Python objects"):
         load_weights(network(), tmp_path / "pickled.pt")
+    torch.jit.script(network()).save(tmp_path / "scripted.ts")
+    with pytest.raises(ValueError, match=r"It is TorchScript: torch\.jit\.load reads it"):
+        load_weights(network(), tmp_path / "scripted.ts")
     torch.save(network().state_dict(), tmp_path / "cut.pt")
     (tmp_path / "cut.pt").write_bytes((tmp_path / "cut.pt").read_bytes()[:-200])
     with pytest.raises(ValueError, match=r"cut\.pt' is not a checkpoint"):
         load_weights(network(), tmp_path / "cut.pt")
     torch.save({"epoch": 3}, tmp_path / "other.pt")
-    with pytest.raises(ValueError, match=r"other\.pt' holds no state dict"):
+    with pytest.raises(ValueError, match=r"other\.pt' holds no state dict.* it has \['epoch'\]\. Name the entry"):
         load_weights(network(), tmp_path / "other.pt")
+
+
+def test_names_behind_a_prefix_are_named(tmp_path):
+    torch.save(nn.ModuleDict({"net": network()}).state_dict(), tmp_path / "wrapped.pt")
+    with pytest.raises(ValueError, match=r"Its names are this network's behind 'net\.': save them without"):
+        load_weights(network(), tmp_path / "wrapped.pt")
