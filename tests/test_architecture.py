@@ -49,7 +49,9 @@ def test_every_room_is_on_a_floor():
 def test_every_file_names_its_license():
     for folder in (PACKAGE, PACKAGE.parent / "tests"):
         for path in folder.rglob("*.py"):
-            assert not path.stat().st_size or path.read_text().startswith("# SPDX-License-Identifier: Apache-2.0\n"), path
+            assert not path.stat().st_size or path.read_text().startswith("# SPDX-License-Identifier: Apache-2.0\n"), (
+                path
+            )
 
 
 def test_imports_point_down_only():

@@ -35,7 +35,9 @@ def distill(
         list[str] | None, typer.Option("--set", help="id=value, for the new configs that have the id; may be repeated.")
     ] = None,
     run: Annotated[bool, typer.Option("--run/--no-run", help="Train the student once the bundle is written.")] = True,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of the student's training. Default: the teacher's.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Epochs of the student's training. Default: the teacher's.")
+    ] = None,
     config: Annotated[
         list[Path] | None, typer.Option(help="The teacher's training config and its overlays, if not train.json.")
     ] = None,

@@ -61,7 +61,9 @@ def check_classifier(network: nn.Module, spatial_size: Sequence[int], classes: i
         >>> check_classifier(nn.Sequential(nn.Flatten(), nn.Linear(64, 2)), (8, 8), classes=2)
     """
     shape = (1, in_channels, *spatial_size)
-    got = _output_shape(network, shape, f"It must take {in_channels} channel(s); a larger spatial_size, or fewer strides, may do.")
+    got = _output_shape(
+        network, shape, f"It must take {in_channels} channel(s); a larger spatial_size, or fewer strides, may do."
+    )
     if got != (1, classes):
         raise ValueError(
             f"{type(network).__name__} gives {got} for an image of shape {shape}, but logits of shape {(1, classes)} "

@@ -49,7 +49,9 @@ def test_checkpoint_that_is_missing_damaged_or_code_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"text\.pt' is not a checkpoint of plain tensors"):
         load_weights(network(), tmp_path / "text.pt")
     torch.save(network(), tmp_path / "pickled.pt")
-    with pytest.raises(ValueError, match=r"pickled\.pt' is not a checkpoint of plain tensors\. It holds Python objects"):
+    with pytest.raises(
+        ValueError, match=r"pickled\.pt' is not a checkpoint of plain tensors\. It holds Python objects"
+    ):
         load_weights(network(), tmp_path / "pickled.pt")
     torch.jit.script(network()).save(tmp_path / "scripted.ts")
     with pytest.raises(ValueError, match=r"It is TorchScript: torch\.jit\.load reads it"):
