@@ -86,7 +86,7 @@ def _output_shape(network: nn.Module, shape: tuple[int, ...], remedy: str) -> tu
         network.train(training)
     if not isinstance(output, torch.Tensor):
         raise ValueError(
-            f"{type(network).__name__} gives a {type(output).__name__} for an image of shape {shape}, but one tensor of "
-            "logits is needed. Put a module around it that returns one."
+            f"{type(network).__name__} gives a {type(output).__name__} for an image of shape {shape}, but one tensor "
+            "of logits is needed. Put a module around it that returns one."
         )
     return tuple(output.shape)
