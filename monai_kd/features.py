@@ -68,8 +68,8 @@ def _find(network: nn.Module, layer: str) -> nn.Module:
 def _require_hookable(network: nn.Module) -> None:
     if isinstance(network, torch.jit.ScriptModule):
         raise ValueError(
-            "The network is TorchScript, whose layers cannot be captured. Compare its output alone (layer ''), or build "
-            "the network in Python and load its weights."
+            "The network is TorchScript, whose layers cannot be captured. Compare its output alone (layer ''), or "
+            "build the network in Python and load its weights."
         )
 
 
