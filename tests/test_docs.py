@@ -173,6 +173,7 @@ def test_python(page, checkout, monkeypatch):
     names = {"__name__": "docs"}
     for block in snippets(page):
         exec(compile(block, page.name, "exec"), names)
+    assert set(names) > {"__name__", "__builtins__"}, "the page defines nothing: is anything shown?"
     if page.name == "extend.md":
         contract = names["TestCosine"]()
         for test in ("test_length_does_not_matter", "test_gradcheck", "test_channels_last_changes_nothing"):
