@@ -44,6 +44,8 @@ class StudyProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._progress.tasks[self._all].total is None:  # no run was begun: what is said next stands for itself
+            self._progress.update(self._all, visible=False)
         self._progress.stop()
 
     def __call__(self, state: State) -> None:

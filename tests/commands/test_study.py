@@ -42,6 +42,13 @@ def test_progress_tells_what_runs_and_what_ended(tmp_path):
     assert text.count("0-0/Student failed") == 1
 
 
+def test_a_study_that_begins_nothing_leaves_no_bar():
+    screen = io.StringIO()
+    with pytest.raises(ValueError), StudyProgress(Console(file=screen, width=120)):
+        raise ValueError
+    assert not screen.getvalue().strip()
+
+
 def test_numbers_given_take_the_place_of_the_studys(tmp_path, monkeypatch):
     plans = []
     monkeypatch.setattr("monai_kd.study.run_study", lambda plan, *rest: plans.append(plan) or State())
