@@ -64,7 +64,7 @@ def test_every_command_of_the_page(place):
         pytest.skip("curl")
     known = [part("pip install"), part("python -m monai_kd label install"), part("python -m monai_kd label start")]
     install, start, sent = *known[1], *known[2], part("curl")
-    assert len(known[0]) == 2 and sum(map(len, known)) + len(sent) == len(COMMANDS) and len(sent) >= 5
+    assert len(known[0]) == 3 and sum(map(len, known)) + len(sent) == len(COMMANDS) and len(sent) >= 5
     run(install, place)
     words = start.split()
     app, studies = place / words[words.index("start") + 1], place / words[words.index("--studies") + 1]
