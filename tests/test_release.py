@@ -18,6 +18,16 @@ from tests.test_docs import ROOT, blocks
 
 pytest.importorskip("build")
 NOT_SOURCE = (".git", ".venv", "build", "dist", "demo", "label", "runs", "data", "models", "__pycache__", "*.egg-info")
+NOT_SOURCE += (
+    "tutorial",
+    "own",
+    "several",
+    "students",
+    "splits",
+    "exported*",
+    "zoo",
+    "_build",
+)  # what the pages of docs/ write
 
 
 def run(*command, **arguments):

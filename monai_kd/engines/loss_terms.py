@@ -64,4 +64,4 @@ def loss_terms(output: Any) -> dict[str, float]:
     """
     first = output[0] if isinstance(output, list) else output
     scalars = {k: v for k, v in first.items() if isinstance(v, float) or (isinstance(v, torch.Tensor) and v.ndim == 0)}
-    return {str(k): v.item() if isinstance(v, torch.Tensor) else v for k, v in scalars.items()}
+    return {str(k): float(v.detach()) if isinstance(v, torch.Tensor) else v for k, v in scalars.items()}

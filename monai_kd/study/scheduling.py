@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The order of runs: each after its teacher, several at a time, whatever becomes of the others."""
+"""The order of runs: each after those it needs, several at a time, whatever becomes of the others."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def schedule(runs: Sequence[Run], workers: Workers, watch: Callable[[State], Non
     Carry out the runs that are not finished.
 
     Args:
-        runs: each after its teacher.
+        runs: each after those it needs.
         workers: where; they are stopped at the end, also after Ctrl-C.
         watch: called several times a second.
 
@@ -93,7 +93,7 @@ def _start(state: State, workers: Workers) -> None:
         failed = [needed.name for needed in run.needs if needed in state.failed]
         if failed:
             state.waiting.remove(run)
-            state.failed[run] = f"not run, for its teacher {failed[0]} failed"
+            state.failed[run] = f"not run, for {failed[0]}, whose checkpoint it needs, failed"
         elif len(state.running) < workers.slots and all(needed.finished for needed in run.needs):
             run.write_configs()
             if shutil.disk_usage(run.folder).free < SPACE:

@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from monai_kd.data import Record, read_dataset
+from monai_kd.files import read_json
 from monai_kd.study.scores import Scores, read_scores
 
 __all__ = ["StoredStudy", "read_study"]
+
+AGAIN = "Give 'python -m monai_kd study run' again: it writes the file anew."
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class StoredStudy:
                 "they are now: --dataset_dir FOLDER."
             )
         row, of_row = next(iter(self.scores.items()))
-        config = json.loads((self.folder / next(iter(of_row.values)) / row / "evaluate.json").read_text("utf-8"))
+        config = read_json(self.folder / next(iter(of_row.values)) / row / "evaluate.json", AGAIN)
         return {record["id"]: record for record in read_dataset(folder, config.get("layout"))}
 
 
@@ -76,8 +78,8 @@ def read_study(output_dir: Path) -> StoredStudy:
     description = output_dir / "study.json"
     if not description.is_file():
         raise FileNotFoundError(f"No study in '{output_dir}'. Give the --output_dir of 'python -m monai_kd study run'.")
-    plan = json.loads(description.read_text(encoding="utf-8"))
-    splits = json.loads((output_dir / "splits.json").read_text(encoding="utf-8"))["splits"][: plan["splits"]]
+    plan = read_json(description, AGAIN)
+    splits = read_json(output_dir / "splits.json")["splits"][: plan["splits"]]
     rows = [row["name"] for row in plan["rows"] if row["evaluate"]]
     groups = [f"{index}-{seed}" for index in range(len(splits)) for seed in plan["seeds"]]
     scores = read_scores(output_dir, rows, groups)

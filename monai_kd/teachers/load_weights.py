@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from monai_kd.errors import first_line
 from monai_kd.features import unwrap
 
 __all__ = ["load_weights"]
@@ -30,19 +29,16 @@ def _difference(network: Mapping[str, torch.Tensor], checkpoint: Mapping[str, An
 def _remedy(error: Exception) -> str:
     if "TorchScript" in str(error):
         return "It is TorchScript: torch.jit.load reads it, network and weights in one."
-    if isinstance(error, pickle.UnpicklingError):
+    if isinstance(error, pickle.UnpicklingError) and "Unsupported operand" not in str(error):  # that is no pickle
         return "It holds Python objects, a whole network perhaps: write torch.save(network.state_dict(), path)."
-    return (
-        f"It is damaged, or was written by something other than torch.save(network.state_dict(), path) "
-        f"({type(error).__name__}: {first_line(error)})."
-    )
+    return f"It is damaged, or was written by something other than torch.save ({type(error).__name__})."
 
 
 def _prefix(network: Mapping[str, Any], checkpoint: Mapping[str, Any]) -> str:
     """What stands before every name in the file, where that alone is the difference; else an empty string."""
-    own = next(iter(network), "")
-    found = next((key.removesuffix(own) for key in checkpoint if own and key.endswith(own)), "")
-    return found if {found + key for key in network} == set(checkpoint) else ""
+    own, names = next(iter(network), ""), set(map(str, checkpoint))
+    found = next((name.removesuffix(own) for name in names if own and name.endswith(own)), "")
+    return found if {found + key for key in network} == names else ""
 
 
 def load_weights(network: nn.Module, path: str | PathLike[str], key: str = "model") -> nn.Module:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,8 @@ TAGS = ["../../outside/t", "", ".", "..", "a/b", "a b", "final\n", "é", "x" * 6
 
 
 @pytest.fixture
-def folders(tmp_path):
+def folders(tmp_path, caplog):
+    caplog.set_level(logging.WARNING, logger="monailabel")  # it logs what it is given, and pytest cannot send that on
     write_image(tmp_path / "study" / "a.png", speckle(1))
     write_image(tmp_path / "study" / "labels" / "final" / "a.png", lesion(1).astype(np.uint8))
     write_image(tmp_path / "outside" / "secret.png", speckle(2))

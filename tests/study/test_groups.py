@@ -251,3 +251,10 @@ def test_the_command_prints_the_tables(study, monkeypatch, capsys):
         command_line.main()
     printed = capsys.readouterr().err
     assert "Error: No study in" in printed and "Traceback" not in printed
+
+
+def test_a_damaged_description_is_named(study):
+    folder, _ = study
+    (folder / "study.json").write_text("{")
+    with pytest.raises(ValueError, match=r"study\.json' is not JSON: .*study run' again"):
+        write_groups(folder)

@@ -86,7 +86,7 @@ def test_a_failing_row_is_reported_and_the_rest_go_on(finished):
         "Error: ValueError: patience must be at least 1 epoch" in reasons["Broken"]
         and str(out / "0-0" / "Broken" / "log.txt") in reasons["Broken"]
     )
-    assert "teacher 0-0/Broken failed" in reasons["Orphan"]
+    assert "0-0/Broken, whose checkpoint it needs, failed" in reasons["Orphan"]
     assert max(map(len, seen)) == 2
     assert all("Teacher" not in rows for rows in seen if "L" in rows)
 

@@ -46,7 +46,7 @@ def test_checkpoint_that_is_missing_damaged_or_code_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"No checkpoint at '.*none\.pt'"):
         load_weights(network(), tmp_path / "none.pt")
     (tmp_path / "text.pt").write_text("not a checkpoint")
-    with pytest.raises(ValueError, match=r"text\.pt' is not a checkpoint of plain tensors"):
+    with pytest.raises(ValueError, match=r"text\.pt' is not a checkpoint of plain tensors\. It is damaged"):
         load_weights(network(), tmp_path / "text.pt")
     torch.save(network(), tmp_path / "pickled.pt")
     with pytest.raises(
@@ -63,6 +63,12 @@ def test_checkpoint_that_is_missing_damaged_or_code_is_refused(tmp_path):
     torch.save({"epoch": 3}, tmp_path / "other.pt")
     with pytest.raises(ValueError, match=r"other\.pt' holds no state dict.* it has \['epoch'\]\. Name the entry"):
         load_weights(network(), tmp_path / "other.pt")
+
+
+def test_names_that_are_no_text_are_another_networks(tmp_path):
+    torch.save({0: torch.zeros(1)}, tmp_path / "numbers.pt")
+    with pytest.raises(ValueError, match="holds the weights of another network"):
+        load_weights(network(), tmp_path / "numbers.pt")
 
 
 def test_names_behind_a_prefix_are_named(tmp_path):
