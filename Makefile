@@ -24,10 +24,10 @@ lint: $(LABEL)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# The site, at docs/_build/index.html; a warning is an error.
+# The site, at docs/_build/html/index.html; a warning is an error.
 docs: $(INSTALLED)
 	$(BIN)/python -m typer monai_kd.__main__ utils docs --name "python -m monai_kd" --title Commands --output docs/reference/commands.md
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build/html
 
 # MONAI Label at 127.0.0.1 with a student of synthetic images, until Ctrl+C.
 label: label/app

@@ -32,7 +32,7 @@ def made(command, target, elsewhere):
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """`make docs`, elsewhere."""
-    return made(r"sphinx .*", "docs/_build", tmp_path_factory.mktemp("site"))
+    return made(r"sphinx .*", "docs/_build/html", tmp_path_factory.mktemp("site") / "html")
 
 
 def test_every_page_is_in_it(site):
