@@ -28,6 +28,7 @@ extensions = [
 ROOMS = ("losses", "networks", "transforms", "handlers", "engines", "teachers", "pathways", "features", "data")
 
 exclude_patterns = ["_build"]
+highlight_language = "none"  # of blocks that name none: what a command prints
 smartquotes_action = "qe"  # not dashes: options begin with two
 
 # Notebooks show what they showed when they were run; a test runs them.
