@@ -34,7 +34,6 @@ smartquotes_action = "qe"  # not dashes: options begin with two
 # Notebooks show what they showed when they were run; a test runs them.
 nb_execution_mode = "off"
 myst_heading_anchors = 4
-myst_enable_extensions = ["colon_fence"]
 
 autodoc_member_order = "bysource"
 autodoc_default_options = {"special-members": "__call__", "exclude-members": "extra_repr"}

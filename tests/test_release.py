@@ -17,17 +17,23 @@ import monai_kd
 from tests.test_docs import ROOT, blocks
 
 pytest.importorskip("build")
-NOT_SOURCE = (".git", ".venv", "build", "dist", "demo", "label", "runs", "data", "models", "__pycache__", "*.egg-info")
-NOT_SOURCE += (
-    "tutorial",
-    "own",
-    "several",
-    "students",
-    "splits",
-    "exported*",
-    "zoo",
-    "_build",
-)  # what the pages of docs/ write
+NOT_SOURCE = (
+    *(
+        ".git",
+        ".venv",
+        "build",
+        "_build",
+        "dist",
+        "demo",
+        "label",
+        "runs",
+        "data",
+        "models",
+        "__pycache__",
+        "*.egg-info",
+    ),
+    *("tutorial", "own", "several", "students", "splits", "exported*", "zoo"),  # what the pages of docs/ write
+)
 
 
 def run(*command, **arguments):

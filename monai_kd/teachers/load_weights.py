@@ -37,8 +37,8 @@ def _remedy(error: Exception) -> str:
 def _prefix(network: Mapping[str, Any], checkpoint: Mapping[str, Any]) -> str:
     """What stands before every name in the file, where that alone is the difference; else an empty string."""
     own, names = next(iter(network), ""), set(map(str, checkpoint))
-    found = next((name.removesuffix(own) for name in names if own and name.endswith(own)), "")
-    return found if {found + key for key in network} == names else ""
+    candidates = (name.removesuffix(own) for name in names if own and name.endswith(own))
+    return next((prefix for prefix in candidates if {prefix + key for key in network} == names), "")
 
 
 def load_weights(network: nn.Module, path: str | PathLike[str], key: str = "model") -> nn.Module:

@@ -71,6 +71,13 @@ def test_names_that_are_no_text_are_another_networks(tmp_path):
         load_weights(network(), tmp_path / "numbers.pt")
 
 
+def test_a_prefix_is_found_where_names_end_alike(tmp_path):
+    deep = nn.Sequential(*(nn.Linear(1, 1) for _ in range(21)))  # "0.weight" also ends "10.weight" and "20.weight"
+    torch.save(nn.ModuleDict({"net": deep}).state_dict(), tmp_path / "deep.pt")
+    with pytest.raises(ValueError, match=r"behind 'net\.'"):
+        load_weights(deep, tmp_path / "deep.pt")
+
+
 def test_names_behind_a_prefix_are_named(tmp_path):
     torch.save(nn.ModuleDict({"net": network()}).state_dict(), tmp_path / "wrapped.pt")
     with pytest.raises(ValueError, match=r"Its names are this network's behind 'net\.': save them without"):
