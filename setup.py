@@ -47,6 +47,7 @@ setup(
         "nibabel",
         "itk-io",
         "pytorch-ignite>=0.5.2",
+        "filelock",
         "fire",
         "matplotlib",
         "numpy",

@@ -6,15 +6,22 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-__all__ = ["atomic_folder", "atomic_write", "read_json", "require_writable"]
+from monai_kd.lock import hold
+from monai_kd.places import PathOrPaths, require_distinct, require_outside
+from monai_kd.reserve import reserved
+
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+MENDABLE = (ValueError, ImportError, FileNotFoundError)  # what these say is the cause
+
+__all__ = ["atomic_folder", "atomic_write", "claim_outputs", "read_json", "require_writable"]
 
 
 def read_json(path: str | PathLike[str], remedy: str = "Restore it.") -> Any:
@@ -61,6 +68,53 @@ def require_writable(folder: str | PathLike[str]) -> None:
         ) from error
 
 
+def claim_outputs(
+    output_dir: str | PathLike[str],
+    files: Mapping[str, str | PathLike[str]] | None = None,
+    inputs: Mapping[str, PathOrPaths] | None = None,
+    images: bool = False,
+) -> None:
+    """
+    Take the places that a run writes to, before it starts: all can be written, none is an input, nobody else has them.
+
+    Each is held until this process ends, however it ends. Of several processes of one training the first takes them.
+
+    Args:
+        output_dir: the run's folder; made if missing.
+        files: what else it writes, by the names of their arguments.
+        inputs: files and folders that it reads, likewise; a list is several, None is none.
+        images: the run writes images into ``output_dir``, which must not be read as a data set's then.
+
+    Raises:
+        ValueError: When one cannot be written to, is an input or another output, or another process works there.
+
+    Example:
+        >>> claim_outputs("runs", {"checkpoint": "a.pt"}, {"teacher_checkpoint": "./a.pt"})
+        Traceback (most recent call last):
+        ValueError: checkpoint and teacher_checkpoint are both 'a.pt', which would be overwritten. Change one of them.
+    """
+    files, inputs = files or {}, inputs or {}
+    require_distinct({"output_dir": output_dir, **files}, inputs)
+    if images:
+        require_outside("output_dir", output_dir, inputs)
+    for name, file in files.items():
+        if Path(file).is_dir():
+            raise ValueError(f"{name} '{file}' is a folder. Name a file.")
+    for folder in dict.fromkeys([Path(output_dir), *(Path(file).absolute().parent for file in files.values())]):
+        require_writable(folder)
+    if _rank() == 0:
+        for path in (output_dir, *files.values()):
+            hold(Path(path))
+
+
+def _rank() -> int:
+    """The number of this process among those of its training."""
+    distributed: Any = sys.modules.get("torch.distributed")  # not imported: nothing here needs torch
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        return int(distributed.get_rank())
+    return int(os.environ.get("RANK", 0))
+
+
 @contextmanager
 def atomic_write(path: str | PathLike[str]) -> Iterator[Path]:
     """
@@ -86,22 +140,16 @@ def atomic_write(path: str | PathLike[str]) -> Iterator[Path]:
         ['scores.csv']
     """
     path = Path(path)
-    # One name for each file, so that what a kill left behind is overwritten by the next write.
-    temporary = path.with_name(f".partial-{path.name}")
     require_writable(path.parent)
-    if temporary.is_symlink():  # in a folder from elsewhere: writing would go through it
-        temporary.unlink()
     try:
-        yield temporary
-        temporary.replace(path)
+        with reserved(path) as temporary:
+            yield temporary
+            temporary.replace(path)
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-        remedy = "Free some space" if full else "Choose another place"
+        remedy = "Free some space" if error.errno in FULL else "Choose another place"
         raise ValueError(
             f"Writing '{path}' failed: {error.strerror or error}. {remedy}; a former file is still there."
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -136,20 +184,22 @@ def atomic_folder(path: str | PathLike[str]) -> Iterator[Path]:
             kind = "is not empty" if folder.is_dir() else "is a file"
             raise ValueError(f"{path} {kind}. Choose a folder that does not exist yet, or remove it first.")
         folder.parent.mkdir(parents=True, exist_ok=True)
-        # The process's number keeps two runs apart that write the same folder: the second to end is refused.
-        temporary = folder.with_name(f".partial-{folder.name}-{os.getpid()}")
-        temporary.mkdir()
     except OSError as error:
         raise _unwritable(path, error) from error
     try:
-        yield temporary
-        _become(temporary, folder)
+        with reserved(folder, folder=True) as temporary:
+            try:
+                yield temporary
+            except Exception as error:
+                full = _no_space(error, temporary)
+                if full is None:
+                    raise
+                raise OSError(full.errno, full.strerror, full.filename) from None
+            _become(temporary, folder)
     except OSError as error:
         if error.errno is None:  # not the system's: a message of our own, for instance of a missing source file
             raise
         raise _unwritable(path, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _become(temporary: Path, folder: Path) -> None:
@@ -158,8 +208,32 @@ def _become(temporary: Path, folder: Path) -> None:
     temporary.rename(folder)
 
 
+def _no_space(error: Exception, folder: Path) -> OSError | None:
+    """The full disk that is behind an error: libraries tell of it in words of their own."""
+    chain: list[BaseException] = [error]
+    while (behind := chain[-1].__cause__ or chain[-1].__context__) is not None and behind not in chain:
+        chain.append(behind)
+    for one in chain:
+        if isinstance(one, OSError) and one.errno in FULL:
+            return one
+    if all(isinstance(one, MENDABLE) for one in chain):
+        return None
+    try:
+        _try_to_grow(folder)
+    except OSError as full:
+        return full if full.errno in FULL else None
+    return None
+
+
+def _try_to_grow(folder: Path) -> None:
+    """Whether there is space for the largest file once more, without writing it."""
+    largest = max((path.stat().st_size for path in folder.rglob("*") if path.is_file()), default=0)
+    if hasattr(os, "posix_fallocate"):
+        with tempfile.TemporaryFile(dir=folder) as file:
+            os.posix_fallocate(file.fileno(), 0, largest + 2**20)
+
+
 def _unwritable(path: str | PathLike[str], error: OSError) -> ValueError:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    remedy = "Free some space" if full else "Choose a folder that you may write to"
+    remedy = "Free some space" if error.errno in FULL else "Choose a folder that you may write to"
     named = f" ({error.filename})" if error.filename else ""
     return ValueError(f"Cannot write the folder {path}: {error.strerror or error}{named}. {remedy}.")

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A folder that one process at a time works in."""
+"""Folders and files that one process at a time works on."""
 
 from __future__ import annotations
 
-import fcntl
 import os
+import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["locked"]
+from filelock import FileLock, Timeout
 
-STEP = 0.1
+__all__ = ["hold", "locked"]
+
+_HELD: dict[Path, FileLock] = {}
 
 
 @contextmanager
@@ -25,7 +27,7 @@ def locked(folder: Path, wait: float = 0.0) -> Iterator[None]:
         wait: seconds to wait for another process to end.
 
     Raises:
-        ValueError: When another process has it.
+        ValueError: When another process has it, naming that process, its host, and since when.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -33,22 +35,72 @@ def locked(folder: Path, wait: float = 0.0) -> Iterator[None]:
         ...     [path.name for path in Path(folder).iterdir()]
         ['.lock']
     """
-    path = folder / ".lock"
-    with path.open("a+") as file:
-        end = time.monotonic() + wait
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() >= end:
-                    file.seek(0)
-                    raise ValueError(
-                        f"'{folder}' is being worked on by another process ({file.read().strip() or 'unknown'}). Wait "
-                        "for it to end, or stop it."
-                    ) from error
-            time.sleep(STEP)
-        file.truncate(0)
-        file.write(f"process {os.getpid()}")
-        file.flush()
+    path = _lock_file(folder)
+    lock = _acquired(path, folder, wait)
+    _HELD[path] = lock
+    try:
         yield
+    finally:
+        del _HELD[path]
+        lock.release()
+
+
+def hold(path: Path) -> None:
+    """
+    Hold a folder, or a file that is there or will be, until this process ends.
+
+    Held by this process already, it stays so: a process that works in a folder may run a config that claims it.
+
+    Args:
+        path: a folder that exists, or a file in one.
+
+    Raises:
+        ValueError: When another process has it, naming that process, its host, and since when.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     hold(Path(folder, "model.pt"))
+        ...     [path.name for path in Path(folder).iterdir()]
+        ['.lock-model.pt']
+    """
+    file = _lock_file(path)
+    if file not in _HELD:
+        _HELD[file] = _acquired(file, path)
+
+
+def _lock_file(path: Path) -> Path:
+    whole = path.resolve()
+    return whole / ".lock" if whole.is_dir() else whole.with_name(f".lock-{whole.name}")
+
+
+def _acquired(file: Path, path: Path, wait: float = 0.0) -> FileLock:
+    holder = _holder(file)
+    lock = FileLock(file, thread_local=False)  # another thread of this process may end it
+    try:
+        lock.acquire(timeout=wait)
+    except Timeout:
+        raise ValueError(
+            f"'{path}' is being worked on by another process ({_holder(file) or holder or 'unknown'}). Wait for it to "
+            "end, or stop it."
+        ) from None
+    except OSError as error:
+        raise ValueError(
+            f"Cannot write '{file}': {error.strerror or error}. Choose a folder that is writable."
+        ) from error
+    started = time.strftime("%Y-%m-%d %H:%M:%S")
+    file.write_text(f"process {os.getpid()} on {platform.node()} since {started}", encoding="utf-8")
+    return lock
+
+
+def _holder(file: Path) -> str:
+    return file.read_text(encoding="utf-8", errors="replace").strip() if file.is_file() else ""
+
+
+def _forget() -> None:
+    """In a forked process, which holds nothing: the locks are its parent's."""
+    _HELD.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

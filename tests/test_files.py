@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 import errno
+import itertools
 import json
 import os
+import platform
+import shutil
+import signal
 import stat
+import subprocess
+import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from monai_kd.files import atomic_folder, atomic_write, read_json, require_writable
+from monai_kd.files import atomic_folder, atomic_write, claim_outputs, read_json, require_writable
 from tests.checks import small_files_only
 
 
@@ -204,3 +211,167 @@ def test_what_is_not_json_is_told_with_its_remedy(tmp_path, content):
 def test_json_that_is_not_there(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none\.json"):
         read_json(tmp_path / "none.json")
+
+
+def test_two_writers_of_one_file_do_not_mix(tmp_path):
+    path = tmp_path / "last.pt"
+    with atomic_write(path) as first:
+        first.write_text("first")
+        with atomic_write(path) as second:
+            second.write_text("second")
+        assert path.read_text() == "second" and first.read_text() == "first"
+    assert path.read_text() == "first"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["last.pt"]
+
+
+KILLED = """
+import os, signal, sys
+from monai_kd.files import atomic_folder, atomic_write
+kind, path = sys.argv[1:]
+with {"file": atomic_write, "folder": atomic_folder}[kind](path) as temporary:
+    (temporary / "half" if kind == "folder" else temporary).write_text("half")
+    print(temporary, flush=True)
+    sys.stdin.readline()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@contextmanager
+def writer(kind, path):
+    """A process in the middle of writing; killed at the end."""
+    command = [sys.executable, "-c", KILLED, kind, str(path)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        yield Path(process.stdout.readline().strip())
+    finally:
+        process.communicate("\n")
+    assert process.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_a_killed_process_left_is_removed_and_a_living_ones_is_not(tmp_path, kind):
+    path = tmp_path / "out"
+    write = {"file": atomic_write, "folder": atomic_folder}[kind]
+    with writer(kind, path) as theirs, write(path) as own:
+        assert theirs.exists() and own != theirs
+        (own if kind == "file" else own / "file").write_text("whole")
+    assert theirs.exists()  # a killed process removes nothing
+    assert (path if kind == "file" else path / "file").read_text() == "whole"
+    if kind == "folder":
+        shutil.rmtree(path)
+    with writer(kind, path), writer(kind, path):
+        pass
+    for _ in range(2):
+        with write(path) as own:
+            (own if kind == "file" else own / "file").write_text("again")
+        assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
+        if kind == "folder":
+            shutil.rmtree(path)
+
+
+def test_a_folder_named_after_the_process_of_a_killed_one_blocks_nothing(tmp_path):
+    """In a container every process may have the same id."""
+    (tmp_path / f".partial-out-{os.getpid()}").mkdir()
+    (tmp_path / f".partial-out-{os.getpid()}" / "half").write_text("half")
+    (tmp_path / ".partial-out-of-mine").mkdir()
+    with atomic_folder(tmp_path / "out"):
+        pass
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [".partial-out-of-mine", "out"]
+
+
+class Foreign(Exception):
+    """As a library in C++ tells of a full disk."""
+
+
+@pytest.mark.parametrize("error", [Foreign("write failed"), ValueError("cannot be exported")], ids=repr)
+def test_full_disk_is_named_whatever_the_library_says(tmp_path, error):
+    message = r"folder .*/out: File too large.*Free some space"
+    with small_files_only(1000), pytest.raises(ValueError, match=message), atomic_folder(tmp_path / "out") as temporary:
+        try:
+            (temporary / "file").write_bytes(b"x" * 2000)
+        except OSError:
+            raise error  # noqa: B904
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_error_is_not_taken_for_a_full_disk(tmp_path):
+    with pytest.raises(Foreign, match="write failed"), atomic_folder(tmp_path / "out"):
+        raise Foreign("write failed")
+
+
+def same_paths(tmp_path, monkeypatch):
+    """Ways to write one and the same file."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    file = tmp_path / "models" / "teacher.pt"
+    file.write_text("weights")
+    (tmp_path / "link.pt").symlink_to(file)
+    (tmp_path / "linked").symlink_to(file.parent)
+    os.link(file, tmp_path / "hard.pt")
+    return [file, "models/teacher.pt", "models/../models/teacher.pt", "link.pt", "linked/teacher.pt", "hard.pt"]
+
+
+def test_output_that_is_an_input_is_refused_however_it_is_written(tmp_path, monkeypatch):
+    paths = same_paths(tmp_path, monkeypatch)
+    for output, read in itertools.product(paths, paths):
+        for given in (str(read), [tmp_path / "other.pt", read]):
+            with pytest.raises(ValueError, match=r"^checkpoint and teacher_checkpoint are .*overwritten\. Change one"):
+                claim_outputs(tmp_path / "runs", {"checkpoint": output}, {"teacher_checkpoint": given, "none": None})
+    assert (tmp_path / "models" / "teacher.pt").read_text() == "weights"
+    assert not (tmp_path / "runs").exists()
+
+
+def test_outputs_that_are_not_there_yet_are_compared(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "runs")
+    files = {"checkpoint": tmp_path / "link" / "last.pt", "last.pt": tmp_path / "runs" / "last.pt"}
+    with pytest.raises(ValueError, match=r"^checkpoint and last\.pt are both"):
+        claim_outputs(tmp_path / "runs", files)
+    with pytest.raises(ValueError, match=r"^output_dir and dataset_dir are both"):
+        claim_outputs(tmp_path / "link", inputs={"dataset_dir": tmp_path / "runs"})
+    (tmp_path / "runs").mkdir()
+    with pytest.raises(ValueError, match=r"checkpoint '.*runs' is a folder\. Name a file"):
+        claim_outputs(tmp_path / "new", {"checkpoint": tmp_path / "runs"})
+
+
+def test_images_are_not_written_where_images_are_read(tmp_path):
+    (tmp_path / "data" / "images").mkdir(parents=True)
+    read = {"dataset_dir": tmp_path / "data", "checkpoint": tmp_path / "model.pt"}
+    for below in ("images", "images/new", "masks"):
+        with pytest.raises(ValueError, match=r"output_dir '.*' lies in dataset_dir '.*data'.*folder beside it"):
+            claim_outputs(tmp_path / "data" / below, inputs=read, images=True)
+    claim_outputs(tmp_path / "masks", inputs=read, images=True)
+    claim_outputs(tmp_path / "data" / "runs", inputs=read)  # a training, which writes none
+
+
+HOLDER = """
+import sys
+from monai_kd.files import claim_outputs
+claim_outputs(sys.argv[1], {"checkpoint": sys.argv[2]})
+print("held", flush=True)
+sys.stdin.readline()
+"""
+
+
+def start_holder(folder, checkpoint, **environment):
+    command = [sys.executable, "-c", HOLDER, str(folder), str(checkpoint)]
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, text=True, env={**os.environ, **environment}, **streams)
+
+
+def test_one_process_at_a_time_has_a_folder_and_a_checkpoint(tmp_path):
+    first = start_holder(tmp_path / "a", tmp_path / "model.pt")
+    try:
+        assert first.stdout.readline() == "held\n"
+        holder = rf"\(process {first.pid} on {platform.node()} since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d\)"
+        places = {"a": ("a", "other.pt"), "model.pt": ("b", "model.pt")}
+        for name, (folder, checkpoint) in places.items():
+            for _ in range(2):  # who asks twice is told twice
+                with pytest.raises(ValueError, match=rf"{name}' is being worked on by another process {holder}\. Wait"):
+                    claim_outputs(tmp_path / folder, {"checkpoint": tmp_path / checkpoint})
+        second = start_holder(tmp_path / "a", tmp_path / "model.pt", RANK="1")  # of the same training
+        assert second.communicate("\n")[0] == "held\n"
+    finally:
+        first.kill()
+        first.communicate()
+    claim_outputs(tmp_path / "a", {"checkpoint": tmp_path / "model.pt"})
+    claim_outputs(tmp_path / "a", {"checkpoint": tmp_path / "model.pt"})  # the same process, again

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether what is to be written is what is read."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+
+__all__ = ["PathOrPaths", "is_same", "require_distinct", "require_outside"]
+
+PathOrPaths = str | PathLike[str] | Sequence[str | PathLike[str]] | None
+
+
+def is_same(first: str | PathLike[str], second: str | PathLike[str]) -> bool:
+    """
+    Whether two paths are of one file or folder, however they are written: relative, by links, by hard links.
+
+    Args:
+        first: a path; there need not be anything yet.
+        second: another.
+
+    Example:
+        >>> is_same("runs/../model.pt", "model.pt"), is_same("model.pt", "teacher.pt")
+        (True, False)
+    """
+    a, b = (Path(path).expanduser() for path in (first, second))
+    if a.exists() and b.exists():
+        return a.samefile(b)
+    return a.resolve() == b.resolve()
+
+
+def require_distinct(outputs: Mapping[str, str | PathLike[str]], inputs: Mapping[str, PathOrPaths]) -> None:
+    """
+    Refuse an output that is an input, or another output.
+
+    Args:
+        outputs: files and folders to write, by the names of their arguments.
+        inputs: files and folders to read, likewise; a list is several, None is none.
+
+    Raises:
+        ValueError: Naming both arguments and their path.
+
+    Example:
+        >>> require_distinct({"checkpoint": "a.pt"}, {"teacher_checkpoint": "./a.pt"})
+        Traceback (most recent call last):
+        ValueError: checkpoint and teacher_checkpoint are both 'a.pt', which would be overwritten. Change one of them.
+    """
+    for (name, output), (other, read) in itertools.product(outputs.items(), _each(inputs)):
+        if is_same(output, read):
+            raise _both(name, other, output, read)
+    for (name, output), (other, second) in itertools.combinations(outputs.items(), 2):
+        if is_same(output, second):
+            raise _both(name, other, output, second)
+
+
+def require_outside(name: str, folder: str | PathLike[str], inputs: Mapping[str, PathOrPaths]) -> None:
+    """
+    Refuse to write images into a folder that images are read from, or below it: the next run would take them for its
+    own.
+
+    Args:
+        name: the argument that gives the folder to write.
+        folder: to write.
+        inputs: files and folders to read, by the names of their arguments; a list is several, None is none.
+
+    Raises:
+        ValueError: Naming both arguments and their paths.
+    """
+    for other, read in _each(inputs):
+        source = Path(read).expanduser()
+        if source.is_dir() and Path(folder).expanduser().resolve().is_relative_to(source.resolve()):
+            raise ValueError(
+                f"{name} '{folder}' lies in {other} '{read}': what is written would be read as images the next time. "
+                f"Choose a folder beside it."
+            )
+
+
+def _each(inputs: Mapping[str, PathOrPaths]) -> Iterator[tuple[str, str | PathLike[str]]]:
+    for name, given in inputs.items():
+        for path in [given] if isinstance(given, str | PathLike) else given or ():
+            yield name, path
+
+
+def _both(name: str, other: str, first: str | PathLike[str], second: str | PathLike[str]) -> ValueError:
+    alike = Path(first).expanduser().resolve() == Path(second).expanduser().resolve()
+    where = f"both '{first}'" if alike else f"one file by two names, '{first}' and '{second}'"
+    return ValueError(f"{name} and {other} are {where}, which would be overwritten. Change one of them.")
