@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -20,7 +20,8 @@ class FeatureHookHandler:
 
     They are there from the forward pass (MONAI's ``FORWARD_COMPLETED``; for an engine without that event, from
     ``ITERATION_COMPLETED``) until the next iteration starts, and not in ``engine.state.output``, which MONAI splits
-    into samples. What another engine does with the same network in between (validation, say) is not captured.
+    into samples. Layers are captured while the engine's own step runs its network, and at no other time: at any event
+    a handler may run the same network, or a part of it (validation, say).
 
     The hooks are placed when a run starts and removed when it completes. After an exception they stay until
     :meth:`close` or the next run, because ignite calls only the first handler of ``EXCEPTION_RAISED``.
@@ -45,6 +46,7 @@ class FeatureHookHandler:
 
     def __init__(self, network: nn.Module, layers: Iterable[str]) -> None:
         self._hooks = FeatureHooks(network, layers)
+        self._hooks.listening = False
 
     def attach(self, engine: Engine) -> None:
         """
@@ -53,8 +55,10 @@ class FeatureHookHandler:
         """
         forward_completed = IterationEvents.FORWARD_COMPLETED
         ready = forward_completed if forward_completed in engine._allowed_events else Events.ITERATION_COMPLETED
+        # No event lies between the last handler of ITERATION_STARTED and the step.
+        engine._process_function = self._captured(engine._process_function)
         engine.add_event_handler(Events.STARTED, lambda engine: self._hooks.__enter__())
-        engine.add_event_handler(Events.ITERATION_STARTED, self._start)
+        engine.add_event_handler(Events.ITERATION_STARTED, lambda engine: self._publish(engine, {}))
         engine.add_event_handler(ready, self._collect)
         engine.add_event_handler(Events.COMPLETED, lambda engine: self.close())
 
@@ -62,10 +66,16 @@ class FeatureHookHandler:
         """Remove the hooks."""
         self._hooks.close()
 
-    def _start(self, engine: Engine) -> None:
-        self._hooks.clear()
-        self._hooks.listening = True
-        self._publish(engine, {})
+    def _captured(self, step: Callable[[Engine, Any], Any]) -> Callable[[Engine, Any], Any]:
+        def captured(engine: Engine, batch: Any) -> Any:
+            self._hooks.clear()
+            self._hooks.listening = True
+            try:
+                return step(engine, batch)
+            finally:
+                self._hooks.listening = False
+
+        return captured
 
     def _collect(self, engine: Engine) -> None:
         self._publish(engine, self._hooks.pop())

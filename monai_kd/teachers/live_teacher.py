@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from monai_kd.errors import closest
 from monai_kd.features import FeatureHooks, plain, unwrap
 
 __all__ = ["LiveTeacher"]
@@ -17,7 +18,8 @@ class LiveTeacher:
     A frozen network that is run on every batch.
 
     It is no module: no optimizer, checkpoint, ``train()`` call or distributed wrapper ever reaches the teacher's
-    weights, batch statistics or dropout.
+    weights, batch statistics or dropout. Layers are captured while this teacher is called, and at no other time: the
+    network, or a part of it, may be evaluated elsewhere in between.
 
     Args:
         network: the teacher; set to evaluation mode, its gradients switched off.
@@ -40,9 +42,13 @@ class LiveTeacher:
         for parameter in network.parameters():  # one by one: TorchScript has no requires_grad_ of its own
             parameter.requires_grad_(False)
         self.layers = tuple(dict.fromkeys(layers))
+        _require_layers(network, self.layers)
         # The whole output is taken from the inferer, which may join windows; hooks are for inner layers.
-        self._hooks = FeatureHooks(network, [layer for layer in layers if layer])
-        self._wants_output = "" in layers
+        self._hooks = FeatureHooks(network, [layer for layer in self.layers if layer])
+        self._hooks.listening = False
+        # Kept, for walking through a network at every step takes longer than looking at each module's mode.
+        self._modules = list(network.modules())
+        self._wants_output = "" in self.layers
 
     def to(self, device: torch.device) -> LiveTeacher:
         """
@@ -59,6 +65,7 @@ class LiveTeacher:
 
     def __enter__(self) -> LiveTeacher:
         self._hooks.__enter__()
+        self._modules = list(self.network.modules())
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -73,8 +80,13 @@ class LiveTeacher:
         Returns:
             Features by layer name, without gradient history.
         """
-        with torch.no_grad():
-            output = self._infer(image, inferer)
+        self._hooks.clear()
+        self._hooks.listening = True
+        try:
+            with torch.no_grad():
+                output = self._infer(image, inferer)
+        finally:
+            self._hooks.listening = False
         features = self._hooks.pop()
         if self._wants_output:
             features[""] = self._tensor(output)
@@ -91,15 +103,11 @@ class LiveTeacher:
         Returns:
             The output, as the network shapes it.
         """
-        self._hooks.listening = False
-        try:
-            return self._tensor(self._infer(image, inferer))
-        finally:
-            self._hooks.listening = True
+        return self._tensor(self._infer(image, inferer))
 
     def _infer(self, image: torch.Tensor, inferer: Callable[..., Any] | None) -> Any:
-        # An engine may have called train() on a parent; looked at first, because eval() walks the whole network.
-        if self.network.training:
+        # Somebody may have called train() on a parent or on a part.
+        if any(module.training for module in self._modules):
             self.network.eval()
         return self.network(plain(image)) if inferer is None else inferer(plain(image), self.network)
 
@@ -111,3 +119,17 @@ class LiveTeacher:
             )
         tensor: torch.Tensor = plain(output)
         return tensor
+
+
+def _require_layers(network: nn.Module, layers: tuple[str, ...]) -> None:
+    names = [name for name, _ in unwrap(network).named_modules()]
+    missing = [layer for layer in layers if layer not in names]
+    if not missing or isinstance(unwrap(network), torch.jit.ScriptModule):
+        return
+    inner = [name for name in names if name]
+    meant = closest(missing[0], inner) if inner else ""
+    raise ValueError(
+        f"No layer '{missing[0]}' in {type(unwrap(network)).__name__}, the teacher. Closest: '{meant}'. "
+        "layer_shapes(network, image) lists them all. Without a teacher_layer, a Pathway looks for its student_layer "
+        f"in the teacher: name the teacher's own, teacher_layer='{meant}' say, or teacher_layer='' for its output."
+    )

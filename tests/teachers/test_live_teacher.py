@@ -61,3 +61,46 @@ def test_torchscript_teaches_by_its_output_alone():
         LiveTeacher(scripted, ["0"])
     with pytest.raises(ValueError, match="TorchScript"):
         layer_shapes(scripted, torch.rand(1, 1, 4, 4))
+
+
+def test_a_run_of_the_network_by_others_is_not_captured():
+    teacher, image = network(), torch.rand(2, 1, 8, 8)
+    with LiveTeacher(teacher, ["", "0"]) as live:
+        expected = live(image)
+        teacher(torch.rand(3, 1, 12, 12))
+        teacher[0](torch.rand(1, 1, 8, 8))  # a part of it, as a network that shares it would
+        again = live(image)
+    assert torch.equal(again["0"], expected["0"]) and torch.equal(again[""], expected[""])
+
+
+def test_a_call_that_failed_leaves_nothing_behind():
+    teacher, image = network(), torch.rand(2, 1, 8, 8)
+
+    def failing(image, network):
+        network(image)
+        raise RuntimeError("boom")
+
+    with LiveTeacher(teacher, ["0"]) as live:
+        expected = live(image)
+        with pytest.raises(RuntimeError, match="boom"):
+            live(image, failing)
+        assert torch.equal(live(image)["0"], expected["0"])
+
+
+@pytest.mark.parametrize("part", ["1", "2", ""])
+def test_a_part_set_to_training_mode_teaches_in_evaluation_mode(part):
+    teacher, image = network(), torch.rand(4, 1, 8, 8)
+    state = copy.deepcopy(teacher.state_dict())
+    with LiveTeacher(teacher, [""]) as live:
+        expected = live(image)[""]
+        teacher.get_submodule(part).training = True  # that module alone
+        assert torch.equal(live(image)[""], expected)
+        teacher.get_submodule(part).train()
+        assert torch.equal(live.output(image), expected)
+    assert all(torch.equal(value, state[key]) for key, value in teacher.state_dict().items())
+
+
+@pytest.mark.parametrize("layers", [["encoder"], ["", "encoder"]])
+def test_a_layer_of_the_student_looked_for_in_the_teacher_is_told(layers):
+    with pytest.raises(ValueError, match=r"No layer 'encoder' in Sequential, the teacher\. .*teacher_layer='' for its"):
+        LiveTeacher(network(), layers)
