@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from os import PathLike
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.bundle import ConfigParser
 
+from monai_kd.bundle.at_work import parser_at_work
 from monai_kd.files import atomic_write
 
 __all__ = ["ConfigCopyHandler"]
@@ -46,7 +46,12 @@ class ConfigCopyHandler:
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = Path(path)
-        self._parser = _parser_at_work()
+        parser = parser_at_work()
+        if parser is None:
+            raise ValueError(
+                "ConfigCopyHandler copies the config that makes it, but it was made in Python. Leave it out."
+            )
+        self._parser = parser
 
     def attach(self, engine: Engine) -> None:
         """
@@ -65,14 +70,3 @@ class ConfigCopyHandler:
         config = {key: value for key, value in self._parser.get().items() if key != ConfigParser.meta_key}
         with atomic_write(self.path) as temporary:
             temporary.write_text(json.dumps(config, indent=4, default=str) + "\n", encoding="utf-8")
-
-
-def _parser_at_work() -> ConfigParser:
-    # No expression of a config can name the config itself, but what builds its components is among the callers.
-    frame = sys._getframe()
-    while frame is not None:
-        candidate = frame.f_locals.get("self")
-        if isinstance(candidate, ConfigParser):
-            return candidate
-        frame = frame.f_back  # type: ignore[assignment]
-    raise ValueError("ConfigCopyHandler copies the config that makes it, but it was made in Python. Leave it out.")

@@ -95,7 +95,7 @@ def test_student_alone_starts_from_the_weights_of_the_distilled_one(phantoms, te
             name,
             dataset_dir=phantoms,
             teacher_checkpoint=teacher,
-            learning_rate=0.0,
+            learning_rate="$0.0",  # as a program: 0 is no rate to train with
             output_dir=str(tmp_path / name),
             checkpoint=str(tmp_path / name / "model.pt"),
         )

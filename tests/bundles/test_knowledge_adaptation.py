@@ -81,7 +81,7 @@ def test_stage_one_saves_the_autoencoder_alone_of_the_least_error(autoencoder, p
     assert saved.keys() == workflow.parser.get_parsed_content("autoencoder").state_dict().keys()
     assert workflow.trainer.state.epoch == 3
     # An evaluation of the saved weights gives the error that was called the best.
-    arguments = {"dataset_dir": phantoms, "teacher_checkpoint": teacher, "max_epochs": 1, "learning_rate": 0.0}
+    arguments = {"dataset_dir": phantoms, "teacher_checkpoint": teacher, "max_epochs": 1, "learning_rate": "$0.0"}
     load = "$@autoencoder.load_state_dict(torch.load('" + path + "', weights_only=True))"
     validate = ["$monai_kd.load_weights(@teacher_def, @teacher_checkpoint)", load, "$@validate#evaluator.run()"]
     again = run_bundle("train_autoencoder", run=validate, **arguments, **files(tmp_path, "autoencoder.pt"))

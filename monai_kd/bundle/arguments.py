@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ids and values that a run is given, checked before anything is built."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.bundle.reference_resolver import ReferenceResolver
+from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS, merge_kv
+
+from monai_kd.bundle.at_work import Start, parser_at_work, start_at_work
+from monai_kd.bundle.config_files import SUFFIXES, read_file
+from monai_kd.bundle.kinds import require_kinds
+from monai_kd.bundle.known_ids import require_known, require_value, used_ids
+
+__all__ = ["check_arguments", "check_start"]
+
+META = "_meta_"
+MONAI_ARGUMENTS = tuple(set(inspect.signature(ConfigWorkflow.__init__).parameters) - {"self", "override"})
+MONAI_IDS = ("imports", "initialize", "run", "finalize", META)
+
+
+@dataclass(frozen=True)
+class Change:
+    """
+    A value that an overlay or an argument gives to an id.
+
+    Args:
+        where: it stands: ``"--seed"``, or a file and the id.
+        name: the id, as it is written.
+        value: the new one.
+        is_argument: not of a file.
+    """
+
+    where: str
+    name: str
+    value: Any
+    is_argument: bool
+
+
+def check_arguments() -> None:
+    """
+    Refuse what a run is given in vain or of the wrong kind: the first line of ``initialize`` in a bundle's configs.
+
+    An id that no file of the run defines and no expression uses is refused, with the closest one; so is a value that is
+    not what the config needs (a text for a truth, a size of one side), and a file that has a name twice. An argument of
+    a component that the config leaves out is taken if the component takes it.
+
+    Where the workflow was made in Python, all configs in its folder say which ids there are.
+
+    Raises:
+        ValueError: Naming the argument or the file, what came and what to do.
+
+    Example:
+        >>> parser = ConfigParser({"imports": ["$import monai_kd"], "start": "$monai_kd.bundle.check_arguments()"})
+        >>> parser.get_parsed_content("start")
+        >>> parser["max_epochs"] = "many"
+        >>> try:
+        ...     parser.get_parsed_content("start")
+        ... except RuntimeError as error:
+        ...     print(error.__cause__)
+        The config, 'max_epochs' must be a whole number from 1, got 'many'. Write for instance 20.
+    """
+    parser = parser_at_work()
+    if parser is None:
+        raise ValueError("check_arguments checks the config that calls it, but it was called in Python. Leave it out.")
+    start = start_at_work()
+    if start is not None and start.files:
+        check_start(start)
+        return
+    if start is not None:
+        _check_by_folder(parser, start.folder)
+    require_kinds(parser.get(), "The config")
+
+
+def check_start(start: Start) -> None:
+    """
+    Check the files and arguments of a run.
+
+    Args:
+        start: what it is started with.
+
+    Raises:
+        FileNotFoundError: When a file is missing.
+        ValueError: When an id is unknown or a value is of the wrong kind.
+    """
+    _require_monais(start)
+    base, *overlays = [(file, read_file(file)) for file in start.files]
+    state = ConfigParser(config={META: _metadata(start)})
+    _apply(state, base[1])
+    arguments = {key: value for key, value in start.arguments.items() if key not in MONAI_ARGUMENTS}
+    changes = [
+        Change(f"{file}, '{key}'", key, value, False) for file, content in overlays for key, value in content.items()
+    ]
+    changes += [Change(f"--{key}", key, value, True) for key, value in arguments.items()]
+    final = ConfigParser(copy.deepcopy(state.get()))
+    for change in changes:  # those that are unknown may have no place
+        _apply(final, {change.name: copy.deepcopy(change.value)}, quietly=True)
+    for key in ("init_id", "run_id", "final_id"):  # MONAI does nothing where it finds none
+        wanted = start.arguments.get(key)
+        if wanted is not None and wanted not in final:
+            raise ValueError(f"--{key}: no config of this run has the id '{wanted}'. There are {_runnable(final)}.")
+    used = used_ids(final.get())
+    free = (*MONAI_IDS, *_tracked(start.arguments.get("tracking")), *_of_monai(start.arguments))
+    for change in changes:
+        name = change.name.replace("::", "#")
+        if change.is_argument and name.startswith("+"):
+            raise ValueError(
+                f"{change.where}: an argument cannot extend a list. Put it into an overlay: a JSON file with "
+                f'"{name}": […].'
+            )
+        name = name.removeprefix("+")
+        if name not in free:
+            monais = MONAI_ARGUMENTS if change.is_argument else ()
+            try:
+                require_known(change.where, name, state, used, change.is_argument, monais)
+            except ValueError as error:
+                raise ValueError(f"{error}{_other_files(start, name)}") from None
+        if not change.name.startswith("+"):
+            require_value(change.where, name, change.value, state)
+        _apply(state, {change.name: copy.deepcopy(change.value)})
+
+
+def _require_monais(start: Start) -> None:
+    """Find files that MONAI would do without."""
+    for key in ("meta_file", "logging_file"):
+        given = start.arguments.get(key) or ()
+        for file in [given] if isinstance(given, str | Path) else given:
+            if not Path(file).is_file():
+                raise FileNotFoundError(f"--{key}: no file '{file}'. Correct the path.")
+
+
+def _apply(state: ConfigParser, content: Mapping[str, Any], quietly: bool = False) -> None:
+    for key, value in content.items():
+        try:
+            if key.startswith("+") and key[1:] not in state:
+                key = key[1:]  # MONAI does so, with a warning
+            merge_kv(state, key, value)
+        except (KeyError, IndexError, ValueError, TypeError):
+            if not quietly:
+                raise
+
+
+def _metadata(start: Start) -> dict[str, Any]:
+    given = start.arguments.get("meta_file") or start.folder / "metadata.json"
+    files = [given] if isinstance(given, str | Path) else list(given)
+    return {key: value for file in files if Path(file).is_file() for key, value in read_file(file).items()}
+
+
+def _tracked(tracking: Any) -> Iterator[str]:
+    """Ids that MONAI's experiment tracking takes."""
+    if isinstance(tracking, str):
+        tracking = DEFAULT_EXP_MGMT_SETTINGS.get(tracking) or read_file(tracking)
+    yield from (tracking or {}).get("configs", {})
+
+
+def _runnable(config: ConfigParser) -> str:
+    return ", ".join(key for key, node in config.get().items() if isinstance(node, list) and key != "imports")
+
+
+def _of_monai(arguments: Mapping[str, Any]) -> Sequence[str]:
+    return [str(arguments[key]) for key in ("init_id", "run_id", "final_id") if arguments.get(key) is not None]
+
+
+def _other_files(start: Start, name: str) -> str:
+    """Who has an id that this run's files do not have."""
+    run = {file.resolve() for file in start.files}
+    others = [file for file, ids in _folder_ids(start.folder).items() if name in ids and file.resolve() not in run]
+    if not others:
+        return ""
+    named = ", ".join(str(file.relative_to(start.folder)) for file in others[:3])
+    return f" It is an id of {named}{' and others' if len(others) > 3 else ''}, not merged here."
+
+
+def _check_by_folder(parser: ConfigParser, folder: Path) -> None:
+    ids = {name for names in _folder_ids(folder).values() for name in names}
+    known = {ReferenceResolver.split_id(name)[0] for name in ids} | {*MONAI_IDS}
+    state = ConfigParser(config=dict.fromkeys(known))
+    used = used_ids(parser.get())
+    for key in parser.get():
+        require_known(f"'{key}'", key, state, used)
+
+
+def _folder_ids(folder: Path) -> dict[Path, set[str]]:
+    """The top ids of every config in a folder and those just below."""
+    found = {}
+    for file in sorted([*folder.glob("*"), *folder.glob("*/*")]):
+        if file.suffix.lower() in SUFFIXES:
+            try:
+                found[file] = {key.removeprefix("+").replace("::", "#") for key in read_file(file)}
+            except (OSError, ValueError, ImportError):  # of no concern to this run
+                continue
+    return found

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether an id means something in a config, and what its value may be."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from monai.bundle import ConfigComponent, ConfigParser
+
+from monai_kd.bundle.kinds import require_kind
+from monai_kd.bundle.signatures import component_arguments
+
+__all__ = ["require_known", "require_value", "used_ids"]
+
+NOT_SET = ("imports", "initialize", "run", "finalize", ConfigParser.meta_key)  # what nobody means by an argument
+REFERENCE = re.compile(r"[@%](\w+(?:#\w+)*)")
+
+
+def used_ids(config: Any, name: str = "") -> set[str]:
+    """
+    The ids that expressions, references and macros of a config name.
+
+    Args:
+        config: a config or a part of one.
+        name: the id of the part.
+
+    Example:
+        >>> sorted(used_ids({"a": "$@train#dataset + 1", "b": {"c": "@#d", "d": 1}, "e": "%a"}))
+        ['a', 'b#d', 'train#dataset']
+    """
+    if isinstance(config, str):
+        try:
+            config = ConfigParser.resolve_relative_ids(name.replace("#", "::"), config).replace("::", "#")
+        except ValueError:  # a relative id above the top: MONAI will tell
+            return set()
+        return set(REFERENCE.findall(config))
+    return {used for key, node in _children(config) for used in used_ids(node, f"{name}#{key}".lstrip("#"))}
+
+
+def require_known(
+    where: str,
+    name: str,
+    state: ConfigParser,
+    used: Collection[str],
+    is_argument: bool = False,
+    further: Collection[str] = (),
+) -> None:
+    """
+    Refuse an id that a config does not have, no expression of it names and no component of it takes.
+
+    Args:
+        where: it was given, for the message.
+        name: the id, ``#`` between its parts.
+        state: the config before.
+        used: the ids that its expressions name, with all changes made.
+        is_argument: whether the id is written as an argument, ``--id``.
+        further: what may be meant and is no id of the config.
+
+    Raises:
+        ValueError: With the closest id.
+    """
+    if name in state or any(other == name or other.startswith(f"{name}#") for other in used):
+        return
+    above, rest = _deepest(state, name)
+    node = state[above]
+    taken = _taken(state, node) if _is_component(node) else None
+    if _is_component(node) and len(rest) == 1 and (taken is None or rest[0] in taken):
+        return
+    if isinstance(node, Mapping) and not _is_component(node) and above and len(rest) == 1:
+        whole = {"#".join(above.split("#")[:count]) for count in range(1, above.count("#") + 2)}
+        if whole & set(used) or any(_is_component(state[part]) for part in whole):
+            return
+    mark = "--" if is_argument else ""
+    there = {**dict(_children(node)), **(taken or {}), **(dict.fromkeys(further) if not above else {})}
+    names = [f"{above}#{key}".lstrip("#") for key in there if above or key not in NOT_SET]
+    if not names:
+        raise ValueError(f"{where}: '{above}' of the config has no parts. Set {mark}{above} itself.")
+    told = f"{where}: no config of this run has the id '{name}', and nothing uses it."
+    near = _meant(name, state) or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if near:
+        raise ValueError(f"{told} Closest: {mark}{near[0]}.")
+    raise ValueError(f"{told} There are {', '.join(sorted(names))}.")
+
+
+def require_value(where: str, name: str, value: Any, state: ConfigParser) -> None:
+    """
+    Refuse a value of the wrong kind.
+
+    Args:
+        where: it was given, for the message.
+        name: the id, ``#`` between its parts.
+        value: the new one.
+        state: the config before.
+
+    Raises:
+        ValueError: When it is of another kind than the id's, or out of range.
+    """
+    above, rest = _deepest(state, name)
+    former = None if rest else state[above]
+    inside = any(_is_component(state.get(part)) for part in _above(name))
+    if rest and len(rest) == 1 and _is_component(state[above]):
+        former = (_taken(state, state[above]) or {}).get(rest[0])
+        former = former if isinstance(former, bool | int | float) else None
+    for _ in range(8):  # "@learning_rate": what is meant there
+        if not (isinstance(former, str) and re.fullmatch(r"@\w+(#\w+)*", former) and former[1:] in state):
+            break
+        name, inside = former[1:], any(_is_component(state.get(part)) for part in _above(former[1:]))
+        former = state[name]
+    require_kind(where, name, value, former, inside)
+
+
+def _children(node: Any) -> Iterator[tuple[str, Any]]:
+    items = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list | tuple) else ()
+    for key, item in items:
+        yield str(key), item
+
+
+def _is_component(node: Any) -> bool:
+    return isinstance(node, Mapping) and "_target_" in node
+
+
+def _above(name: str) -> list[str]:
+    parts = name.split("#")
+    return ["#".join(parts[:count]) for count in range(1, len(parts))]
+
+
+def _deepest(state: ConfigParser, name: str) -> tuple[str, list[str]]:
+    """The longest part of an id that there is, and the rest."""
+    parts = name.split("#")
+    for count in range(len(parts), 0, -1):
+        if "#".join(parts[:count]) in state:
+            return "#".join(parts[:count]), parts[count:]
+    return "", parts
+
+
+def _taken(state: ConfigParser, node: Mapping[str, Any]) -> dict[str, Any] | None:
+    arguments = component_arguments(node, state.locator)
+    return None if arguments is None else {**dict.fromkeys(ConfigComponent.non_arg_keys), **arguments}
+
+
+def _meant(name: str, state: ConfigParser) -> list[str]:
+    """The id that has the same name elsewhere, as ``lr`` in the optimizer, or what is given to it there."""
+    last = _plain(name.split("#")[-1])
+    for key, value in _all_ids(state.get()):
+        if _plain(key.split("#")[-1]) == last:
+            return [value[1:] if isinstance(value, str) and re.fullmatch(r"@\w+", value) else key]
+    return []
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).lower()
+
+
+def _all_ids(node: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, item in _children(node):
+        if above or key != ConfigParser.meta_key:
+            yield f"{above}{key}", item
+            yield from _all_ids(item, f"{above}{key}#")
