@@ -40,6 +40,7 @@ then                        what it does
 ``AsLabelMapd``             the transform that makes masks what MONAI Label sends its clients
 ``ProbabilitySaver``        the table of what classes the images were given, for MONAI's ``ClassificationSaver``
 ``write_phantoms``          synthetic images with masks, in Dataset_A's layout; ``write_phantom_volumes``: volumes
+``ThreadDataLoader``        MONAI's loader in a thread, whose errors reach the run
 ``PhantomDataset``          any number of synthetic images, drawn when asked for (``PhantomSettings``: how)
 =========================== ==================================================================================
 
@@ -81,6 +82,7 @@ from monai_kd.data.records import Layout, Record
 from monai_kd.data.saving import SaveMaskd, save_mask
 from monai_kd.data.split_files import read_splits, write_splits
 from monai_kd.data.splits import hold_out, k_folds, official_folds, random_splits
+from monai_kd.data.thread_data_loader import ThreadDataLoader
 from monai_kd.data.unlabelled_dataset import UnlabelledDataset
 
 __all__ = [
@@ -104,6 +106,7 @@ __all__ = [
     "Record",
     "SaveMaskd",
     "Split",
+    "ThreadDataLoader",
     "UnlabelledDataset",
     "check_dataset",
     "choose_split",

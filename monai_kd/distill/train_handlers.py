@@ -10,6 +10,7 @@ from monai_kd.bundle.ids import Config, find, list_ids, references, replace
 __all__ = ["adapt_handlers", "handlers_of", "resume_handlers"]
 
 LOGS = ("StatsHandler", "TensorBoardStatsHandler", "MLFlowHandler")
+VALIDATION = ("ValidationHandler", "FinalValidationHandler")
 TRAIN = "train#trainer#train_handlers"
 BEST = "best_checkpoint"
 
@@ -104,7 +105,7 @@ def _schedules(config: Config) -> dict[str, str]:
 
 def _evaluator(config: Config) -> str | None:
     """The id of the engine that validates."""
-    validators = [handler for _, handler in handlers_of(config, TRAIN) if _kind(handler) == "ValidationHandler"]
+    validators = [handler for _, handler in handlers_of(config, TRAIN) if _kind(handler) in VALIDATION]
     named = references(validators[0].get("validator")) if validators else []
     return named[0] if named else None
 

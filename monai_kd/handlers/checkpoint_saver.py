@@ -7,12 +7,14 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from ignite.engine import Engine
 from ignite.handlers.checkpoint import BaseSaveHandler
 from monai.handlers import CheckpointSaver
 from torch import nn
 
 from monai_kd.features import unwrap
 from monai_kd.files import atomic_write
+from monai_kd.handlers.undefined import is_undefined, mark_undefined
 
 __all__ = ["AtomicCheckpointSaver", "save_atomically"]
 
@@ -64,7 +66,9 @@ class AtomicCheckpointSaver(CheckpointSaver):
     """
     MONAI's ``CheckpointSaver``, safe against kills and full disks: the former checkpoint survives until the new one is
     whole. In distributed training the first process alone writes. It can itself be resumed (``state_dict``), so that
-    the best checkpoint of a resumed run is compared with the one from before.
+    the best checkpoint of a resumed run is compared with the one from before. A key metric without a value (NaN, or
+    the Dice of images without a lesion) never replaces weights that have one; as long as there are none, the last
+    weights are kept.
 
     Args:
         save_dir: folder of the checkpoints.
@@ -102,6 +106,29 @@ class AtomicCheckpointSaver(CheckpointSaver):
         for checkpoint, filename in filenames:
             if checkpoint is not None:
                 checkpoint.save_handler = _AtomicSaveHandler(save_dir, filename)  # type: ignore[assignment]
+
+    def attach(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: a trainer or evaluator.
+        """
+        mark_undefined(engine)
+        super().attach(engine)
+
+    def metrics_completed(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: at the end of an epoch, with its metrics.
+        """
+        tracked: Any = self._key_metric_checkpoint
+        undefined = is_undefined(tracked.score_function(engine))
+        former = [item for item in tracked._saved if not is_undefined(item.priority)]
+        if undefined and former:
+            return
+        for item in [item for item in tracked._saved if item not in former]:
+            tracked._saved.remove(item)
+            tracked.save_handler.remove(item.filename)
+        super().metrics_completed(engine)
 
     def state_dict(self) -> dict[str, Any]:
         """The scores of the checkpoints kept so far."""

@@ -15,8 +15,9 @@ class PatienceHandler:
     Ends training when the evaluator's key metric has not improved for a number of epochs.
 
     It counts from the evaluator's best epoch and keeps no state of its own, so a resumed run stops where the whole run
-    would have. Attach it to the trainer, after ``ValidationHandler``. (MONAI's ``EarlyStopHandler`` counts by itself,
-    cannot be resumed, and needs evaluator and trainer to know each other, which a config cannot express.)
+    would have. A metric that was never defined ends nothing. Attach it to the trainer, after
+    ``FinalValidationHandler``. (MONAI's ``EarlyStopHandler`` counts by itself, cannot be resumed, and needs evaluator
+    and trainer to know each other, which a config cannot express.)
 
     Args:
         evaluator: the engine that validates.
@@ -63,6 +64,7 @@ class PatienceHandler:
             engine: the trainer, at the end of an epoch.
         """
         state: Any = self.evaluator.state
+        # Without a defined value it is NaN, which no epoch is after.
         if state.best_metric_epoch >= 0 and engine.state.epoch - state.best_metric_epoch >= self.patience:
             logging.getLogger(__name__).info(
                 f"No better {state.key_metric_name} than {state.best_metric:.4f} of epoch {state.best_metric_epoch} "

@@ -16,6 +16,7 @@ from torch import nn
 
 from monai_kd.features import unwrap
 from monai_kd.handlers.checkpoint_saver import save_atomically
+from monai_kd.handlers.undefined import is_undefined
 
 __all__ = ["ResumeHandler"]
 
@@ -172,6 +173,8 @@ class ResumeHandler:
                 )
 
     @staticmethod
-    def _best(evaluator: Workflow) -> tuple[float, int]:
+    def _best(evaluator: Workflow) -> tuple[float, int] | None:
         state: Any = evaluator.state
+        if is_undefined(state.best_metric_epoch):
+            return None
         return float(state.best_metric), int(state.best_metric_epoch)

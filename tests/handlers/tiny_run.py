@@ -11,15 +11,22 @@ from pathlib import Path
 
 import torch
 from ignite.engine import Events
-from monai.data import CacheDataset, ThreadDataLoader
+from monai.data import CacheDataset
 from monai.engines import SupervisedEvaluator
-from monai.handlers import LrScheduleHandler, MeanDice, ValidationHandler, from_engine
+from monai.handlers import LrScheduleHandler, MeanDice, from_engine
 from monai.losses import DiceCELoss
 from monai.transforms import AsDiscreted, Compose, RandAffined, RandFlipd, RandGaussianNoised
 from torch import nn
 
 from monai_kd import DistillationTrainer, LogitsKLLoss, Pathway, Pathways
-from monai_kd.handlers import AtomicCheckpointSaver, PatienceHandler, ResumeHandler, SeedHandler
+from monai_kd.data import ThreadDataLoader
+from monai_kd.handlers import (
+    AtomicCheckpointSaver,
+    FinalValidationHandler,
+    PatienceHandler,
+    ResumeHandler,
+    SeedHandler,
+)
 from monai_kd.networks import ChannelAdapter
 
 KEYS = ["image", "label"]
@@ -84,6 +91,7 @@ def build(
     images: int = 2 * EPOCH_LENGTH,
     extra_objects: tuple[str, ...] = (),
     last: str = "last.pt",
+    interval: int = 1,
 ) -> Run:
     student = network(width, initial_seed, dropout=0.3)
     pathways = Pathways(
@@ -117,7 +125,7 @@ def build(
         train_handlers=[
             SeedHandler(3, transform),
             LrScheduleHandler(schedule, print_lr=False, epoch_level=False),
-            ValidationHandler(1, evaluator),
+            FinalValidationHandler(interval, evaluator),
             PatienceHandler(evaluator, patience),
             ResumeHandler(folder / last, objects, evaluator, resume),
         ],

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MONAI's loader that works in a thread, without its silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import monai.data
+from monai.data import DataLoader
+from monai.data.thread_buffer import ThreadBuffer
+from torch.utils.data import IterableDataset
+
+__all__ = ["ThreadDataLoader"]
+
+
+class ThreadDataLoader(monai.data.ThreadDataLoader):
+    """
+    MONAI's ``ThreadDataLoader`` whose thread's errors reach the run.
+
+    In MONAI's an error ends the thread and nothing else: the iterator ends, and the engine begins again with the first
+    batch, as if there were no other. Here the batches before the error are given, and then the error is raised. So it
+    is where the data end before ``len(loader)`` batches. The thread ends with the iteration, also with one that is
+    broken off.
+
+    Args:
+        dataset: where the samples come from.
+        buffer_size: batches that are ready before they are asked for.
+        buffer_timeout: seconds between two looks whether the buffer has room, or whether the run was broken off.
+        repeats: how often each batch is given.
+        use_thread_workers: whether the workers are threads in place of processes.
+        kwargs: further ones of ``torch.utils.data.DataLoader``: ``batch_size``, ``shuffle``, ``num_workers``, …
+
+    Raises:
+        RuntimeError: In the iteration, when the data end too early; besides, whatever the thread raised.
+
+    Example:
+        >>> from monai.data import Dataset
+        >>> def load(number):
+        ...     if number == 2:
+        ...         raise ValueError("scan2.png is damaged.")
+        ...     return number
+        >>> for batch in ThreadDataLoader(Dataset([0, 1, 2, 3], load), batch_size=1, num_workers=0):
+        ...     print(batch)
+        Traceback (most recent call last):
+        ValueError: scan2.png is damaged.
+    """
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # MONAI's is a generator, too
+        for batch in _Buffer(self._batches(), self.buffer_size, self.buffer_timeout):
+            for _ in range(self.repeats):
+                yield batch
+
+    def _batches(self) -> Iterator[Any]:
+        count = 0
+        for batch in DataLoader.__iter__(self):
+            count += 1
+            yield batch
+        # An iterable's own length may be a guess; that of a sampler is not.
+        if not isinstance(self.dataset, IterableDataset) and count < len(self):
+            raise RuntimeError(
+                f"The data ended after {count} of {len(self)} batches. Check the data set's and the sampler's length, "
+                "and that no transform raises StopIteration."
+            )
+
+
+class _Buffer(ThreadBuffer):
+    """A buffer that hands on what ended its thread."""
+
+    error: BaseException | None = None
+
+    def enqueue_values(self) -> None:
+        try:
+            super().enqueue_values()  # type: ignore[no-untyped-call]
+        except BaseException as error:
+            self.error = error
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from super().__iter__()  # type: ignore[no-untyped-call]
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
