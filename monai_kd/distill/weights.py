@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from monai_kd.checkpoints import CheckpointError, load_checkpoint, require_finite
 from monai_kd.errors import first_line
 
 __all__ = ["find_weights", "fit", "read_weights"]
@@ -55,12 +56,13 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         if path.suffix == ".ts":
             content: Any = torch.jit.load(path, map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
         else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            content = load_checkpoint(path)
     except Exception as error:
+        reason = error.reason if isinstance(error, CheckpointError) else f"{type(error).__name__}: {first_line(error)}"
         raise ValueError(
-            f"'{path}' cannot be read as weights ({type(error).__name__}: {first_line(error)}). It is "
-            "damaged, a pointer to a file elsewhere, or holds more than tensors: torch.save(network.state_dict(), …)."
-        ) from error
+            f"'{path}' cannot be read as weights ({reason}). It is damaged, a pointer to a file elsewhere, or holds "
+            "more than tensors: torch.save(network.state_dict(), …)."
+        ) from None
     state = _state(content)
     if state is None:
         keys = ", ".join(map(str, list(content)[:6])) if isinstance(content, Mapping) else type(content).__name__
@@ -91,7 +93,7 @@ def fit(network: nn.Module, state: Mapping[str, torch.Tensor], path: Path) -> No
         path: where they came from, for messages.
 
     Raises:
-        ValueError: When they are another network's.
+        ValueError: When they are another network's, or not finite.
     """
     own = network.state_dict()
     kinds = [
@@ -111,4 +113,5 @@ def fit(network: nn.Module, state: Mapping[str, torch.Tensor], path: Path) -> No
             f"{'; '.join(shown)}{f'; and {more} more' if more else ''}. Correct the teacher's network_def, or name its "
             "weights by --weights."
         )
+    require_finite(state, path, own=dict(network.named_buffers()))
     network.load_state_dict(dict(state))

@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from monai_kd.bundle.ids import texts
 from monai_kd.bundle.scripts import uses_scripts
+from monai_kd.checkpoints import save_checkpoint
 from monai_kd.distill.check import check_bundle, evaluation_configs
 from monai_kd.distill.config_files import read_config, write_config
 from monai_kd.distill.draft import WEIGHT, Draft
@@ -111,7 +110,7 @@ def write_bundle(draft: Draft, pairs: Sequence[Pair], output_dir: Path, dataset_
         (configs / "logging.conf").write_text(LOGGING, encoding="utf-8")
         _copy_files(draft, folder)
         (folder / "models").mkdir(exist_ok=True)
-        torch.save(draft.state, folder / "models" / teacher_file(draft.bundle))
+        save_checkpoint(draft.state, folder / "models" / teacher_file(draft.bundle))
         parameters = draft.student.parameters, draft.teacher.parameters
         listed = commands(Path(), "DATA", made["method"], bool(pairs), evaluation_configs(folder))
         (folder / "docs").mkdir(exist_ok=True)

@@ -18,6 +18,7 @@ from monai_kd.engines.labelled import labelled
 from monai_kd.engines.loss_terms import add_loss_term
 from monai_kd.features import plain, unwrap
 from monai_kd.handlers.feature_hooks import FeatureHookHandler
+from monai_kd.handlers.finite_loss import FiniteLossHandler
 from monai_kd.pathways import Pathways
 from monai_kd.teachers import CachedTeacher, LiveTeacher
 
@@ -56,7 +57,8 @@ class DistillationTrainer(SupervisedTrainer):
     Raises:
         ValueError: When a layer does not exist, ``iteration_update`` is given, weights of ``pathways`` are missing
             from the optimizer or from a checkpoint that resumes it, or are not wrapped for distributed training, or
-            the teacher shares weights with the student.
+            the teacher shares weights with the student; in the run, when a loss is not finite
+            (:class:`monai_kd.handlers.FiniteLossHandler`).
 
     Example:
         >>> from monai.losses import DiceCELoss
@@ -119,6 +121,7 @@ class DistillationTrainer(SupervisedTrainer):
         self.add_event_handler(Events.EPOCH_STARTED, lambda engine: pathways.train())
         self.add_event_handler(Events.ITERATION_STARTED, self._forget)
         self.add_event_handler(IterationEvents.LOSS_COMPLETED, self._distil)
+        FiniteLossHandler().attach(self)  # before what saves weights
         # After our own, so that users' handlers see the distillation terms in the loss.
         self._register_handlers(train_handlers or ())
 

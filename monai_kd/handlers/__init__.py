@@ -8,6 +8,7 @@ from monai_kd.handlers.classification_scores import ClassificationScoresHandler
 from monai_kd.handlers.config_copy import ConfigCopyHandler
 from monai_kd.handlers.feature_hooks import FeatureHookHandler
 from monai_kd.handlers.final_validation import FinalValidationHandler
+from monai_kd.handlers.finite_loss import FiniteLossHandler
 from monai_kd.handlers.gradient_attention import GradientAttentionHandler
 from monai_kd.handlers.holistic import HolisticHandler
 from monai_kd.handlers.patience import PatienceHandler
@@ -24,6 +25,7 @@ __all__ = [
     "ConfigCopyHandler",
     "FeatureHookHandler",
     "FinalValidationHandler",
+    "FiniteLossHandler",
     "GradientAttentionHandler",
     "HolisticHandler",
     "PatienceHandler",

@@ -5,51 +5,55 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 import torch.distributed as dist
 from ignite.engine import Engine
 from ignite.handlers.checkpoint import BaseSaveHandler
 from monai.handlers import CheckpointSaver
 from torch import nn
 
+from monai_kd.checkpoints import first_not_finite, save_checkpoint
 from monai_kd.features import unwrap
-from monai_kd.files import atomic_write
 from monai_kd.handlers.undefined import is_undefined, mark_undefined
 
 __all__ = ["AtomicCheckpointSaver", "save_atomically"]
 
 
-def save_atomically(checkpoint: Mapping[str, Any], path: Path) -> None:
+def save_atomically(checkpoint: Mapping[str, Any], path: Path, objects: Mapping[str, Any]) -> None:
     """
-    ``torch.save`` that leaves either the new file or the former one.
+    :func:`monai_kd.checkpoints.save_checkpoint`, unless a network has weights that are not finite.
 
     Args:
         checkpoint: what to save.
         path: the file.
+        objects: what it is of, by name.
 
     Raises:
-        ValueError: When the file cannot be written (no space, no permission); the former one is still there.
+        ValueError: When the file cannot be written (no space, no permission), or weights are NaN or infinite; the
+            former file is still there.
     """
-    # A file and not its path: torch, writing by itself, would not tell why it failed.
-    with atomic_write(path) as temporary, temporary.open("wb") as file:
-        try:
-            torch.save(checkpoint, file)
-        except RuntimeError as error:  # closing the unfinished archive hides the cause
-            raise error.__context__ if isinstance(error.__context__, OSError) else error  # noqa: B904
+    for name, network in objects.items():
+        if isinstance(network, nn.Module):
+            found = first_not_finite(network.state_dict(), own=dict(network.named_buffers()))
+            if found is not None:
+                raise ValueError(
+                    f"'{path}' was not saved: the weights of '{name}' are not finite, first {found}; a former file is "
+                    "still there. Lower the learning rate, or check images and loss."
+                )
+    save_checkpoint(checkpoint, path)
 
 
 class _AtomicSaveHandler(BaseSaveHandler):
     """Ignite removes the former file before it writes the new one; here the former goes after the new one is whole."""
 
-    def __init__(self, folder: str, filename: str | None) -> None:
-        self.folder, self.filename = Path(folder).expanduser(), filename
+    def __init__(self, folder: str, filename: str | None, objects: Mapping[str, Any]) -> None:
+        self.folder, self.filename, self.objects = Path(folder).expanduser(), filename, objects
         self._retired: list[Path] = []
 
     def __call__(self, checkpoint: Mapping[str, Any], filename: str, metadata: Mapping[str, Any] | None = None) -> None:
         if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
             return
         path = self.path(filename)
-        save_atomically(checkpoint, path)
+        save_atomically(checkpoint, path, self.objects)
         for retired in self._retired:
             if retired != path:
                 retired.unlink(missing_ok=True)
@@ -65,7 +69,8 @@ class _AtomicSaveHandler(BaseSaveHandler):
 class AtomicCheckpointSaver(CheckpointSaver):
     """
     MONAI's ``CheckpointSaver``, safe against kills and full disks: the former checkpoint survives until the new one is
-    whole. In distributed training the first process alone writes. It can itself be resumed (``state_dict``), so that
+    whole, its digest is in it (:func:`monai_kd.load_weights` compares it), and weights that are not finite are never
+    saved. In distributed training the first process alone writes. It can itself be resumed (``state_dict``), so that
     the best checkpoint of a resumed run is compared with the one from before. A key metric without a value (NaN, or
     the Dice of images without a lesion) never replaces weights that have one; as long as there are none, the last
     weights are kept.
@@ -76,9 +81,11 @@ class AtomicCheckpointSaver(CheckpointSaver):
         checkpoint_saver_args: all other arguments of ``monai.handlers.CheckpointSaver``.
 
     Raises:
-        ValueError: When the folder cannot be made; in the run, when a checkpoint cannot be written.
+        ValueError: When the folder cannot be made; in the run, when a checkpoint cannot be written or its weights
+            are not finite.
 
     Example:
+        >>> import torch
         >>> from ignite.engine import Engine
         >>> from tempfile import TemporaryDirectory
         >>> network, trainer = nn.Conv2d(1, 2, 1), Engine(lambda engine, batch: None)
@@ -105,7 +112,7 @@ class AtomicCheckpointSaver(CheckpointSaver):
         )
         for checkpoint, filename in filenames:
             if checkpoint is not None:
-                checkpoint.save_handler = _AtomicSaveHandler(save_dir, filename)  # type: ignore[assignment]
+                checkpoint.save_handler = _AtomicSaveHandler(save_dir, filename, plain)  # type: ignore[assignment]
 
     def attach(self, engine: Engine) -> None:
         """

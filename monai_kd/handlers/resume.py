@@ -8,12 +8,12 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import torch
 import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.engines import Workflow
 from torch import nn
 
+from monai_kd.checkpoints import CheckpointError, load_checkpoint, require_finite
 from monai_kd.features import unwrap
 from monai_kd.handlers.checkpoint_saver import save_atomically
 from monai_kd.handlers.undefined import is_undefined
@@ -105,7 +105,7 @@ class ResumeHandler:
             "scaler": None if scaler is None else scaler.state_dict(),
             "best": None if self.evaluator is None else self._best(self.evaluator),
         }
-        save_atomically(checkpoint, self.path)
+        save_atomically(checkpoint, self.path, self.objects)
 
     def _load(self, engine: Engine) -> None:
         if not self.resume or not self.path.is_file():
@@ -122,6 +122,8 @@ class ResumeHandler:
                     f"'{self.path}' does not fit '{name}' of this run: {_brief(error)} "
                     "Start afresh with resume=False or another output folder, or repeat the run's own settings."
                 ) from error
+            if isinstance(obj, nn.Module):
+                require_finite(checkpoint["objects"][name], self.path, own=dict(obj.named_buffers()))
         if checkpoint["scaler"] is not None and getattr(engine, "scaler", None) is not None:
             engine.scaler.load_state_dict(checkpoint["scaler"])  # type: ignore[attr-defined]
         if self.evaluator is not None and checkpoint["best"] is not None:
@@ -135,13 +137,11 @@ class ResumeHandler:
 
     def _read(self) -> dict[str, Any]:
         try:
-            checkpoint: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
+            checkpoint: dict[str, Any] = load_checkpoint(self.path)
             names = set(checkpoint["objects"])
-        except Exception as error:
-            raise ValueError(
-                f"'{self.path}' is no state of a run ({type(error).__name__}: {_brief(error)}). "
-                "Remove it to start afresh."
-            ) from error
+        except (CheckpointError, KeyError, TypeError) as error:
+            reason = error.reason if isinstance(error, CheckpointError) else f"{type(error).__name__}: {_brief(error)}"
+            raise ValueError(f"'{self.path}' is no state of a run ({reason}). Remove it to start afresh.") from None
         if names != set(self.objects):
             raise ValueError(
                 f"'{self.path}' holds {sorted(names)}, but this run resumes {sorted(self.objects)}: it was written by "

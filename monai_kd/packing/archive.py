@@ -14,6 +14,7 @@ import torch
 from monai.bundle import ConfigParser
 
 from monai_kd.bundle.ids import set_values
+from monai_kd.checkpoints import save_checkpoint
 from monai_kd.files import atomic_write
 from monai_kd.packing.configs import read_config, write_config
 from monai_kd.packing.stock_inference import make_stock
@@ -126,7 +127,7 @@ def _describe(metadata: dict[str, Any], spatial_size: list[int]) -> None:
 
 def _save(network: torch.nn.Module, copy: Path) -> None:
     (copy / "models").mkdir()
-    torch.save(network.state_dict(), copy / "models" / "model.pt")
+    save_checkpoint(network.state_dict(), copy / "models" / "model.pt")
 
 
 def _copy_teacher(root: Path, copy: Path) -> None:

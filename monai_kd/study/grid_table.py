@@ -8,8 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import torch
-
+from monai_kd.checkpoints import load_checkpoint
 from monai_kd.study.scores import Scores
 from monai_kd.tables import Table
 
@@ -58,7 +57,7 @@ def grid_table(
 def _best(folder: Path) -> float:
     """The best validation score of a training."""
     try:
-        state = torch.load(folder / "last.pt", map_location="cpu", weights_only=True, mmap=True)
+        state = load_checkpoint(folder / "last.pt", mapped=True)
         return float(state["best"][0])
     except Exception as error:
         raise ValueError(

@@ -45,7 +45,7 @@ class CachedTeacher(LiveTeacher):
     Raises:
         ValueError: When a layer does not exist, or there is no folder that can be written to; in the run, when the
             teacher's weights change, a layer gives more samples than images (an inferer's windows), a number is too
-            large for ``dtype``, or a file is damaged.
+            large for ``dtype`` or not finite, or a file is damaged.
 
     Example:
         >>> image = torch.rand(2, 1, 4, 4)
@@ -142,7 +142,12 @@ class CachedTeacher(LiveTeacher):
                     "inferer, which cannot be kept by image. Use a SimpleInferer, or the teacher's output, layer ''."
                 )
             kept = feature[0].to(self.dtype or feature.dtype, copy=True)
-            if not kept.isfinite().all() and feature.isfinite().all():
+            if not feature.isfinite().all():
+                raise ValueError(
+                    f"Layer '{layer}' of the teacher is not finite for an image. Check the teacher's weights, and that "
+                    "the images are finite."
+                )
+            if not kept.isfinite().all():
                 raise ValueError(
                     f"Layer '{layer}' of the teacher reaches {feature.abs().max():.3g}, too large for {self.dtype}. "
                     "Keep features in torch.bfloat16, or as they are: dtype=None."

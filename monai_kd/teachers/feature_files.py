@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import os
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from monai_kd.files import atomic_write, require_writable
+from monai_kd.checkpoints import CheckpointError, first_not_finite, load_checkpoint, save_checkpoint
+from monai_kd.files import require_writable
 
 __all__ = ["FeatureFiles"]
 
@@ -17,14 +17,14 @@ class FeatureFiles:
     """
     Features of images on disk, one file for each image and layer: ``folder/<teacher>/layer_<name>/<image>.pt``.
 
-    Several runs may use one folder at the same time: each file is written whole or not at all.
+    Several runs may use one folder at the same time: each file is written whole or not at all, with its digest.
 
     Args:
         folder: made if missing.
 
     Raises:
-        ValueError: When the folder cannot be written to; later, when a file is damaged or was written for something
-            else than its name says.
+        ValueError: When the folder cannot be written to; later, when a file is damaged, was written for something else
+            than its name says, or holds numbers that are not finite.
 
     Example:
         >>> import tempfile
@@ -36,6 +36,7 @@ class FeatureFiles:
 
     def __init__(self, folder: str | PathLike[str]) -> None:
         self.folder = Path(folder)
+        self._checked: set[Path] = set()
         require_writable(self.folder)
 
     def read(
@@ -66,29 +67,30 @@ class FeatureFiles:
         """
         for layer, feature in features.items():
             path = self._path(teacher, image, layer)
-            # Another process may be writing the same file: each writes one of its own, and the last one stays.
-            own = path.with_name(f"{path.stem}-{os.getpid()}.pt")
-            with atomic_write(own) as temporary:
-                torch.save({"of": [teacher, image, layer], "feature": feature.cpu()}, temporary)
-            own.replace(path)
+            # Another process may be writing the same file: each has a temporary one, and the last one stays.
+            save_checkpoint({"of": [teacher, image, layer], "feature": feature.cpu()}, path)
 
     def _path(self, teacher: str, image: str, layer: str) -> Path:
         return self.folder / teacher / f"layer_{layer}" / f"{image}.pt"
 
-    @staticmethod
-    def _load(path: Path, of: list[str], mapped: bool) -> torch.Tensor:
+    def _load(self, path: Path, of: list[str], mapped: bool) -> torch.Tensor:
         try:
-            content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+            # A mapped file is read for every batch, but its bytes are compared with their digest once in a run.
+            content: dict[str, Any] = load_checkpoint(path, mapped, checked=path in self._checked)
             written_for, feature = content["of"], content["feature"]
         except Exception as error:
+            reason = error.reason if isinstance(error, CheckpointError) else type(error).__name__
             raise ValueError(
-                f"'{path}' holds no feature of a teacher ({type(error).__name__}): it is damaged, or was written by "
-                "something else. Remove it; it is computed anew."
-            ) from error
+                f"'{path}' holds no feature of a teacher ({reason}): it is damaged, or was written by something else. "
+                "Remove it; it is computed anew."
+            ) from None
         if written_for != of or not isinstance(feature, torch.Tensor):
             names = ("other weights or settings of the teacher", "another image", "another layer")
             other = [name for name, a, b in zip(names, written_for, of, strict=True) if a != b]
             raise ValueError(
                 f"'{path}' was written for {' and '.join(other)} than its place says. Remove it; it is computed anew."
             )
+        if path not in self._checked and first_not_finite([feature]) is not None:
+            raise ValueError(f"'{path}' holds numbers that are not finite. Remove it; it is computed anew.")
+        self._checked.add(path)
         return feature

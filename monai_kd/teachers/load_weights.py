@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from monai_kd.checkpoints import load_checkpoint, require_finite
 from monai_kd.features import unwrap
 
 __all__ = ["load_weights"]
@@ -24,14 +24,6 @@ def _difference(network: Mapping[str, torch.Tensor], checkpoint: Mapping[str, An
         if key in checkpoint and checkpoint[key].shape != value.shape
     ]
     return shapes + missing + foreign
-
-
-def _remedy(error: Exception) -> str:
-    if "TorchScript" in str(error):
-        return "It is TorchScript: torch.jit.load reads it, network and weights in one."
-    if isinstance(error, pickle.UnpicklingError) and "Unsupported operand" not in str(error):  # that is no pickle
-        return "It holds Python objects, a whole network perhaps: write torch.save(network.state_dict(), path)."
-    return f"It is damaged, or was written by something other than torch.save ({type(error).__name__})."
 
 
 def _prefix(network: Mapping[str, Any], checkpoint: Mapping[str, Any]) -> str:
@@ -55,8 +47,8 @@ def load_weights(network: nn.Module, path: str | PathLike[str], key: str = "mode
 
     Raises:
         FileNotFoundError: When there is no such file.
-        ValueError: When the file is no checkpoint of tensors, or belongs to another network; the message names the
-            first keys that differ.
+        ValueError: When the file is no checkpoint of tensors, is not what was saved (its digest tells), holds numbers
+            that are not finite, or belongs to another network; the message names the first keys that differ.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -69,10 +61,7 @@ def load_weights(network: nn.Module, path: str | PathLike[str], key: str = "mode
     inner = unwrap(network)
     if not path.is_file():
         raise FileNotFoundError(f"No checkpoint at '{path}'. Train the network first, or correct the path.")
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ValueError(f"'{path}' is not a checkpoint of plain tensors. {_remedy(error)}") from error
+    checkpoint = load_checkpoint(path)
     if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get(key), Mapping):
         checkpoint = checkpoint[key]
     if not isinstance(checkpoint, Mapping) or not all(isinstance(v, torch.Tensor) for v in checkpoint.values()):
@@ -93,5 +82,6 @@ def load_weights(network: nn.Module, path: str | PathLike[str], key: str = "mode
                 else "Give the network the arguments it was trained with, or name its own checkpoint."
             )
         )
+    require_finite(checkpoint, path, own=dict(inner.named_buffers()))
     inner.load_state_dict(dict(checkpoint))
     return network

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from monai.engines.utils import IterationEvents
+
+from monai_kd.features import plain
+
+__all__ = ["FiniteLossHandler"]
+
+SHOWN = 8
+
+
+class FiniteLossHandler:
+    """
+    Ends training with an error at the first loss that is not finite, before its weights are saved.
+
+    The message names the images of the batch and the terms that are not finite, which are scalars of
+    ``engine.state.output`` beside "loss". The loss is judged, not the gradients: with mixed precision the gradient
+    scaler tries steps whose gradients overflow, and leaves them out.
+
+    On a CPU the loss is judged before the optimizer's step. On a GPU, reading a number would make the processor wait in
+    every step: the verdict is copied while the GPU works on, and read in the next step, or at the end of the epoch
+    before anything is validated or saved. The optimizer then made one more step, with weights that nobody keeps.
+
+    Attach it before handlers that save weights; ``DistillationTrainer`` has one of its own.
+
+    Raises:
+        ValueError: In the run, when a loss is NaN or infinite.
+
+    Example:
+        >>> from monai.engines import SupervisedTrainer
+        >>> network = torch.nn.Conv2d(1, 1, 1)
+        >>> trainer = SupervisedTrainer(
+        ...     network=network,
+        ...     optimizer=torch.optim.SGD(network.parameters(), 0.1),
+        ...     loss_function=lambda prediction, label: (prediction - label).mean().log(),
+        ...     device=torch.device("cpu"),
+        ...     max_epochs=1,
+        ...     train_data_loader=[{"id": ["case1"], "image": torch.zeros(1, 1, 2, 2), "label": torch.full((1,), 9.0)}],
+        ...     train_handlers=[FiniteLossHandler()],
+        ... )
+        >>> try:
+        ...     trainer.run()
+        ... except ValueError as error:
+        ...     print(str(error)[:73])
+        The loss is not finite in iteration 1 (epoch 1): loss is nan. Images: case1
+    """
+
+    def __init__(self) -> None:
+        self._pending: _Verdict | None = None
+
+    def attach(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: a MONAI trainer.
+        """
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self._judge)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._read)
+
+    def _start(self, engine: Engine) -> None:
+        self._pending = None
+
+    def _judge(self, engine: Engine) -> None:
+        self._read(engine)
+        self._pending = _Verdict(engine)
+        if self._pending.is_ready:
+            self._read(engine)
+
+    def _read(self, engine: Engine) -> None:
+        verdict, self._pending = self._pending, None
+        if verdict is not None:
+            verdict.require_finite()
+
+
+class _Verdict:
+    """Of one iteration; on a GPU it is on its way."""
+
+    def __init__(self, engine: Engine) -> None:
+        state: Any = engine.state
+        terms = {str(k): plain(v).detach() for k, v in state.output.items() if _is_scalar(v)}
+        self.names, self.images = list(terms), _images(state.batch)
+        self.place = f"in iteration {state.iteration} (epoch {state.epoch})"
+        device = next((term.device for term in terms.values()), torch.device("cpu"))
+        values = torch.stack([term.to(device, torch.float32) for term in terms.values()]) if terms else torch.zeros(0)
+        self.is_ready = device.type != "cuda"
+        self.values = values
+        if not self.is_ready:
+            self.values = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+            self.values.copy_(values, non_blocking=True)
+            self.copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            self.copied.record()
+
+    def require_finite(self) -> None:
+        if not self.is_ready:
+            self.copied.synchronize()  # of a step that is over long since
+        values = dict(zip(self.names, self.values.tolist(), strict=True))
+        if math.isfinite(values.get("loss", 0.0)):
+            return
+        wrong = {name: value for name, value in values.items() if not math.isfinite(value)}
+        terms = {name: value for name, value in wrong.items() if name != "loss"} or wrong  # the sum says less
+        named = " and ".join(f"{name} is {value}" for name, value in terms.items())
+        raise ValueError(
+            f"The loss is not finite {self.place}: {named}. Images: {self.images}. Check these images and the "
+            "teacher's weights, or lower the learning rate; nothing of this epoch was saved."
+        )
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.ndim == 0 and value.is_floating_point()
+
+
+def _images(batch: Any) -> str:
+    """The ids of a batch's images, else their files."""
+    names: Any = batch.get("id") if isinstance(batch, dict) else None
+    if names is None:
+        image = (
+            batch.get("image") if isinstance(batch, dict) else batch[0] if isinstance(batch, list | tuple) else batch
+        )
+        names = getattr(image, "meta", {}).get("filename_or_obj")
+    listed = [str(name) for name in ([names] if isinstance(names, str) else names if names is not None else [])]
+    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
+    return ", ".join(listed[:SHOWN]) + more or "unknown, for the batch has no 'id'"
