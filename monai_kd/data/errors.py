@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
+
+ITK_OBJECT = re.compile(r"^ITK ERROR: \w+\(0x[0-9a-f]+\): ")  # with its address in memory
 
 
 class UnsuitableError(ValueError):
@@ -39,6 +42,7 @@ or export it as gray values.
         # ITK's messages begin with the place in its source, which ends with a colon.
         lines = (line.strip() for line in str(error).splitlines())
         reason = next((line.rstrip(".") for line in lines if line and not line.endswith(":")), type(error).__name__)
+        reason = ITK_OBJECT.sub("", reason)
         raise ValueError(
             f"{path} cannot be decoded ({reason}). It is damaged or of an unusual kind: copy it again, or export it "
             "as gray values."

@@ -22,6 +22,7 @@ from monai_kd.data.formats import (
     suffix_of,
 )
 from monai_kd.data.itk_files import itk_shape, require_itk
+from monai_kd.data.pictures import open_picture, shown_size
 
 MAX_PLANE = 2**26  # pixels of one image, 8192 × 8192
 MAX_VALUES = 2**29  # pixels of a volume or a cine loop
@@ -67,9 +68,11 @@ def read_header(path: str | Path) -> Header:
     suffix = require_readable(path)
     with naming(path):
         if suffix in RASTER_SUFFIXES:
-            with Image.open(path) as image:
+            with open_picture(path) as image:
                 pages = pages_of(image)
-                header = Header((*image.size, pages) if pages > 1 else image.size, pages > 1)
+                require_plausible(image.size, suffix, 0)  # or a file without its tag in front would be decoded
+                size = shown_size(image)
+                header = Header((*size, pages) if pages > 1 else size, pages > 1)
         elif suffix in DICOM_SUFFIXES:
             dicom = read_dicom_header(path)
             shape = (dicom.width, dicom.height, dicom.frames)[: 3 if dicom.frames > 1 else 2]

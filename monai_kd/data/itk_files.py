@@ -4,9 +4,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from monai_kd.data.errors import UnsuitableError
 from monai_kd.data.formats import suffix_of
@@ -23,6 +27,7 @@ PIXELS = {
     "float": "F",
     "double": "D",
 }  # the types that itk-io holds; others are read as float
+TINY = 1e-12
 TEXT_HEADER = 2**16
 MHA_TEXT = re.compile(rb"([\t -~]{0,1000}\r?\n)*")
 MHA_AXES = ([b"2"], [b"3"], [b"4"])  # ITK writes further lengths beyond the end of its memory
@@ -45,6 +50,59 @@ def itk_shape(path: str | Path) -> tuple[int, ...]:
         _require_sound_text(path)
     reader = _reader(path)
     return tuple(int(reader.GetDimensions(axis)) for axis in range(reader.GetNumberOfDimensions()))
+
+
+class Grid(NamedTuple):
+    """Where a file's pixels lie: the length of each axis, and its origin, spacing and direction in millimeters."""
+
+    size: tuple[int, ...]
+    origin: list[float]
+    spacing: list[float]
+    direction: npt.NDArray[np.float64]
+
+
+def itk_grid(path: str | Path) -> Grid:
+    """The grid of a file that can be read."""
+    reader = _reader(path)
+    axes = range(reader.GetNumberOfDimensions())
+    return Grid(
+        tuple(int(reader.GetDimensions(axis)) for axis in axes),
+        [float(reader.GetOrigin(axis)) for axis in axes],
+        [float(reader.GetSpacing(axis)) for axis in axes],
+        np.array([reader.GetDirection(axis) for axis in axes], dtype=np.float64).T,
+    )
+
+
+def grid_of(size: Sequence[int], affine: npt.NDArray[np.float64]) -> Grid:
+    """
+    The grid that an affine (4, 4) of MONAI's coordinates says, with a third axis where the plane needs one.
+
+    Example:
+        >>> grid_of((40, 30), np.diag([-0.1, -0.2, 1, 1])).spacing
+        [0.1, 0.2]
+    """
+    to_itk = np.diag([-1.0, -1, 1, 1]) @ affine
+    is_flat = len(size) == 2 and abs(np.linalg.det(to_itk[:2, :2])) > TINY
+    axes = 2 if is_flat else 3
+    columns = to_itk[:axes, :axes]
+    spacing = np.linalg.norm(columns, axis=0)
+    return Grid(
+        (*size, 1)[:axes] if len(size) == 2 else tuple(size),
+        to_itk[:axes, 3].tolist(),
+        spacing.tolist(),
+        columns / spacing,
+    )
+
+
+def write_itk(values: npt.NDArray[Any], grid: Grid, path: str | Path) -> None:
+    """Write an array, in MONAI's index order and of the grid's axes, as a NRRD file."""
+    import itk
+
+    image = itk.image_view_from_array(np.ascontiguousarray(values.T))
+    image.SetOrigin(grid.origin)
+    image.SetSpacing(grid.spacing)
+    image.SetDirection(itk.matrix_from_array(grid.direction))
+    itk.imwrite(image, str(path))
 
 
 def itk_image(path: str | Path) -> Any:

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from monai.data import ITKReader, NibabelReader, PILReader
+from monai.data import ITKReader, NibabelReader
 from monai.data.utils import is_no_channel
 from PIL import Image
 
@@ -20,6 +20,7 @@ from monai_kd.data.errors import UnsuitableError, naming
 from monai_kd.data.formats import NIFTI_SUFFIXES, RASTER_SUFFIXES, suffix_of
 from monai_kd.data.headers import pages_of, read_header, require_plausible, require_readable
 from monai_kd.data.itk_files import itk_image
+from monai_kd.data.pictures import open_picture, shown_values
 
 Values = npt.NDArray[Any]
 Decoded = tuple[Values, Values, bool]
@@ -49,10 +50,8 @@ def _values(
 ) -> tuple[Values, Values]:
     if suffix_of(path) in RASTER_SUFFIXES:
         require_readable(path)
-        reader = PILReader(converter=partial(_page, frame=frame, converter=of_picture))
-        with naming(path):
-            values, meta = reader.get_data(reader.read(path))
-            return values, meta.get("affine", np.eye(4))
+        with naming(path), open_picture(path) as image:
+            return _page(image, frame, of_picture), np.eye(4)
     if frame is None:
         values, affine, has_channels = _decode(path)
     else:
@@ -65,8 +64,7 @@ def _values(
         return (of_channels(values) if has_channels else values), affine
 
 
-def _page(image: Image.Image, frame: int | None, converter: Callable[[Image.Image], Image.Image]) -> Image.Image:
-    """Called by the reader when it has the header and not yet the pixels."""
+def _page(image: Image.Image, frame: int | None, converter: Callable[[Image.Image], Image.Image]) -> Values:
     pages = pages_of(image)
     if pages > 1 and frame is None:
         raise UnsuitableError(f"has {pages} pages. Save each as an image of its own, or say which frame to read.")
@@ -75,7 +73,7 @@ def _page(image: Image.Image, frame: int | None, converter: Callable[[Image.Imag
         image.seek(frame)
     # Each page has a size of its own. As any raster it is judged by that alone, not by the bytes of its file.
     require_plausible(image.size, ".png", 0)
-    return converter(image)
+    return shown_values(image, converter)
 
 
 @lru_cache(maxsize=LOOPS_KEPT)

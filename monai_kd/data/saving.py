@@ -8,15 +8,18 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 import numpy.typing as npt
 import torch
 from monai.config import KeysCollection
-from monai.data import MetaTensor, resolve_writer
+from monai.data import MetaTensor
 from monai.transforms import SaveImaged
 from PIL import Image
 
-from monai_kd.data.formats import mask_suffix, name_of, suffix_of
+from monai_kd.data.formats import NIFTI_SUFFIXES, mask_suffix, name_of, suffix_of
+from monai_kd.data.grids import write_on_grid_of
+from monai_kd.data.itk_files import grid_of, write_itk
 from monai_kd.files import atomic_write
 
 __all__ = ["SaveMaskd", "save_mask", "write_image"]
@@ -25,8 +28,9 @@ __all__ = ["SaveMaskd", "save_mask", "write_image"]
 def save_mask(mask: MetaTensor, output_dir: str | PathLike[str]) -> Path:
     """
     Write a mask as ``<output_dir>/<image's name>.<suffix>``: PNG (0 and 255) for PNG, JPEG, BMP and TIFF images, NIfTI
-    for NIfTI, NRRD for every other format; NIfTI and NRRD keep the affine. The mask of a cine loop's frame has the
-    frame in its name: ``loop_frame007.nrrd``.
+    for NIfTI, NRRD for every other format. The mask of a picture lies on it as viewers show it. NIfTI and NRRD have the
+    axes, origin, spacing and direction of the image's own file (of the affine, where that file is gone). The mask of a
+    cine loop's frame is one slice, with the frame in its name: ``loop_frame007.nrrd``.
 
     Args:
         mask: shape (1, W, H[, D]), above 0 inside, in the image's own grid, with its metadata.
@@ -53,7 +57,11 @@ def save_mask(mask: MetaTensor, output_dir: str | PathLike[str]) -> Path:
     path = Path(output_dir) / (name + suffix)
     if path.resolve() == source.resolve():
         raise ValueError(f"The mask of '{source}' would overwrite the image. Choose another output_dir.")
-    write_image(values * 255 if suffix == ".png" else values, mask.affine, path)
+    if suffix == ".png" or not source.is_file():
+        write_image(values * 255 if suffix == ".png" else values, mask.affine, path)
+    else:
+        with atomic_write(path) as temporary:
+            write_on_grid_of(source, values, temporary)
     return path
 
 
@@ -74,12 +82,12 @@ def write_image(values: npt.NDArray[Any], affine: Any, path: str | PathLike[str]
         if path.suffix == ".png":
             Image.fromarray(np.ascontiguousarray(values.T)).save(temporary, format="PNG")
             return
-        writer = resolve_writer(suffix_of(path))[0](output_dtype=values.dtype)
-        volume = values[..., None] if values.ndim == 2 else values
-        writer.set_data_array(volume[None], channel_dim=0, spatial_ndim=3)
-        # It is on its grid already: both affines are its own, and nothing is resampled.
-        writer.set_metadata({"affine": affine, "original_affine": affine, "spatial_shape": volume.shape})
-        writer.write(str(temporary), verbose=False)
+        to_millimeters = np.asarray(affine, dtype=np.float64)
+        if suffix_of(path) in NIFTI_SUFFIXES:
+            nibabel.save(nibabel.Nifti1Image(values, to_millimeters), temporary)  # type: ignore[no-untyped-call]
+            return
+        grid = grid_of(values.shape, to_millimeters)
+        write_itk(values.reshape(grid.size), grid, temporary)
 
 
 class SaveMaskd(SaveImaged):

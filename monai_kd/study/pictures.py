@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from monai_kd.data import LoadUltrasoundd
 from monai_kd.figures import GREEN, overlay
 from monai_kd.files import atomic_write
 from monai_kd.study.cost import Cost
@@ -47,7 +48,8 @@ def contours(record: Mapping[str, Any], group: str, scores: Mapping[str, Scores]
         output_dir: the study's folder.
         path: the PNG to write.
     """
-    image, truth = (np.asarray(Image.open(record[key]).convert("L")) for key in ("image", "label"))
+    loaded = LoadUltrasoundd()(record)
+    image, truth = (loaded[key].numpy()[0].T for key in ("image", "label"))
     panels = [("image", overlay(image, [])), ("truth", overlay(image, [(truth, GREEN)]))]
     for row, of_row in scores.items():
         drawn = output_dir / group / row / "evaluation" / "overlays" / f"{record['id']}.png"

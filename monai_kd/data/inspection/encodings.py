@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import nibabel
-from PIL import Image
 
 from monai_kd.data.formats import NIFTI_SUFFIXES, RASTER_SUFFIXES, suffix_of
+from monai_kd.data.pictures import open_picture, orientation_of
 
 MODES = {
     "1": "1 bit",
@@ -32,7 +32,7 @@ def encoding_of(path: str | Path) -> str:
         path: of one of ``formats.SUFFIXES``.
 
     Example:
-        >>> from tempfile import TemporaryDirectory
+        >>> from tempfile import TemporaryDirectory; from PIL import Image
         >>> with TemporaryDirectory() as folder:
         ...     Image.new("RGB", (4, 3)).save(Path(folder, "1.png"))
         ...     encoding_of(Path(folder, "1.png"))
@@ -40,8 +40,11 @@ def encoding_of(path: str | Path) -> str:
     """
     suffix = suffix_of(path)
     if suffix in RASTER_SUFFIXES:
-        with Image.open(path) as image:
-            return f"{image.format}, {MODES.get(image.mode, image.mode)}"
+        with open_picture(path) as image:
+            # Of a PNG only if the tag stands in front of its pixels, or these would be decoded once more.
+            tag = orientation_of(image) if image.format != "PNG" or "exif" in image.info else 1
+            turned = f", turned by its orientation tag {tag}" if tag > 1 else ""
+            return f"{image.format}, {MODES.get(image.mode, image.mode)}{turned}"
     if suffix in NIFTI_SUFFIXES:
         return f"NIfTI, {cast(Any, nibabel.load(path)).get_data_dtype()}"
     return suffix[1:].upper()
