@@ -10,6 +10,7 @@ layout               what it reads
 ``BusBra``           BUS-BRA (Gómez-Flores et al. 2024): ``Images/``, ``Masks/``, ``bus_data.csv``, folds
 ``Busi``             BUSI (Al-Dhabyani et al. 2020): ``benign/``, ``malignant/``, ``normal/``, several masks an image
 ``BusUclm``          BUS-UCLM (Vallez et al. 2025): ``images/``, colored ``masks/``, ``INFO.csv``
+``NnUnet``           nnU-Net's raw data: ``imagesTr/<case>_0000.*``, ``labelsTr/<case>.*``, ``dataset.json``
 ``PlainFolders``     ``images/<id>.*``, ``labels/<id>.*`` in PNG, JPEG, BMP, TIFF, NIfTI, NRRD, MHA, DICOM; cine loops
 ``MonaiLabel``       a study of MONAI Label: ``<id>.*``, ``labels/final/<id>.*``; the labelled images
 ==================== ==================================================================================
@@ -65,6 +66,7 @@ from monai_kd.data.layouts.bus_uclm import BusUclm
 from monai_kd.data.layouts.busi import Busi
 from monai_kd.data.layouts.dataset_a import DatasetA
 from monai_kd.data.layouts.monailabel import MonaiLabel
+from monai_kd.data.layouts.nnunet import NnUnet
 from monai_kd.data.layouts.plain import PlainFolders
 from monai_kd.data.listing import list_images
 from monai_kd.data.loading import LoadUltrasoundd
@@ -98,6 +100,7 @@ __all__ = [
     "Layout",
     "LoadUltrasoundd",
     "MonaiLabel",
+    "NnUnet",
     "PhantomDataset",
     "PhantomSettings",
     "PlainFolders",

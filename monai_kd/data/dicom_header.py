@@ -28,6 +28,10 @@ ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 LONGEST_TEXT = 1024
 
 
+class NoImageError(ValueError):
+    """A DICOM file that is something else than an image: a report, a presentation state."""
+
+
 @dataclass(frozen=True)
 class DicomHeader:
     """
@@ -66,7 +70,7 @@ def read_dicom_header(path: str | Path) -> DicomHeader:
         except struct.error as error:
             raise ValueError("the file is cut off") from error
     if not all(found.get(tag) for tag in (ROWS, COLUMNS, BITS)) or length is None:
-        raise ValueError("it is a DICOM file without an image")
+        raise NoImageError("it is a DICOM file without an image")
     width, height, samples = int(found[COLUMNS]), int(found[ROWS]), int(found.get(SAMPLES, 1))
     text = str(found.get(FRAMES, "")) or "1"
     frames = int(text) if text.isascii() and text.isdigit() else 0

@@ -9,8 +9,9 @@ from pathlib import Path
 TIFF_SUFFIXES = (".tif", ".tiff")
 RASTER_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", *TIFF_SUFFIXES)
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
-DICOM_SUFFIXES = (".dcm", ".dicom")
+DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 ITK_SUFFIXES = (".nrrd", ".mha", *DICOM_SUFFIXES)
+DICOM_START = b"DICM"  # behind 128 bytes that say nothing
 SUFFIXES = RASTER_SUFFIXES + NIFTI_SUFFIXES + ITK_SUFFIXES
 
 
@@ -24,6 +25,20 @@ def suffix_of(path: str | Path) -> str:
     """
     name = Path(path).name.lower()
     return max((suffix for suffix in SUFFIXES if name.endswith(suffix)), key=len, default="")
+
+
+def format_of(path: str | Path) -> str:
+    """
+    As :func:`suffix_of`; ``.dcm`` for a file of no known suffix that begins as DICOM does, as PACS export them.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "IM-0001.0002").write_bytes(bytes(128) + b"DICM")
+        ...     format_of(Path(folder, "IM-0001.0002"))
+        '.dcm'
+    """
+    return suffix_of(path) or (".dcm" if _begins_as_dicom(Path(path)) else "")
 
 
 def mask_suffix(suffix: str) -> str:
@@ -42,7 +57,7 @@ def mask_suffix(suffix: str) -> str:
 
 def name_of(path: str | Path, frame: int | None = None) -> str:
     """
-    What an image, or one frame of a cine loop, is called: the id of its record and the name of its mask's file.
+    What a file's name says an image, or one frame of a cine loop, is called.
 
     Example:
         >>> name_of("images/Case.1.NII.GZ"), name_of("images/loop.dcm", frame=7)
@@ -51,4 +66,23 @@ def name_of(path: str | Path, frame: int | None = None) -> str:
     name = Path(path).name
     # Macs write é as e and an accent: an image and its mask may come by way of different computers.
     stem = unicodedata.normalize("NFC", name[: len(name) - len(suffix_of(path))])
-    return stem if frame is None else f"{stem}_frame{frame:03}"
+    return stem if frame is None else frame_name(stem, frame)
+
+
+def frame_name(name: str, frame: int) -> str:
+    """
+    What a frame of the cine loop ``name`` is called.
+
+    Example:
+        >>> frame_name("loop", 7)
+        'loop_frame007'
+    """
+    return f"{name}_frame{frame:03}"
+
+
+def _begins_as_dicom(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(DICOM_START) + 128)[128:] == DICOM_START
+    except OSError:  # a folder, or what may not be read
+        return False

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from monai_kd.data.formats import DICOM_SUFFIXES, TIFF_SUFFIXES, name_of, suffix_of
+from monai_kd.data.formats import DICOM_SUFFIXES, TIFF_SUFFIXES, format_of, frame_name
 from monai_kd.data.headers import Header, read_header
 from monai_kd.data.records import Record, first_few
 
@@ -17,17 +17,19 @@ logger = logging.getLogger(__name__)
 NOBODY = {"", "0", "anon", "anonymous", "anonymized", "anonymised", "none", "unknown"}
 
 
-def frame_records(files: Mapping[str, Path]) -> list[Record]:
+def frame_records(files: Mapping[str, Path], folders: Mapping[str, str] | None = None) -> list[Record]:
     """
     One record for each image, and for each frame of each loop.
 
     A loop is a DICOM file of several frames or a TIFF file of several pages; see ``headers.read_header``. Its frames'
     ids are ``<name>_frame000`` and so on, and they are of one patient. The patient is DICOM's Patient ID, so that all
     files of a patient stay together, but the file's own name where the ID is empty, a word like "anonymous", or the
-    same in all files of the folder, which then could not be split at all.
+    same in all files of the folder, which then could not be split at all. Files in subfolders are of the patient whose
+    ID all DICOM files of their subfolder have, else of the patient called as the subfolder.
 
     Args:
         files: images by their names.
+        folders: the subfolder of each image that lies in one.
 
     Returns:
         Records with ``image``, ``id``, ``patient`` and, for a loop, ``frame``.
@@ -40,12 +42,12 @@ def frame_records(files: Mapping[str, Path]) -> list[Record]:
         [{'image': 'images/1.png', 'id': '1', 'patient': '1'}]
     """
     headers = {name: _header(path) for name, path in files.items()}
-    patients = _patients({name: header.patient for name, header in headers.items()})
+    patients = _patients({name: header.patient for name, header in headers.items()}, folders or {})
     records: list[Record] = []
     for name, path in files.items():
         record = {"image": str(path), "id": name, "patient": patients.get(name, name)}
         frames = headers[name].planes if headers[name].is_loop else 0
-        records += [{**record, "id": name_of(path, frame), "frame": frame} for frame in range(frames)] or [record]
+        records += [{**record, "id": frame_name(name, frame), "frame": frame} for frame in range(frames)] or [record]
     double = [key for key, times in Counter(record["id"] for record in records).items() if times > 1]
     if double:
         raise ValueError(
@@ -55,7 +57,7 @@ def frame_records(files: Mapping[str, Path]) -> list[Record]:
 
 
 def _header(path: Path) -> Header:
-    if suffix_of(path) not in DICOM_SUFFIXES + TIFF_SUFFIXES:
+    if format_of(path) not in DICOM_SUFFIXES + TIFF_SUFFIXES:
         return Header(())
     try:
         return read_header(path)
@@ -63,7 +65,20 @@ def _header(path: Path) -> Header:
         return Header(())  # loading tells what is wrong with it, together with all other damaged files
 
 
-def _patients(ids: Mapping[str, str]) -> dict[str, str]:
+def _patients(ids: Mapping[str, str], folders: Mapping[str, str]) -> dict[str, str]:
+    """Patient IDs that tell patients apart; in subfolders, what these tell."""
+    told = _told(ids)
+    of_folder: dict[str, set[str]] = defaultdict(set)
+    for name, folder in folders.items():
+        of_folder[folder] |= {told[name]} if name in told else set()
+    by_folder = {
+        name: next(iter(of_folder[folder])) if len(of_folder[folder]) == 1 else told.get(name, folder)
+        for name, folder in folders.items()
+    }
+    return told | by_folder
+
+
+def _told(ids: Mapping[str, str]) -> dict[str, str]:
     """Patient IDs that tell patients apart."""
     told = {name: patient for name, patient in ids.items() if patient.lower() not in NOBODY}
     if len(ids) > 1 and len(told) == len(ids) and len(set(told.values())) == 1:

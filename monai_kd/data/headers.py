@@ -19,7 +19,7 @@ from monai_kd.data.formats import (
     NIFTI_SUFFIXES,
     RASTER_SUFFIXES,
     SUFFIXES,
-    suffix_of,
+    format_of,
 )
 from monai_kd.data.itk_files import itk_shape, require_itk
 from monai_kd.data.pictures import open_picture, shown_size
@@ -95,7 +95,7 @@ def require_readable(path: str | Path) -> str:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"No file {path}. Check the path in the record or the config.")
-    suffix = suffix_of(path)
+    suffix = format_of(path)
     if not suffix:
         raise ValueError(f"{path} is in no known format. Convert it to one of {', '.join(SUFFIXES)}.")
     if suffix in ITK_SUFFIXES:

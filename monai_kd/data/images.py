@@ -20,7 +20,7 @@ from monai_kd.data.readers import image_values, mask_values
 Values = npt.NDArray[Any]
 
 
-def read_image(path: str | Path, frame: int | None = None) -> MetaTensor:
+def read_image(path: str | Path, frame: int | None = None, name: str = "") -> MetaTensor:
     """
     Read an image as gray values in MONAI's index order.
 
@@ -29,6 +29,7 @@ def read_image(path: str | Path, frame: int | None = None) -> MetaTensor:
     Args:
         path: PNG, JPEG, BMP, TIFF (Pillow), NIfTI (nibabel), NRRD, MHA or DICOM (ITK).
         frame: which frame of a DICOM loop or page of a TIFF file, from 0; None for the whole file.
+        name: what the image is called, for the name of its mask's file. Defaults to the file's name.
 
     Returns:
         (1, W, H) or, for a volume, (1, W, H, D), float32, with ``affine``, ``original_affine``, ``spatial_shape``,
@@ -48,7 +49,7 @@ def read_image(path: str | Path, frame: int | None = None) -> MetaTensor:
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         count = int((~np.isfinite(values)).sum())
         raise ValueError(f"{path} holds {count} NaN or infinite values. Export the image again without them.")
-    return _tensor(_spatial(values, path), affine, path, frame)
+    return _tensor(_spatial(values, path), affine, path, name or name_of(path, frame))
 
 
 def read_mask(paths: str | Path | Sequence[str | Path], frame: int | None = None) -> MetaTensor:
@@ -103,7 +104,7 @@ def _one_mask(path: str | Path, frame: int | None) -> MetaTensor:
         mask = binarize(values)
     except ValueError as error:
         raise ValueError(f"{path}: {error}. Save it with 0 outside the lesion and 255 (or 1) inside.") from error
-    return _tensor(_spatial(mask, path), affine, path, frame)
+    return _tensor(_spatial(mask, path), affine, path, name_of(path, frame))
 
 
 def _spatial(values: Values, path: str | Path) -> Values:
@@ -115,7 +116,7 @@ def _spatial(values: Values, path: str | Path) -> Values:
     return values
 
 
-def _tensor(values: Values, affine: Values, path: str | Path, frame: int | None) -> MetaTensor:
+def _tensor(values: Values, affine: Values, path: str | Path, name: str) -> MetaTensor:
     # Only this metadata, for every format alike: batches of mixed formats must collate, and readers' own differs.
     affine = to_affine_nd(3, affine)
     meta = {
@@ -123,7 +124,7 @@ def _tensor(values: Values, affine: Values, path: str | Path, frame: int | None)
         "spatial_shape": np.asarray(values.shape),
         "original_channel_dim": float("nan"),  # MONAI's for a file without channel axis
         "filename_or_obj": str(path),
-        "name": name_of(path, frame),
+        "name": name,
     }
     tensor = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
     # The channel is added last, as EnsureChannelFirst does: a MetaTensor counts its spatial axes when it is made.

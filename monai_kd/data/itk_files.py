@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from monai_kd.data.errors import UnsuitableError
-from monai_kd.data.formats import suffix_of
+from monai_kd.data.formats import DICOM_SUFFIXES, format_of, suffix_of
 
-READERS = {".nrrd": "NrrdImageIO", ".mha": "MetaImageIO", ".dcm": "GDCMImageIO", ".dicom": "GDCMImageIO"}
+READERS = {".nrrd": "NrrdImageIO", ".mha": "MetaImageIO", **dict.fromkeys(DICOM_SUFFIXES, "GDCMImageIO")}
 PIXELS = {
     "unsigned_char": "UC",
     "unsigned_short": "US",
@@ -130,7 +130,7 @@ def itk_image(path: str | Path) -> Any:
 def _reader(path: str | Path) -> Any:
     import itk
 
-    reader = getattr(itk, READERS[suffix_of(path)]).New()
+    reader = getattr(itk, READERS[format_of(path)]).New()
     reader.SetFileName(str(path))
     reader.ReadImageInformation()
     return reader

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from monai_kd.data.records import entries, first_few
 
-DEPTH = 2  # folders below the data set's in which a layout looks for files: labels/final
+DEPTH = 7  # folders below the data set's in which a layout looks for files: those of trees in images/
 
 
 def require_inside(folder: Path) -> None:

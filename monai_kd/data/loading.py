@@ -75,7 +75,7 @@ class LoadUltrasoundd(MapTransform):
         images = [key for key in present if key not in self.mask_keys]
         masks = [key for key in present if key in self.mask_keys]
         for key in images:
-            loaded[key] = self._image(data[key], frame)
+            loaded[key] = self._image(data[key], frame, str(data.get("id") or ""))
         for key in masks:
             if data[key] is None and images:
                 loaded[key] = loaded[images[0]].clone().zero_()
@@ -85,8 +85,8 @@ class LoadUltrasoundd(MapTransform):
                 require_same_size(loaded[key], loaded[images[0]], data[key], data[images[0]])
         return loaded
 
-    def _image(self, path: Any, frame: int | None) -> MetaTensor:
-        image = read_image(path, frame)
+    def _image(self, path: Any, frame: int | None, name: str) -> MetaTensor:
+        image = read_image(path, frame, name)
         if self.spatial_dims not in (None, image.ndim - 1):
             raise ValueError(
                 f"{path} has the shape {tuple(image.shape[1:])}, but images of {self.spatial_dims} axes are expected. "

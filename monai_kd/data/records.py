@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from monai_kd.data.formats import suffix_of
+from monai_kd.data.formats import format_of
 
 Record = dict[str, Any]
 """One image as MONAI takes it, with ``image``, ``label`` (paths; ``label`` may be a list of masks to be joined),
 ``id`` (unique), ``patient`` and ``pathology`` ("benign", "malignant", "normal" or "unknown"); for a frame of a cine
 loop also ``frame``, from 0."""
 
-SYSTEM_FILES = {"thumbs.db", "desktop.ini", "__macosx"}
+SYSTEM_FILES = {"thumbs.db", "desktop.ini", "__macosx", "dicomdir"}  # the last lists the files of a CD
 
 
 class Layout(Protocol):
@@ -62,7 +62,7 @@ def png_files(folder: Path) -> list[Path]:
 
 def image_files(folder: Path) -> list[Path]:
     """A folder's files in formats that are read."""
-    return [path for path in entries(folder) if path.is_file() and suffix_of(path)] if folder.is_dir() else []
+    return [path for path in entries(folder) if path.is_file() and format_of(path)] if folder.is_dir() else []
 
 
 def first_few(items: Iterable[object], count: int = 5) -> str:

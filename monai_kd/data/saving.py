@@ -17,7 +17,7 @@ from monai.data import MetaTensor
 from monai.transforms import SaveImaged
 from PIL import Image
 
-from monai_kd.data.formats import NIFTI_SUFFIXES, mask_suffix, name_of, suffix_of
+from monai_kd.data.formats import NIFTI_SUFFIXES, format_of, mask_suffix, name_of, suffix_of
 from monai_kd.data.grids import write_on_grid_of
 from monai_kd.data.itk_files import grid_of, write_itk
 from monai_kd.files import atomic_write
@@ -27,7 +27,7 @@ __all__ = ["SaveMaskd", "save_mask", "write_image"]
 
 def save_mask(mask: MetaTensor, output_dir: str | PathLike[str]) -> Path:
     """
-    Write a mask as ``<output_dir>/<image's name>.<suffix>``: PNG (0 and 255) for PNG, JPEG, BMP and TIFF images, NIfTI
+    Write a mask as ``<output_dir>/<image's id>.<suffix>``: PNG (0 and 255) for PNG, JPEG, BMP and TIFF images, NIfTI
     for NIfTI, NRRD for every other format. The mask of a picture lies on it as viewers show it. NIfTI and NRRD have the
     axes, origin, spacing and direction of the image's own file (of the affine, where that file is gone). The mask of a
     cine loop's frame is one slice, with the frame in its name: ``loop_frame007.nrrd``.
@@ -51,9 +51,11 @@ def save_mask(mask: MetaTensor, output_dir: str | PathLike[str]) -> Path:
         'scan.png'
     """
     source = Path(str(mask.meta["filename_or_obj"]))
-    suffix = mask_suffix(suffix_of(source))
+    suffix = mask_suffix(format_of(source))
     values = (mask.as_tensor().squeeze(0) > 0).to(torch.uint8).cpu().numpy()
     name = str(mask.meta.get("name") or name_of(source))
+    if Path(name).name != name:
+        raise ValueError(f"The mask of '{source}' cannot be called {name!r}. Give the image an id without a slash.")
     path = Path(output_dir) / (name + suffix)
     if path.resolve() == source.resolve():
         raise ValueError(f"The mask of '{source}' would overwrite the image. Choose another output_dir.")

@@ -8,6 +8,7 @@ Arrays are in MONAI's index order (W, H), as the loader gives them.
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -199,6 +200,18 @@ def make_monai_label(root: Path, count: int = 8, suffix: str = ".png", mask_suff
         write_image(root / "labels" / "original" / f"case ({number}).png", mask)
     (root / "datastore_v2.json").write_text('{"name": "new-dataset", "description": "", "objects": {}}')
     (root / ".lock").touch()
+    return root
+
+
+def make_nn_unet(root: Path, count: int = 8, suffix: str = ".png", tests: int = 2) -> Path:
+    """nnU-Net's raw data: masks of 0 and 1, two images to test with."""
+    for number in range(1, count + tests + 1):
+        part = "Tr" if number <= count else "Ts"
+        write_image(root / f"images{part}" / f"case_{number:02}_0000{suffix}", speckle(number))
+        if part == "Tr":
+            write_image(root / "labelsTr" / f"case_{number:02}{suffix}", lesion(number).astype(np.uint8))
+    table = {"channel_names": {"0": "ultrasound"}, "labels": {"background": 0, "lesion": 1}, "numTraining": count}
+    (root / "dataset.json").write_text(json.dumps({**table, "file_ending": suffix}))
     return root
 
 

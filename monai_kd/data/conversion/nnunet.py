@@ -3,8 +3,9 @@
 nnU-Net v2's raw data: ``imagesTr/<case>_0000.png``, ``labelsTr/<case>.png`` (0 and 1) and ``dataset.json``.
 
 Format: https://github.com/MIC-DKFZ/nnUNet/blob/master/documentation/dataset_format.md. All files have one format, and
-it must be lossless. nnU-Net's own folds know no patients; ``splits_final.json`` (of a split file) is to be copied to
-``nnUNet_preprocessed/Dataset###_Name`` before training.
+it must be lossless. nnU-Net's own folds know no patients: ``patients.csv`` names them for those who read the data set
+back, and ``splits_final.json`` (of a split file) is to be copied to ``nnUNet_preprocessed/Dataset###_Name`` before
+training.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from monai_kd.data.conversion.naming import plain_names
 from monai_kd.data.conversion.pixels import NIFTI, PNG
+from monai_kd.data.conversion.plain import write_patients
 from monai_kd.data.conversion.target import Entry, Target
 from monai_kd.data.formats import suffix_of
 from monai_kd.data.groups import Split
@@ -37,6 +39,7 @@ def _check(out: Path) -> None:
 
 
 def _write_tables(folder: Path, entries: list[Entry], splits: list[Split]) -> None:
+    write_patients(folder, entries, splits)
     image = entries[0]["image"]
     description = {
         "channel_names": {"0": "ultrasound"},

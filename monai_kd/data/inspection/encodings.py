@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import nibabel
 
-from monai_kd.data.formats import NIFTI_SUFFIXES, RASTER_SUFFIXES, suffix_of
+from monai_kd.data.formats import NIFTI_SUFFIXES, RASTER_SUFFIXES, format_of
 from monai_kd.data.pictures import open_picture, orientation_of
 
 MODES = {
@@ -38,7 +38,7 @@ def encoding_of(path: str | Path) -> str:
         ...     encoding_of(Path(folder, "1.png"))
         'PNG, 8 bit RGB'
     """
-    suffix = suffix_of(path)
+    suffix = format_of(path)
     if suffix in RASTER_SUFFIXES:
         with open_picture(path) as image:
             # Of a PNG only if the tag stands in front of its pixels, or these would be decoded once more.

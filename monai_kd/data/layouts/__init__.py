@@ -12,6 +12,7 @@ from monai_kd.data.layouts.bus_uclm import BusUclm
 from monai_kd.data.layouts.busi import Busi
 from monai_kd.data.layouts.dataset_a import DatasetA
 from monai_kd.data.layouts.monailabel import MonaiLabel
+from monai_kd.data.layouts.nnunet import NnUnet
 from monai_kd.data.layouts.plain import PlainFolders
 from monai_kd.data.links import require_inside
 from monai_kd.data.records import Layout, Record, entries
@@ -23,6 +24,7 @@ LAYOUTS: tuple[Layout, ...] = (
     BusBra(),
     Busi(),
     BusUclm(),
+    NnUnet(),
     PlainFolders(),
     MonaiLabel(),
 )
@@ -85,7 +87,11 @@ def find_dataset(root: str | Path, layout: str | Layout | None = None) -> tuple[
 
 
 def _search(folder: Path, tried: Sequence[Layout], depth: int) -> list[tuple[Layout, Path]]:
-    found = [(candidate, folder) for candidate in tried if not candidate.missing(folder)]
+    fitting = [candidate for candidate in tried if not candidate.missing(folder)]
+    if len(fitting) > 1 and not (folder / "labels").is_dir():
+        # A data set of images/ and masks/ that has more than these is of the layout that knows the rest.
+        fitting = [candidate for candidate in fitting if not isinstance(candidate, PlainFolders)]
+    found = [(candidate, folder) for candidate in fitting]
     if not found and depth:
         below = [path for path in entries(folder) if path.is_dir()]
         found = [match for path in below for match in _search(path, tried, depth - 1)]

@@ -6,8 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from monai_kd.data.formats import name_of
-from monai_kd.data.layouts.plain import known_files, labelled_records, pairs_of
+from monai_kd.data.layouts.plain import labelled_records, pairs_of
 from monai_kd.data.records import Record, by_id, image_files, require_pairs
+from monai_kd.data.trees import known_files
 
 
 class MonaiLabel:
@@ -60,7 +61,7 @@ class MonaiLabel:
                 f"submit the labels, or copy masks to {_masks(root)}/<id>.png."
             )
         pairs = [(key, record) for key, record in pairs_of(images, labels) if key in labels]
-        require_pairs({key: images[name_of(record["image"])] for key, record in pairs}, labels, root)
+        require_pairs({key: Path(record["image"]) for key, record in pairs}, labels, root)
         return labelled_records(pairs, labels, root / "patients.csv")
 
 

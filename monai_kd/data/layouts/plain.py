@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plain folders: images/<id>.* and labels/<id>.* in any format that MONAI reads."""
+"""Plain folders: images/<id>.* and labels/<id>.*, or masks/<id>.*, in any format that is read."""
 
 from __future__ import annotations
 
@@ -8,18 +8,23 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
 
-from monai_kd.data.formats import SUFFIXES, name_of, suffix_of
+from monai_kd.data.formats import frame_name
 from monai_kd.data.frames import frame_records
 from monai_kd.data.headers import read_header
 from monai_kd.data.layouts.tables import read_csv, require_same_images, rows_by
-from monai_kd.data.records import Record, by_id, entries, first_few, pathology_of, require_pairs
+from monai_kd.data.records import Record, pathology_of, require_pairs
+from monai_kd.data.trees import folders_of, ids_in, known_files
 
 logger = logging.getLogger(__name__)
 
 
 class PlainFolders:
     """
-    Plain folders: ``images/<id>.*`` and ``labels/<id>.*``, matched by id; the formats may differ.
+    Plain folders: ``images/<id>.*`` and ``labels/<id>.*``, matched by id; the formats may differ. Where there is no
+    ``labels``, ``masks`` is read.
+
+    ``images`` and ``labels`` may hold a folder for each patient in place of files: ``images/<patient>/<name>.*`` has
+    the id ``<patient>_<name>``.
 
     A cine loop (a DICOM file of several frames, a TIFF file of several pages) gives a record for each frame. Its masks
     are one file of as many frames (``labels/<loop>.*``, also a NIfTI or NRRD volume), or files of single frames
@@ -31,14 +36,15 @@ class PlainFolders:
 
     Example:
         >>> PlainFolders().missing(Path("nowhere"))
-        'folder images, folder labels'
+        'folder images, folder labels or masks'
     """
 
     name = "plain"
 
     def missing(self, root: Path) -> str:
-        """What ``root`` lacks: the folders ``images`` and ``labels``."""
-        return ", ".join(f"folder {name}" for name in ("images", "labels") if not (root / name).is_dir())
+        """What ``root`` lacks: the folders ``images`` and ``labels`` (or ``masks``)."""
+        lacking = [] if (root / "images").is_dir() else ["folder images"]
+        return ", ".join(lacking + ([] if _masks(root).is_dir() else ["folder labels or masks"]))
 
     def read(self, root: Path) -> list[Record]:
         """
@@ -48,18 +54,20 @@ class PlainFolders:
             ValueError: For a file of unknown format, an image without mask, a mask without image, two files of one
                 id, masks of fewer or more frames than their loop has, or an image that ``patients.csv`` lacks.
         """
-        images = by_id(known_files(root / "images"), name_of, "image")
-        labels = by_id(known_files(root / "labels"), name_of, "mask")
-        pairs = pairs_of(images, labels)
-        require_pairs({key: images[name_of(record["image"])] for key, record in pairs}, labels, root)
+        images = ids_in(root / "images", known_files(root / "images"), "image")
+        labels = ids_in(_masks(root), known_files(_masks(root)), "mask")
+        pairs = pairs_of(images, labels, folders_of(root / "images", images))
+        require_pairs({key: Path(record["image"]) for key, record in pairs}, labels, root)
         return labelled_records(pairs, labels, root / "patients.csv")
 
 
-def pairs_of(images: Mapping[str, Path], labels: Mapping[str, Path]) -> list[tuple[str, Record]]:
+def pairs_of(
+    images: Mapping[str, Path], labels: Mapping[str, Path], folders: Mapping[str, str] | None = None
+) -> list[tuple[str, Record]]:
     """Each image's or frame's record, with the name of its mask's file, whether there is one or not."""
     return [
         pair
-        for name, frames in groupby(frame_records(images), lambda record: name_of(record["image"]))
+        for name, frames in groupby(frame_records(images, folders), _name)
         for pair in _pairs(name, list(frames), labels)
     ]
 
@@ -70,26 +78,18 @@ def labelled_records(pairs: Iterable[tuple[str, Record]], labels: Mapping[str, P
     return _with_patients(records, table) if table.is_file() else records
 
 
-def known_files(folder: Path) -> list[Path]:
-    """
-    A folder's files, all of them in formats that are read.
+def _masks(root: Path) -> Path:
+    return root / "labels" if (root / "labels").is_dir() else root / "masks"
 
-    Raises:
-        ValueError: Naming entries that are something else.
-    """
-    files = entries(folder)
-    unknown = [path for path in files if not suffix_of(path)]
-    if unknown:
-        raise ValueError(
-            f"{len(unknown)} entries of {folder} are in no known format: {first_few(unknown)}. "
-            f"Convert them to one of {', '.join(SUFFIXES)}, or move them elsewhere."
-        )
-    return files
+
+def _name(record: Record) -> str:
+    """The id of an image, or of the loop that a frame is of."""
+    return str(record["id"]).removesuffix(frame_name("", record["frame"])) if "frame" in record else str(record["id"])
 
 
 def _with_patients(records: list[Record], path: Path) -> list[Record]:
     table = rows_by(path, read_csv(path, ("id", "patient")), lambda row: row["id"])
-    keys = [record["id"] if record["id"] in table else name_of(record["image"]) for record in records]
+    keys = [record["id"] if record["id"] in table else _name(record) for record in records]
     require_same_images(path, table.keys() & set(keys), keys)
     rows = [table[key] for key in keys]
     return [
@@ -113,6 +113,6 @@ def _pairs(name: str, frames: list[Record], labels: Mapping[str, Path]) -> list[
     if name in labels and (planes := read_header(labels[name]).planes) != len(frames):
         raise ValueError(
             f"{labels[name]} has {planes} frames but {frames[0]['image']} has {len(frames)}. Save a mask for each "
-            f"frame, or the masks of some as {name_of(name, 0)}.png and so on."
+            f"frame, or the masks of some as {frame_name(name, 0)}.png and so on."
         )
     return [(name, record) for record in frames]

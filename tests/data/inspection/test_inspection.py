@@ -39,7 +39,7 @@ def test_sound_data_set(tmp_path):
     assert not found.problems
     assert (found.layout, found.folder) == ("bus_bra", str(tmp_path))
     assert found.because == "folder Images, folder Masks, bus_data.csv"
-    assert found.lacking["plain"] == "folder images, folder labels"
+    assert found.lacking["plain"] == "folder images, folder labels or masks"
     assert (summary["images"], summary["masks"], summary["patients"]) == (18, 18, 12)
     assert summary["pathologies"] == {"benign": 12, "malignant": 6}
     assert summary["images_per_patient"] == {"1": 6, "2": 6}

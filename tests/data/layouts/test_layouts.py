@@ -13,6 +13,7 @@ from tests.data.layout_fixtures import (
     make_busi,
     make_dataset_a,
     make_monai_label,
+    make_nn_unet,
     make_plain,
 )
 
@@ -22,6 +23,7 @@ MAKERS = {
     "bus_bra": make_bus_bra,
     "busi": make_busi,
     "bus_uclm": make_bus_uclm,
+    "nnunet": make_nn_unet,
     "plain": make_plain,
     "monailabel": make_monai_label,
 }

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nnU-Net's raw data: imagesTr/<case>_0000.*, labelsTr/<case>.* and dataset.json."""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+from monai_kd.data.formats import name_of
+from monai_kd.data.layouts.plain import labelled_records, pairs_of
+from monai_kd.data.records import Record, by_id, first_few, image_files, require_pairs
+from monai_kd.data.trees import known_files
+from monai_kd.files import read_json
+
+logger = logging.getLogger(__name__)
+
+TABLE = "dataset.json"
+CHANNEL = re.compile(r"(.+)_(\d{4})")
+REMEDY = "Copy it again, or write the data set with 'data convert --layout nnunet'."
+
+
+class NnUnet:
+    """
+    nnU-Net's raw data, of one channel and one label: ``imagesTr/<case>_0000.*``, ``labelsTr/<case>.*`` and
+    ``dataset.json``.
+
+    nnU-Net knows no patients: every image is taken as a patient of its own, unless ``patients.csv`` names them, as with
+    :class:`PlainFolders`; what ``convert_dataset`` writes has that table. The images of ``imagesTs`` have no label here
+    and are left out; ``list_images`` gives them too.
+
+    Isensee et al., Nature Methods 18, 2021, doi 10.1038/s41592-020-01008-z.
+
+    Example:
+        >>> NnUnet().missing(Path("nowhere"))
+        'folder imagesTr, folder labelsTr, dataset.json'
+    """
+
+    name = "nnunet"
+
+    def missing(self, root: Path) -> str:
+        """What ``root`` lacks: the folders ``imagesTr`` and ``labelsTr``, and ``dataset.json``."""
+        lacking = [f"folder {name}" for name in ("imagesTr", "labelsTr") if not (root / name).is_dir()]
+        return ", ".join(lacking + ([] if (root / TABLE).is_file() else [TABLE]))
+
+    def images(self, root: Path) -> dict[str, Path]:
+        """
+        All images by their cases, those to train with and those to test with.
+
+        Args:
+            root: the folder that holds ``dataset.json``.
+
+        Raises:
+            ValueError: For two images of one case, or a case of several channels.
+        """
+        return _cases(root, [*image_files(root / "imagesTr"), *image_files(root / "imagesTs")])
+
+    def read(self, root: Path) -> list[Record]:
+        """
+        One record per labelled image.
+
+        Raises:
+            ValueError: For a case of several channels or an image without its channel's number, several labels, an
+                image without mask, a mask without image, or a broken or contradictory ``dataset.json``.
+        """
+        images = _cases(root, known_files(root / "imagesTr"))
+        labels = by_id(known_files(root / "labelsTr"), name_of, "mask")
+        _check_table(root / TABLE, len(images))
+        pairs = pairs_of(images, labels)
+        require_pairs({key: Path(record["image"]) for key, record in pairs}, labels, root)
+        if others := image_files(root / "imagesTs"):
+            logger.info("nnU-Net: left out the %d images of imagesTs, which have no label to train with.", len(others))
+        return labelled_records(pairs, labels, root / "patients.csv")
+
+
+def _cases(root: Path, files: list[Path]) -> dict[str, Path]:
+    """Images by their cases."""
+    without = [path for path in files if not CHANNEL.fullmatch(name_of(path))]
+    if without:
+        raise ValueError(
+            f"{len(without)} images in {root} lack the number of their channel: {first_few(without)}. Rename each to "
+            "<case>_0000."
+        )
+    further = [path for path in files if not name_of(path).endswith("_0000")]
+    if further:
+        raise ValueError(
+            f"{len(further)} images in {root} are further channels: {first_few(further)}. One channel is read, the "
+            "gray image: keep the files _0000 alone."
+        )
+    return by_id(files, lambda path: name_of(path).removesuffix("_0000"), "image")
+
+
+def _check_table(path: Path, images: int) -> None:
+    """Refuse a table of several labels, whose numbers would become one; say when images are missing."""
+    table: Any = read_json(path, remedy=REMEDY)
+    labels = table.get("labels") if isinstance(table, dict) else None
+    if not isinstance(labels, dict):
+        raise ValueError(f"{path} has no labels. {REMEDY}")
+    if "dataset" in table:
+        raise ValueError(
+            f"{path} names each image's file itself ('dataset'). Copy the images to imagesTr, the masks to labelsTr."
+        )
+    # The first version of the format turned names and numbers round: {"0": "background"}.
+    numbers = {name: number for name, number in labels.items() if "0" not in (str(name), str(number))}
+    if len(numbers) != 1:
+        raise ValueError(
+            f"{path} has {len(numbers)} labels beside the background: {first_few(numbers)}. One is read, the lesion: "
+            "merge them, or keep one."
+        )
+    if table.get("numTraining", images) != images:
+        logger.warning("%s tells of %s images, but imagesTr holds %d.", path, table["numTraining"], images)
