@@ -42,6 +42,7 @@ then                        what it does
 ``ProbabilitySaver``        the table of what classes the images were given, for MONAI's ``ClassificationSaver``
 ``write_phantoms``          synthetic images with masks, in Dataset_A's layout; ``write_phantom_volumes``: volumes
 ``ThreadDataLoader``        MONAI's loader in a thread, whose errors reach the run
+``TolerantDataset``         images for inference, of which a damaged one does not stop the others
 ``PhantomDataset``          any number of synthetic images, drawn when asked for (``PhantomSettings``: how)
 =========================== ==================================================================================
 
@@ -85,6 +86,7 @@ from monai_kd.data.saving import SaveMaskd, save_mask
 from monai_kd.data.split_files import read_splits, write_splits
 from monai_kd.data.splits import hold_out, k_folds, official_folds, random_splits
 from monai_kd.data.thread_data_loader import ThreadDataLoader
+from monai_kd.data.tolerant_dataset import TolerantDataset, collate_tolerant
 from monai_kd.data.unlabelled_dataset import UnlabelledDataset
 
 __all__ = [
@@ -110,10 +112,12 @@ __all__ = [
     "SaveMaskd",
     "Split",
     "ThreadDataLoader",
+    "TolerantDataset",
     "UnlabelledDataset",
     "check_dataset",
     "choose_split",
     "class_weights",
+    "collate_tolerant",
     "convert_dataset",
     "download_dataset",
     "draw_phantom",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from monai_kd.data.class_labels import label_classes
 from monai_kd.data.given import given_records
 from monai_kd.data.groups import PARTS
 from monai_kd.data.layouts import read_dataset
-from monai_kd.data.loading import LoadUltrasoundd
+from monai_kd.data.lesions import require_lesion
+from monai_kd.data.loading import LoadUltrasoundd, loading_of
 from monai_kd.data.records import Layout, first_few
 from monai_kd.errors import closest
 
@@ -49,7 +51,8 @@ class BreastUltrasoundDataset(CacheDataset):
     Raises:
         FileNotFoundError: When the folder, an image or the split file is missing.
         ValueError: When there is no such section or fold, data set, split or list are unusable, or none of the images
-            is of any of the ``classes`` (in training and validation: of one of them).
+            is of any of the ``classes`` (in training and validation: of one of them), or no mask of the training or the
+            validation images holds a lesion.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -79,16 +82,18 @@ class BreastUltrasoundDataset(CacheDataset):
             raise ValueError(
                 f"No section {section!r}. Closest: {closest(str(section), PARTS)!r}. There are {', '.join(PARTS)}."
             )
+        if transform is None:
+            transform = LoadUltrasoundd() if classes is None else LoadUltrasoundd("image")
         if data is None:
             if not isinstance(split, Mapping):
-                split = choose_split(root, layout, split, fold, seed, check)
+                split = choose_split(root, layout, split, fold, seed, check, transform=transform)
             records = _chosen(read_dataset(root, layout), split, section, root)
         else:
             records = given_records(data, section)
         if classes is not None:
             records = label_classes(records, classes, f"{section} images of {root}", every=section != "test")
-        if transform is None:
-            transform = LoadUltrasoundd() if classes is None else LoadUltrasoundd("image")
+        elif section != "test" and "label" in getattr(loading_of(transform), "keys", ()):
+            require_lesion(records, f"{section} images of {root}")
         super().__init__(data=records, transform=transform, **cache_arguments)
 
 
@@ -97,6 +102,12 @@ def _chosen(
 ) -> list[dict[str, Any]]:
     if section not in split:
         raise ValueError(f"The split has the parts {first_few(split)}, not {section!r}. Give it the ids of that part.")
+    double = [key for key, times in Counter(split[section]).items() if times > 1]
+    if double:
+        raise ValueError(
+            f"{len(double)} ids are more than once among the {section} images of the split: {first_few(double)}. "
+            "Keep each id once."
+        )
     by_id = {record["id"]: record for record in records}
     absent = [key for key in split[section] if key not in by_id]
     if absent:

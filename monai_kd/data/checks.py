@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ def check_dataset(
     progress: Callable[[int, int], None] | None = None,
     workers: int = 2,
     near_duplicates: bool = False,
+    load: LoadUltrasoundd | None = None,
 ) -> dict[str, str]:
     """
     Load every image and mask once, so that a bad file is found before training and not after hours of it.
@@ -33,6 +35,8 @@ def check_dataset(
         workers: threads that load.
         near_duplicates: give images of different patients that show the same picture (see
             ``duplicates.pairs.near_duplicates``) one common value, too.
+        load: what will load them later, so that nothing is admitted now and refused then. Defaults to None:
+            ``LoadUltrasoundd()``, image and mask of any kind.
 
     Returns:
         For each record's ``id`` the SHA-256 of its image's shape and gray values, equal for duplicates.
@@ -48,7 +52,7 @@ def check_dataset(
     thumbnails: dict[str, Thumbnail] = {}
     problems: list[str] = []
     with ThreadPoolExecutor(workers) as pool:
-        checked = zip(records, pool.map(_check, records), strict=True)
+        checked = zip(records, pool.map(partial(_check, load or LoadUltrasoundd()), records), strict=True)
         for done, (record, (digest, small, problem)) in enumerate(checked, 1):
             content[record["id"]], thumbnails[record["id"]] = digest, small
             if problem:
@@ -69,11 +73,11 @@ def content_hash(values: npt.NDArray[Any]) -> str:
     return hashlib.sha256(str(values.shape).encode() + values.tobytes()).hexdigest()
 
 
-def _check(record: Record) -> tuple[str, Thumbnail, str]:
+def _check(load: LoadUltrasoundd, record: Record) -> tuple[str, Thumbnail, str]:
     """The content's hash, a thumbnail and no problem; or the problem."""
     try:
-        image = LoadUltrasoundd()(record)["image"]
-    except (FileNotFoundError, ValueError) as error:
+        image = load(record)["image"]
+    except (OSError, ValueError) as error:
         return "", np.empty((0, 0), dtype=np.uint8), f"{record['id']}: {error}"
     values = image.numpy()
     return content_hash(values), thumbnail(values[0]), ""

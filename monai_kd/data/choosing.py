@@ -11,6 +11,7 @@ from monai_kd.data.checks import check_dataset
 from monai_kd.data.given import given_records
 from monai_kd.data.groups import Split
 from monai_kd.data.layouts import read_dataset
+from monai_kd.data.loading import loading_of
 from monai_kd.data.records import Layout
 from monai_kd.data.split_files import read_splits
 from monai_kd.data.splits import random_splits
@@ -24,6 +25,7 @@ def choose_split(
     seed: int = 0,
     check: bool = True,
     given: Mapping[str, Sequence[Mapping[str, Any]] | None] | None = None,
+    transform: Any = None,
 ) -> Split:
     """
     Read a data set, check every image and mask, and give the ids of each part of one split.
@@ -38,6 +40,8 @@ def choose_split(
             show the same picture stay together, as duplicates do.
         given: lists of images and masks by part, which replace that part, or None for those of the folder. Where both
             training and validation are given, there need be no folder. Nothing of a list is checked.
+        transform: the pipeline that will load the images, in which there is a ``LoadUltrasoundd``: the check loads with
+            its keys and arguments. Defaults to None: image and mask, of any kind.
 
     Returns:
         The ids of ``"training"``, ``"validation"`` and ``"test"``.
@@ -61,7 +65,7 @@ def choose_split(
     known = {part: [str(record["id"]) for record in records] for part, records in lists.items()}
     if {"training", "validation"} <= set(known):
         return {"test": [], **known}
-    return {**_of_folder(dataset_dir, layout, split_file, fold, seed, check), **known}
+    return {**_of_folder(dataset_dir, layout, split_file, fold, seed, check, transform), **known}
 
 
 def _of_folder(
@@ -71,9 +75,10 @@ def _of_folder(
     fold: int,
     seed: int,
     check: bool,
+    transform: Any,
 ) -> Split:
     records = read_dataset(dataset_dir, layout)
-    content = check_dataset(records, near_duplicates=True) if check else None
+    content = check_dataset(records, near_duplicates=True, load=loading_of(transform)) if check else None
     if split_file is None:
         if fold < 0:
             raise ValueError(f"fold counts from 0, got {fold}.")

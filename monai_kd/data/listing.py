@@ -8,13 +8,13 @@ from os import PathLike
 from pathlib import Path
 
 from monai_kd.data.dicom_header import NoImageError, read_dicom_header
-from monai_kd.data.formats import DICOM_SUFFIXES, SUFFIXES, format_of
+from monai_kd.data.formats import DICOM_SUFFIXES, SUFFIXES, format_of, suffix_of
 from monai_kd.data.frames import frame_records
 from monai_kd.data.layouts import find_dataset, read_dataset
 from monai_kd.data.layouts.monailabel import MonaiLabel
 from monai_kd.data.layouts.nnunet import NnUnet
 from monai_kd.data.links import require_inside
-from monai_kd.data.records import Record, first_few, image_files
+from monai_kd.data.records import Record, entries, first_few, image_files
 from monai_kd.data.trees import folders_of, ids_in, images_below
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def list_images(root: str | PathLike[str]) -> list[Record]:
     if not root.exists():
         raise FileNotFoundError(f"No file or folder '{root}'. Correct the path.")
     if root.is_dir():
-        require_inside(root)
+        require_inside(root, broken_too=False)
     try:
         # Known data sets first: in some, masks lie beside the images.
         records = [] if root.is_file() else _of_dataset(root)
@@ -72,7 +72,7 @@ def list_images(root: str | PathLike[str]) -> list[Record]:
 def _of_folder(root: Path) -> tuple[Path, list[Path]]:
     """A folder's images, its own or those in subfolders, and the folder that their ids begin from."""
     for folder in (root, root / "images"):
-        if files := _with_pixels(image_files(folder)):
+        if files := _with_pixels(_own_images(folder)):
             tops = {folder / path.relative_to(folder).parts[0] for path in images_below(folder)}
             if below := sorted(path for path in tops if path.is_dir() and path not in files):
                 logger.warning(
@@ -99,6 +99,13 @@ def _is_without_image(path: Path) -> bool:
     except (OSError, ValueError):
         return False  # loading says what is wrong with it
     return False
+
+
+def _own_images(folder: Path) -> list[Path]:
+    """Links that lead nowhere and folders with an image's name, too, so that their reading says what they are."""
+    if not folder.is_dir():
+        return []
+    return sorted({*image_files(folder), *(path for path in entries(folder) if suffix_of(path))})
 
 
 def _of_dataset(root: Path) -> list[Record]:

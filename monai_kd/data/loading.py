@@ -8,7 +8,7 @@ from typing import Any
 
 from monai.config import KeysCollection
 from monai.data import MetaTensor
-from monai.transforms import MapTransform
+from monai.transforms import Compose, MapTransform
 from monai.utils import ensure_tuple
 
 from monai_kd.data.images import read_image, read_mask, require_same_size
@@ -99,3 +99,21 @@ class LoadUltrasoundd(MapTransform):
                 "Export it with 8 bits, or scale it."
             )
         return image
+
+
+def loading_of(transform: Any) -> LoadUltrasoundd | None:
+    """
+    The transform that loads, in a pipeline, so that others can load with the same arguments.
+
+    Args:
+        transform: a transform, a list of them, or a ``Compose``.
+
+    Example:
+        >>> loading_of(Compose([LoadUltrasoundd("image", eight_bit=True)])).eight_bit
+        True
+    """
+    if isinstance(transform, LoadUltrasoundd):
+        return transform
+    parts = transform.transforms if isinstance(transform, Compose) else transform
+    found = (loading_of(part) for part in parts) if isinstance(parts, (list, tuple)) else iter(())
+    return next((loading for loading in found if loading is not None), None)

@@ -2,6 +2,7 @@
 """MONAI's trainer with a teacher, views of a batch for both, and the door for further loss terms."""
 
 from monai_kd.engines.distributed import distribute
+from monai_kd.engines.inference_evaluator import ImagesLeftOutError, InferenceEvaluator
 from monai_kd.engines.loss_terms import add_loss_term, loss_terms
 from monai_kd.engines.prepare_teacher_feature import PrepareTeacherFeature
 from monai_kd.engines.prepare_views import PrepareBatchViews
@@ -9,6 +10,8 @@ from monai_kd.engines.trainer import DistillationTrainer
 
 __all__ = [
     "DistillationTrainer",
+    "ImagesLeftOutError",
+    "InferenceEvaluator",
     "PrepareBatchViews",
     "PrepareTeacherFeature",
     "add_loss_term",

@@ -6,6 +6,7 @@ from monai_kd.handlers.adversarial_logits import AdversarialLogitsHandler
 from monai_kd.handlers.checkpoint_saver import AtomicCheckpointSaver
 from monai_kd.handlers.classification_scores import ClassificationScoresHandler
 from monai_kd.handlers.config_copy import ConfigCopyHandler
+from monai_kd.handlers.each_image_once import EachImageOnceHandler
 from monai_kd.handlers.feature_hooks import FeatureHookHandler
 from monai_kd.handlers.final_validation import FinalValidationHandler
 from monai_kd.handlers.finite_loss import FiniteLossHandler
@@ -23,6 +24,7 @@ __all__ = [
     "AtomicCheckpointSaver",
     "ClassificationScoresHandler",
     "ConfigCopyHandler",
+    "EachImageOnceHandler",
     "FeatureHookHandler",
     "FinalValidationHandler",
     "FiniteLossHandler",

@@ -14,6 +14,8 @@ from ignite.engine import Engine, Events
 from monai_kd.figures import reliability_diagram
 from monai_kd.files import atomic_write
 from monai_kd.handlers.decollated import images_of
+from monai_kd.handlers.each_image_once import gather, ids_of_part, is_first_process, require_each_once
+from monai_kd.handlers.undefined import mark_undefined
 from monai_kd.metrics import calibration_bins, classification_metrics
 
 __all__ = ["ClassificationScoresHandler"]
@@ -26,7 +28,8 @@ class ClassificationScoresHandler:
     class over its probability (``reliability.png``).
 
     The probability is the second class's; above 0.5 it is the prediction. A metric that is not defined, because all
-    images are of one class, is ``null``. Run the evaluator with MONAI's decollation, in one process.
+    images are of one class, is ``null``. Tables are written of all images of the data set, each once, or not at all.
+    Run the evaluator with MONAI's decollation; of several processes the first one writes.
 
     Args:
         output_dir: folder of the results; made if missing.
@@ -34,7 +37,8 @@ class ClassificationScoresHandler:
 
     Raises:
         ValueError: When there are not two classes; in the run, when the data have no "id", the output holds no
-            probabilities of two classes, or labels are not 0 and 1.
+            probabilities of two classes, labels are not 0 and 1, or the images scored are not those of the data set,
+            each once.
 
     Example:
         >>> from monai.engines import SupervisedEvaluator
@@ -61,9 +65,7 @@ class ClassificationScoresHandler:
             raise ValueError(f"ClassificationScoresHandler scores one class against another, got {list(classes)}.")
         self.output_dir = Path(output_dir)
         self.classes = tuple(classes)
-        self._ids: list[str] = []
-        self._probabilities: list[float] = []
-        self._labels: list[int] = []
+        self._rows: list[tuple[str, float, int]] = []
 
     def attach(self, engine: Engine) -> None:
         """
@@ -71,13 +73,14 @@ class ClassificationScoresHandler:
             engine: a MONAI evaluator whose data hold "id", and whose output holds "pred", the probabilities of both
                 classes, and "label", a class index.
         """
+        mark_undefined(engine)
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
         engine.add_event_handler(Events.COMPLETED, self._write)
 
     def _start(self, engine: Engine) -> None:
-        for collected in (self._ids, self._probabilities, self._labels):
-            collected.clear()
+        self._rows.clear()
+        ids_of_part(engine)  # refuses ids that occur twice before anything is scored
 
     def _collect(self, engine: Engine) -> None:
         for sample, result in images_of(engine, type(self).__name__):
@@ -87,17 +90,23 @@ class ClassificationScoresHandler:
                     f"The output of {sample['id']} has shape {tuple(pred.shape)} and sum {float(pred.sum()):g}, not "
                     "the probabilities of two classes. Add Activationsd('pred', softmax=True) to the postprocessing."
                 )
-            self._ids.append(str(sample["id"]))
-            self._probabilities.append(min(1.0, float(pred[1])))
-            self._labels.append(int(result["label"]))
+            self._rows.append((str(sample["id"]), min(1.0, float(pred[1])), int(result["label"])))
 
     def _write(self, engine: Engine) -> None:
-        probability, label = torch.tensor(self._probabilities, dtype=torch.float64), torch.tensor(self._labels)
+        rows, part = gather(self._rows), ids_of_part(engine)
+        require_each_once([name for name, _, _ in rows], part)
+        if is_first_process():
+            place = {name: i for i, name in enumerate(part or [row[0] for row in rows])}
+            self._write_tables(engine, sorted(rows, key=lambda row: place[row[0]]))
+
+    def _write_tables(self, engine: Engine, rows: list[tuple[str, float, int]]) -> None:
+        probability = torch.tensor([value for _, value, _ in rows], dtype=torch.float64)
+        label = torch.tensor([true for _, _, true in rows])
         metrics = classification_metrics(probability, label)
         with atomic_write(self.output_dir / "scores.csv") as temporary, temporary.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["id", "probability", "label", "prediction"])
-            for name, value, true in zip(self._ids, self._probabilities, self._labels, strict=True):
+            for name, value, true in rows:
                 writer.writerow([name, f"{value:.6f}", self.classes[true], self.classes[int(value > 0.5)]])
         counts = {name: int((label == index).sum()) for index, name in enumerate(self.classes)}
         mean, frequency, count = (values.tolist() for values in calibration_bins(probability, label))
@@ -106,5 +115,7 @@ class ClassificationScoresHandler:
         summary = {name: None if math.isnan(value) else value for name, value in metrics.items()} | {"images": counts}
         with atomic_write(self.output_dir / "summary.json") as temporary:
             temporary.write_text(json.dumps(summary, indent=2) + "\n")
-        shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+        shown = ", ".join(
+            f"{name} {'undefined' if math.isnan(value) else f'{value:.4f}'}" for name, value in metrics.items()
+        )
         engine.logger.info(f"{len(label)} images: {shown}")

@@ -17,6 +17,8 @@ from torch import Tensor
 from monai_kd.figures import GREEN, RED, overlay
 from monai_kd.files import atomic_write
 from monai_kd.handlers.decollated import images_of
+from monai_kd.handlers.each_image_once import gather, ids_of_part, is_first_process, require_each_once
+from monai_kd.handlers.undefined import mark_undefined
 
 __all__ = ["ScoresHandler"]
 
@@ -37,8 +39,9 @@ class ScoresHandler:
     image with the true contour in green and the predicted one in red (``overlays/``).
 
     A metric that is undefined for an image (the Hausdorff distance of an empty prediction) is left empty in the table,
-    left out of the mean, and counted under "undefined"; a mean or deviation of too few images is ``null``. Run the
-    evaluator with MONAI's decollation, in one process.
+    left out of the mean, and counted under "undefined"; a mean or deviation of too few images is ``null``. Tables are
+    written of all images of the data set, each once, or not at all. Run the evaluator with MONAI's decollation; of
+    several processes the first one writes.
 
     Args:
         output_dir: folder of the results; made if missing.
@@ -49,7 +52,8 @@ class ScoresHandler:
             together. Defaults to None: the one class that the last channel is of.
 
     Raises:
-        ValueError: In the run, when the data, the output or the metrics lack what is needed here.
+        ValueError: In the run, when the data, the output or the metrics lack what is needed here, or the images scored
+            are not those of the data set, each once.
 
     Example:
         >>> import torch
@@ -100,9 +104,14 @@ class ScoresHandler:
             engine: a MONAI evaluator whose data hold "id" and, for the pictures, the image as it was read under
                 "original", and whose output holds "label" and "pred".
         """
-        engine.add_event_handler(Events.STARTED, lambda engine: self._ids.clear())
+        mark_undefined(engine)
+        engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
         engine.add_event_handler(Events.COMPLETED, self._write)
+
+    def _start(self, engine: Engine) -> None:
+        self._ids.clear()
+        ids_of_part(engine)  # refuses ids that occur twice before anything is scored
 
     def _collect(self, engine: Engine) -> None:
         for sample, result in images_of(engine, type(self).__name__, self._needed):
@@ -140,21 +149,26 @@ class ScoresHandler:
         columns: dict[str, list[float]] = {}
         for name, column in self.metrics.items():
             columns |= self._columns(column, [row.flatten() for row in state.metric_details[name]])
+        ids, part = gather(self._ids), ids_of_part(engine)
+        require_each_once(ids, part)
         for column, values in columns.items():
-            if len(values) != len(self._ids):
-                raise ValueError(
-                    f"'{column}' has {len(values)} values for {len(self._ids)} images. Evaluate in one process, each "
-                    "image once."
-                )
+            if len(values) != len(ids):
+                raise ValueError(f"'{column}' has {len(values)} values for {len(ids)} images. Score each image once.")
+        if is_first_process():
+            place = {name: i for i, name in enumerate(part or ids)}
+            self._write_tables(engine, ids, sorted(range(len(ids)), key=lambda i: place[ids[i]]), columns)
+
+    def _write_tables(self, engine: Engine, ids: list[str], order: list[int], columns: dict[str, list[float]]) -> None:
         with atomic_write(self.output_dir / "scores.csv") as temporary, temporary.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["id", *columns])
-            for i, name in enumerate(self._ids):
+            for i in order:
                 cells = [f"{v[i]:.6f}" if math.isfinite(v[i]) else "" for v in columns.values()]
-                writer.writerow([name, *cells])
+                writer.writerow([ids[i], *cells])
         summary = {column: _summary(values) for column, values in columns.items()}
         with atomic_write(self.output_dir / "summary.json") as temporary:
             temporary.write_text(json.dumps(summary, indent=2) + "\n")
         for column, row in summary.items():
             mean, std = ("–" if row[key] is None else f"{row[key]:.4f}" for key in ("mean", "std"))
-            engine.logger.info(f"{column}: {mean} ± {std} over {row['images']} images")
+            undefined = f", undefined for {row['undefined']}" if row["undefined"] else ""
+            engine.logger.info(f"{column}: {mean} ± {std} over {row['images']} images{undefined}")

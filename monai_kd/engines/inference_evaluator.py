@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ignite.engine import Engine, Events
+from monai.data import decollate_batch, list_data_collate
+from monai.engines import SupervisedEvaluator
+
+from monai_kd.data.tolerant_dataset import FAILURES, reason_of
+
+__all__ = ["ImagesLeftOutError", "InferenceEvaluator"]
+
+
+class ImagesLeftOutError(SystemExit):
+    """
+    Ends a program with status 1 and the list of images without a result as its last words.
+
+    It is no ``Exception``, of which MONAI would make two more tracebacks below the list.
+
+    Args:
+        message: the list.
+    """
+
+
+class InferenceEvaluator(SupervisedEvaluator):
+    """
+    MONAI's ``SupervisedEvaluator`` that goes on where an image cannot be loaded, predicted or written.
+
+    When all other images are done, the run ends with an error that lists each of these, with its reason. The data
+    are a :class:`monai_kd.data.TolerantDataset`, in a loader with ``collate_tolerant``.
+
+    Args:
+        val_handlers: as in ``monai.engines.SupervisedEvaluator``. For a batch without a good image, batch and output
+            are empty lists.
+        supervised_evaluator_args: all other arguments of ``monai.engines.SupervisedEvaluator``.
+
+    Raises:
+        ImagesLeftOutError: At the end of the run, a ``SystemExit``, when an image has no result.
+
+    Example:
+        >>> import torch
+        >>> from monai.data import DataLoader
+        >>> from monai_kd.data import TolerantDataset, collate_tolerant
+        >>> records = [{"id": "1", "image": torch.ones(1, 2)}, {"id": "2"}]
+        >>> dataset = TolerantDataset(records, lambda record: {**record, "image": record["image"]})
+        >>> evaluator = InferenceEvaluator(
+        ...     device=torch.device("cpu"),
+        ...     val_data_loader=DataLoader(dataset, collate_fn=collate_tolerant),
+        ...     network=torch.nn.Identity(),
+        ... )
+        >>> evaluator.run()
+        Traceback (most recent call last):
+        monai_kd.engines.inference_evaluator.ImagesLeftOutError: 1 of 2 images has no result; all others are done:
+          2: 'image'
+    """
+
+    def __init__(self, val_handlers: Sequence[Any] | None = None, **supervised_evaluator_args: Any) -> None:
+        self.failures: dict[str, str] = {}
+        self._done: set[str] = set()
+        super().__init__(val_handlers=[self, *(val_handlers or ())], **supervised_evaluator_args)
+
+    def attach(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: this one: as its own first handler it ends the run before others write tables of nothing.
+        """
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._require_any)
+
+    def run(self, global_epoch: int = 1) -> None:  # type: ignore[override]  # as MONAI's
+        """
+        Args:
+            global_epoch: as in MONAI's.
+        """
+        self.failures.clear()
+        self._done.clear()
+        super().run(global_epoch)
+        self._report()
+
+    def _iteration(self, engine: Any, batchdata: Any) -> Any:
+        batch = dict(batchdata)
+        self.failures.update(batch.pop(FAILURES, ()))
+        engine.state.batch, engine.state.output = [], []
+        if not batch:
+            return []
+        ids = [str(name) for name in batch["id"]]
+        engine.state.batch = batch
+        try:
+            output = super()._iteration(engine, batch)
+        except Exception as error:
+            if len(ids) > 1:
+                return self._one_by_one(engine, batch)
+            self.failures[ids[0]] = reason_of(error)
+            engine.state.batch, engine.state.output = [], []
+            return []
+        self._done.update(ids)
+        return output
+
+    def _one_by_one(self, engine: Any, batch: dict[str, Any]) -> Any:
+        """The images of a batch in which one fails, of which the others must not fail with it."""
+        samples, outputs = [], []
+        for sample in decollate_batch(batch):
+            outputs += self._iteration(engine, list_data_collate([sample]))
+            samples += engine.state.batch
+        engine.state.batch, engine.state.output = samples, outputs
+        return outputs
+
+    def _require_any(self, engine: Engine) -> None:
+        if self.failures and not self._done:
+            self._report()
+
+    def _report(self) -> None:
+        records = [record for record in self._records() if str(record["id"]) not in self._done]
+        if not self.failures and not records:
+            return
+        count, lines = len(self._done) + len(records or self.failures), []
+        for record in records:
+            name, reason = str(record["id"]), self.failures.get(str(record["id"]), "it was never loaded.")
+            file = str(record.get("image", name)) if isinstance(record.get("image"), (str, type(None))) else name
+            lines.append(f"  {reason}" if file in reason else f"  {file}: {reason}")
+        verb = "has" if len(lines) == 1 else "have"
+        others = "; all others are done" if self._done else ""
+        raise ImagesLeftOutError(f"{len(lines)} of {count} images {verb} no result{others}:\n" + "\n".join(lines))
+
+    def _records(self) -> list[Mapping[str, Any]]:
+        """The records of all images; without a data set, those that failed."""
+        data = getattr(getattr(self.data_loader, "dataset", None), "data", None)
+        return list(data) if data is not None else [{"id": name} for name in self.failures]
