@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from monai_kd.commands.benchmark import benchmark
 from monai_kd.commands.bundle_pack import pack
+from monai_kd.commands.console import error_console
 from monai_kd.commands.data_check import check
 from monai_kd.commands.data_convert import convert
 from monai_kd.commands.data_download import download
@@ -19,6 +19,7 @@ from monai_kd.commands.distill import distill
 from monai_kd.commands.export import export
 from monai_kd.commands.label_install import install
 from monai_kd.commands.label_start import start
+from monai_kd.commands.run import run as run_config
 from monai_kd.commands.study_groups import groups
 from monai_kd.commands.study_report import report
 from monai_kd.commands.study_run import run
@@ -32,8 +33,8 @@ app = typer.Typer(
     add_completion=False,  # the shell completes names of programs, not of modules
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Distil small segmentation networks from large ones with MONAI. Training, evaluation and inference are MONAI "
-    "Bundles: python -m monai.bundle run --config_file bundles/breast_ultrasound_segmentation/configs/train.json …",
+    help="Distil small segmentation networks from large ones with MONAI. Training, evaluation, inference are configs "
+    "of MONAI Bundles: python -m monai_kd run train --bundle breast_ultrasound_segmentation --dataset_dir DATA",
 )
 data_app = typer.Typer(no_args_is_help=True, help="Check, split, convert, download and make data sets.")
 app.add_typer(data_app, name="data")
@@ -51,6 +52,7 @@ app.command()(benchmark)
 app.command()(demo)
 app.command()(distill)
 app.command()(export)
+app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run_config)
 bundle_app.command()(pack)
 data_app.command()(check)
 data_app.command()(convert)
@@ -72,7 +74,7 @@ def main() -> None:
         cause = first_cause(error, MENDABLE)
         if not isinstance(cause, MENDABLE):
             raise
-        Console(stderr=True, soft_wrap=True).print(f"[bold red]Error:[/] {escape(str(cause))}")
+        error_console.print(f"[bold red]Error:[/] {escape(str(cause))}")
         raise SystemExit(1) from error
 
 

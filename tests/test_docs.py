@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every command and every Python block of the README and the docs is run, at the smallest size."""
 
+import ast
 import os
 import re
 import runpy
@@ -11,7 +12,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from monai.bundle import ConfigParser
 
+from monai_kd.bundle.command_line import read_command
 from monai_kd.data import write_phantoms
 from monai_kd.study import read_plan
 from tests.bundles.conftest import run_bundle
@@ -25,16 +28,18 @@ READMES = [ROOT / bundle / "docs" / "README.md" for bundle in (BUNDLE, CLASSIFIC
 PAGES = [ROOT / "README.md", *READMES, *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
 FILE = re.compile(r"\b(?:as|in)\s`([\w/]+\.(?:json|py))`:\n\n```\w+\n(.*?)^```", re.M | re.S)
-# Commands are run as written; only what costs time is added at their end.
+# Commands are run as written; only what costs time is added at their end, where the config has it.
 SMALL = {
     "phantom": ["--count", "16"],
-    "bundle": [
-        *("--device", "$torch.device('cpu')", "--spatial_size", "[32,32]"),
-        *("--teacher_channels", "[4,4,6,6]"),
-    ],
-    BUNDLE.name: ["--student_channels", "[2,4,4]"],
-    CLASSIFICATION.name: ["--student_channels", "[2,4,4,6]"],
-    "train": ["--max_epochs", "1", "--batch_size", "4"],
+    "bundle": {
+        "device": "$torch.device('cpu')",
+        "spatial_size": "[32,32]",
+        "teacher_channels": "[4,4,6,6]",
+        "max_epochs": "1",
+        "batch_size": "4",
+    },
+    BUNDLE.name: {"student_channels": "[2,4,4]"},
+    CLASSIFICATION.name: {"student_channels": "[2,4,4,6]"},
 }
 
 
@@ -61,12 +66,33 @@ def smaller(words):
         return [*words, "--set", "spatial_size=[32,32]", "--set", "student_channels=[2,4,4]"]
     if "--seeds" in words:
         return [*words, "--seeds", "1"]
-    if "monai.bundle" not in words:
-        return words
-    config = words[words.index("--config_file") + 1]
-    of_classes = CLASSIFICATION.name in config or Path.cwd().name == CLASSIFICATION.name
-    network = SMALL[CLASSIFICATION.name if of_classes else BUNDLE.name]
-    return words + SMALL["bundle"] + network + (SMALL["train"] if "train" in config else [])
+    return smaller_run(words) if words[3:4] == ["run"] or words[4:5] == ["run"] else words
+
+
+def smaller_run(words):
+    start = words.index("run") + 1
+    if "monai.bundle" in words:
+        named = words[words.index("--config_file") + 1]
+        files = ast.literal_eval(named) if named.startswith("[") else [named]
+    else:
+        rest = words[start + 1 :]
+        bundle, overlays = (
+            [value for key, value in zip(rest, rest[1:], strict=False) if key == option]
+            for option in ("--bundle", "--overlay")
+        )
+        plain = [
+            word for i, word in enumerate(rest) if not {word, *rest[max(0, i - 1) : i]} & {"--bundle", "--overlay"}
+        ]
+        files = read_command(words[start], next(iter(bundle), None), overlays, plain)["config_file"]
+    of_classes = CLASSIFICATION.name in files[0] or Path.cwd().name == CLASSIFICATION.name
+    small = {**SMALL["bundle"], **SMALL[CLASSIFICATION.name if of_classes else BUNDLE.name]}
+    config = ConfigParser.load_config_files(files)
+    for key, value in small.items():
+        if key in config and f"--{key}" in words:
+            words[words.index(f"--{key}") + 1] = value
+        elif key in config:
+            words = [*words, f"--{key}", value]
+    return words
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.bundle import ConfigParser, ConfigWorkflow, create_workflow
 from monai.bundle.reference_resolver import ReferenceResolver
 from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS, merge_kv
 
@@ -22,7 +22,10 @@ from monai_kd.bundle.known_ids import require_known, require_value, used_ids
 __all__ = ["check_arguments", "check_start"]
 
 META = "_meta_"
-MONAI_ARGUMENTS = tuple(set(inspect.signature(ConfigWorkflow.__init__).parameters) - {"self", "override"})
+MONAI_ARGUMENTS = (
+    *inspect.signature(ConfigWorkflow.__init__).parameters,
+    *inspect.signature(create_workflow).parameters,
+)
 MONAI_IDS = ("imports", "initialize", "run", "finalize", META)
 
 
@@ -117,6 +120,8 @@ def check_start(start: Start) -> None:
             )
         name = name.removeprefix("+")
         if name not in free:
+            if change.is_argument and name in start.shared and name not in used and _is_shared(start, name, state):
+                continue
             monais = MONAI_ARGUMENTS if change.is_argument else ()
             try:
                 require_known(change.where, name, state, used, change.is_argument, monais)
@@ -166,6 +171,11 @@ def _runnable(config: ConfigParser) -> str:
 
 def _of_monai(arguments: Mapping[str, Any]) -> Sequence[str]:
     return [str(arguments[key]) for key in ("init_id", "run_id", "final_id") if arguments.get(key) is not None]
+
+
+def _is_shared(start: Start, name: str, state: ConfigParser) -> bool:
+    """Whether an id of a file of arguments is for other configs of the bundle than those of this run."""
+    return name not in state and any(name in ids for ids in _folder_ids(start.folder).values())
 
 
 def _other_files(start: Start, name: str) -> str:

@@ -13,6 +13,8 @@ from typing import Any
 from monai.bundle import ConfigParser, ConfigWorkflow, create_workflow
 from monai.utils import ensure_tuple
 
+from monai_kd.bundle.config_files import read_file
+
 __all__ = ["Start", "parser_at_work", "start_at_work"]
 
 
@@ -25,11 +27,25 @@ class Start:
         files: the config and its overlays.
         arguments: values by id, MONAI's own (``meta_file``, ``run_id``, …) among them.
         folder: of the config.
+        shared: the ids among the arguments that a file gives (``args_file``), which several configs may share.
     """
 
     files: tuple[Path, ...]
     arguments: Mapping[str, Any]
     folder: Path
+    shared: frozenset[str] = frozenset()
+
+    @staticmethod
+    def of(config_file: Any, arguments: Mapping[str, Any], args_file: str | None = None) -> Start:
+        """
+        Args:
+            config_file: one file or several.
+            arguments: that are given beside it, those of ``args_file`` may be among them.
+            args_file: a file of arguments; what is given beside it comes first.
+        """
+        files = tuple(Path(file) for file in ensure_tuple(config_file))
+        shared = read_file(args_file) if args_file else {}
+        return Start(files, {**shared, **arguments}, files[0].parent, frozenset(shared))
 
 
 def parser_at_work() -> ConfigParser | None:
@@ -52,8 +68,8 @@ def start_at_work() -> Start | None:
         if isinstance(own, ConfigWorkflow):
             folder = Path(own.config_root_path)
         if frame.f_code is create_workflow.__code__ and frame.f_locals.get("config_file") is not None:
-            files = tuple(Path(file) for file in ensure_tuple(frame.f_locals["config_file"]))
-            return Start(files, dict(frame.f_locals["_args"]), files[0].parent)
+            names = ("config_file", "_args", "args_file")
+            return Start.of(*(frame.f_locals[name] for name in names))
     return None if folder is None else Start((), {}, folder)
 
 

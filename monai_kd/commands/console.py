@@ -7,3 +7,4 @@ from rich.console import Console
 
 # Messages are not wrapped: they hold paths that people copy.
 console = Console(soft_wrap=True)
+error_console = Console(stderr=True, soft_wrap=True)

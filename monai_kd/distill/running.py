@@ -94,10 +94,12 @@ def _method(root: Path) -> str:
 
 
 def _run(root: Path, names: Sequence[str], dataset_dir: Path | str) -> list[str]:
-    files = [str(root / "configs" / f"{name}.json") for name in names]
-    config = files[0] if len(files) == 1 else "[" + ",".join(map(repr, files)) + "]"
-    places = ["--bundle_root", str(root), "--dataset_dir", str(dataset_dir)]
-    return ["-m", "monai.bundle", "run", "--config_file", config, *places]
+    config, *overlays = names
+    words = ["-m", "monai_kd", "run", config, "--bundle", str(root), "--dataset_dir", str(dataset_dir)]
+    for name in overlays:
+        folder, _, overlay = name.rpartition("/")
+        words += [f"--{folder.removesuffix('s') or 'overlay'}", overlay]
+    return words
 
 
 def _quoted(word: str) -> str:

@@ -19,7 +19,7 @@ class ConfigCopyHandler:
     """
     Writes the whole config of a run, its overlays and arguments merged, beside the run's results.
 
-    ``python -m monai.bundle run --config_file <path>`` repeats the run from the folder that it was started in. Attach
+    ``python -m monai_kd run <path>`` repeats the run from the folder that it was started in. Attach
     it after :class:`ResumeHandler`, so that a run which that one refuses does not replace the config of the run before.
     In distributed training the first process alone writes. Values that JSON does not have are written as text.
 

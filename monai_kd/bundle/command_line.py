@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run as it is written on a command line: a config, overlays and ids by short names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from monai_kd.bundle.config_files import SUFFIXES, read_file
+from monai_kd.bundle.finding import CONFIGS, bundles, find_bundle, find_config, find_overlay, overlay_folder
+
+__all__ = ["chosen_bundle", "read_command"]
+
+
+def chosen_bundle(name: str | None) -> Path | None:
+    """
+    The bundle that is named, or else the folder that one is in.
+
+    Args:
+        name: of it, or its path; None where none is named.
+
+    Returns:
+        Its folder; None where there is none here.
+
+    Raises:
+        FileNotFoundError: When there is none of this name.
+    """
+    if name is not None:
+        return find_bundle(name)
+    return Path() if Path(CONFIGS).is_dir() else None
+
+
+def read_command(config: str, bundle: str | None, overlays: Sequence[str], words: Sequence[str]) -> dict[str, Any]:
+    """
+    The arguments of ``monai.bundle.run`` that a command means.
+
+    Args:
+        config: a config's name or file.
+        bundle: its bundle's name or folder; None where the config is a file, or the bundle is the current folder.
+        overlays: names or files, merged last.
+        words: the rest of the command: overlays by their folder's name (``--method logits_kl``), ids and values.
+
+    Returns:
+        ``config_file``, ``bundle_root`` and the ids that are given.
+
+    Raises:
+        FileNotFoundError: When a bundle or a file is missing.
+        ValueError: When a word is out of place, or a config is an overlay.
+
+    Example:
+        >>> words = ["--views", "shared", "--max_epochs", "20", "--spatial_size", "[64,64]", "--resume"]
+        >>> found = read_command("train", "breast_ultrasound_segmentation", [], words)
+        >>> [Path(file).stem for file in found["config_file"]]
+        ['train', 'shared']
+        >>> {name: value for name, value in found.items() if name not in ("config_file", "bundle_root")}
+        {'max_epochs': 20, 'spatial_size': [64, 64], 'resume': True}
+    """
+    if config.startswith("-"):
+        raise ValueError(f"The config comes first, got '{config}'. Write: run train {config} …")
+    pairs = list(_pairs(words))
+    settings = next((str(value) for name, value in pairs if name == "args_file"), None)
+    defaults = {} if settings is None else read_file(settings)
+    root = defaults.get("bundle_root")
+    folder = chosen_bundle(bundle or (None if root is None else str(root)))
+    if folder is None and Path(config).suffix not in SUFFIXES:
+        raise ValueError(f"Which bundle? Add --bundle with a folder or a name: {', '.join(bundles())}.")
+    files = [Path(config) if folder is None else find_config(folder, config)]
+    given: dict[str, Any] = {}
+    for name, value in pairs:
+        overlay = None if folder is None else _overlay(folder, name, value)
+        if overlay is not None:
+            files.append(overlay)
+        elif name in given:
+            raise ValueError(f"--{name} is given twice. Keep one of them.")
+        else:
+            given[name] = value
+    files += [Path(name) if folder is None else find_overlay(folder, name) for name in overlays]
+    # A config that ran before (train_config.json) says itself where its bundle is.
+    where = {} if root is not None or folder is None or bundle is None else {"bundle_root": str(folder)}
+    return {"config_file": [str(file) for file in files], **where, **given}
+
+
+def _overlay(folder: Path, name: str, value: Any) -> Path | None:
+    kind = overlay_folder(folder, name)
+    is_name = isinstance(value, str) and not value.startswith(("$", "@", "%"))  # else it is an id, as "views" may be
+    return find_overlay(folder, value, kind) if kind is not None and is_name else None
+
+
+def _pairs(words: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """Ids and values, as Python Fire reads them, which MONAI's command line is made with."""
+    from fire.parser import DefaultParseValue
+
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if not _is_flag(word):
+            raise ValueError(f"'{word}' belongs to no id. Write --id {word}, with quotes around what has blanks.")
+        name, equals, text = word.lstrip("-").partition("=")
+        name = name.replace("-", "_")
+        if equals:
+            yield name, DefaultParseValue(text)
+        elif rest and not _is_flag(rest[0]):
+            yield name, DefaultParseValue(rest.pop(0))
+        elif name.startswith("no"):
+            yield name.removeprefix("no"), False
+        else:
+            yield name, True
+
+
+def _is_flag(word: str) -> bool:
+    return word.startswith("--") or re.match(r"-[a-zA-Z]", word) is not None

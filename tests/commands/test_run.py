@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m monai_kd run``: short names, the same results as MONAI's command, one line for an error."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from monai_kd.bundle.command_line import read_command
+from monai_kd.bundle.finding import config_names, find_bundle, overlay_names
+from monai_kd.commands.run_errors import told
+from monai_kd.data import write_phantoms
+
+BUNDLE = Path(__file__).parents[2] / "bundles" / "breast_ultrasound_segmentation"
+CONFIGS = BUNDLE / "configs"
+TINY = "--spatial_size [32,32] --teacher_channels [4,4,6,6] --batch_size 4 --device cpu --use_tensorboard False".split()
+WHERE = "--dataset_dir data --output_dir out --checkpoint out/model.pt --quiet".split()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("run")
+    write_phantoms(path / "data", count=12)
+    return path
+
+
+def python(folder, *words):
+    environment = {**os.environ, "PYTHONPATH": str(BUNDLE.parents[1]), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", *map(str, words)]
+    return subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, env=environment)
+
+
+def run(folder, *words):
+    return python(folder, "monai_kd", "run", *words)
+
+
+def files(folder):
+    return {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+
+
+def content(path):
+    return torch.load(path, weights_only=False) if path.suffix == ".pt" else path.read_bytes()
+
+
+def test_the_same_results_as_monais_command(folder, tmp_path):
+    from tests.checks import assert_identical
+
+    names = ("train_teacher", "views/shared")
+    monais = python(
+        tmp_path,
+        *("monai.bundle", "run", "--config_file", str([str(CONFIGS / f"{name}.json") for name in names])),
+        *("--bundle_root", BUNDLE, "--max_epochs", 2, *TINY, *WHERE, "--dataset_dir", folder / "data"),
+    )
+    assert monais.returncode == 0, monais.stderr
+    (tmp_path / "out").rename(tmp_path / "monais")
+    words = ["train_teacher", "--bundle", BUNDLE, "--views", "shared", "--max_epochs", 2, *TINY, *WHERE[2:]]
+    ours = run(tmp_path, *words, "--dataset_dir", folder / "data")
+    assert ours.returncode == 0 and not ours.stderr, ours.stderr
+    assert ours.stdout.rstrip().endswith("Results: out")
+    expected, found = files(tmp_path / "monais"), files(tmp_path / "out")
+    assert set(found) == set(expected) >= {"model.pt", "last.pt", "train_config.json"}
+    for name in [name for name in expected if "lock" not in name]:  # that says who ran, and when
+        assert_identical(content(found[name]), content(expected[name]), name)
+
+
+REFUSED = {
+    "train --max_epoch 3": "--max_epoch: no config of this run has the id 'max_epoch'",
+    "train --resume no": "--resume must be True or False, got 'no'",
+    "train --supervised_weight -1": "--supervised_weight must be a number from 0, got -1",
+    "train --train#trainr#max_epochs 3": "Closest: --max_epochs",
+    "evaluate --checkpiont x.pt": "Closest: --checkpoint",
+    "trian": "No config 'trian' in '",
+    "cached_teacher": "'cached_teacher' is an overlay: it has no 'teacher_def'. Write: train --overlay cached_teacher.",
+    "logits_kl": "'logits_kl' is an overlay. Write: train --method logits_kl.",
+    "train --method logits_lk": "No 'logits_lk' in 'methods' of the bundle. Closest: 'logits_kl'",
+    "train --overlay cached": "No 'cached' among the bundle's overlays. Closest: 'cached_teacher'",
+    "train --overlay mine.yaml": "No overlay 'mine.yaml'. Correct the path.",
+    "mine.json": "No config 'mine.json'. Correct the path",
+    "train 20": "'20' belongs to no id. Write --id 20",
+    "train --seed 1 --seed 2": "--seed is given twice",
+    "--max_epochs 3 train": "The config comes first, got '--max_epochs'",
+    "train --args_file none.json": "No file 'none.json'. Correct the path.",
+    "train_teacher --dataset_dir nowhere --output_dir a --checkpoint a.pt --teacher_channels [4,4,6]": "nowhere",
+    "inference --dataset_dir data --output_dir b --checkpoint b.pt": "No checkpoint at 'b.pt'",
+    "train --dataset_dir data --spatial_size [65,65] --output_dir c --checkpoint c.pt": "each side of spatial_size",
+}
+
+
+@pytest.mark.parametrize(("words", "message"), REFUSED.items())
+def test_an_error_is_one_line(folder, words, message, monkeypatch, capfd):
+    from monai_kd.__main__ import main
+
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["monai_kd", "run", *words.split(), "--bundle", str(BUNDLE)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    err = capfd.readouterr().err
+    assert end.value.code == 1
+    assert err.startswith("Error: ") and err.count("\n") == 1 and message in err
+
+
+def test_a_hostile_checkpoint_is_one_line_without_torchs_advice(folder):
+    class Hostile:
+        def __reduce__(self):
+            return os.system, ("touch hacked",)
+
+    torch.save({"model": Hostile()}, folder / "hostile.pt")
+    words = ["evaluate", "--bundle", BUNDLE, "--dataset_dir", "data", "--checkpoint", "hostile.pt", "--output_dir", "o"]
+    ended = run(folder, *words)
+    assert ended.returncode == 1 and ended.stderr.count("\n") == 1 and "hostile.pt" in ended.stderr
+    assert "weights_only" not in ended.stdout + ended.stderr and not (folder / "hacked").exists()
+    traced = run(folder, *words, "--trace")
+    assert (
+        traced.returncode == 1 and "Traceback" in traced.stderr and traced.stderr.splitlines()[-1].startswith("Error: ")
+    )
+
+
+def test_evaluation_ends_with_the_scores(folder):
+    from monai_kd.networks import StudentUNet
+
+    torch.save({"model": StudentUNet(2, 1, 2, (2, 4)).state_dict()}, folder / "student.pt")
+    small = ["--student_channels", "[2,4]", "--spatial_size", "[32,32]", "--device", "cpu", "--overlays", "False"]
+    words = ["--bundle", BUNDLE, "--dataset_dir", "data", "--checkpoint", "student.pt", "--output_dir", "scores"]
+    ended = run(folder, "evaluate", *words, *small)
+    assert ended.returncode == 0, ended.stderr
+    assert "dice" in ended.stdout and ended.stdout.rstrip().endswith("Results: scores")
+
+
+def test_a_stopped_run_says_how_to_go_on(folder, tmp_path):
+    words = ["train_teacher", "--bundle", BUNDLE, *TINY, *WHERE[2:], "--dataset_dir", folder / "data"]
+    environment = {**os.environ, "PYTHONPATH": str(BUNDLE.parents[1]), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "monai_kd", "run", *map(str, words), "--max_epochs", "10000"]
+    quiet = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL, "text": True}
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, **quiet)
+    for _ in range(1200):
+        if (tmp_path / "out" / "last.pt").is_file() or process.poll() is not None:
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert err == "Stopped. The same command goes on after the last whole epoch (out/last.pt).\n"
+
+
+def test_without_a_config_all_are_listed(folder):
+    ended = run(folder, "--bundle", "breast_ultrasound_segmentation")
+    assert ended.returncode == 0, ended.stderr
+    for name in [*config_names(BUNDLE), "cached_teacher", "--methods", "logits_kl"]:
+        assert name in ended.stdout
+
+
+def test_every_config_is_one_of_both():
+    for name in ("breast_ultrasound_segmentation", "breast_ultrasound_classification"):
+        bundle = find_bundle(name)
+        alone, overlays = config_names(bundle), overlay_names(bundle)
+        assert set(alone) >= {"train", "train_teacher", "train_student", "evaluate", "inference", "inference_stock"}
+        assert set(overlays[""]) >= {"cached_teacher", "federated", "multi_gpu_train", "teacher"}
+        assert not set(alone) & set(overlays[""])
+
+
+def test_words_are_read_as_monai_reads_them(tmp_path, monkeypatch):
+    words = "--a 1 --b=2.5 --c text --d [1,2] --e True --f None --g --noh --i -3 --j {'k':1} --l#m x --n-o 1 -p 2"
+    found = read_command("train", str(BUNDLE), [], words.split())
+    found.pop("config_file")
+    assert found.pop("bundle_root") == str(BUNDLE)
+    assert found == {
+        **{"a": 1, "b": 2.5, "c": "text", "d": [1, 2], "e": True, "f": None, "g": True, "h": False, "i": -3},
+        **{"j": {"k": 1}, "l#m": "x", "n_o": 1, "p": 2},
+    }
+
+
+def test_overlays_are_merged_in_order_and_an_id_stays_an_id():
+    words = ["--views", "shared", "--method", "fitnet", "--views", "$@x", "--network", "$@network_def"]
+    found = read_command("train", str(BUNDLE), ["cached_teacher"], words)
+    names = [str(Path(file).relative_to(CONFIGS)) for file in found["config_file"]]
+    assert names == ["train.json", "views/shared.json", "methods/fitnet.json", "cached_teacher.json"]
+    assert (found["views"], found["network"]) == ("$@x", "$@network_def")
+
+
+def test_settings_of_a_file_serve_every_config(tmp_path):
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps({"bundle_root": str(BUNDLE), "max_epochs": 3, "section": "test"}))
+    from monai_kd.bundle.arguments import check_start
+    from monai_kd.bundle.at_work import Start
+
+    for config in ("train", "evaluate"):
+        found = read_command(config, None, [], ["--args_file", str(settings)])
+        assert found["config_file"] == [str(CONFIGS / f"{config}.json")] and "bundle_root" not in found
+        check_start(Start.of(found["config_file"], {}, str(settings)))
+    settings.write_text(json.dumps({"max_epoch": 3}))
+    with pytest.raises(ValueError, match="--max_epoch: no config of this run has the id"):
+        check_start(Start.of([str(CONFIGS / "train.json")], {}, str(settings)))
+
+
+def test_the_first_useful_cause_is_told():
+    def chain(*errors):
+        try:
+            try:
+                raise errors[0]
+            except Exception as first:
+                raise errors[1] from first
+        except Exception as error:
+            return told(error)
+
+    assert chain(TypeError("no such\nargument"), RuntimeError("x")) == "TypeError: no such. Give --trace to see where."
+    assert "--batch_size" in chain(RuntimeError("CUDA out of memory. Tried"), RuntimeError("x"))
