@@ -10,7 +10,7 @@ from typing import Any
 
 import monai_kd
 from monai_kd.bundle.config_files import SUFFIXES, read_file
-from monai_kd.bundle.ids import references
+from monai_kd.bundle.ids import references, texts
 
 __all__ = ["bundles", "config_names", "find_bundle", "find_config", "find_overlay", "overlay_folder", "overlay_names"]
 
@@ -190,7 +190,8 @@ def _files(folder: Path) -> list[Path]:
 def _open_ids(file: Path) -> list[str]:
     """What an overlay leaves to other files: ids that it uses or sets inside, or a program to run."""
     config: Mapping[str, Any] = read_file(file)
-    used = [name.split("#")[0] for name in references(config)]
+    programs = [text for text in texts(config) if text.startswith(("$", "@"))]
+    used = [name.split("#")[0] for name in references(programs)]
     changed = [key.removeprefix("+").split("#")[0] for key in config if "#" in key or key.startswith("+")]
     open_ids = [name for name in (*used, *changed) if name not in config]
     return open_ids if open_ids or any(_is_program(key, node) for key, node in config.items()) else ["run"]
