@@ -21,7 +21,6 @@ from monailabel.interfaces.tasks.scoring import ScoringMethod
 from monailabel.interfaces.tasks.strategy import Strategy
 from monailabel.interfaces.tasks.train import TrainTask
 from monailabel.tasks.activelearning.first import First
-from monailabel.tasks.activelearning.random import Random
 from monailabel.utils.async_tasks.utils import tasks
 
 from monai_kd.label.bundle import AppBundle
@@ -30,10 +29,12 @@ from monai_kd.label.disagreement import Disagreement, MostDisagreement
 from monai_kd.label.errors import client_errors
 from monai_kd.label.infer import BundleInfer
 from monai_kd.label.kept_dice import Dice
+from monai_kd.label.request_files import admitted
+from monai_kd.label.requests import batch_options, prediction_tag, scoring_options, training_options
+from monai_kd.label.server_end import end_with_server, is_child
 from monai_kd.label.sessions import CheckedSessions
+from monai_kd.label.strategies import Unseen
 from monai_kd.label.train import DistilTask
-from monai_kd.label.uploads import is_received, thrown_away
-from monai_kd.parent import end_with
 
 __all__ = ["DistillationApp"]
 
@@ -60,6 +61,9 @@ class DistillationApp(MONAILabelApp):
     def __init__(self, app_dir: str, studies: str, conf: dict[str, str]) -> None:
         if studies.startswith(("http://", "https://")):
             raise ValueError(f"This app works on a folder of images, not on {studies}. Give --studies a folder.")
+        if is_child():  # long work ends with the server, and leaves the processor to it
+            end_with_server()
+            os.nice(10)
         self.bundle = AppBundle(Path(app_dir) / "bundle")
         metadata = self.bundle.metadata
         super().__init__(
@@ -93,7 +97,7 @@ class DistillationApp(MONAILabelApp):
 
     def init_strategies(self) -> dict[str, Strategy]:
         """Which image comes next."""
-        return {"disagreement": MostDisagreement(), "random": Random(), "first": First()}
+        return {"disagreement": MostDisagreement(), "random": Unseen(), "first": First()}
 
     def init_scoring_methods(self) -> dict[str, ScoringMethod]:
         """Disagreement of the networks, Dice of saved predictions."""
@@ -122,17 +126,14 @@ class DistillationApp(MONAILabelApp):
             request: ``model``, ``image``, and what a client may ask for; see :class:`BundleInfer`.
             datastore: in place of the app's own.
         """
-        with thrown_away(Path(str(request.get("image")))):
-            return self._infer(request, datastore or self.datastore())
-
-    def _infer(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any]:
+        datastore = datastore or self.datastore()
         task = self._named("model", request.get("model"), self._infers)
         image, key = self._image(request.get("image"), datastore)
         asked = {name: request[name] for name in ASKED if name in request}
         with client_errors(**{image: f"image '{key}'" if key else "the uploaded image"}):
             file, params = task({**asked, "image": image, "description": task.description})
         if file and key and request.get("save_label"):
-            tag = request.get("label_tag") or DefaultLabelTag.ORIGINAL.value
+            tag = prediction_tag(request)
             label = datastore.save_label(key, file, tag, {"model": request["model"], "params": params})
             return {"label": label, "tag": tag, "file": file, "params": params}
         return {"label": file, "tag": DefaultLabelTag.ORIGINAL, "file": file, "params": params}
@@ -151,17 +152,52 @@ class DistillationApp(MONAILabelApp):
         except HTTPException as error:
             return {"label": None, "params": {"error": error.detail}}
 
+    def training_request(self, model: str, asked: dict[str, Any]) -> dict[str, Any]:
+        """
+        A training's request, checked before anything is started.
+
+        Args:
+            model: to train.
+            asked: the client's options; see :class:`DistilTask`.
+        """
+        self._named("model", model, self._trainers)
+        with client_errors():
+            return {"model": model, **training_options(asked, self.bundle)}
+
+    def scoring_request(self, method: str, asked: dict[str, Any]) -> dict[str, Any]:
+        """
+        A scoring's request, checked before anything is started.
+
+        Args:
+            method: a score's name.
+            asked: the client's options: ``device``.
+        """
+        self._named("method", method, self._scoring_methods)
+        with client_errors():
+            return {"method": method, **scoring_options(asked)}
+
+    def batch_request(self, model: str, images: str, asked: dict[str, Any]) -> dict[str, Any]:
+        """
+        A batch's request, checked before anything is started.
+
+        Args:
+            model: to segment by.
+            images: ``all``, ``labeled`` or ``unlabeled``.
+            asked: the client's options, as of MONAI Label.
+        """
+        self._named("model", model, self._infers)
+        with client_errors():
+            return {"model": model, "images": images, **batch_options({"images": images, **asked})}
+
     def train(self, request: dict[str, Any]) -> dict[str, Any]:
         """Distil the student; see :class:`DistilTask`."""
         self._named("model", request.get("model"), self._trainers)
-        self._step_back()
         with client_errors():
             return super().train(request)
 
     def scoring(self, request: dict[str, Any], datastore: Datastore | None = None) -> dict[str, Any]:
         """Score; see :class:`Disagreement` and :class:`Dice`."""
         self._named("method", request.get("method"), self._scoring_methods)
-        self._step_back()
         with client_errors():
             return super().scoring(request, datastore)
 
@@ -181,16 +217,10 @@ class DistillationApp(MONAILabelApp):
             return {name: super(DistillationApp, self).async_scoring(name, params) for name in methods}
         return super().async_scoring(method, params)
 
-    def _step_back(self) -> None:
-        """Long work has a process of its own, which ends with the server and leaves the processor to it."""
-        if not self._server_mode:
-            end_with(os.getppid())
-            os.nice(10)
-
     @staticmethod
     def _named(kind: str, name: Any, known: dict[str, Any]) -> Any:
-        if name not in known:
-            raise HTTPException(404, f"No {kind} {name!r} here. There are {', '.join(known)}.")
+        if not isinstance(name, str) or name not in known:
+            raise HTTPException(404, f"No {kind} {repr(name)[:80]} here. There are {', '.join(known)}.")
         return known[name]
 
     def _image(self, image: Any, datastore: Datastore) -> tuple[str, str]:
@@ -198,12 +228,11 @@ class DistillationApp(MONAILabelApp):
         known = datastore.list_images()
         if image in known:
             return datastore.get_image_uri(image), str(image)
-        path = Path(str(image))
-        sessions = Path(self.sessions().store_path) if self.sessions() else None
-        kept = sessions is not None and path.is_absolute() and sessions.resolve() in path.resolve().parents
-        if (is_received(path) or kept) and path.is_file() and not path.is_symlink():
+        path = admitted(image)
+        if path is not None:
             return str(path), ""
         raise HTTPException(
             404,
-            f"No image {image!r} among the study's {len(known)}. GET /datastore/?output=all lists them; or upload one.",
+            f"No image {repr(image)[:80]} among the study's {len(known)}. GET /datastore/?output=all lists them; or "
+            "upload one.",
         )

@@ -3,22 +3,27 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 import unicodedata
+import zipfile
 from filecmp import cmp
 from pathlib import Path
 from typing import Any
 
 from fastapi import HTTPException
 from monailabel.datastore.local import DataModel, ImageLabelModel
+from monailabel.interfaces.datastore import DefaultLabelTag
 
 from monai_kd.data.formats import name_of, suffix_of
 from monai_kd.data.records import image_files
 from monai_kd.files import atomic_write
 from monai_kd.label.names import require_info, require_name, require_tag
+from monai_kd.label.notes import believable, require_believable
+from monai_kd.label.request_files import new_file
 from monai_kd.label.study_files import StudyFiles, alone
-from monai_kd.label.uploads import require_image, require_label, require_suffix, thrown_away
+from monai_kd.label.uploads import placed_label, require_image, require_suffix
 
 __all__ = ["StudyDatastore"]
 
@@ -41,19 +46,19 @@ class StudyDatastore(StudyFiles):
     @alone
     def get_image_uri(self, image_id: str) -> str:
         """An image's file."""
-        self._image(image_id)
-        return self.inside(super().get_image_uri(image_id))
+        image = self._image(image_id).image
+        return self.inside(str(Path(self._datastore.image_path()) / (image_id + image.ext)))
 
     @alone
     def get_image_info(self, image_id: str) -> dict[str, Any]:
-        """What is known of an image."""
+        """What is known of an image, without the server's own notes where a file from elsewhere has them broken."""
         self._image(image_id)
-        return super().get_image_info(image_id)
+        return believable(super().get_image_info(image_id))
 
     @alone
     def update_image_info(self, image_id: str, info: dict[str, Any]) -> None:
         """Note something of an image."""
-        notes = require_info(info)
+        notes = require_believable(require_info(info))
         with self.changing():
             self._image(image_id).image.info.update(notes)
             self._update_datastore_file(lock=False)
@@ -61,8 +66,11 @@ class StudyDatastore(StudyFiles):
     @alone
     def remove_image(self, image_id: str) -> None:
         """Remove an image and its labels."""
-        self.get_image_uri(image_id)
-        super().remove_image(image_id)
+        path = Path(self.get_image_uri(image_id))
+        for tag in [*self._image(image_id).labels]:
+            self.remove_label(image_id, tag)
+        path.unlink(missing_ok=True)
+        self.refresh()
 
     @alone
     def get_labels_by_image_id(self, image_id: str) -> dict[str, str]:
@@ -73,23 +81,28 @@ class StudyDatastore(StudyFiles):
     @alone
     def get_label_uri(self, label_id: str, label_tag: str) -> str:
         """A label's file."""
-        self._label(label_id, label_tag)
-        return self.inside(super().get_label_uri(label_id, label_tag))
+        label = self._label(label_id, label_tag)
+        return self.inside(str(Path(self._datastore.label_path(label_tag)) / (label_id + label.ext)))
 
     @alone
     def get_label_info(self, label_id: str, label_tag: str) -> dict[str, Any]:
         """What is known of a label."""
-        return self._label(label_id, label_tag).info
+        return believable(self._label(label_id, label_tag).info)
+
+    @alone
+    def remove_label(self, label_id: str, label_tag: str) -> None:
+        """Remove a label."""
+        Path(self.get_label_uri(label_id, label_tag)).unlink(missing_ok=True)
+        self.refresh()
 
     @alone
     def update_label_info(self, label_id: str, label_tag: str, info: dict[str, Any]) -> None:
         """Note something of a label."""
-        notes = require_info(info)
+        notes = require_believable(require_info(info))
         with self.changing():
             self._label(label_id, label_tag).info.update(notes)
             self._update_datastore_file(lock=False)
 
-    @alone
     def add_image(self, image_id: str, image_filename: str, image_info: dict[str, Any]) -> str:
         """
         Copy an image into the study.
@@ -102,19 +115,22 @@ class StudyDatastore(StudyFiles):
         Returns:
             The image's id. The same file once more is no error.
         """
-        with thrown_away(Path(image_filename)):
-            return self._add(image_id, Path(image_filename), image_info)
-
-    def _add(self, image_id: str, file: Path, image_info: dict[str, Any]) -> str:
-        folder = Path(self._datastore.image_path())
+        file = Path(image_filename)
         key = unicodedata.normalize("NFC", require_name(image_id or name_of(file), "An image's id"))
         what, info = f"Image {key!r}", require_info(image_info)
         suffix = require_suffix(file, what, self.suffixes())
-        require_image(file, what)
+        require_image(file, what)  # before it is alone: nobody waits while an image is decoded
+        return self._add(key, file, suffix, require_believable(info))
+
+    @alone
+    def _add(self, key: str, file: Path, suffix: str, info: dict[str, Any]) -> str:
+        folder = Path(self._datastore.image_path())
         for former in image_files(folder):
             if name_of(former) == key:
                 if suffix_of(former) != suffix or not cmp(file, former, shallow=False):
-                    raise HTTPException(409, f"{what} is another file of this study. Choose another id, or remove it.")
+                    raise HTTPException(
+                        409, f"Image {key!r} is another file of this study. Choose another id, or remove it."
+                    )
                 self.refresh()
                 return self._to_id(former.name)[0]
         with self.changing():
@@ -122,7 +138,6 @@ class StudyDatastore(StudyFiles):
             self._place(file, folder / (key + suffix))
         return key
 
-    @alone
     def save_label(self, image_id: str, label_filename: str, label_tag: str, label_info: dict[str, Any]) -> str:
         """
         Copy an image's label into the study, in place of a former one of the same tag.
@@ -136,15 +151,19 @@ class StudyDatastore(StudyFiles):
         Returns:
             The label's id, which is the image's.
         """
-        with thrown_away(Path(label_filename)):
-            return self._save(image_id, Path(label_filename), label_tag, label_info)
+        file, image = Path(label_filename), Path(self.get_image_uri(image_id))
+        what, info = f"The label of {image_id!r}", require_believable(require_info(label_info))
+        self._label_folder(label_tag)
+        require_suffix(file, what, self.suffixes())
+        placed = placed_label(file, image, what)  # before it is alone: nobody waits while a label is decoded
+        return self._save(image_id, placed, label_tag, info)
 
-    def _save(self, image_id: str, file: Path, label_tag: str, label_info: dict[str, Any]) -> str:
-        image = Path(self.get_image_uri(image_id))
-        folder = Path(self.inside(self._datastore.label_path(require_tag(label_tag))))
-        what, info = f"The label of {image_id!r}", require_info(label_info)
-        suffix = require_suffix(file, what, self.suffixes())
-        require_label(file, image, what)
+    def _label_folder(self, tag: str) -> Path:
+        return Path(self.inside(self._datastore.label_path(require_tag(tag))))
+
+    @alone
+    def _save(self, image_id: str, file: Path, label_tag: str, info: dict[str, Any]) -> str:
+        folder, suffix = self._label_folder(label_tag), suffix_of(file)
         new = folder / (image_id + suffix)
         former = [path for path in image_files(folder) if name_of(path) == name_of(new) and path.name != new.name]
         with self.changing():
@@ -155,12 +174,31 @@ class StudyDatastore(StudyFiles):
                     path.unlink()
         return image_id
 
-    @alone
     def get_dataset_archive(self, limit_cases: int | None) -> str:
-        """A ZIP file of the images with final labels."""
-        if not self.get_labeled_images():
+        """
+        A ZIP file of the images with final labels; whoever asked removes it.
+
+        Args:
+            limit_cases: so many at most; None for all.
+        """
+        pairs, notes = self._labelled()
+        if not pairs:
             raise HTTPException(404, "No image of the study has a final label yet. Save one first.")
-        return super().get_dataset_archive(limit_cases)
+        path = new_file(".zip")
+        with zipfile.ZipFile(path, "w") as archive:
+            for pair in pairs[: limit_cases if limit_cases and limit_cases > 0 else None]:
+                for kind, file in pair.items():
+                    archive.write(file, f"{kind}/{Path(file).name}")
+            archive.writestr("metadata.json", notes)
+        return str(path)
+
+    @alone
+    def _labelled(self) -> tuple[list[dict[str, str]], str]:
+        """Image and final label of each that has both, and all notes."""
+        final = DefaultLabelTag.FINAL.value
+        images = self.get_labeled_images()
+        pairs = [{"image": self.get_image_uri(key), "label": self.get_label_uri(key, final)} for key in images]
+        return pairs, json.dumps(self.json(), default=str)
 
     def _image(self, image_id: str) -> ImageLabelModel:
         found = self._datastore.objects.get(require_name(image_id, "An image's id"))

@@ -17,12 +17,11 @@ from monailabel.interfaces.tasks.strategy import Strategy
 
 from monai_kd.label.devices import chosen_device
 from monai_kd.label.infer import BundleInfer
+from monai_kd.label.notes import SCORE, SCORED_BY, shown_at
 
 __all__ = ["Disagreement", "MostDisagreement", "disagreement"]
 
 logger = logging.getLogger(__name__)
-
-SCORE, NETWORKS = "disagreement", "disagreement_networks"
 
 
 def disagreement(student: torch.Tensor, teacher: torch.Tensor) -> float:
@@ -73,7 +72,7 @@ class Disagreement(ScoringMethod):
         if not (self.student.is_valid() and self.teacher.is_valid()):
             return []
         images = datastore.get_unlabeled_images()
-        return [image for image in images if datastore.get_image_info(image).get(NETWORKS) != self._networks()]
+        return [image for image in images if datastore.get_image_info(image).get(SCORED_BY) != self._networks()]
 
     def __call__(self, request: Mapping[str, Any], datastore: Datastore) -> dict[str, Any]:
         """Score; an image that cannot be read is named in the log, and comes last."""
@@ -86,7 +85,7 @@ class Disagreement(ScoringMethod):
             except (ValueError, OSError, HTTPException) as error:
                 logger.warning("No score for %s: %s", image, error)
                 value = 0.0
-            datastore.update_image_info(image, {SCORE: value, NETWORKS: self._networks()})
+            datastore.update_image_info(image, {SCORE: value, SCORED_BY: self._networks()})
             logger.info("Disagreement %d of %d: %s", index + 1, len(missing), image)
         return {"images": len(missing)}
 
@@ -111,9 +110,7 @@ class MostDisagreement(Strategy):
         infos = {image: datastore.get_image_info(image) for image in datastore.get_unlabeled_images()}
         if not infos:
             return None
-        shown = {
-            image: info.get("strategy", {}).get(request["strategy"], {}).get("ts", 0) for image, info in infos.items()
-        }
+        shown = {image: shown_at(info, request["strategy"]) for image, info in infos.items()}
         # An image that was shown and not labelled was skipped: it comes again after all others.
         waiting = [image for image in infos if shown[image] == min(shown.values())]
         scored = [image for image in waiting if SCORE in infos[image]]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -21,15 +21,14 @@ from monai_kd.data.formats import RASTER_SUFFIXES, mask_suffix, suffix_of
 from monai_kd.data.saving import write_image
 from monai_kd.label.bundle import AppBundle
 from monai_kd.label.devices import chosen_device
+from monai_kd.label.grids import PICTURE
+from monai_kd.label.limits import require_decodable, room
+from monai_kd.label.request_files import new_file
 from monai_kd.teachers import load_weights
 
 __all__ = ["ANSWERS", "BundleInfer"]
 
 ANSWERS = (".png", ".nrrd", ".nii.gz", ".nii")
-
-# A picture without geometry has its first pixel at the origin and its axes along left and posterior, as ITK and with it
-# 3D Slicer have it; MONAI's axes are right and anterior.
-PICTURE = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 class BundleInfer(BasicInferTask):
@@ -55,7 +54,7 @@ class BundleInfer(BasicInferTask):
         self.names = names
         config = bundle.parser(*names)
         self.weights = Path(config.get_parsed_content("checkpoint"))
-        self._steps: dict[str, tuple[list[Any], Inferer, list[Any]]] = {}
+        self._of_thread = threading.local()  # while Invertd inverts, it changes the transforms
         super().__init__(
             path=str(self.weights),
             network=None,
@@ -98,8 +97,14 @@ class BundleInfer(BasicInferTask):
         return self._foreground(data)
 
     def __call__(self, request: Any, callbacks: Any = None) -> tuple[Any, Any]:
-        """As of :class:`BasicInferTask`, on a device that there is."""
-        return super().__call__({**request, "device": chosen_device(request)}, callbacks)
+        """As of :class:`BasicInferTask`, on a device that there is; large images wait for each other."""
+        image = Path(request["image"])
+        for name in ("probability", "largest_component"):
+            if not isinstance(request.get(name, False), bool):
+                raise ValueError(f"{name} must be true or false, got {request[name]!r}.")
+        require_decodable(image, "The image")
+        with room(image):
+            return super().__call__({**request, "device": chosen_device(request)}, callbacks)
 
     def writer(self, data: Any, extension: Any = None, dtype: Any = None) -> tuple[Any, Any]:
         """A file of the answer, and what is said beside it."""
@@ -113,10 +118,13 @@ class BundleInfer(BasicInferTask):
         if data["largest_component"] and not data["probability"]:
             values = KeepLargestConnectedComponent(is_onehot=False)(values[None])[0]
         affine = PICTURE if source in RASTER_SUFFIXES else data["image"].meta["original_affine"]
-        with tempfile.NamedTemporaryFile(suffix=suffix, delete=False) as file:
-            path = file.name
+        path = new_file(suffix)
         write_image(_stored(values, suffix, bool(data["probability"])), affine, path)
-        return path, {"format": suffix, "spatial_shape": list(values.shape), "empty": not bool((values > 0.5).any())}
+        return str(path), {
+            "format": suffix,
+            "spatial_shape": list(values.shape),
+            "empty": not bool((values > 0.5).any()),
+        }
 
     def _foreground(self, data: Any) -> torch.Tensor:
         """The first label's mask or probability, (W, H[, D])."""
@@ -127,12 +135,13 @@ class BundleInfer(BasicInferTask):
         return values.reshape(tuple(int(side) for side in data["image"].meta["spatial_shape"])).gt(0).float()
 
     def _made(self, device: Any) -> tuple[list[Any], Inferer, list[Any]]:
+        made: dict[str, tuple[list[Any], Inferer, list[Any]]] = self._of_thread.__dict__
         key = str(device)
-        if key not in self._steps:
+        if key not in made:
             config = self.bundle.parser(*self.names, device=device)
             pre, post = (_transforms(config.get_parsed_content(name)) for name in ("preprocessing", "postprocessing"))
-            self._steps[key] = (pre, config.get_parsed_content("inferer"), post)
-        return self._steps[key]
+            made[key] = (pre, config.get_parsed_content("inferer"), post)
+        return made[key]
 
     def _get_network(self, device: Any, data: Any) -> torch.nn.Module:
         """The network with the weights as they are now: a training publishes others."""

@@ -15,6 +15,7 @@ __all__ = ["is_plain_name", "is_tag", "require_info", "require_name", "require_t
 
 MAX_BYTES = 200  # file systems take 255, and a suffix and the mark of an unfinished file must have room
 NEVER = {"Cc", "Cs", "Zl", "Zp"}  # control characters, halves of characters, ends of lines
+MOST_NOTES = 2**16  # bytes of one image's or label's
 LEVELS = 8  # of brackets around the notes in datastore_v2.json, and to spare
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 
@@ -106,7 +107,8 @@ def require_info(info: object) -> dict[str, Any]:
         The notes as they are read again.
 
     Raises:
-        HTTPException: 400, for anything else, numbers that are none, halves of characters, or too many brackets.
+        HTTPException: 400, for anything else, numbers that are none, halves of characters, too many brackets, or more
+            than 64 KiB.
     """
     if info is not None and not isinstance(info, dict):
         raise HTTPException(status_code=400, detail=f"The notes must be a JSON object, got {repr(info)[:80]}.")
@@ -115,5 +117,7 @@ def require_info(info: object) -> dict[str, Any]:
         from_json("[" * LEVELS + content + "]" * LEVELS)
     except (TypeError, ValueError, RecursionError) as error:
         raise HTTPException(status_code=400, detail=f"The notes cannot be kept as JSON: {error}. Mend them.") from error
+    if len(content) > MOST_NOTES:
+        raise HTTPException(400, f"The notes have {len(content)} bytes; at most {MOST_NOTES} are kept. Shorten them.")
     notes: dict[str, Any] = json.loads(content)
     return notes

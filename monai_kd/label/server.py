@@ -15,14 +15,20 @@ from pathlib import Path
 from typing import Any
 
 from monai_kd.data.formats import SUFFIXES
+from monai_kd.label.request_files import request_files
+from monai_kd.label.server_end import begin, stop_all
 
-__all__ = ["HOST", "ClosedDoors", "environment", "serve"]
+__all__ = ["HOST", "ClosedDoors", "OwnFiles", "environment", "serve"]
 
 HOST = "127.0.0.1"
 WITHOUT_TORCHVISION = Path(__file__).with_name("without_torchvision")
 
 Scope = MutableMapping[str, Any]
 Application = Callable[[Scope, Any, Any], Awaitable[None]]
+
+MOST_WORDS = 2**20  # bytes of a request without files: JSON is read as a whole, while others wait
+
+served: Any = None  # the application, for uvicorn, which imports it by its name
 
 
 def serve(app: Path, studies: Path, port: int, most_megabytes: int = 256, conf: Sequence[str] = ()) -> None:
@@ -56,18 +62,26 @@ def serve(app: Path, studies: Path, port: int, most_megabytes: int = 256, conf: 
     tempfile.tempdir = None  # read TMPDIR again
     sys.path += _for_torchvision()
     # Its settings are read from the environment when it is imported.
-    from monailabel.app import app as server
     from monailabel.main import Main
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    server.add_middleware(ClosedDoors, most_bytes=most_megabytes * 2**20)
-    server.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
+    from monai_kd.label.endpoints.application import application
+
+    global served
+    served = application()
+    served.add_middleware(OwnFiles)
+    served.add_middleware(ClosedDoors, most_bytes=most_megabytes * 2**20)
+    served.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
     pairs = [word for name, value in zip(conf[::2], conf[1::2], strict=True) for word in ("--conf", name, value)]
     sys.argv = [
         "monailabel", "start_server", "--app", str(app.resolve()), "--studies", str(studies.resolve()),
-        "--host", HOST, "--port", str(port), *pairs,
+        "--host", HOST, "--port", str(port), "--uvicorn_app", f"{__name__}:served", *pairs,
     ]  # fmt: skip
-    Main().run()
+    begin()
+    try:
+        Main().run()
+    finally:
+        stop_all()
 
 
 def environment(app: Path) -> dict[str, str]:
@@ -81,9 +95,11 @@ def environment(app: Path) -> dict[str, str]:
         Environment variables.
     """
     temporary = app.resolve() / "tmp"
+    if temporary.is_symlink():  # it came with an app from elsewhere: what is removed below would be others' files
+        temporary.unlink()
     temporary.mkdir(mode=0o700, exist_ok=True)
     for left in temporary.glob("tmp*"):
-        shutil.rmtree(left) if left.is_dir() else left.unlink()
+        shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
     path = [*_for_torchvision(), os.environ.get("PYTHONPATH", "")]
     return {
         "TMPDIR": str(temporary),
@@ -92,6 +108,23 @@ def environment(app: Path) -> dict[str, str]:
         "MONAI_LABEL_TRACKING_ENABLED": "false",  # MONAI 1.6.1 refuses the store it would use
         "MONAI_LABEL_SESSION_PATH": str(app.resolve() / "sessions"),
     }
+
+
+class OwnFiles:
+    """
+    Gives every request a folder of its own for temporary files, which goes with it, however it ends.
+
+    Args:
+        app: the server.
+    """
+
+    def __init__(self, app: Application) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        """Hand on."""
+        with request_files():
+            await self.app(scope, receive, send)
 
 
 class ClosedDoors:
@@ -126,7 +159,10 @@ class ClosedDoors:
             return 411, "Send the request with its Content-Length, not in chunks."
         if not length.isdigit() or int(length) > self.most_bytes:
             allowed = f"{self.most_bytes / 2**20:g} MB"
-            return 413, f"The request has {length.decode()} bytes; at most {allowed} are taken. Send a smaller file."
+            told = length.decode("ascii", "replace")[:20]
+            return 413, f"The request has {told} bytes; at most {allowed} are taken. Send a smaller file."
+        if int(length) > MOST_WORDS and not headers.get(b"content-type", b"").startswith(b"multipart/form-data"):
+            return 413, f"The request has {int(length)} bytes without being a form with files; at most {MOST_WORDS}."
         if scope["path"].startswith("/model/") and scope["method"] in ("PUT", "DELETE"):
             return 403, "Weights are neither uploaded nor deleted here. Train, or change the app's bundle/models."
         if scope["path"] == "/reload":

@@ -12,7 +12,7 @@ from monailabel.utils.sessions import SessionInfo, Sessions
 
 from monai_kd.files import atomic_write
 from monai_kd.label.names import require_name
-from monai_kd.label.uploads import require_image, require_suffix, thrown_away
+from monai_kd.label.uploads import require_image, require_suffix
 
 __all__ = ["CheckedSessions"]
 
@@ -74,10 +74,6 @@ class CheckedSessions(Sessions):
             HTTPException: 400, for anything but one readable image; 507, when it cannot be written.
         """
         file = Path(data_file)
-        with thrown_away(file.parent):
-            return self._add(file, expiry, uncompress, session_id)
-
-    def _add(self, file: Path, expiry: int, uncompress: bool, session_id: str | None) -> tuple[str, SessionInfo]:
         if uncompress or file.is_dir():
             raise HTTPException(
                 status_code=400, detail="A session takes one image, no archive and no folder. Upload the image's file."

@@ -21,7 +21,8 @@ from monai_kd.files import atomic_write
 from monai_kd.label.bundle import AppBundle
 from monai_kd.label.devices import chosen_device
 from monai_kd.label.options import Options
-from monai_kd.label.validation import patient_parts, run_config, score, study_split
+from monai_kd.label.server_end import require_server
+from monai_kd.label.validation import judge, patient_parts, run_config, scores, study_split
 from monai_kd.lock import locked
 
 __all__ = ["DistilTask"]
@@ -37,8 +38,8 @@ class DistilTask(TrainTask):
     Distils the student anew: the annotator's final labels supervise, the bundle's teacher distils, and the study's
     unlabelled images take part through the teacher.
 
-    The new student is published, in one step, only if its Dice on the validation part (:func:`patient_parts`) is not
-    below that of the student in service. Whatever ends a training, the student in service stays.
+    The new student is published, in one step, only if it is better on the validation part (:func:`patient_parts`) than
+    the student in service, as :func:`judge` says. Whatever ends a training, the student in service stays.
 
     Args:
         bundle: whose ``train.json`` and ``evaluate.json`` are run.
@@ -74,7 +75,8 @@ class DistilTask(TrainTask):
             datastore: not read: the study's folder is a data set.
 
         Returns:
-            Dice in service before (``before``), of the new student (``best_metric``), and whether it was ``published``.
+            Dice in service before (``before``), of the new student (``best_metric``), whether it was ``published``, and
+            why (``reason``).
 
         Raises:
             FileNotFoundError: When the teacher's weights are missing.
@@ -100,18 +102,20 @@ class DistilTask(TrainTask):
         split = self._split(records)
         folder.mkdir()
         served = self.bundle.student.is_file()
-        before = self._score(self.bundle.student, split, folder / "before", device) if served else None
+        before = self._scores(self.bundle.student, split, folder / "before", device) if served else None
         run_config(self.bundle, self._config(options, split, folder, device), folder / "train.json")
-        after = self._score(folder / "model.pt", split, folder / "after", device)
-        published = not served or (after is not None and (before is None or after >= before))
-        if published:
+        verdict = judge(before, self._scores(folder / "model.pt", split, folder / "after", device))
+        if verdict.published:
             self._publish(folder / "model.pt")
         result = {
-            "best_metric": after, "before": before, "published": published, "epoch": options.max_epochs,
-            "training_images": len(split["training"]), "validation_images": len(split["validation"]),
+            "best_metric": verdict.after, "before": verdict.before, "published": verdict.published,
+            "reason": verdict.reason, "judges": verdict.judges, "better": verdict.better, "worse": verdict.worse,
+            "epoch": options.max_epochs, "training_images": len(split["training"]),
+            "validation_images": len(split["validation"]),
             "pathway": options.pathway, "start_ts": int(begin), "total_time": round(time.time() - begin, 1),
         }  # fmt: skip
         logger.info("Training ended: %s", result)
+        logger.info(verdict.reason)
         return result
 
     def _split(self, records: Sequence[Record]) -> Split:
@@ -123,8 +127,8 @@ class DistilTask(TrainTask):
             temporary.write_text(json.dumps(parts, indent=2) + "\n", encoding="utf-8")
         return study_split(records, parts)
 
-    def _score(self, weights: Path, split: Split, folder: Path, device: str) -> float | None:
-        return score(self.bundle, weights, self.study, split, folder, device)
+    def _scores(self, weights: Path, split: Split, folder: Path, device: str) -> dict[str, float]:
+        return scores(self.bundle, weights, self.study, split, folder, device)
 
     def _config(self, options: Options, split: Any, folder: Path, device: str) -> Any:
         names = ["train", f"methods/{options.pathway}", *(n for n in ("views/plain_teacher",) if self.bundle.has(n))]
@@ -154,6 +158,7 @@ class DistilTask(TrainTask):
         return len(list_images(self.study)) > len(read_dataset(self.study, "monailabel"))
 
     def _publish(self, weights: Path) -> None:
+        require_server()
         with atomic_write(self.bundle.student) as temporary:
             shutil.copyfile(weights, temporary)
             os.utime(temporary)  # the server sees by the time that there is something new

@@ -3,36 +3,31 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from fastapi import HTTPException
+from monai.data.utils import to_affine_nd
 
-from monai_kd.data.formats import SUFFIXES, suffix_of
+from monai_kd.data.formats import NIFTI_SUFFIXES, RASTER_SUFFIXES, SUFFIXES, suffix_of
 from monai_kd.data.headers import read_header
 from monai_kd.data.images import read_image
-from monai_kd.data.readers import mask_values
+from monai_kd.data.readers import image_values, mask_values
 from monai_kd.data.records import first_few
+from monai_kd.data.saving import write_image
+from monai_kd.label.grids import PICTURE, on_grid_of, on_picture
+from monai_kd.label.limits import require_decodable, room
+from monai_kd.label.request_files import new_file
 
-__all__ = ["is_received", "require_image", "require_label", "require_suffix", "thrown_away"]
+__all__ = ["placed_label", "require_image", "require_suffix"]
 
-RECEIVED = re.compile(r"tmp\w{8}(\..*)?", re.DOTALL)  # as Python's tempfile names what the server receives
+Array = npt.NDArray[Any]
+
 MASK_VALUES: tuple[set[float], ...] = ({0, 1}, {0, 255})
-
-
-def is_received(path: Path) -> bool:
-    """
-    Whether a file is where, and called as, the server keeps what came with a request.
-
-    Args:
-        path: of a file.
-    """
-    return path.parent == Path(tempfile.gettempdir()) and RECEIVED.fullmatch(path.name) is not None
 
 
 def require_suffix(file: Path, what: str, taken: Collection[str] = SUFFIXES) -> str:
@@ -70,13 +65,15 @@ def require_image(file: Path, what: str) -> None:
         what: the image is called, for the message.
 
     Raises:
-        HTTPException: 400, when it cannot.
+        HTTPException: 400, when it cannot; 413, when it is too large.
     """
     with _refused({file: what}):
-        read_image(file, 0 if read_header(file).is_loop else None)
+        require_decodable(file, what)
+        with room(file):
+            read_image(file, 0 if read_header(file).is_loop else None)
 
 
-def require_label(file: Path, image: Path, what: str) -> None:
+def placed_label(file: Path, image: Path, what: str) -> Path:
     """
     Check that a client's file can be read as a mask on an image's grid, of 0 and 1 or 0 and 255, or of 0 alone, which
     says that there is no lesion.
@@ -88,41 +85,59 @@ def require_label(file: Path, image: Path, what: str) -> None:
         image: its image's file.
         what: the label is called, for the message.
 
+    Returns:
+        The file; or another one, temporary, where the file's axes are those of the image mirrored or exchanged: there
+        the mask is turned onto the image's.
+
     Raises:
-        HTTPException: 400, when it cannot, or lies on another grid, or has other values.
+        HTTPException: 400, when it cannot be read, or lies on another grid, or has other values; 413, when it is too
+            large.
     """
     with _refused({file: what, image: "its image"}):
-        size, wanted = read_header(file).shape, read_header(image).shape
-        if size != wanted:
-            raise ValueError(
-                f"{what} is {_by(size)} pixels but its image is {_by(wanted)}. Save it on the grid of the image: in "
-                "3D Slicer choose the image as the segmentation's reference volume."
-            )
-        values = np.unique(mask_values(file)[0])
-        if not any(set(values.tolist()) <= allowed for allowed in MASK_VALUES):
-            raise ValueError(
-                f"{what} holds the values {first_few(f'{value:g}' for value in values)}. A label is 0 outside the "
-                "lesion and 1 (or 255) inside: save one segment, 'lesion'."
-            )
+        require_decodable(file, what)
+        require_decodable(image, "its image")
+        with room(file, image):
+            size, wanted = read_header(file).shape, read_header(image).shape
+            if sorted(size) != sorted(wanted):
+                raise ValueError(_other_size(what, size, wanted))
+            values, affine = mask_values(file)
+            levels = np.unique(values)
+            if not any(set(levels.tolist()) <= allowed for allowed in MASK_VALUES):
+                raise ValueError(
+                    f"{what} holds the values {first_few(f'{value:g}' for value in levels)}. A label is 0 outside the "
+                    "lesion and 1 (or 255) inside: save one segment, 'lesion'."
+                )
+            return _turned(values.reshape(size), to_affine_nd(3, affine), file, image, what)
 
 
-@contextmanager
-def thrown_away(file: Path) -> Iterator[None]:
-    """
-    Remove what a client sent if the request is refused: the server itself does so after an answer without an error
-    alone.
+def _turned(values: Array, affine: Array, file: Path, image: Path, what: str) -> Path:
+    header, wanted = read_header(image), PICTURE
+    if suffix_of(file) in RASTER_SUFFIXES:  # it has no place of its own
+        turned = values if values.shape == header.shape else None
+    elif suffix_of(image) in RASTER_SUFFIXES:
+        turned = on_picture(values, affine, header.shape)
+    else:
+        wanted = to_affine_nd(3, image_values(image, 0 if header.is_loop else None)[1])
+        turned = on_grid_of(values, affine, header.shape, wanted)
+    if turned is None and values.shape != header.shape:
+        raise ValueError(_other_size(what, values.shape, header.shape))
+    if turned is None:
+        raise ValueError(
+            f"{what} lies elsewhere than its image: its file has another spacing, angle or origin. Save it on the grid "
+            "of the image: in 3D Slicer choose the image as the segmentation's reference volume."
+        )
+    if turned is values:
+        return file
+    moved = new_file(suffix_of(file) if suffix_of(file) in NIFTI_SUFFIXES else ".nrrd")
+    write_image(np.ascontiguousarray(turned.astype(np.uint8)), wanted, moved)
+    return moved
 
-    Args:
-        file: a file or folder where the server put it; outside the folder for temporary files it is left alone.
-    """
-    try:
-        yield
-    except BaseException:
-        if file.parent == Path(tempfile.gettempdir()) and file.is_dir():
-            shutil.rmtree(file, ignore_errors=True)
-        elif file.parent == Path(tempfile.gettempdir()):
-            file.unlink(missing_ok=True)
-        raise
+
+def _other_size(what: str, size: tuple[int, ...], wanted: tuple[int, ...]) -> str:
+    return (
+        f"{what} is {_by(size)} pixels but its image is {_by(wanted)}. Save it on the grid of the image: in 3D Slicer "
+        "choose the image as the segmentation's reference volume."
+    )
 
 
 @contextmanager

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 from monai.bundle import ConfigParser, ConfigWorkflow
 
@@ -14,9 +17,10 @@ from monai_kd.data import Record, Split
 from monai_kd.files import atomic_write
 from monai_kd.label.bundle import AppBundle
 
-__all__ = ["patient_parts", "run_config", "score", "study_split"]
+__all__ = ["JUDGES", "Verdict", "judge", "patient_parts", "run_config", "scores", "study_split"]
 
 SHARE = 0.2
+JUDGES = 5  # images that must have judged before a student replaces another: one alone would decide by its own
 
 
 def patient_parts(patients: Sequence[str], former: Mapping[str, str], share: float = SHARE) -> dict[str, str]:
@@ -24,7 +28,8 @@ def patient_parts(patients: Sequence[str], former: Mapping[str, str], share: flo
     Which patients' images train and which judge, in a study that grows.
 
     Once drawn, a patient's part stays: a student in service is never judged by labels it was trained on. A new
-    patient's part follows from the name; where that gives a part nobody, from who is closest to it.
+    patient's part follows from the name; where that gives too few, of every two patients one judges until there are
+    :data:`JUDGES`, those who are closest to it.
 
     Args:
         patients: of the labelled images.
@@ -48,14 +53,15 @@ def patient_parts(patients: Sequence[str], former: Mapping[str, str], share: flo
             "of two patients at least."
         )
     parts = {name: former.get(name) or ("validation" if _place(name) < share else "training") for name in names}
-    new = [name for name in names if name not in former]
-    for part, closest in (("validation", new[:1]), ("training", new[-1:])):
-        if part not in parts.values():
-            parts |= dict.fromkeys(closest, part)
-    lacking = {"training", "validation"} - set(parts.values())
-    if lacking:
+    waiting = [name for name in names if name not in former and parts[name] == "training"]
+    lacking = min(JUDGES, len(names) // 2) - sum(part == "validation" for part in parts.values())
+    parts |= dict.fromkeys(waiting[: max(lacking, 0)], "validation")
+    if "training" not in parts.values():
+        parts |= dict.fromkeys([name for name in names if name not in former][-1:], "training")
+    empty = {"training", "validation"} - set(parts.values())
+    if empty:
         raise ValueError(
-            f"All {len(names)} patients with labels were drawn for one part, none for {lacking.pop()}. Label the "
+            f"All {len(names)} patients with labels were drawn for one part, none for {empty.pop()}. Label the "
             "images of another patient."
         )
     return {**former, **parts}
@@ -87,9 +93,9 @@ def _place(patient: str) -> float:
     return int.from_bytes(hashlib.sha256(patient.encode()).digest()[:8], "big") / 2**64
 
 
-def score(bundle: AppBundle, weights: Path, study: Path, split: Split, folder: Path, device: str) -> float | None:
+def scores(bundle: AppBundle, weights: Path, study: Path, split: Split, folder: Path, device: str) -> dict[str, float]:
     """
-    Mean Dice of some weights on the validation images, each on its own grid.
+    Dice of some weights on each validation image with a lesion, on its own grid.
 
     Args:
         bundle: whose ``evaluate.json`` is run.
@@ -100,15 +106,80 @@ def score(bundle: AppBundle, weights: Path, study: Path, split: Split, folder: P
         device: to compute on.
 
     Returns:
-        The mean over images with a lesion; None where no validation image has one.
+        By image id; an image without a lesion has no Dice and is left out.
     """
     values = {
         "dataset_dir": str(study), "split": split, "section": "validation", "checkpoint": str(weights),
         "output_dir": str(folder), "overlays": False, "quiet": True, "device": device,
     }  # fmt: skip
     run_config(bundle, bundle.parser("evaluate", **values), folder / "evaluate.json")
-    mean = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["dice"]["mean"]
-    return None if mean is None else float(mean)
+    with (folder / "scores.csv").open(encoding="utf-8", newline="") as file:
+        return {row["id"]: float(row["dice"]) for row in csv.DictReader(file) if row["dice"]}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """
+    Whether a new student replaces the one in service, and why.
+
+    Args:
+        published: whether it does.
+        reason: in words, for the annotator.
+        before: mean Dice of the student in service; None where there is none.
+        after: of the new one.
+        judges: images that judged.
+        better: on so many the new student is better.
+        worse: on so many it is worse.
+    """
+
+    published: bool
+    reason: str
+    before: float | None
+    after: float | None
+    judges: int
+    better: int
+    worse: int
+
+
+def judge(before: Mapping[str, float] | None, after: Mapping[str, float]) -> Verdict:
+    """
+    Compare two students on the images that judge.
+
+    The new one must have a higher mean Dice, on :data:`JUDGES` images at least, and be better on more images than it
+    is worse on: a tie changes nothing, and no single image decides.
+
+    Args:
+        before: Dice of the student in service by image; None where there is none.
+        after: of the new one, of the same images.
+
+    Example:
+        >>> print(judge(dict.fromkeys("abcde", 0.0), dict.fromkeys("abcde", 0.0)).reason)
+        Not published: mean Dice 0.000 before and 0.000 after on 5 images. It must be higher.
+        >>> print(judge({"a": 0.1}, {"a": 0.9}).reason)
+        Not published: only 1 image with a lesion judged, and 5 are needed. Label more.
+        >>> judge(dict.fromkeys("abcde", 0.1), dict.fromkeys("abcde", 0.2)).published
+        True
+    """
+    count = len(after)
+    new = fmean(after.values()) if after else None
+    if before is None:
+        return Verdict(True, "Published: there was no student in service.", None, new, count, count, 0)
+    old = fmean(before.values()) if before else None
+    better, worse = (sum(after[key] * sign > before[key] * sign for key in after) for sign in (1, -1))
+    if old is None or new is None or count < JUDGES:
+        images = "1 image" if count == 1 else f"{count} images"
+        why = f"only {images} with a lesion judged, and {JUDGES} are needed. Label more."
+    elif not new > old:
+        why = f"mean Dice {old:.3f} before and {new:.3f} after on {count} images. It must be higher."
+    elif better <= worse:
+        why = (
+            f"mean Dice {old:.3f} before and {new:.3f} after, but it is better on {better} images and worse on "
+            f"{worse} of {count}. It must be better on more."
+        )
+    else:
+        told = f"mean Dice {old:.3f} before and {new:.3f} after, better on {better} of {count} images, worse on {worse}"
+        return Verdict(True, f"Published: {told}.", old, new, count, better, worse)
+    return Verdict(False, f"Not published: {why}", old, new, count, better, worse)
 
 
 def run_config(bundle: AppBundle, config: ConfigParser, path: Path) -> None:

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How every request is answered: in a thread, without the server's paths, and never by a bare error."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import logging
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from monailabel.config import settings
+
+from monai_kd.errors import first_line
+from monai_kd.label.errors import client_errors
+
+__all__ = ["Answer", "in_thread", "json_object", "refuse_unfit", "without_paths"]
+
+logger = logging.getLogger(__name__)
+
+BRIEF, LONG = CapacityLimiter(40), CapacityLimiter(4)  # threads; what takes minutes does not take them from the others
+DETAIL = 1000  # letters
+
+
+class Answer(JSONResponse):
+    """JSON of ASCII: halves of characters, which a client may send, are no text that could be sent back."""
+
+    def render(self, content: Any) -> bytes:
+        """
+        The body.
+
+        Args:
+            content: as of ``JSONResponse``.
+        """
+        return json.dumps(content, separators=(",", ":"), default=str).encode("ascii")
+
+
+def in_thread(endpoint: Callable[..., Any], long: bool = False) -> Callable[..., Any]:
+    """
+    An endpoint that does its work beside the event loop, so that other requests are answered meanwhile.
+
+    Args:
+        endpoint: a function, or a coroutine function that waits for nothing, as MONAI Label's are.
+        long: whether it may take minutes.
+    """
+    signature = inspect.signature(endpoint, eval_str=True)
+
+    async def answer(**arguments: Any) -> Any:
+        call = partial(_answer, endpoint, arguments)
+        return await to_thread.run_sync(call, limiter=LONG if long else BRIEF)
+
+    answer.__signature__ = signature  # type: ignore[attr-defined]
+    answer.__name__ = endpoint.__name__
+    answer.__doc__ = endpoint.__doc__
+    return answer
+
+
+def _answer(endpoint: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    try:
+        with client_errors():
+            answer = endpoint(**arguments)
+            return _hidden(asyncio.run(answer) if inspect.iscoroutine(answer) else answer)
+    except HTTPException as error:
+        detail = without_paths(str(error.detail))
+        raise HTTPException(error.status_code, detail[:DETAIL] + "…" * (len(detail) > DETAIL)) from error
+    except MemoryError as error:
+        raise HTTPException(413, "There is not enough memory for this. Send a smaller image.") from error
+    except Exception as error:
+        logger.exception("%s failed", endpoint.__name__)
+        text = without_paths(f"{type(error).__name__}: {first_line(error)}")
+        raise HTTPException(500, f"The server failed at this request ({text[:DETAIL]}). Its log says more.") from error
+
+
+def without_paths(text: str) -> str:
+    """
+    A text without the places of the server's own folders, which are nobody's business.
+
+    Args:
+        text: for a client.
+    """
+    for path, name in _places().items():
+        text = text.replace(path, name)
+    return text
+
+
+def _places() -> dict[str, str]:
+    # The temporary folder and perhaps the study are in the app's: the longer path first.
+    named = {
+        tempfile.gettempdir(): "upload",
+        settings.MONAI_LABEL_APP_DIR: "app",
+        str(Path(__file__).resolve().parents[2]): "monai_kd",
+        sys.prefix: "python",
+    }
+    places = {
+        str(path): name for given, name in named.items() if given for path in (Path(given), Path(given).resolve())
+    }
+    return {path: places[path] for path in sorted(places, key=len, reverse=True) if len(path) > 1}
+
+
+def _hidden(answer: Any) -> Any:
+    if isinstance(answer, str):
+        return without_paths(answer)
+    if isinstance(answer, dict):
+        return {key: _hidden(value) for key, value in answer.items()}
+    return [_hidden(item) for item in answer] if isinstance(answer, list | tuple) or _is_deque(answer) else answer
+
+
+def _is_deque(answer: Any) -> bool:
+    return type(answer).__name__ == "deque"  # the last lines of a task's log
+
+
+def json_object(text: str, what: str) -> dict[str, Any]:
+    """
+    A JSON object that came as a form's field.
+
+    Args:
+        text: of the field; empty for none.
+        what: the field is called.
+
+    Raises:
+        HTTPException: 400, when it is anything else.
+    """
+    try:
+        content = json.loads(text or "{}")
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(400, f"{what} must be a JSON object, but it is no JSON: {error}. Mend it.") from error
+    if not isinstance(content, dict):
+        raise HTTPException(400, f"{what} must be a JSON object, got {repr(content)[:80]}. Send name and value pairs.")
+    return content
+
+
+async def refuse_unfit(request: Request, error: RequestValidationError) -> JSONResponse:
+    """
+    Say which argument of a request does not fit; what was sent is not sent back.
+
+    Args:
+        request: the client's.
+        error: with the arguments.
+    """
+    found = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:5]]
+    return Answer({"detail": without_paths(f"The request does not fit: {'; '.join(found)}.")[:DETAIL]}, 422)

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A label's pixels in the order of its image's, by where both files say that they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from nibabel import orientations
+
+__all__ = ["PICTURE", "on_grid_of", "on_picture"]
+
+# A picture without geometry has its first pixel at the origin and its axes along left and posterior, as ITK and with it
+# 3D Slicer have it; MONAI's axes are right and anterior.
+PICTURE = np.diag([-1.0, -1.0, 1.0, 1.0])
+TOLERANCE = 0.1  # pixels: programs round spacings to a few digits
+
+Array = npt.NDArray[Any]
+
+io_orientation: Any = orientations.io_orientation
+apply_orientation: Any = orientations.apply_orientation
+inv_ornt_aff: Any = orientations.inv_ornt_aff
+
+
+def on_grid_of(values: Array, affine: Array, shape: Sequence[int], wanted: Array) -> Array | None:
+    """
+    Turn a label whose axes are mirrored or exchanged onto its image's grid.
+
+    Args:
+        values: the label, shape (W, H[, D]).
+        affine: (4, 4), where the label lies.
+        shape: of the image.
+        wanted: (4, 4), where the image lies.
+
+    Returns:
+        The label in the image's order of pixels, which is ``values`` itself where nothing had to be turned; None where
+        the two are not one grid: another size, spacing, angle or place.
+
+    Example:
+        >>> mirrored = np.array([[-1.0, 0, 0, 2], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+        >>> on_grid_of(np.array([[1], [0], [0]]), mirrored, (3, 1), np.eye(4)).ravel()
+        array([0, 0, 1])
+        >>> on_grid_of(np.array([[1], [0], [0]]), np.diag([2.0, 2, 2, 1]), (3, 1), np.eye(4)) is None
+        True
+    """
+    flat = len(shape) == 2
+    if flat:  # a picture has no thickness, and every picture of a plane is its own slice of it
+        affine, wanted = _flat(affine), _flat(wanted)
+    sides = (*shape, 1)[:3]
+    volume = values.reshape((*values.shape, 1)[:3])
+    if not (_is_sound(affine) and _is_sound(wanted)):
+        return None
+    to_image = np.linalg.solve(wanted, affine)
+    turn = io_orientation(to_image)
+    if np.isnan(turn).any():
+        return None
+    turned: Array = apply_orientation(volume, turn)
+    after = to_image @ inv_ornt_aff(turn, volume.shape)
+    if turned.shape != sides or not _same_place(after, sides, flat):
+        return None
+    return values if np.array_equal(turn, [[0, 1], [1, 1], [2, 1]]) else turned.reshape(tuple(shape))
+
+
+def on_picture(values: Array, affine: Array, shape: Sequence[int]) -> Array | None:
+    """
+    As :func:`on_grid_of`, for a picture, which has neither spacing nor place.
+
+    Its axes lie as programs put them: to the left and back (ITK, 3D Slicer), or to the right and front (a NIfTI file
+    with the unit matrix). The label's spacing is taken for the picture's, and where its axes are turned, its place
+    tells which of the two was meant.
+
+    Args:
+        values: the label, shape (W, H[, D]).
+        affine: (4, 4), where the label lies.
+        shape: of the picture.
+    """
+    if not _is_sound(affine):
+        return None
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    turn = io_orientation(affine)
+    if np.isnan(turn).any():
+        return None
+    scaled = np.array(affine, dtype=float)
+    for axis, (world, _) in enumerate(turn):
+        scaled[int(world)] /= spacing[axis]
+    for wanted in (PICTURE, np.eye(4)):
+        turned = on_grid_of(values, scaled, shape, wanted)
+        if turned is not None:
+            return turned
+    for wanted in (PICTURE, np.eye(4)):  # elsewhere, but not turned
+        moved = scaled.copy()
+        moved[:3, 3] = 0.0
+        if on_grid_of(values, moved, shape, wanted) is values:
+            return values
+    return None
+
+
+def _is_sound(affine: Array) -> bool:
+    return bool(np.isfinite(affine).all() and abs(np.linalg.det(affine)) > 0)
+
+
+def _flat(affine: Array) -> Array:
+    """The affine with a third axis of length 1, at right angles to the picture."""
+    flat = np.array(affine, dtype=float)
+    normal = np.cross(flat[:3, 0], flat[:3, 1])
+    side = np.dot(normal, flat[:3, 2])
+    flat[:3, 2] = normal / (np.linalg.norm(normal) or 1.0) * (-1 if side < 0 else 1)
+    return flat
+
+
+def _same_place(after: Array, sides: Sequence[int], flat: bool) -> bool:
+    corners = np.array(np.meshgrid(*[(0, side - 1) for side in sides], indexing="ij")).reshape(3, -1)
+    moved = after[:3, :3] @ corners + after[:3, 3:]
+    away = np.abs(moved - corners)[: 2 if flat else 3]
+    # A step along each axis is judged, too: an axis of one pixel has no second corner.
+    steps = np.abs(after[:3, :3] - np.eye(3)) * np.maximum(np.array(sides) - 1, 1)
+    return bool(away.max() < TOLERANCE and steps[: 2 if flat else 3].max() < TOLERANCE)
