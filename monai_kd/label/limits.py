@@ -20,7 +20,7 @@ from monai_kd.data.headers import read_header
 
 __all__ = ["MOST_DECODED", "decoded_bytes", "require_decodable", "room"]
 
-MOST_DECODED = 2**28  # 256 MiB: a picture of 8192 × 8192, or a volume of 512 × 512 × 256, in float32
+MOST_DECODED = 2**27  # 128 MiB: a picture of 5792 × 5792, or a volume of 512 × 512 × 128, in float32
 LARGE = 2**25  # from 32 MiB on, 2896 × 2896, images wait for each other
 COMPUTED = 4  # bytes of float32, in which every image is computed
 
@@ -52,9 +52,9 @@ def decoded_bytes(path: Path) -> int:
             return math.prod(image.size) * max(COMPUTED, len(image.getbands()))
     stored = 0
     if suffix in NIFTI_SUFFIXES:
-        header: Any = nibabel.load(path).header
-        scaled = header.get_slope_inter()[0] not in (None, 1.0)
-        stored = 8 if scaled else header.get_data_dtype().itemsize
+        nifti: Any = nibabel.load(path)
+        scaled = (nifti.dataobj.slope, nifti.dataobj.inter) != (1.0, 0.0)
+        stored = 8 if scaled else nifti.get_data_dtype().itemsize
     return math.prod(shape) * max(COMPUTED, stored)
 
 

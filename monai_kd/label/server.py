@@ -163,6 +163,8 @@ class ClosedDoors:
             return 413, f"The request has {told} bytes; at most {allowed} are taken. Send a smaller file."
         if int(length) > MOST_WORDS and not headers.get(b"content-type", b"").startswith(b"multipart/form-data"):
             return 413, f"The request has {int(length)} bytes without being a form with files; at most {MOST_WORDS}."
+        if any(ord(letter) < 32 for letter in scope["path"]):  # a line's end would pass for the end of the address
+            return 400, "The address holds control characters. Leave them out."
         if scope["path"].startswith("/model/") and scope["method"] in ("PUT", "DELETE"):
             return 403, "Weights are neither uploaded nor deleted here. Train, or change the app's bundle/models."
         if scope["path"] == "/reload":

@@ -76,17 +76,47 @@ def test_it_begins_with_the_student_in_service(task):
     assert all(torch.allclose(after[key], before[key], atol=1e-6) for key in parameters)
 
 
+EVEN, LOW, HIGH = (dict.fromkeys("abcde", value) for value in (0.5, 0.4, 0.6))
+
+
 @pytest.mark.parametrize(
-    ("scores", "published"), [((0.5, 0.4), False), ((0.5, 0.5), True), ((None, 0.1), True), ((0.5, None), False)]
+    ("before", "after", "published", "reason"),
+    [
+        (EVEN, HIGH, True, "Published: mean Dice 0.500 before and 0.600 after, better on 5 of 5 images, worse on 0."),
+        (EVEN, LOW, False, "Not published: mean Dice 0.500 before and 0.400 after on 5 images. It must be higher."),
+        (EVEN, EVEN, False, "Not published: mean Dice 0.500 before and 0.500 after on 5 images. It must be higher."),
+        ({"a": 0.1}, {"a": 0.9}, False, "Not published: only 1 image with a lesion judged, and 5 are needed."),
+        ({}, {}, False, "Not published: only 0 images with a lesion judged, and 5 are needed."),
+        (EVEN, {**LOW, "a": 1.0}, False, "0.520 after, but it is better on 1 images and worse on 4 of 5."),
+        (EVEN, {**EVEN, "a": 0.6}, True, "better on 1 of 5 images, worse on 0."),
+    ],
 )
-def test_a_student_is_published_unless_it_is_worse(task, monkeypatch, scores, published):
-    given = iter(scores)
-    monkeypatch.setattr(train, "score", lambda *_: next(given))
+def test_a_student_is_published_if_it_is_better_and_the_annotator_is_told(
+    task, monkeypatch, before, after, published, reason
+):
+    given = iter((before, after))
+    monkeypatch.setattr(train, "scores", lambda *_: next(given))
     kept = task.bundle.student.read_bytes()
     result = task(QUICK, None)
-    assert (result["before"], result["best_metric"], result["published"]) == (*scores, published)
+    assert result["published"] == published and reason in result["reason"] and result["judges"] == len(after)
+    assert task.stats()["reason"] == result["reason"]
     (folder,) = task.runs.glob("training-*")
     assert task.bundle.student.read_bytes() == ((folder / "model.pt").read_bytes() if published else kept)
+
+
+def test_where_none_is_in_service_any_student_is_better(task):
+    task.bundle.student.unlink()
+    result = task(QUICK, None)
+    assert result["published"] and result["reason"] == "Published: there was no student in service."
+
+
+def test_a_student_whose_server_has_ended_is_not_published(task, monkeypatch):
+    kept, given = task.bundle.student.read_bytes(), iter((EVEN, HIGH))
+    monkeypatch.setattr(train, "scores", lambda *_: next(given))
+    monkeypatch.setenv("MONAI_KD_LABEL_SERVER", "1")
+    with pytest.raises(ValueError, match="The server has ended"):
+        task(QUICK, None)
+    assert task.bundle.student.read_bytes() == kept
 
 
 def test_the_score_is_the_dice_of_the_judges(task):
@@ -107,7 +137,8 @@ def test_a_full_disk_leaves_the_student_in_service(task, monkeypatch):
         place.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(train, "score", lambda *_: 1.0)
+    given = iter((EVEN, HIGH))
+    monkeypatch.setattr(train, "scores", lambda *_: next(given))
     monkeypatch.setattr(train.shutil, "copyfile", full)
     with pytest.raises(ValueError, match=re.escape("No space left on device. Free some space; a former file is still")):
         task(QUICK, None)

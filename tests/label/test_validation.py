@@ -36,6 +36,13 @@ def test_nobody_changes_parts_while_the_study_grows(seed):
         parts = new
 
 
+@pytest.mark.parametrize(("patients", "judges"), [(2, 1), (3, 1), (6, 3), (10, 5)])
+def test_of_every_two_patients_one_judges_until_there_are_five(patients, judges):
+    for seed in range(20):
+        parts = list(patient_parts(names(patients, seed), {}).values())
+        assert parts.count("validation") >= judges and "training" in parts
+
+
 def test_a_patient_whose_labels_were_removed_keeps_the_part():
     parts = patient_parts(["a", "b", "c"], {"a": "validation", "gone": "training"})
     assert parts["gone"] == "training" and parts["a"] == "validation"

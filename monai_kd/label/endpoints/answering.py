@@ -9,6 +9,7 @@ import json
 import logging
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -107,15 +108,12 @@ def _places() -> dict[str, str]:
 
 
 def _hidden(answer: Any) -> Any:
+    """The answer without paths; a copy, since a task's dictionary and its last lines go on changing."""
     if isinstance(answer, str):
         return without_paths(answer)
     if isinstance(answer, dict):
-        return {key: _hidden(value) for key, value in answer.items()}
-    return [_hidden(item) for item in answer] if isinstance(answer, list | tuple) or _is_deque(answer) else answer
-
-
-def _is_deque(answer: Any) -> bool:
-    return type(answer).__name__ == "deque"  # the last lines of a task's log
+        return {key: _hidden(value) for key, value in answer.copy().items()}
+    return [_hidden(item) for item in list(answer)] if isinstance(answer, list | tuple | deque) else answer
 
 
 def json_object(text: str, what: str) -> dict[str, Any]:

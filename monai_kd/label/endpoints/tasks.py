@@ -14,6 +14,7 @@ from monailabel.endpoints.user.auth import RBAC, User
 from monailabel.interfaces.utils.app import app_instance
 from monailabel.utils.async_tasks.task import AsyncTask
 from monailabel.utils.async_tasks.utils import processes, tasks
+from psutil import NoSuchProcess
 
 from monai_kd.label.endpoints.answering import in_thread
 from monai_kd.label.names import MAX_BYTES
@@ -90,6 +91,33 @@ def batch(user: Admin, model: str, images: str = "all", params: Params = None, r
     return _start("batch_infer", app_instance().batch_request(model, images, params or {}), run_sync)
 
 
+def stop_training(user: Admin) -> Any:
+    """Stop the training."""
+    return _stop("train")
+
+
+def stop_scoring(user: Annotator) -> Any:
+    """Stop the scoring."""
+    return _stop("scoring")
+
+
+def stop_batch(user: Admin) -> Any:
+    """Stop the batch."""
+    return _stop("batch_infer")
+
+
+def _stop(method: str) -> Any:
+    """Also what was started a moment ago and has no process yet."""
+    for _ in range(50):
+        if processes(method) or not _is_busy(method):
+            break
+        time.sleep(0.1)
+    try:
+        return AsyncTask.stop(method)
+    except NoSuchProcess:
+        return None  # it has just ended by itself
+
+
 def next_sample(user: Anybody, strategy: str, params: Params = None) -> Any:
     """The image to label next; that it was shown is noted."""
     app, asked = app_instance(), params or {}
@@ -121,3 +149,5 @@ for path, endpoint, is_long in (
     ("/activelearning/{strategy}", next_sample, False),
 ):
     router.add_api_route(path, in_thread(endpoint, long=is_long), methods=["POST"])
+for path, stop in (("/train/", stop_training), ("/scoring/", stop_scoring), ("/batch/infer", stop_batch)):
+    router.add_api_route(path, in_thread(stop), methods=["DELETE"])
