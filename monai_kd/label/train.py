@@ -22,6 +22,7 @@ from monai_kd.label.bundle import AppBundle
 from monai_kd.label.devices import chosen_device
 from monai_kd.label.options import Options
 from monai_kd.label.server_end import require_server
+from monai_kd.label.uploads import require_placed
 from monai_kd.label.validation import judge, patient_parts, run_config, scores, study_split
 from monai_kd.lock import locked
 
@@ -99,6 +100,10 @@ class DistilTask(TrainTask):
         if not self.bundle.teacher.is_file():
             raise FileNotFoundError(f"No teacher's weights at '{self.bundle.teacher}'. Copy them there.")
         records = read_dataset(self.study, "monailabel")
+        for record in records:
+            masks = record["label"] if isinstance(record["label"], list) else [record["label"]]
+            for mask in masks if "frame" not in record else ():
+                require_placed(Path(mask), Path(record["image"]))
         split = self._split(records)
         folder.mkdir()
         served = self.bundle.student.is_file()

@@ -23,7 +23,7 @@ from monai_kd.label.grids import PICTURE, on_grid_of, on_picture
 from monai_kd.label.limits import require_decodable, room
 from monai_kd.label.request_files import new_file
 
-__all__ = ["placed_label", "require_image", "require_suffix"]
+__all__ = ["placed_label", "require_image", "require_placed", "require_suffix"]
 
 Array = npt.NDArray[Any]
 
@@ -108,6 +108,30 @@ def placed_label(file: Path, image: Path, what: str) -> Path:
                     "lesion and 1 (or 255) inside: save one segment, 'lesion'."
                 )
             return _turned(values.reshape(size), to_affine_nd(3, affine), file, image, what)
+
+
+def require_placed(file: Path, image: Path) -> None:
+    """
+    Check that a label which somebody copied into the study lies on its image's grid, pixel by pixel.
+
+    Args:
+        file: of the label.
+        image: its image's file.
+
+    Raises:
+        ValueError: Naming both, when it does not.
+    """
+    if suffix_of(file) in RASTER_SUFFIXES:
+        return
+    size = read_header(file).shape
+    values, affine = mask_values(file)
+    placed = _turned(values.reshape(size), to_affine_nd(3, affine), file, image, f"'{file}'")
+    if placed != file:
+        placed.unlink()
+        raise ValueError(
+            f"'{file}' has its axes mirrored or exchanged against those of '{image}'. Remove it, and submit it to the "
+            "app, which turns it; or save it on the grid of the image."
+        )
 
 
 def _turned(values: Array, affine: Array, file: Path, image: Path, what: str) -> Path:

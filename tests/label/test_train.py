@@ -6,8 +6,11 @@ import json
 import re
 import shutil
 
+import nibabel
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 pytest.importorskip("monailabel")
 
@@ -65,6 +68,19 @@ def test_everything_labelled(task):
         if image.stem not in LABELLED:
             image.unlink()
     assert task(QUICK, None)["training_images"] + len(config(task)["split"]["validation"]) == 6
+
+
+def test_a_label_that_was_copied_into_the_study_and_lies_elsewhere_is_named(task):
+    first = task.study / "labels" / "final" / f"{LABELLED[0]}.png"
+    values = np.asarray(Image.open(first)).T.astype(np.uint8)
+    for affine, message in (
+        (np.diag([-1.0, 1, 1, 1]), "lies elsewhere than its image"),
+        ([[-1, 0, 0, values.shape[0] - 1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], "mirrored or exchanged"),
+    ):
+        first.unlink(missing_ok=True)
+        nibabel.save(nibabel.Nifti1Image(values[..., None], np.array(affine, float)), first.with_suffix(".nii.gz"))
+        with pytest.raises(ValueError, match=f"{LABELLED[0]}.nii.gz' .*{message}"):
+            task(QUICK, None)
 
 
 def test_it_begins_with_the_student_in_service(task):
