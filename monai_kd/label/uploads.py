@@ -86,8 +86,8 @@ def placed_label(file: Path, image: Path, what: str) -> Path:
         what: the label is called, for the message.
 
     Returns:
-        The file; or another one, temporary, where the file's axes are those of the image mirrored or exchanged: there
-        the mask is turned onto the image's.
+        The file; or, where its axes are those of the image mirrored or exchanged, a temporary one, in which the mask is
+        turned onto the image's.
 
     Raises:
         HTTPException: 400, when it cannot be read, or lies on another grid, or has other values; 413, when it is too

@@ -33,7 +33,12 @@ DETAIL = 1000  # letters
 
 
 class Answer(JSONResponse):
-    """JSON of ASCII: halves of characters, which a client may send, are no text that could be sent back."""
+    """
+    JSON of ASCII: halves of characters, which a client may send, are no text that could be sent back.
+
+    Args:
+        content, status_code, headers, media_type, background: as of ``JSONResponse``.
+    """
 
     def render(self, content: Any) -> bytes:
         """
