@@ -19,8 +19,10 @@ class ImagesLeftOutError(SystemExit):
 
     It is no ``Exception``, of which MONAI would make two more tracebacks below the list.
 
-    Args:
-        message: the list.
+    Example:
+        >>> raise ImagesLeftOutError("1 of 2 images has no result.")
+        Traceback (most recent call last):
+        monai_kd.engines.inference_evaluator.ImagesLeftOutError: 1 of 2 images has no result.
     """
 
 
