@@ -19,11 +19,17 @@ class ImagesLeftOutError(SystemExit):
 
     It is no ``Exception``, of which MONAI would make two more tracebacks below the list.
 
+    Args:
+        message: the list.
+
     Example:
         >>> raise ImagesLeftOutError("1 of 2 images has no result.")
         Traceback (most recent call last):
         monai_kd.engines.inference_evaluator.ImagesLeftOutError: 1 of 2 images has no result.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
 
 
 class InferenceEvaluator(SupervisedEvaluator):
