@@ -43,6 +43,13 @@ def frame_records(files: Mapping[str, Path], folders: Mapping[str, str] | None =
     """
     headers = {name: _header(path) for name, path in files.items()}
     patients = _patients({name: header.patient for name, header in headers.items()}, folders or {})
+    if told := {name: header.display for name, header in headers.items() if header.display}:
+        logger.warning(
+            "%d DICOM files want %s applied for display. It is not applied: the values are those stored. Files: %s.",
+            len(told),
+            first_few(sorted(set(told.values())), 2),
+            first_few(told),
+        )
     records: list[Record] = []
     for name, path in files.items():
         record = {"image": str(path), "id": name, "patient": patients.get(name, name)}

@@ -11,6 +11,7 @@ from pathlib import Path
 import nibabel
 from PIL import Image
 
+from monai_kd.data.dicom_display import not_applied
 from monai_kd.data.dicom_header import read_dicom_header
 from monai_kd.data.errors import UnsuitableError, naming
 from monai_kd.data.formats import (
@@ -39,11 +40,13 @@ class Header:
         shape: (W, H) or (W, H, D), without channels; D counts slices or frames.
         is_loop: whether the last axis is time.
         patient: DICOM's Patient ID, else empty.
+        display: what DICOM wants applied for display and reading does not apply, in words.
     """
 
     shape: tuple[int, ...]
     is_loop: bool = False
     patient: str = ""
+    display: str = ""
 
     @property
     def planes(self) -> int:
@@ -76,7 +79,7 @@ def read_header(path: str | Path) -> Header:
         elif suffix in DICOM_SUFFIXES:
             dicom = read_dicom_header(path)
             shape = (dicom.width, dicom.height, dicom.frames)[: 3 if dicom.frames > 1 else 2]
-            header = Header(shape, dicom.frames > 1 and not dicom.is_volume, dicom.patient)
+            header = Header(shape, dicom.frames > 1 and not dicom.is_volume, dicom.patient, not_applied(dicom))
         elif suffix in NIFTI_SUFFIXES:
             header = Header(_without_trailing_ones(nibabel.load(path).shape))  # type: ignore[attr-defined]
         else:

@@ -16,8 +16,11 @@ from monai.data.utils import is_no_channel
 from PIL import Image
 
 from monai_kd.data.colors import brightest, brightest_picture, gray, gray_picture
+from monai_kd.data.dicom_display import as_shown
+from monai_kd.data.dicom_header import read_dicom_header
+from monai_kd.data.dicom_streams import agreeing
 from monai_kd.data.errors import UnsuitableError, naming
-from monai_kd.data.formats import NIFTI_SUFFIXES, RASTER_SUFFIXES, suffix_of
+from monai_kd.data.formats import DICOM_SUFFIXES, NIFTI_SUFFIXES, RASTER_SUFFIXES, format_of, suffix_of
 from monai_kd.data.headers import pages_of, read_header, require_plausible, require_readable
 from monai_kd.data.itk_files import itk_image
 from monai_kd.data.pictures import open_picture, shown_values
@@ -95,12 +98,19 @@ def _require_frame(frame: int, frames: int) -> None:
 def _decode(path: str | Path) -> Decoded:
     # Refuses what is damaged or too large before it is decoded.
     read_header(path)
+    suffix = format_of(path)
     with naming(path):
-        if suffix_of(path) in NIFTI_SUFFIXES:
+        if suffix in NIFTI_SUFFIXES:
             nifti = NibabelReader()
             values, meta = nifti.get_data(nifti.read(path))
             if values.dtype.names:  # RGB24 and RGBA32
                 return np.stack([values[name] for name in values.dtype.names], axis=-1), meta["affine"], True
             return values, meta["affine"], False
-        values, meta = ITKReader().get_data(itk_image(path))
+        if suffix in DICOM_SUFFIXES:
+            header = read_dicom_header(path)
+            with agreeing(Path(path), header) as readable:
+                values, meta = ITKReader().get_data(itk_image(readable))
+            values = as_shown(values, header)
+        else:
+            values, meta = ITKReader().get_data(itk_image(path))
         return values, meta["affine"], not is_no_channel(meta["original_channel_dim"])

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,8 @@ def write_dicom(
     jpegs: Sequence[bytes] = (),
     palette: np.ndarray | None = None,
     pixels: bytes | None = None,
+    stored: int | None = None,
+    extra: Mapping[int, tuple[str, str]] | None = None,
 ) -> Path:
     """
     Write pixels as they are stored: (H, W), (T, H, W) or, with three samples a pixel, (..., 3).
@@ -43,6 +45,8 @@ def write_dicom(
         jpegs: one compressed picture for each frame, in place of the values.
         palette: (3, 256) uint16.
         pixels: other bytes in place of the values'.
+        stored: the bits of a value that count, if not all.
+        extra: type and text of further elements by their tags, from (0028,0104) to the pixels.
     """
     colored = values.ndim > 2 and values.shape[-1] == 3
     height, width = values.shape[-3:-1] if colored else values.shape[-2:]
@@ -65,8 +69,11 @@ def write_dicom(
     body += element(0x00280006, "US", number(planar)) if colored else b""
     body += element(0x00280008, "IS", str(frames)) if frames is not None else b""
     body += element(0x00280010, "US", number(height)) + element(0x00280011, "US", number(width))
-    for tag, value in ((0x00280100, bits), (0x00280101, bits), (0x00280102, bits - 1), (0x00280103, 0)):
+    counted, sign = stored or bits, int(values.dtype.kind == "i")
+    for tag, value in ((0x00280100, bits), (0x00280101, counted), (0x00280102, counted - 1), (0x00280103, sign)):
         body += element(tag, "US", number(value))
+    for tag, (kind, text) in sorted((extra or {}).items()):
+        body += element(tag, kind, text)
     if palette is not None:
         for color in range(3):
             body += element(0x00281101 + color, "US", number(256) + number(0) + number(16))

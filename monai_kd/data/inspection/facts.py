@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monai_kd.data.checks import content_hash
+from monai_kd.data.display import display_settings
 from monai_kd.data.duplicates import Thumbnail, thumbnail
 from monai_kd.data.inspection.encodings import encoding_of
 from monai_kd.data.loading import LoadUltrasoundd
@@ -31,6 +32,7 @@ class ImageFacts:
         mean: mean gray value.
         content: hash of size and gray values, equal for exact duplicates.
         thumbnail: to find near duplicates by.
+        display: what viewers apply to the values and reading does not, in words.
     """
 
     encoding: str
@@ -40,6 +42,7 @@ class ImageFacts:
     mean: float
     content: str
     thumbnail: Thumbnail
+    display: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,7 @@ def _image_facts(record: Record, values: Values) -> ImageFacts:
         mean=float(values.mean(dtype=np.float64)),
         content=content_hash(values[None]),
         thumbnail=thumbnail(values),
+        display=display_settings(record["image"]),
     )
 
 

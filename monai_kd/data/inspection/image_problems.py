@@ -38,6 +38,8 @@ def _of_image(image: ImageFacts) -> list[tuple[str, str]]:
     is_eight_bit = image.low >= 0 and image.high <= 255 and not 0 < image.high <= 1
     if not is_eight_bit:
         found.append(("not 0 to 255", span))
+    if image.display:
+        found.append(("display setting", f"viewers apply {image.display}"))
     if image.low == image.high:
         found.append(("constant image", f"every pixel is {image.low:g}"))
     elif is_eight_bit and image.mean < DARK_MEAN:

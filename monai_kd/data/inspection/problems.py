@@ -33,6 +33,7 @@ KINDS = {
     "mask covers everything": Kind(False, "Used as it is: the model learns that all is lesion."),
     "inverted mask": Kind(False, "Used as it is: the lesion should be the bright part of the mask."),
     "tiny lesion": Kind(False, "Used as it is: at a smaller image size it vanishes."),
+    "display setting": Kind(False, "Used as it is: the setting is not applied, the values are those stored."),
     "constant image": Kind(False, "Used as it is: there is nothing to see on it."),
     "dark image": Kind(False, "Used as it is."),
 }

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a JPEG, JPEG-LS or JPEG 2000 stream says of itself, before its pixels."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+RGB, YCBCR, UNTOLD = "RGB", "YCbCr", ""
+FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # markers of a frame; the last is JPEG-LS's
+ALONE = {0x01, *range(0xD0, 0xDA)}  # markers without content
+START_OF_SCAN, JFIF, ADOBE = 0xDA, 0xE0, 0xEE
+JPEG_2000 = b"\xff\x4f\xff\x51"
+
+
+@dataclass(frozen=True)
+class Stream:
+    """
+    A stream's header.
+
+    Args:
+        width: in pixels.
+        height: in pixels.
+        channels: of each pixel.
+        colors: ``RGB`` or ``YCbCr``, where the stream says so itself, else empty.
+    """
+
+    width: int
+    height: int
+    channels: int
+    colors: str
+
+
+def read_stream(content: bytes) -> Stream | None:
+    """
+    The header of a stream; None if there is none in the bytes.
+
+    The colors of JPEG are those that libjpeg takes: JFIF is YCbCr, Adobe's marker tells, components may be called RGB.
+    Beside these, colors of fewer samples than the brightness has are YCbCr. JPEG 2000 that transforms its colors gives
+    RGB back.
+
+    Args:
+        content: the stream, or its beginning.
+
+    Example:
+        >>> import io; from PIL import Image
+        >>> file = io.BytesIO(); Image.new("RGB", (40, 30)).save(file, "JPEG")
+        >>> read_stream(file.getvalue())
+        Stream(width=40, height=30, channels=3, colors='YCbCr')
+    """
+    try:
+        place = content.find(JPEG_2000)
+        return _jpeg(content) if content[:2] == b"\xff\xd8" else _jpeg_2000(content[place:]) if place >= 0 else None
+    except (struct.error, IndexError):
+        return None
+
+
+def _segments(content: bytes, place: int) -> Iterator[tuple[int, bytes]]:
+    """Markers and what belongs to them, up to the pixels."""
+    while place + 4 <= len(content):
+        if content[place] != 0xFF:
+            return
+        marker = content[place + 1]
+        if marker == 0xFF or marker in ALONE:
+            place += 1 if marker == 0xFF else 2
+            continue
+        length = struct.unpack(">H", content[place + 2 : place + 4])[0]
+        yield marker, content[place + 4 : place + 2 + length]
+        place += 2 + length
+
+
+def _jpeg(content: bytes) -> Stream | None:
+    frame, said = b"", UNTOLD
+    for marker, data in _segments(content, 2):
+        if marker == START_OF_SCAN:
+            break
+        if marker in FRAMES:
+            frame = data
+        elif marker == JFIF and data.startswith(b"JFIF\0"):
+            said = YCBCR
+        elif marker == ADOBE and data.startswith(b"Adobe") and said == UNTOLD:
+            said = YCBCR if data[11] else RGB
+    if not frame:
+        return None
+    height, width, channels = struct.unpack(">HHB", frame[1:6])
+    names, samples = frame[6 : 6 + 3 * channels : 3], frame[7 : 6 + 3 * channels : 3]
+    if channels != 3:
+        said = UNTOLD
+    elif said == UNTOLD and names in (b"RGB", b"rgb"):
+        said = RGB
+    elif said == UNTOLD and len(set(samples)) > 1:
+        said = YCBCR
+    return Stream(width, height, channels, said)
+
+
+def _jpeg_2000(content: bytes) -> Stream | None:
+    found: Stream | None = None
+    for marker, data in _segments(content, 2):
+        if marker == 0x51:
+            right, bottom, left, top = struct.unpack(">4I", data[2:18])
+            found = Stream(right - left, bottom - top, struct.unpack(">H", data[34:36])[0], UNTOLD)
+        elif marker == 0x52 and found:
+            is_transformed = data[4] == 1 and found.channels >= 3
+            return Stream(found.width, found.height, found.channels, RGB if is_transformed else UNTOLD)
+    return found
