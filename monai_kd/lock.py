@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import platform
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -100,6 +101,14 @@ def _holder(file: Path) -> str:
 def _forget() -> None:
     """In a forked process, which holds nothing: the locks are its parent's."""
     _HELD.clear()
+
+
+@atexit.register
+def _clean() -> None:
+    """Leave results alone in a folder. Whoever waits for the lock sees that its file is gone, and makes a new one."""
+    for file in _HELD:
+        with suppress(OSError):
+            file.unlink()
 
 
 if hasattr(os, "register_at_fork"):
