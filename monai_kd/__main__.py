@@ -25,6 +25,7 @@ from monai_kd.commands.study_report import report
 from monai_kd.commands.study_run import run
 from monai_kd.errors import first_cause
 
+INTERRUPTED = 130  # what typer ends with after Ctrl+C
 MENDABLE = (ValueError, OSError, ImportError)  # by the user, who needs no traceback then
 
 app = typer.Typer(
@@ -70,6 +71,10 @@ def main() -> None:
     """Run the command line; what a user can mend is one line, not a traceback."""
     try:
         app()
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            Console(stderr=True, soft_wrap=True).print("[bold red]Stopped[/] by Ctrl+C. What was not whole is removed.")
+        raise
     except Exception as error:
         cause = first_cause(error, MENDABLE)
         if not isinstance(cause, MENDABLE):

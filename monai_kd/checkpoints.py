@@ -122,7 +122,7 @@ def first_not_finite(content: Any, own: Any = None) -> str | None:
         >>> first_not_finite({"a": torch.ones(2), "b": [torch.tensor([1.0, torch.nan])]})
         "'b#0' (1 of 2)"
     """
-    tensors = {name: tensor for name, tensor in _tensors(content) if tensor.is_floating_point()}
+    tensors = {name: tensor for name, tensor in _tensors(content) if _has_real_numbers(tensor)}
     by_device: dict[torch.device, list[torch.Tensor]] = {}
     for tensor in tensors.values():
         by_device.setdefault(tensor.device, []).append(tensor.isfinite().all())
@@ -215,6 +215,10 @@ def _tensors(content: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]
         items = enumerate(content)
     for key, item in items:
         yield from _tensors(item, f"{name}#{key}".lstrip("#"))
+
+
+def _has_real_numbers(tensor: torch.Tensor) -> bool:
+    return (tensor.is_floating_point() or tensor.is_complex()) and tensor.layout is torch.strided
 
 
 def _remedy(error: Exception) -> str:

@@ -57,8 +57,7 @@ def require_distinct(outputs: Mapping[str, str | PathLike[str]], inputs: Mapping
 
 def require_outside(name: str, folder: str | PathLike[str], inputs: Mapping[str, PathOrPaths]) -> None:
     """
-    Refuse to write images into a folder that images are read from, or below it: the next run would take them for its
-    own.
+    Refuse to write into a folder that is read, or below it: the next run would read what was written.
 
     Args:
         name: the argument that gives the folder to write.
@@ -72,8 +71,8 @@ def require_outside(name: str, folder: str | PathLike[str], inputs: Mapping[str,
         source = Path(read).expanduser()
         if source.is_dir() and Path(folder).expanduser().resolve().is_relative_to(source.resolve()):
             raise ValueError(
-                f"{name} '{folder}' lies in {other} '{read}': what is written would be read as images the next time. "
-                f"Choose a folder beside it."
+                f"{name} '{folder}' lies in {other} '{read}': what is written would be read as a part of it the next "
+                "time. Choose a folder beside it."
             )
 
 

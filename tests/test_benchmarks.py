@@ -96,3 +96,22 @@ def test_all_candidates_compute_the_same():
         torch.manual_seed(0)
         step = make(pair.student(), copy.deepcopy(teacher), lambda: batch, task(), LogitsKLLoss())
         assert [step().item() for _ in range(3)] == pytest.approx(losses[:3], rel=1e-5)
+
+
+def test_killed_trainings_resume_to_the_bit():
+    run = subprocess.run(
+        [sys.executable, HERE / "kills.py", "--kills", "1", "--epochs", "2"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    assert run.stdout.splitlines()[-1].startswith("1 of 1 killed trainings ended to the bit")
+
+
+def test_hostile_checkpoints_are_refused():
+    command = [sys.executable, HERE / "hostile_checkpoints.py"]
+    run = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    refused, of = re.match(r"(\d+) of (\d+) kinds", run.stdout.splitlines()[-1]).groups()
+    assert refused == of and int(of) >= 60

@@ -23,6 +23,7 @@ from monai_kd.distill.readme import readme
 from monai_kd.distill.running import commands
 from monai_kd.distill.train_config import teacher_file
 from monai_kd.files import atomic_folder
+from monai_kd.places import require_distinct, require_outside
 
 __all__ = ["is_made", "write_bundle"]
 
@@ -93,8 +94,11 @@ def write_bundle(draft: Draft, pairs: Sequence[Pair], output_dir: Path, dataset_
         dataset_dir: the data, for the check alone.
 
     Raises:
-        ValueError: When the folder is in use, "hidden" is asked for without pairs, or the new bundle does not stand.
+        ValueError: When the folder is in use or in the data's, "hidden" is asked for without pairs, or the new bundle
+            does not stand.
     """
+    require_distinct({"output_dir": output_dir}, {"teacher": draft.bundle.root, "dataset_dir": dataset_dir})
+    require_outside("output_dir", output_dir, {"dataset_dir": dataset_dir})
     if not pairs and draft.made["method"] == HIDDEN:
         raise ValueError(
             "Method hidden compares layers, and the networks have no resolution in common. Name pairs by --pairs."

@@ -23,6 +23,7 @@ from monai_kd.export.packages import package
 from monai_kd.export.runners import FORMS, load_form
 from monai_kd.export.torchscript import write_torchscript
 from monai_kd.files import atomic_folder
+from monai_kd.places import require_distinct
 from monai_kd.teachers import load_weights
 
 __all__ = ["Options", "export_student"]
@@ -102,6 +103,7 @@ def export_student(
         ValueError: When weights are of another network, something cannot be exported, or a form in floating point
             differs from the bundle by more than the tolerance. Nothing is written then.
     """
+    require_distinct({"output_dir": output_dir}, {"the bundle": bundle.root, "checkpoint": checkpoint})
     package("onnxruntime")
     if "openvino" in options.forms:
         package("openvino")

@@ -20,6 +20,9 @@ from monai_kd.handlers.undefined import is_undefined
 
 __all__ = ["ResumeHandler"]
 
+# What a state holds beside the objects.
+STATE = ("settings", "epoch", "iteration", "max_epochs", "epoch_length", "stopped_early", "scaler", "best")
+
 
 def _brief(error: Exception) -> str:
     """One line: torch names what differs below its first line, and then for every weight."""
@@ -117,7 +120,7 @@ class ResumeHandler:
         for name, obj in self.objects.items():
             try:
                 obj.load_state_dict(checkpoint["objects"][name])
-            except (RuntimeError, ValueError, KeyError) as error:
+            except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
                 raise ValueError(
                     f"'{self.path}' does not fit '{name}' of this run: {_brief(error)} "
                     "Start afresh with resume=False or another output folder, or repeat the run's own settings."
@@ -139,7 +142,8 @@ class ResumeHandler:
         try:
             checkpoint: dict[str, Any] = load_checkpoint(self.path)
             names = set(checkpoint["objects"])
-        except (CheckpointError, KeyError, TypeError) as error:
+            _ = [checkpoint[name] for name in STATE]
+        except (CheckpointError, KeyError, TypeError, IndexError, RuntimeError) as error:
             reason = error.reason if isinstance(error, CheckpointError) else f"{type(error).__name__}: {_brief(error)}"
             raise ValueError(f"'{self.path}' is no state of a run ({reason}). Remove it to start afresh.") from None
         if names != set(self.objects):

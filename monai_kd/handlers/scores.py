@@ -12,6 +12,7 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from monai_kd.figures import GREEN, RED, overlay
@@ -21,6 +22,8 @@ from monai_kd.handlers.each_image_once import gather, ids_of_part, is_first_proc
 from monai_kd.handlers.undefined import mark_undefined
 
 __all__ = ["ScoresHandler"]
+
+MARK = "monai_kd overlay of"
 
 
 def _summary(values: list[float]) -> dict[str, float | int | None]:
@@ -33,10 +36,26 @@ def _summary(values: list[float]) -> dict[str, float | int | None]:
     }
 
 
+def _mark(name: str) -> PngInfo:
+    """Whose picture it is, so that a later evaluation removes its own pictures and nobody else's."""
+    info = PngInfo()
+    info.add_text(MARK, name, zip=False)
+    return info
+
+
+def _marked(path: Path) -> str | None:
+    try:
+        with Image.open(path) as picture:
+            return picture.info.get(MARK)
+    except OSError:
+        return None
+
+
 class ScoresHandler:
     """
     Writes an evaluator's metrics image by image (``scores.csv``), their means (``summary.json``), and a picture of each
-    image with the true contour in green and the predicted one in red (``overlays/``).
+    image with the true contour in green and the predicted one in red (``overlays/``). Pictures that an earlier
+    evaluation left in ``overlays/`` of images that this one does not score are removed.
 
     A metric that is undefined for an image (the Hausdorff distance of an empty prediction) is left empty in the table,
     left out of the mean, and counted under "undefined"; a mean or deviation of too few images is ``null``. Tables are
@@ -125,7 +144,16 @@ class ScoresHandler:
         first = -max(1, len(self.classes))
         label, pred = (result[key][first:].amax(0).cpu().numpy().T for key in ("label", "pred"))
         with atomic_write(self.output_dir / "overlays" / f"{name}.png") as temporary:
-            Image.fromarray(overlay(image, [(label, GREEN), (pred, RED)])).save(temporary, format="PNG")
+            picture = Image.fromarray(overlay(image, [(label, GREEN), (pred, RED)]))
+            picture.save(temporary, format="PNG", pnginfo=_mark(name))
+
+    def _remove_old_overlays(self, ids: list[str]) -> None:
+        """Those of images that this evaluation did not score: of another part, fold or data set."""
+        folder, kept = self.output_dir / "overlays", {*ids} if self.overlays else set()
+        for path in sorted(folder.rglob("*.png")) if folder.is_dir() else ():
+            name = path.relative_to(folder).with_suffix("").as_posix()
+            if name not in kept and not path.is_symlink() and _marked(path) == name:
+                path.unlink()
 
     def _columns(self, column: str, rows: list[Tensor]) -> dict[str, list[float]]:
         if not self.classes:
@@ -159,6 +187,7 @@ class ScoresHandler:
             self._write_tables(engine, ids, sorted(range(len(ids)), key=lambda i: place[ids[i]]), columns)
 
     def _write_tables(self, engine: Engine, ids: list[str], order: list[int], columns: dict[str, list[float]]) -> None:
+        self._remove_old_overlays(ids)
         with atomic_write(self.output_dir / "scores.csv") as temporary, temporary.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["id", *columns])

@@ -11,6 +11,7 @@ from typing import Any
 
 from monai_kd.files import atomic_folder
 from monai_kd.label.bundle import SETTINGS, AppBundle
+from monai_kd.places import require_outside
 from monai_kd.teachers import load_weights
 
 __all__ = ["install"]
@@ -44,9 +45,11 @@ def install(
 
     Raises:
         FileNotFoundError: When the bundle or the weights are not there.
-        ValueError: When ``dest`` is in use, a setting is none of the bundle's, or weights are those of other networks.
+        ValueError: When ``dest`` is in use or in the bundle, a setting is none of the bundle's, or weights are those of
+            other networks.
     """
     source = AppBundle(bundle)
+    require_outside("The app's folder", dest, {"the bundle": bundle})
     _check_settings(source, settings)
     with atomic_folder(dest) as app:
         copy = app / "bundle"

@@ -18,6 +18,7 @@ from monai_kd.checkpoints import save_checkpoint
 from monai_kd.files import atomic_write
 from monai_kd.packing.configs import read_config, write_config
 from monai_kd.packing.stock_inference import make_stock
+from monai_kd.places import require_distinct, require_outside
 from monai_kd.teachers import load_weights
 
 __all__ = ["pack_bundle"]
@@ -57,7 +58,8 @@ def pack_bundle(
     Raises:
         FileNotFoundError: When the folder is no bundle, or there are no weights.
         ValueError: When the metadata do not name their version in the changelog, a setting is in no config, the
-            weights are not the network's, the training has no teacher in the bundle, a file is too large for the zoo,
+            weights are not the network's, the training has no teacher in the bundle, the archive
+            would lie among what is packed, a file is too large for the zoo,
             or the archive cannot be written.
 
     Example::
@@ -71,6 +73,10 @@ def pack_bundle(
         raise FileNotFoundError(
             f"No weights at '{model}'. Train them, name others (--checkpoint), or pack none (--without-weights)."
         )
+    path = Path(output_dir) / f"{root.name}_v{version}.zip"
+    require_distinct({"The archive": path}, {"checkpoint": model})
+    for part in (*PARTS, "models"):
+        require_outside("output_dir", output_dir, {"the bundle's folder": root / part})
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / root.name
         _copy(root, copy)
@@ -81,7 +87,6 @@ def pack_bundle(
         if teacher:
             _copy_teacher(root, copy)
         _require_small(copy)
-        path = Path(output_dir) / f"{root.name}_v{version}.zip"
         _zip(copy, path)
     return path
 

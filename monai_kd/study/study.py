@@ -10,6 +10,7 @@ from pathlib import Path
 
 from monai_kd.files import atomic_write, require_writable
 from monai_kd.lock import locked
+from monai_kd.places import require_distinct, require_outside
 from monai_kd.study.plan import Plan
 from monai_kd.study.runs import list_runs
 from monai_kd.study.scheduling import State, Workers, schedule
@@ -45,8 +46,10 @@ def run_study(
     Raises:
         FileNotFoundError: When data or split file are missing.
         ValueError: When plan, data or splits are unusable, a finished run was made with other settings or by a
-            teacher that is gone, or another study works in the folder.
+            teacher that is gone, the folder lies in the data set's, or another study works in the folder.
     """
+    require_outside("output_dir", output_dir, {"dataset_dir": dataset_dir})
+    require_distinct({"output_dir": output_dir}, {"split_file": split_file})
     require_writable(output_dir)
     with locked(output_dir):
         list_runs(plan, [], dataset_dir, output_dir, layout)  # a wrong row is found before the images are looked at

@@ -23,7 +23,19 @@ def _difference(network: Mapping[str, torch.Tensor], checkpoint: Mapping[str, An
         for key, value in network.items()
         if key in checkpoint and checkpoint[key].shape != value.shape
     ]
-    return shapes + missing + foreign
+    kinds = [
+        f"'{key}' is {_kind(checkpoint[key])} in the file, {_kind(value)} in the network"
+        for key, value in network.items()
+        if key in checkpoint and value.is_floating_point() and _kind(checkpoint[key]) != _kind(value)
+    ]
+    return shapes + kinds + missing + foreign
+
+
+def _kind(tensor: torch.Tensor) -> str:
+    """What can be copied into one another without loss of meaning."""
+    if tensor.layout is not torch.strided or tensor.is_quantized:
+        return "quantized" if tensor.is_quantized else "sparse"
+    return "of real numbers" if tensor.is_floating_point() else f"of {str(tensor.dtype).removeprefix('torch.')}"
 
 
 def _prefix(network: Mapping[str, Any], checkpoint: Mapping[str, Any]) -> str:

@@ -236,3 +236,27 @@ def test_every_class_has_a_column_and_the_metric_is_their_mean(tmp_path):
 def test_classes_that_are_not_the_metrics_channels_are_refused(tmp_path):
     with pytest.raises(ValueError, match="'dice' has 1 values for an image, but classes names 2: cyst, tumor"):
         evaluator(ScoresHandler(tmp_path, {"dice": "dice"}, classes=["cyst", "tumor"])).run()
+
+
+def test_pictures_of_an_earlier_evaluation_are_removed_and_no_others(tmp_path):
+    evaluator(ScoresHandler(tmp_path, METRICS), [sample("folder/old", 2), sample("same", 2), sample("ärger", 2)]).run()
+    overlays = tmp_path / "overlays"
+    Image.new("L", (4, 3)).save(overlays / "mine.png")
+    (overlays / "copy.png").write_bytes((overlays / "same.png").read_bytes())  # of theirs, under a name of mine
+    (overlays / "notes.txt").write_text("mine")
+    (overlays / "broken.png").write_text("mine")
+    evaluator(ScoresHandler(tmp_path, METRICS), [sample("same", 2), sample("new", 4)]).run()
+    assert sorted(path.name for path in overlays.rglob("*.*")) == [
+        "broken.png", "copy.png", "mine.png", "new.png", "notes.txt", "same.png",
+    ]  # fmt: skip
+    evaluator(ScoresHandler(tmp_path, METRICS, overlays=False), [sample("new", 4)]).run()
+    assert sorted(path.name for path in overlays.rglob("*.*")) == ["broken.png", "copy.png", "mine.png", "notes.txt"]
+
+
+def test_a_failed_evaluation_removes_nothing(tmp_path):
+    evaluator(ScoresHandler(tmp_path, METRICS), [sample("old", 2)]).run()
+    run = evaluator(ScoresHandler(tmp_path, METRICS), [sample("new", 2)])
+    run.add_event_handler(Events.ITERATION_COMPLETED, lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run.run()
+    assert (tmp_path / "overlays" / "old.png").is_file() and "old" in (tmp_path / "scores.csv").read_text()

@@ -50,3 +50,11 @@ def test_a_folder_in_use_is_left_as_it_is(tmp_path):
     with pytest.raises(ValueError, match="is not empty"):
         install(app, BUNDLE, **weights(tmp_path), **TINY)
     assert sorted(app.rglob("*")) == before
+
+
+def test_an_app_is_not_written_into_its_bundle(tmp_path):
+    for dest in (BUNDLE / "app", BUNDLE):
+        with pytest.raises(
+            ValueError, match=r"The app's folder '.*' lies in the bundle '.*'.*Choose a folder beside it"
+        ):
+            install(dest, BUNDLE, **weights(tmp_path), **TINY)

@@ -311,3 +311,14 @@ def test_the_command(weights, tmp_path):
     assert result.exit_code == 0 and "without weights" in result.output
     with zipfile.ZipFile(next(Path(tmp_path).glob("*.zip"))) as packed:
         assert not [name for name in packed.namelist() if name.endswith(".pt")]
+
+
+@pytest.mark.parametrize("part", ["configs", "docs/archives", "models"])
+def test_the_archive_does_not_lie_among_what_is_packed(weights, tmp_path, part):
+    bundle = shutil.copytree(ROOT, tmp_path / ROOT.name, ignore=shutil.ignore_patterns("models", "runs"))
+    (bundle / "models").mkdir()
+    with pytest.raises(
+        ValueError, match=r"output_dir '.*' lies in the bundle's folder '.*'.*Choose a folder beside it"
+    ):
+        pack_bundle(bundle, bundle / part, weights, **SIZES)
+    assert not list(bundle.rglob("*.zip"))

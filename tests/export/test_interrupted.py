@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A command that is stopped, killed or out of space: one line, nothing half-written, and the next one works."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.bundles.conftest import ROOT
+from tests.export.conftest import SETTINGS
+
+
+def command(checkpoint, out):
+    settings = [word for key, value in SETTINGS.items() for word in ("--set", f"{key}={json.dumps(value)}")]
+    words = [str(ROOT), "--checkpoint", str(checkpoint), "--output_dir", str(out), "--forms", "onnx,torchscript"]
+    return [sys.executable, "-m", "monai_kd", "export", *words, *settings]
+
+
+def begun(out, seconds=180):
+    """Wait until the folder is being filled."""
+    end = time.monotonic() + seconds
+    while not list(out.parent.glob(".partial-*")):
+        assert time.monotonic() < end, "the export does not begin"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_stopped_export_leaves_nothing_that_stays(checkpoint, tmp_path, number):
+    out = tmp_path / "exported"
+    process = subprocess.Popen(command(checkpoint, out), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    begun(out)
+    process.send_signal(number)
+    _, told = process.communicate(timeout=60)
+    assert not out.exists()
+    if number == signal.SIGINT:
+        assert process.returncode == 130 and not list(tmp_path.iterdir())
+        assert told.strip() == "Stopped by Ctrl+C. What was not whole is removed."
+        return
+    assert [path.name for path in tmp_path.iterdir()] == [".partial-exported"]
+    done = subprocess.run(command(checkpoint, out), check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["exported"]
+
+
+@pytest.mark.parametrize("limit", [8_000, 30_000])
+def test_a_full_disk_is_named_in_one_line(checkpoint, tmp_path, limit):
+    def small_disk():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    out = tmp_path / "exported"
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        command(checkpoint, out), check=False, capture_output=True, text=True, preexec_fn=small_disk, env=environment
+    )
+    assert done.returncode == 1 and not list(tmp_path.iterdir())
+    assert done.stderr.strip() == f"Error: Cannot write the folder {out}: File too large. Free some space."
