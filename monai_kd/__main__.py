@@ -73,7 +73,7 @@ def main() -> None:
         app()
     except SystemExit as end:
         if end.code == INTERRUPTED:
-            Console(stderr=True, soft_wrap=True).print("[bold red]Stopped[/] by Ctrl+C. What was not whole is removed.")
+            error_console.print("[bold red]Stopped[/] by Ctrl+C. What was not whole is removed.")
         raise
     except Exception as error:
         cause = first_cause(error, MENDABLE)
