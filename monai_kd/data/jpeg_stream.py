@@ -12,6 +12,7 @@ FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # markers of a frame; 
 ALONE = {0x01, *range(0xD0, 0xDA)}  # markers without content
 START_OF_SCAN, JFIF, ADOBE = 0xDA, 0xE0, 0xEE
 JPEG_2000 = b"\xff\x4f\xff\x51"
+BOXES = 2**12  # bytes that may stand in front of a JPEG 2000 stream
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def read_stream(content: bytes) -> Stream | None:
         Stream(width=40, height=30, channels=3, colors='YCbCr')
     """
     try:
-        place = content.find(JPEG_2000)
+        place = content.find(JPEG_2000, 0, BOXES)
         return _jpeg(content) if content[:2] == b"\xff\xd8" else _jpeg_2000(content[place:]) if place >= 0 else None
     except (struct.error, IndexError):
         return None
