@@ -129,7 +129,8 @@ def attack(folder: Path, seconds: float, every: int = 1) -> Outcome:
         every: every so manieth request is sent.
     """
     app, images, secret = prepare(folder)
-    with served(app, images, command=START) as url:
+    # Scores of its own, which the server would note in the background, would look like a change by the attack.
+    with served(app, images, {"MONAI_LABEL_AUTO_UPDATE_SCORING": "false"}, command=START) as url:
         plant(app, secret)
         requests.get(f"{url}/datastore/?output=all", timeout=60)
         before = fingerprint(app, images, secret)
