@@ -49,7 +49,7 @@ def read_file(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"'{path}' is not text in UTF-8. Save it as UTF-8.") from None
     content = _json(path, text) if path.suffix.lower() == ".json" else _yaml(path, text)
     if not isinstance(content, dict):
-        raise ValueError(f"'{path}' must hold names with values ('name: value'), but holds {content!r:.80}.")
+        raise ValueError(f"'{path}' must be names with values ('name: value'), got {content!r:.80}.")
     return {str(key): value for key, value in content.items()}
 
 

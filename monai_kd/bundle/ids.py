@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from monai_kd.bundle.kinds import require_kind
 from monai_kd.errors import closest
 
 __all__ = [
@@ -177,7 +178,7 @@ def set_values(configs: Collection[Config], values: Mapping[str, Any], where: st
         where: what the configs are, for the message.
 
     Raises:
-        ValueError: When none has an id.
+        ValueError: When none has an id, or a value is of another kind than the one before.
 
     Example:
         >>> config = {"network_def": {"_target_": "UNet", "channels": [4, 8]}}
@@ -193,6 +194,8 @@ def set_values(configs: Collection[Config], values: Mapping[str, Any], where: st
         kinds = [kind for *_, kind in places if kind is not None]
         for node, key, kind in places:
             if kind in (None, *kinds[:1]):
+                former = node.get(key) if isinstance(node, Mapping) else node[key]
+                require_kind(f"--set {name}", name, value, former, inside=kind is not None)
                 node[key] = value
 
 

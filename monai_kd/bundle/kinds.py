@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -220,6 +221,8 @@ def _require_device(where: str, value: Any) -> None:
 
 def _written(where: str, value: Any) -> str:
     """A value as it is written where it comes from."""
+    if where.startswith("--set "):
+        return f"{where}='{json.dumps(value)}'"
     if where.startswith("--"):
         text = str(value).replace(" ", "") if isinstance(value, list | tuple) else str(value)
         return f"{where} " + (f'"{text}"' if any(sign in text for sign in "[{ '") else text)

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from monai_kd.bundle.ids import set_values
 from monai_kd.files import atomic_folder
 from monai_kd.label.bundle import SETTINGS, AppBundle
 from monai_kd.places import require_outside
@@ -70,7 +72,5 @@ def install(
 
 
 def _check_settings(bundle: AppBundle, settings: Mapping[str, Any]) -> None:
-    known = {key for names in (["train"], ["inference", "teacher"]) for key in bundle.parser(*names).get()}
-    for key in settings:
-        if key not in known:
-            raise ValueError(f"No id '{key}' in the bundle's configs. There are {', '.join(sorted(known))}.")
+    configs = [bundle.parser(*names).get() for names in (["train"], ["inference", "teacher"])]
+    set_values(copy.deepcopy(configs), settings, "the bundle's configs")

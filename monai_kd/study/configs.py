@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigParser
 
+from monai_kd.bundle.config_files import read_file
 from monai_kd.bundle.ids import has
+from monai_kd.bundle.known_ids import require_known, require_value, used_ids
 from monai_kd.errors import closest
 from monai_kd.study.plan import Plan, Row
 
@@ -18,6 +20,20 @@ __all__ = ["PLACES", "Configs", "differences", "merge", "row_configs"]
 
 Configs = dict[str, dict[str, Any]]
 """The configs of a row by what they do, ``"train"`` and, where there is something to evaluate, ``"evaluate"``."""
+
+# What the study itself gives to each run, and by which of its own entries or options.
+OWN = {
+    "output_dir": "study run --output_dir",
+    "checkpoint": "study run --output_dir",
+    "bundle_root": "the study's 'bundle'",
+    "dataset_dir": "study run --dataset_dir",
+    "layout": "study run --layout",
+    "split": "the study's 'splits', or study run --split_file",
+    "split_file": "study run --split_file",
+    "fold": "the study's 'splits'",
+    "teacher_checkpoint": "the row's 'teacher'",
+    "quiet": "the study, which shows its own progress",
+}
 
 # Where a run is, not what it is: these may change between two starts of a study.
 PLACES = (
@@ -41,14 +57,30 @@ def row_configs(plan: Plan, row: Row) -> Configs:
     wanted = {"train": row.train, "evaluate": row.evaluate}
     configs = {kind: merge(plan.bundle, names, row.name) for kind, names in wanted.items() if names}
     known = sorted({key for config in configs.values() for key in config})
+    _refuse_own(f"Row '{row.name}'", (*row.arguments, *row.checkpoints))
     for key in (*row.arguments, *row.checkpoints):
         if not any(has(config, key) for config in configs.values()):
             files = ", ".join((*row.train, *row.evaluate))
             raise ValueError(f"Row '{row.name}': no '{key}' in {files}. Closest: '{closest(key, known)}'.")
     for config in configs.values():
         given = {key: value for key, value in {**plan.settings, **row.arguments}.items() if has(config, key)}
-        ConfigParser(config).update(given)
+        parser = ConfigParser(config)
+        used = used_ids(config)
+        for key, value in given.items():
+            where = f"Row '{row.name}', '{key}'" if key in row.arguments else f"Settings, '{key}'"
+            name = key.replace("::", "#")
+            require_known(where, name, parser, used)
+            require_value(where, name, value, parser)
+            parser[key] = value
     return configs
+
+
+def _refuse_own(where: str, keys: Iterable[str]) -> None:
+    for key in keys:
+        if key in OWN:
+            raise ValueError(
+                f"{where}: '{key}' is not for a row or the settings, it is given by {OWN[key]}. Leave it out."
+            )
 
 
 def check_settings(plan: Plan, configs: Mapping[str, Configs]) -> None:
@@ -64,6 +96,7 @@ def check_settings(plan: Plan, configs: Mapping[str, Configs]) -> None:
     """
     if "seed" in plan.settings:
         raise ValueError("Settings: the 'seed' of a study is given as a list of its own, 'seeds: [0]'.")
+    _refuse_own("Settings", plan.settings)
     every = [config for row in configs.values() for config in row.values()]
     for key in plan.settings:
         if not any(has(config, key) for config in every):
@@ -93,10 +126,10 @@ def merge(bundle: Path, names: Sequence[str], row: str) -> dict[str, Any]:
             hint = f"Closest: '{closest(name, there)}'" if there else f"'{bundle}' is not a bundle's folder"
             raise ValueError(f"Row '{row}': no config '{file}'. {hint}.")
     try:
+        base = [read_file(file) for file in files][0]  # each key once
         config: dict[str, Any] = ConfigParser.load_config_files([str(file) for file in files])
-        base: dict[str, Any] = ConfigParser.load_config_file(str(files[0]))
     except ValueError as error:
-        raise ValueError(f"Row '{row}': one of {', '.join(map(str, files))} is not JSON: {error}") from error
+        raise ValueError(f"Row '{row}': {error}") from None
     text = json.dumps(config)
     for key in config:
         if key not in base and f"@{key}" not in text:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from monai_kd.bundle.config_files import read_file
 from monai_kd.errors import closest
 from monai_kd.study.grid import grid_points
 from monai_kd.study.plan import Plan, Row
@@ -64,16 +65,9 @@ def read_plan(path: str | Path) -> Plan:
 
 
 def _content(path: Path) -> dict[str, Any]:
-    try:
-        import yaml
-    except ImportError as error:
-        raise ImportError("A study's file needs the package 'pyyaml': pip install pyyaml.") from error
     if not path.is_file():
         raise FileNotFoundError(f"No study '{path}'. bundles/breast_ultrasound_segmentation/studies holds some.")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"'{path}' is not YAML: {' '.join(str(error).split())}") from error
+    content = read_file(path)
     content = _mapping(content, str(path), ENTRIES)
     for key, other in (("bundle", "bundle"), ("rows", "rows_of")):
         if not content.get(key) and not content.get(other):

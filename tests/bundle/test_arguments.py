@@ -151,8 +151,8 @@ OVERLAYS = {
     "a key twice below in JSON": ("mine.json", '{"optimizer": {"lr": 1, "lr": 2}}', "has 'lr' twice"),
     "no JSON": ("mine.json", "{", "is not JSON"),
     "no YAML": ("mine.yaml", "a: [", "is not YAML"),
-    "a list": ("mine.yaml", "- a\n", "must hold names with values"),
-    "empty": ("mine.yaml", "", "must hold names with values"),
+    "a list": ("mine.yaml", "- a\n", "must be names with values"),
+    "empty": ("mine.yaml", "", "must be names with values"),
 }
 
 

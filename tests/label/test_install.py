@@ -32,6 +32,7 @@ def test_an_app_is_a_bundle_with_weights_and_an_entrance(tmp_path):
         ({"student_channels": [3, 4, 4]}, ValueError, "holds the weights of another network"),
         ({"student": "evil.pt"}, ValueError, "is not a checkpoint of plain tensors"),
         ({"student_channel": [2]}, ValueError, "No id 'student_channel' in the bundle's configs."),
+        ({"student_channels": 2}, ValueError, "--set student_channels must be a list of whole numbers from 1, got 2."),
         ({"bundle": "."}, FileNotFoundError, "No configs/inference.json in"),
     ],
 )

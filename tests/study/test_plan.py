@@ -140,6 +140,29 @@ ROWS = {"Teacher": TEACHER, "Student": STUDENT}
         ({"seed": [1]}, r"no entry 'seed'. Closest: 'seeds'"),
         ({"seeds": [1, 1]}, r"seeds must be a list of different whole numbers"),
         ({"splits": 0}, r"splits must be a whole number from 1, got 0"),
+        ({"settings": {"output_dir": "x"}}, r"Settings: 'output_dir' is not for a row.* study run --output_dir"),
+        ({"settings": {"layout": "x"}}, r"Settings: 'layout' .* study run --layout"),
+        ({"settings": {"max_epochs": "many"}}, r"Settings, 'max_epochs' must be a whole number from 1, got 'many'"),
+        ({"settings": {"spatial_size": [64]}}, r"Settings, 'spatial_size' must be a list of 2 whole numbers"),
+        (
+            {"rows": {**ROWS, "L": {**DISTILLED, "arguments": {"output_dir": "x"}}}},
+            r"Row 'L': 'output_dir' .*Leave it out",
+        ),
+        (
+            {"rows": {**ROWS, "L": {**DISTILLED, "arguments": {"checkpoint": "x"}}}},
+            r"Row 'L': 'checkpoint' is not for a row",
+        ),
+        ({"rows": {**ROWS, "L": {**DISTILLED, "arguments": {"teacher_checkpoint": "x"}}}}, r"by the row's 'teacher'"),
+        (
+            {"rows": {**ROWS, "L": {**DISTILLED, "arguments": {"resume": "no"}}}},
+            r"'resume' must be True or False, got 'no'",
+        ),
+        ({"rows": {**ROWS, "L": {**DISTILLED, "arguments": {"learning_rate": 0}}}}, r"must be a number above 0, got 0"),
+        (
+            {"rows": {**ROWS, "L": {**DISTILLED, "arguments": {"optimizer#lrr": 1}}}},
+            r"Row 'L', 'optimizer#lrr'.*optimizer#lr",
+        ),
+        ({"rows": {**ROWS, "L": {**DISTILLED, "grid": {"batch_size": [4, "x"]}}}}, r"'batch_size' must be .*got 'x'"),
         ({"settings": {"seed": 1}}, r"'seed' of a study is given as a list of its own, 'seeds: \[0\]'"),
         ({"settings": {"learning_rat": 1}}, r"no 'learning_rat' in any config.*'learning_rate'"),
     ],
@@ -156,6 +179,8 @@ def test_what_is_no_study_is_refused(tmp_path):
     for text, message in (
         ("{", "is not YAML"),
         ("- a", "must be names with values"),
+        ("name: a\nname: b\n", "has 'name' twice"),
+        ("rows:\n  L: {train: [train]}\n  L: {train: [train]}\n", "has 'L' twice"),
         ("!!python/object:a {}", "not YAML"),
     ):
         (tmp_path / "study.yaml").write_text(text)
