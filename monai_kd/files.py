@@ -45,7 +45,7 @@ def read_json(path: str | PathLike[str], remedy: str = "Restore it.") -> Any:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"'{path}' is not JSON: {error}. {remedy}") from error
+        raise ValueError(f"'{path}' is not JSON: {error}. {remedy}") from None
 
 
 def require_writable(folder: str | PathLike[str]) -> None:
@@ -65,7 +65,7 @@ def require_writable(folder: str | PathLike[str]) -> None:
     except OSError as error:
         raise ValueError(
             f"Cannot write to the folder '{folder}': {error.strerror}. Choose one that is writable."
-        ) from error
+        ) from None
 
 
 def claim_outputs(
@@ -149,7 +149,7 @@ def atomic_write(path: str | PathLike[str]) -> Iterator[Path]:
         remedy = "Free some space" if error.errno in FULL else "Choose another place"
         raise ValueError(
             f"Writing '{path}' failed: {error.strerror or error}. {remedy}; a former file is still there."
-        ) from error
+        ) from None
 
 
 @contextmanager
@@ -185,7 +185,7 @@ def atomic_folder(path: str | PathLike[str]) -> Iterator[Path]:
             raise ValueError(f"{path} {kind}. Choose a folder that does not exist yet, or remove it first.")
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise _unwritable(path, error) from None
     try:
         with reserved(folder, folder=True) as temporary:
             try:
@@ -199,7 +199,7 @@ def atomic_folder(path: str | PathLike[str]) -> Iterator[Path]:
     except OSError as error:
         if error.errno is None:  # not the system's: a message of our own, for instance of a missing source file
             raise
-        raise _unwritable(path, error) from error
+        raise _unwritable(path, error) from None
 
 
 def _become(temporary: Path, folder: Path) -> None:

@@ -88,7 +88,7 @@ def _acquired(file: Path, path: Path, wait: float = 0.0) -> FileLock:
     except OSError as error:
         raise ValueError(
             f"Cannot write '{file}': {error.strerror or error}. Choose a folder that is writable."
-        ) from error
+        ) from None
     started = time.strftime("%Y-%m-%d %H:%M:%S")
     file.write_text(f"process {os.getpid()} on {platform.node()} since {started}", encoding="utf-8")
     return lock

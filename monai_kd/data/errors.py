@@ -35,9 +35,9 @@ or export it as gray values.
     try:
         yield
     except UnsuitableError as error:
-        raise ValueError(f"{path} {error}") from error
+        raise ValueError(f"{path} {error}") from None
     except Image.DecompressionBombError as error:
-        raise ValueError(f"{path} is too large ({error}). If it is not damaged, export it smaller.") from error
+        raise ValueError(f"{path} is too large ({error}). If it is not damaged, export it smaller.") from None
     except Exception as error:  # each format's library has its own errors for a damaged file
         # ITK's messages begin with the place in its source, which ends with a colon.
         lines = (line.strip() for line in str(error).splitlines())
@@ -46,4 +46,4 @@ or export it as gray values.
         raise ValueError(
             f"{path} cannot be decoded ({reason}). It is damaged or of an unusual kind: copy it again, or export it "
             "as gray values."
-        ) from error
+        ) from None

@@ -107,7 +107,7 @@ def require_readable(path: str | Path) -> str:
         with Path(path).open("rb") as stream:
             start = stream.read(1)
     except OSError as error:
-        raise ValueError(f"{path} cannot be opened ({error.strerror}). Allow reading it, or copy it again.") from error
+        raise ValueError(f"{path} cannot be opened ({error.strerror}). Allow reading it, or copy it again.") from None
     with naming(path):
         if not start:
             raise ValueError("the file is empty")

@@ -103,7 +103,7 @@ def _one_mask(path: str | Path, frame: int | None) -> MetaTensor:
     try:
         mask = binarize(values)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}. Save it with 0 outside the lesion and 255 (or 1) inside.") from error
+        raise ValueError(f"{path}: {error}. Save it with 0 outside the lesion and 255 (or 1) inside.") from None
     return _tensor(_spatial(mask, path), affine, path, name_of(path, frame))
 
 

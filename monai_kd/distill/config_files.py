@@ -36,7 +36,7 @@ def read_config(files: Sequence[Path]) -> Config:
         raise ValueError(
             f"{', '.join(map(str, files))} do not fit together: {_line(error)}. Give the training first, then its "
             "overlays."
-        ) from error
+        ) from None
     return config
 
 
@@ -74,7 +74,7 @@ def load(file: Path) -> Any:
     try:
         return ConfigParser.load_config_file(str(file))
     except Exception as error:
-        raise ValueError(f"'{file}' is not a config in JSON or YAML ({_line(error)}). Correct the file.") from error
+        raise ValueError(f"'{file}' is not a config in JSON or YAML ({_line(error)}). Correct the file.") from None
 
 
 def write_config(config: Config, path: Path) -> None:

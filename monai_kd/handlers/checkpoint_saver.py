@@ -104,7 +104,7 @@ class AtomicCheckpointSaver(CheckpointSaver):
         except OSError as error:
             raise ValueError(
                 f"Cannot write to the folder '{save_dir}': {error.strerror}. Choose one that is writable."
-            ) from error
+            ) from None
         filenames = (
             (self._final_checkpoint, checkpoint_saver_args.get("final_filename")),
             (self._key_metric_checkpoint, checkpoint_saver_args.get("key_metric_filename")),

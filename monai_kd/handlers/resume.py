@@ -124,7 +124,7 @@ class ResumeHandler:
                 raise ValueError(
                     f"'{self.path}' does not fit '{name}' of this run: {_brief(error)} "
                     "Start afresh with resume=False or another output folder, or repeat the run's own settings."
-                ) from error
+                ) from None
             if isinstance(obj, nn.Module):
                 require_finite(checkpoint["objects"][name], self.path, own=dict(obj.named_buffers()))
         if checkpoint["scaler"] is not None and getattr(engine, "scaler", None) is not None:

@@ -81,7 +81,7 @@ def _output_shape(network: nn.Module, shape: tuple[int, ...], remedy: str) -> tu
     except (RuntimeError, ValueError) as error:
         raise ValueError(
             f"{type(network).__name__} cannot take an image of shape {shape}: {first_line(error).rstrip('.')}. {remedy}"
-        ) from error
+        ) from None
     finally:
         network.train(training)
     if not isinstance(output, torch.Tensor):

@@ -68,7 +68,7 @@ class Run:
             try:
                 former = json.loads(path.read_text(encoding="utf-8"))
             except ValueError as error:
-                raise ValueError(f"'{path}' is damaged ({error}). Remove the folder '{self.folder}'.") from error
+                raise ValueError(f"'{path}' is damaged ({error}). Remove the folder '{self.folder}'.") from None
             changes = differences(former, self.configs[kind], self.places)
             if changes:
                 listed = "; ".join(changes[:5]) + (f"; and {len(changes) - 5} more" if len(changes) > 5 else "")

@@ -121,14 +121,14 @@ def _rows(path: Path) -> dict[str, dict[str, str]]:
         with path.open(newline="", encoding="utf-8") as file:
             return {row["id"]: row for row in csv.DictReader(file)}
     except (KeyError, ValueError, OSError) as error:
-        raise _damaged(path, error) from error
+        raise _damaged(path, error) from None
 
 
 def _column(rows: Mapping[str, Mapping[str, str]], name: str, path: Path) -> dict[str, float]:
     try:
         return {image: float(row[name] or "nan") for image, row in rows.items()}
     except (KeyError, ValueError, TypeError) as error:
-        raise _damaged(path, error) from error
+        raise _damaged(path, error) from None
 
 
 def _damaged(path: Path, error: Exception) -> ValueError:

@@ -42,7 +42,7 @@ def read_csv(path: Path, columns: Sequence[str], delimiter: str = ",") -> list[R
             reader = csv.DictReader(stream, delimiter=delimiter)
             rows, header = list(islice(reader, MAX_ROWS + 1)), reader.fieldnames or []
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path} is not a CSV table ({error}). Copy it again from the publisher's archive.") from error
+        raise ValueError(f"{path} is not a CSV table ({error}). Copy it again from the publisher's archive.") from None
     _require_rows(path, rows)
     _require_columns(path, header, columns)
     cut = [str(line) for line, row in enumerate(rows, start=2) if any(row[column] is None for column in columns)]
@@ -83,7 +83,7 @@ def read_xlsx(path: Path | None, columns: Sequence[str], looked_for: str) -> lis
     except Exception as error:  # openpyxl lets through whatever zip, XML and its own parser raise
         raise ValueError(
             f"{path} is not an Excel table ({error}). Copy it again from the publisher's archive."
-        ) from error
+        ) from None
     _require_rows(path, cells)
     header = [str(cell).strip() for cell in lines[0]] if lines else []
     _require_columns(path, header, columns)
