@@ -2,6 +2,7 @@
 """Every command and every Python block of the README and the docs is run, at the smallest size."""
 
 import ast
+import itertools
 import os
 import re
 import runpy
@@ -77,8 +78,7 @@ def smaller_run(words):
     else:
         rest = words[start + 1 :]
         bundle, overlays = (
-            [value for key, value in zip(rest, rest[1:], strict=False) if key == option]
-            for option in ("--bundle", "--overlay")
+            [value for key, value in itertools.pairwise(rest) if key == option] for option in ("--bundle", "--overlay")
         )
         plain = [
             word for i, word in enumerate(rest) if not {word, *rest[max(0, i - 1) : i]} & {"--bundle", "--overlay"}

@@ -126,7 +126,7 @@ def merge(bundle: Path, names: Sequence[str], row: str) -> dict[str, Any]:
             hint = f"Closest: '{closest(name, there)}'" if there else f"'{bundle}' is not a bundle's folder"
             raise ValueError(f"Row '{row}': no config '{file}'. {hint}.")
     try:
-        base = [read_file(file) for file in files][0]  # each key once
+        base, *_ = [read_file(file) for file in files]  # each key once
         config: dict[str, Any] = ConfigParser.load_config_files([str(file) for file in files])
     except ValueError as error:
         raise ValueError(f"Row '{row}': {error}") from None

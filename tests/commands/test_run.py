@@ -19,8 +19,19 @@ from monai_kd.data import write_phantoms
 
 BUNDLE = Path(__file__).parents[2] / "bundles" / "breast_ultrasound_segmentation"
 CONFIGS = BUNDLE / "configs"
-TINY = "--spatial_size [32,32] --teacher_channels [4,4,6,6] --batch_size 4 --device cpu --use_tensorboard False".split()
-WHERE = "--dataset_dir data --output_dir out --checkpoint out/model.pt --quiet".split()
+TINY = [
+    "--spatial_size",
+    "[32,32]",
+    "--teacher_channels",
+    "[4,4,6,6]",
+    "--batch_size",
+    "4",
+    "--device",
+    "cpu",
+    "--use_tensorboard",
+    "False",
+]
+WHERE = ["--dataset_dir", "data", "--output_dir", "out", "--checkpoint", "out/model.pt", "--quiet"]
 
 
 @pytest.fixture(scope="module")
@@ -170,8 +181,19 @@ def test_words_are_read_as_monai_reads_them(tmp_path, monkeypatch):
     found.pop("config_file")
     assert found.pop("bundle_root") == str(BUNDLE)
     assert found == {
-        **{"a": 1, "b": 2.5, "c": "text", "d": [1, 2], "e": True, "f": None, "g": True, "h": False, "i": -3},
-        **{"j": {"k": 1}, "l#m": "x", "n_o": 1, "p": 2},
+        "a": 1,
+        "b": 2.5,
+        "c": "text",
+        "d": [1, 2],
+        "e": True,
+        "f": None,
+        "g": True,
+        "h": False,
+        "i": -3,
+        "j": {"k": 1},
+        "l#m": "x",
+        "n_o": 1,
+        "p": 2,
     }
 
 
