@@ -64,7 +64,11 @@ def smaller(words):
     if "distill" in words:
         return [*words, "--epochs", "1"]
     if "export" in words:
-        return [*words, "--set", "spatial_size=[32,32]", "--set", "student_channels=[2,4,4]"]
+        small = {"spatial_size": "[32,32]", "student_channels": "[2,4,4]"}
+        kept = [word for word in words if word.partition("=")[0] not in small]
+        pairs = itertools.pairwise([*kept, "--"])
+        plain = [word for word, after in pairs if word != "--set" or not after.startswith("--")]
+        return [*plain, *(part for key, value in small.items() for part in ("--set", f"{key}={value}"))]
     if "--seeds" in words:
         return [*words, "--seeds", "1"]
     return smaller_run(words) if words[3:4] == ["run"] or words[4:5] == ["run"] else words
