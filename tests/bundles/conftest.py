@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from monai.bundle import ConfigWorkflow
+from monai.bundle import ConfigParser, ConfigWorkflow
 
 from monai_kd.data import write_phantoms
 
@@ -59,7 +59,8 @@ def start_two_processes(config: list[str], root: Path = ROOT, **arguments: Any) 
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     names = [str(root / "configs" / f"{name}.json") for name in (*config, "multi_gpu_train")]
-    given = {**TINY, "bundle_root": root, **arguments}
+    there = ConfigParser.load_config_files(names)
+    given = {**{key: value for key, value in TINY.items() if key in there}, "bundle_root": root, **arguments}
     del given["quiet"], given["use_tensorboard"]
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}"]
     command += ["-m", "monai.bundle", "run", "--config_file", str(names)]
