@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
 
-from monai_kd.features import plain
+from monai_kd.features import one_tensor, plain
 from monai_kd.losses.checks import check_features
 from monai_kd.losses.precision import full_precision
 from monai_kd.transforms.alignment import align, alignment, leave_out
@@ -39,9 +40,30 @@ def _adapters(adapter: nn.Module | Sequence[nn.Module] | None, count: int, argum
     return nn.ModuleList(adapters)
 
 
-def _adapt(adapter: nn.Module, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
-    size = {"size": list(teacher.shape[2:])} if getattr(adapter, "resizes", False) else {}
-    return adapter(student, **size)
+def _adapt(adapter: nn.Module, feature: torch.Tensor, **arguments: Any) -> torch.Tensor:
+    kind = feature.device.type
+    if feature.dtype not in (torch.float16, torch.bfloat16) or torch.is_autocast_enabled(kind):
+        return adapter(feature, **arguments)
+    # An inferer with an autocast of its own gave the feature: the adapter runs as the network did.
+    with torch.autocast(kind, dtype=feature.dtype):
+        return adapter(feature, **arguments)
+
+
+def _size(adapter: nn.Module, teacher: torch.Tensor) -> dict[str, list[int]]:
+    return {"size": list(teacher.shape[2:])} if getattr(adapter, "resizes", False) else {}
+
+
+def _feature(features: Mapping[str, Any], layer: str, side: str, image: Any) -> torch.Tensor:
+    if layer not in features:
+        remedy = f"Capture it: FeatureHooks({side}, pathways.{side}_layers)."
+        if side == "teacher":
+            remedy += (
+                " Without a teacher_layer, a Pathway looks for its student_layer in the teacher: name the teacher's "
+            )
+            remedy += "own, or teacher_layer='' for its output."
+        raise ValueError(f"The {side}'s features hold {list(features)}, but not the layer '{layer}'. {remedy}")
+    whose = f"Layer '{layer}' of the {side}" if layer else f"The {side}"
+    return one_tensor(features[layer], None if layer else image, whose, side)
 
 
 class Pathway(nn.Module):
@@ -130,11 +152,16 @@ class Pathway(nn.Module):
                 f"{type(self.loss).__name__} uses {missing}, but the batch holds {sorted(batch)}. "
                 "Add the missing entries to the data dictionaries."
             )
+        if any(module.training for module in self.teacher_adapters.modules()):
+            self.teacher_adapters.eval()  # somebody called train() on a part
         students, teachers, theta = [], [], alignment(batch)
         any_shape = getattr(self.loss, "any_shape", False)
         for i, (student_layer, teacher_layer) in enumerate(zip(self.student_layers, self.teacher_layers, strict=True)):
-            teacher_feature = self.teacher_adapters[i](align(plain(teacher[teacher_layer]), theta))
-            student_feature = _adapt(self.student_adapters[i], plain(student[student_layer]), teacher_feature)
+            student_feature = _feature(student, student_layer, "student", batch.get("image"))
+            teacher_feature = align(_feature(teacher, teacher_layer, "teacher", batch.get("image")), theta)
+            teacher_feature = _adapt(self.teacher_adapters[i], teacher_feature)
+            adapter = self.student_adapters[i]
+            student_feature = _adapt(adapter, student_feature, **_size(adapter, teacher_feature))
             if not any_shape:
                 check_features(student_feature, teacher_feature, are_outputs=self.student_layers == ("",))
             student_feature, teacher_feature = leave_out(student_feature, teacher_feature, theta, any_shape)

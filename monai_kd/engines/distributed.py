@@ -4,6 +4,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -22,7 +23,7 @@ LOST = re.compile(
 )
 
 
-def distribute(module: nn.Module, device: torch.device | str) -> nn.Module:
+def distribute(module: nn.Module, device: torch.device | str, **arguments: Any) -> nn.Module:
     """
     Move a module to its device and, in distributed training, wrap it in ``DistributedDataParallel`` if it has weights
     to train (which refuses a module without any). In a single process it is only moved, so one config serves both.
@@ -30,6 +31,8 @@ def distribute(module: nn.Module, device: torch.device | str) -> nn.Module:
     Args:
         module: a network or :class:`monai_kd.Pathways`.
         device: this process's device.
+        arguments: further ones of ``DistributedDataParallel``: ``find_unused_parameters=True`` for a network of which
+            a part gets no gradient (:class:`monai_kd.DistillationTrainer` names such a part), ``static_graph`` …
 
     Returns:
         The module, wrapped or not.
@@ -43,7 +46,7 @@ def distribute(module: nn.Module, device: torch.device | str) -> nn.Module:
     distributed = dist.is_available() and dist.is_initialized()
     if not distributed or not any(parameter.requires_grad for parameter in module.parameters()):
         return module
-    return DistributedDataParallel(module, device_ids=[device] if device.type == "cuda" else None)
+    return DistributedDataParallel(module, device_ids=[device] if device.type == "cuda" else None, **arguments)
 
 
 @contextmanager

@@ -10,12 +10,12 @@ from monai_kd.features import plain
 __all__ = ["labelled"]
 
 
-def labelled(prediction: torch.Tensor, label: torch.Tensor, batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
+def labelled(prediction: Any, label: torch.Tensor, batch: Any) -> tuple[Any, torch.Tensor]:
     """
     The samples of a batch that have a label.
 
     Args:
-        prediction: shape BNH[WD].
+        prediction: shape BNH[WD]; or a list, tuple or dictionary of such, of a network with several outputs.
         label: its first axis is the samples'.
         batch: where it is a dictionary with "has_label", only samples for which that is not 0; else all.
 
@@ -31,4 +31,12 @@ def labelled(prediction: torch.Tensor, label: torch.Tensor, batch: Any) -> tuple
     chosen = torch.as_tensor(batch["has_label"]).bool().flatten()
     if chosen.all():
         return prediction, label
-    return plain(prediction)[chosen.to(prediction.device)], plain(label)[chosen.to(label.device)]
+    return _chosen(prediction, chosen), plain(label)[chosen.to(label.device)]
+
+
+def _chosen(prediction: Any, chosen: torch.Tensor) -> Any:
+    if isinstance(prediction, dict):
+        return {key: _chosen(value, chosen) for key, value in prediction.items()}
+    if isinstance(prediction, (list, tuple)):
+        return type(prediction)(_chosen(value, chosen) for value in prediction)
+    return plain(prediction)[chosen.to(prediction.device)]

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from monai_kd.engines.cached_view import check_cached_view
 from monai_kd.engines.checks import as_teacher, check_resuming, check_teacher, check_weights
 from monai_kd.engines.distributed import name_lost_process
+from monai_kd.engines.first_step import TermCheck, check_all_learn
 from monai_kd.engines.labelled import labelled
 from monai_kd.engines.loss_terms import add_loss_term
 from monai_kd.features import plain, unwrap
@@ -124,32 +125,43 @@ class DistillationTrainer(SupervisedTrainer):
         FiniteLossHandler().attach(self)  # before what saves weights
         # After our own, so that users' handlers see the distillation terms in the loss.
         self._register_handlers(train_handlers or ())
+        self._check = TermCheck(routes)
+        self.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: self._check.finish())
 
     def run(self) -> None:  # type: ignore[override]
         """Train; no hook outlives the run, however it ends. A process that waits for a lost one in vain says so."""
-        with self.teacher, name_lost_process():
+        self._check.restart()
+        # Added in each run, to come after all handlers that add to the loss.
+        self._first_step = self.add_event_handler(IterationEvents.LOSS_COMPLETED, self._check_weights)
+        with self.teacher, name_lost_process(), self._first_step:
             try:
                 super().run()
             finally:
                 self._hooks.close()
 
-    def task_loss(self, prediction: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+    def _check_weights(self, engine: Engine) -> None:
+        self._first_step.remove()
+        state: Any = engine.state
+        check_all_learn(state.output["loss"], {"student": self.network, "pathways": self.pathways})
+
+    def task_loss(self, prediction: Any, label: torch.Tensor) -> torch.Tensor:
         """
         The supervised loss of this iteration's labelled samples, without its weight.
 
         Args:
-            prediction: of the student, or of another network for the same batch.
+            prediction: of the student, or of another network for the same batch; a tensor, or what of several outputs
+                the loss function takes.
             label: of the batch; not read where its "has_label" is 0.
 
         Returns:
             A scalar; zero where no sample has a label.
         """
         prediction, label = labelled(prediction, label, self.state.batch)
-        if len(prediction) == 0:
-            return 0.0 * plain(prediction).sum()
+        if len(label) == 0:
+            return 0.0 * _any_tensor(prediction).sum()
         return plain(self.supervised_loss(prediction, label)).mean()
 
-    def _supervised_loss(self, prediction: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+    def _supervised_loss(self, prediction: Any, label: torch.Tensor) -> torch.Tensor:
         loss = self.supervised_weight * self.task_loss(prediction, label)
         self.state.output["supervised_loss"] = loss.detach()
         return loss
@@ -162,7 +174,10 @@ class DistillationTrainer(SupervisedTrainer):
         if isinstance(self.teacher, CachedTeacher):
             check_cached_view(self.teacher, engine, has_own_image=image is not state.output["image"])
         state.teacher_features = self.teacher(image, self.inferer)
-        for name, term in self.pathways(student, state.teacher_features, batch).items():
+        terms = self.pathways(student, state.teacher_features, batch)
+        if self._check.pending:
+            self._check.look(engine, student, terms)
+        for name, term in terms.items():
             add_loss_term(engine, name, term)
 
     @staticmethod
@@ -194,3 +209,10 @@ class DistillationTrainer(SupervisedTrainer):
             )
         moved: torch.Tensor = batch[key].to(state.device, non_blocking=self.non_blocking, **self.to_kwargs)
         return moved
+
+
+def _any_tensor(prediction: Any) -> torch.Tensor:
+    """A tensor with the gradient history of a prediction, whatever holds it."""
+    while not isinstance(prediction, torch.Tensor):
+        prediction = next(iter(prediction.values() if isinstance(prediction, dict) else prediction))
+    return plain(prediction)

@@ -53,6 +53,14 @@ def predictions(engine: Engine, handler: str) -> Predictions:
         )
     batch = state.batch if isinstance(state.batch, dict) else {}
     student, image, label = (plain(state.output[key]) for key in ("pred", "image", "label"))
+    if not isinstance(student, torch.Tensor) or student.ndim > image.ndim:
+        held = (
+            f"a tensor of {student.ndim} axes" if isinstance(student, torch.Tensor) else f"a {type(student).__name__}"
+        )
+        raise ValueError(
+            f"{handler} needs one prediction, but the student returned {held}: several outputs, as with deep "
+            "supervision. Give it a student that returns the one to compare."
+        )
     theta = alignment(batch)
     teacher = align(teacher.detach(), theta)
     check_features(student, teacher, are_outputs=True)

@@ -63,7 +63,7 @@ class AffinityLoss(nn.Module):
             student: feature, shape BNH[WD].
             teacher: feature of the same batch and rank; no gradient flows into it.
         """
-        check_vectors(student, teacher)
+        check_vectors(student, teacher, "AffinityLoss")
         embeddings = pixel_embeddings(student, teacher.detach(), self.max_positions)
         positions = embeddings[0].shape[1]
         if positions == 1:

@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from monai_kd.losses.checks import check_same_batch
+from monai_kd.losses.checks import check_positions
 from monai_kd.losses.precision import full_precision
-from monai_kd.losses.unit_vectors import unit_vectors
+from monai_kd.losses.unit_vectors import magnitude, unit_vectors
 
 __all__ = ["AttentionTransferLoss"]
 
@@ -16,6 +16,8 @@ _FAINTEST = 1e-30
 
 def _attention(feature: torch.Tensor, exponent: float, size: list[int]) -> torch.Tensor:
     """Attention map of each sample as a vector of unit length, shape (B, positions)."""
+    if exponent > 4:  # of smaller ones float32 holds the powers of 1e-7 to 1e9
+        feature = feature / magnitude(feature)
     attention = feature.abs().pow(exponent).mean(dim=1, keepdim=True)
     attention = F.interpolate(attention, size=size, mode="area").flatten(1)
     # The result does not depend on the scale, but squares of high powers leave the range of float32.
@@ -84,13 +86,8 @@ class AttentionTransferLoss(nn.Module):
             student: feature, shape BNH[WD].
             teacher: feature of the same batch and rank; no gradient flows into it.
         """
-        check_same_batch(student, teacher)
+        check_positions(student, teacher, "AttentionTransferLoss")
         size = [min(sides) for sides in zip(student.shape[2:], teacher.shape[2:], strict=True)]
-        if max(size) == 1:
-            raise ValueError(
-                f"AttentionTransferLoss got features {tuple(student.shape)} and {tuple(teacher.shape)}: a map of one "
-                "position is always 1 and the loss always 0. Name layers of higher resolution."
-            )
         maps = [_attention(feature, self.exponent, size) for feature in (student, teacher.detach())]
         if self.squared:
             return F.mse_loss(maps[0], maps[1]) * (maps[0].shape[1] if self.summed else 1)

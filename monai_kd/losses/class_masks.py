@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-__all__ = ["ClassLoss", "check_label", "class_masks", "class_means"]
+__all__ = ["ClassLoss", "check_label", "class_masks", "class_means", "has_class"]
 
 
 class ClassLoss(nn.Module):
@@ -17,7 +17,8 @@ class ClassLoss(nn.Module):
     A comparison of features by the classes of the label; a subclass writes ``forward(student, teacher, label)``.
 
     Args:
-        num_classes: of the label, the background included. Positions of any other value belong to no class.
+        num_classes: of the label, the background included. Positions of any other value, an "ignore" label, belong to
+            no class.
 
     Raises:
         ValueError: When ``num_classes`` is below 2.
@@ -65,6 +66,28 @@ def check_label(label: torch.Tensor, feature: torch.Tensor) -> None:
             f"of shape ({feature.shape[0]}, 1, ...), of the same spatial dimensions; label.argmax(dim=1, keepdim=True) "
             "makes them from a one-hot label."
         )
+
+
+def has_class(label: torch.Tensor, num_classes: int) -> torch.Tensor:
+    """
+    Where a label tells a class; anything but a whole number from 0 to ``num_classes`` - 1 is an "ignore" label.
+
+    Every loss that takes a label leaves out the positions of an ignore label, whatever its number (255 and -1 are
+    common): its value is that of an image without them.
+
+    Args:
+        label: class indices of any type and shape.
+        num_classes: the background included.
+
+    Returns:
+        Booleans of the label's shape.
+
+    Example:
+        >>> has_class(torch.tensor([0.0, 1.0, 0.5, 2.0, 255.0, -1.0, float("nan")]), num_classes=2)
+        tensor([ True,  True, False, False, False, False, False])
+    """
+    whole = (label >= 0) & (label < num_classes)
+    return whole & (label == label.round()) if label.is_floating_point() else whole
 
 
 def class_masks(label: torch.Tensor, size: Sequence[int], num_classes: int) -> torch.Tensor:

@@ -66,7 +66,7 @@ class CrossImageRelationLoss(nn.Module):
             student: feature, shape BNH[WD].
             teacher: feature of the same batch and rank; no gradient flows into it.
         """
-        check_vectors(student, teacher)
+        check_vectors(student, teacher, "CrossImageRelationLoss")
         embeddings = pixel_embeddings(student, teacher.detach(), self.max_positions)
         if embeddings[0].shape[1] == 1:
             raise ValueError(

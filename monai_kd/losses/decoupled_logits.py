@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from monai_kd.losses.checks import check_same_shape
-from monai_kd.losses.class_masks import check_label
+from monai_kd.losses.class_masks import check_label, has_class
 from monai_kd.losses.divergence import softmax_divergence
 from monai_kd.losses.precision import full_precision
 from monai_kd.losses.softened import SoftenedLoss
@@ -73,15 +73,17 @@ class DecoupledLogitsLoss(SoftenedLoss):
         check_label(label, student)
         if label.shape[2:] != student.shape[2:]:
             label = F.interpolate(label.float(), size=student.shape[2:], mode="nearest")
-        known = (label >= 0) & (label < student.shape[1])
+        known = has_class(label, student.shape[1])
         student = torch.where(known, student, teacher.detach())
-        target = label.long().clamp(0, student.shape[1] - 1)
+        target = torch.where(known, label, 0).long().clamp(0, student.shape[1] - 1)
         (target_student, other_student), (target_teacher, other_teacher) = (
             self._decouple(logits, target) for logits in (student, teacher.detach())
         )
         target_term: torch.Tensor = super().forward(target_student, target_teacher)
         other_term: torch.Tensor = super().forward(other_student, other_teacher)
-        return self.target_weight * target_term + self.other_weight * other_term
+        # The mean of the positions that have a class: at the others student and teacher are alike.
+        share = known.sum().clamp_min(1) / known.numel()
+        return (self.target_weight * target_term + self.other_weight * other_term) / share
 
     def compare(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
         """

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from monai_kd.losses.checks import check_same_shape
+from monai_kd.losses.checks import check_same_shape, check_tensor
 from monai_kd.losses.precision import full_precision
 
 __all__ = ["FeatureReconstructionLoss"]
@@ -55,6 +55,13 @@ class FeatureReconstructionLoss(nn.Module):
             autoencoded: reconstruction, shape BNH[WD], and code, of any shape.
             feature: of the teacher, in the reconstruction's shape; no gradient flows into it.
         """
+        if isinstance(autoencoded, torch.Tensor) or len(autoencoded) != 2:
+            held = "one tensor" if isinstance(autoencoded, torch.Tensor) else f"{len(autoencoded)} tensors"
+            raise ValueError(
+                f"FeatureReconstructionLoss got {held}, expected a reconstruction and a code. Give the output of a "
+                "FeatureAutoencoder."
+            )
         reconstruction, code = autoencoded
+        check_tensor(code, "code")
         check_same_shape(reconstruction, feature)
         return F.mse_loss(reconstruction, feature.detach()) + self.sparsity * code.abs().sum() / feature.numel()

@@ -8,6 +8,8 @@ import torch
 from monai.networks.layers import Pool
 from torch import nn
 
+from monai_kd.losses.checks import check_images
+from monai_kd.losses.layers import as_layers
 from monai_kd.losses.precision import full_precision
 
 __all__ = ["FlowOfSolutionLoss"]
@@ -66,10 +68,10 @@ class FlowOfSolutionLoss(nn.Module):
             student: features of two layers or more, in the order of the network, each of shape BNH[WD].
             teacher: as many features, of the same batch and channels each; no gradient flows into them.
         """
-        _check(student, teacher)
+        pairs = _check(student, teacher)
         terms = []
-        for (s, s_next), (t, t_next) in zip(pairwise(student), pairwise(teacher), strict=True):
-            difference = self._flow(s, s_next) - self._flow(t.detach(), t_next.detach())
+        for (s, t), (s_next, t_next) in pairwise(pairs):
+            difference = self._flow(s, s_next) - self._flow(t, t_next)
             entries = difference[0].numel() if self.sum_entries else 1
             terms.append(entries * difference.square().mean())
         return torch.stack(terms).mean()
@@ -88,17 +90,20 @@ class FlowOfSolutionLoss(nn.Module):
         return pooled
 
 
-def _check(student: Sequence[torch.Tensor], teacher: Sequence[torch.Tensor]) -> None:
-    if len(student) != len(teacher) or len(student) < 2:
+def _check(student: Sequence[torch.Tensor], teacher: Sequence[torch.Tensor]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    if isinstance(student, torch.Tensor) or len(student) != len(teacher) or len(student) < 2:
         raise ValueError(
             f"FlowOfSolutionLoss compares pairs of consecutive layers, but got {len(student)} of the student and "
             f"{len(teacher)} of the teacher. Give lists of the same length, two layers or more."
         )
-    for i, (s, t) in enumerate(zip(student, teacher, strict=True)):
-        shapes = f"FlowOfSolutionLoss: in layer {i} of the list, student feature is {tuple(s.shape)} but teacher "
-        shapes += f"feature is {tuple(t.shape)}. "
-        if s.ndim != t.ndim or s.ndim not in (4, 5) or len(s) != len(t):
-            raise ValueError(shapes + "Give both networks the same batch, and pair layers whose output is an image.")
+    pairs = as_layers(student, teacher)
+    for i, (s, t) in enumerate(pairs):
+        check_images(s, t, f"FlowOfSolutionLoss, in layer {i} of the list,")
         if s.shape[1] != t.shape[1]:
             adapter = f"ChannelAdapter(spatial_dims={s.ndim - 2}, in_channels={s.shape[1]}, out_channels={t.shape[1]})"
-            raise ValueError(shapes + f"Channels must match: in the list of student_adapter, give {adapter} there.")
+            raise ValueError(
+                f"FlowOfSolutionLoss: in layer {i} of the list, student feature is {tuple(s.shape)} but teacher "
+                f"feature is {tuple(t.shape)}. Channels must match: in the list of student_adapter, give "
+                f"{adapter} there."
+            )
+    return pairs

@@ -7,7 +7,7 @@ from torch import nn
 
 from monai_kd.losses.checks import check_same_shape
 from monai_kd.losses.precision import full_precision
-from monai_kd.losses.unit_vectors import check_vectors, unit_vectors
+from monai_kd.losses.unit_vectors import check_vectors, magnitude, unit_vectors
 
 __all__ = ["LatentAdaptationLoss"]
 
@@ -49,4 +49,5 @@ class LatentAdaptationLoss(nn.Module):
         """
         check_same_shape(student, teacher)
         check_vectors(student, teacher)
-        return F.l1_loss(unit_vectors(student, dim=1), unit_vectors(teacher.detach(), dim=1))
+        directions = [unit_vectors(x, dim=1, scale=magnitude(x)) for x in (student, teacher.detach())]
+        return F.l1_loss(directions[0], directions[1])

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import torch
 
+from monai_kd.losses.checks import check_same_batch
+
 __all__ = ["as_layers"]
 
 
@@ -24,16 +26,24 @@ def as_layers(
         Pairs of the student's and the teacher's feature.
 
     Raises:
-        ValueError: When their numbers differ, or there is none.
+        ValueError: When their numbers differ, or there is none, or batches or ranks differ.
 
     Example:
-        >>> [(s.item(), t.item()) for s, t in as_layers([torch.tensor(1), torch.tensor(2)], [torch.tensor(3)] * 2)]
-        [(1, 3), (2, 3)]
+        >>> student, teacher = [torch.zeros(2, 3, 8, 8), torch.zeros(2, 4, 4, 4)], [torch.ones(2, 5, 8, 8)] * 2
+        >>> [(tuple(s.shape), tuple(t.shape)) for s, t in as_layers(student, teacher)]
+        [((2, 3, 8, 8), (2, 5, 8, 8)), ((2, 4, 4, 4), (2, 5, 8, 8))]
     """
     students = [student] if isinstance(student, torch.Tensor) else list(student)
     teachers = [teacher] if isinstance(teacher, torch.Tensor) else list(teacher)
     if len(students) != len(teachers) or not students:
         raise ValueError(
             f"student has {len(students)} layers and teacher {len(teachers)}. Give as many for both, at least one."
+        )
+    for s, t in zip(students, teachers, strict=True):
+        check_same_batch(s, t)
+    if len({len(s) for s in students}) > 1:
+        raise ValueError(
+            f"The layers {[tuple(s.shape) for s in students]} of the student and {[tuple(t.shape) for t in teachers]} "
+            "of the teacher hold different batches. Give the features of one forward pass each."
         )
     return [(s, t.detach()) for s, t in zip(students, teachers, strict=True)]

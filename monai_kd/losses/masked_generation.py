@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from monai.networks.layers import Conv
 from torch import nn
 
-from monai_kd.losses.checks import check_same_shape
+from monai_kd.losses.checks import check_images, check_same_shape
 from monai_kd.losses.precision import full_precision
 
 __all__ = ["MaskedGenerationLoss"]
@@ -68,6 +68,7 @@ class MaskedGenerationLoss(nn.Module):
             )
         convolution = Conv[Conv.CONV, spatial_dims]
         hidden = channels if hidden_channels is None else hidden_channels
+        self.spatial_dims = spatial_dims
         self.channels = channels
         self.ratio = ratio
         self.summed = summed
@@ -89,6 +90,7 @@ class MaskedGenerationLoss(nn.Module):
             teacher: feature, the same shape; no gradient flows into it.
         """
         check_same_shape(student, teacher)
+        check_images(student, teacher, "MaskedGenerationLoss", self.spatial_dims)
         if student.shape[1] != self.channels:
             raise ValueError(
                 f"MaskedGenerationLoss(channels={self.channels}) got features of shape {tuple(student.shape)}. "

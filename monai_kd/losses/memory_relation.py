@@ -9,7 +9,7 @@ from monai_kd.losses.class_queue import ClassQueue
 from monai_kd.losses.divergence import softmax_divergence
 from monai_kd.losses.pixel_embeddings import check_relation, pixel_embeddings
 from monai_kd.losses.precision import full_precision
-from monai_kd.losses.unit_vectors import check_vectors, unit_vectors
+from monai_kd.losses.unit_vectors import check_vectors, magnitude, unit_vectors
 
 __all__ = ["MemoryRelationLoss"]
 
@@ -105,7 +105,7 @@ class MemoryRelationLoss(ClassLoss):
             teacher: feature of the same batch, rank and channels; no gradient flows into it.
             label: class indices, shape B1H[WD], at any resolution.
         """
-        check_vectors(student, teacher)
+        check_vectors(student, teacher, "MemoryRelationLoss")
         check_label(label, teacher)
         self._check_channels(student, teacher)
         teacher = teacher.detach()
@@ -128,7 +128,7 @@ class MemoryRelationLoss(ClassLoss):
 
     @torch.no_grad()
     def _remember(self, teacher: torch.Tensor, label: torch.Tensor) -> None:
-        embeddings = unit_vectors(teacher.flatten(2).mT, dim=2)
+        embeddings = unit_vectors(teacher.flatten(2).mT, dim=2, scale=magnitude(teacher))
         # A vector of no length is no embedding: such are what the teacher did not see.
         masks = class_masks(label, teacher.shape[2:], self.num_classes) & embeddings.any(2).unsqueeze(1)
         means = unit_vectors(torch.einsum("bkp,bpn->kbn", masks.to(embeddings.dtype), embeddings), dim=2)

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from monai_kd.losses.checks import check_same_shape
-from monai_kd.losses.class_masks import check_label
+from monai_kd.losses.class_masks import check_label, has_class
 from monai_kd.losses.precision import full_precision
 
 __all__ = ["NoiseAdaptationLoss"]
@@ -103,8 +103,8 @@ class NoiseAdaptationLoss(nn.Module):
             )
         label = label.unsqueeze(1) if label.ndim == student.ndim - 1 else label
         check_label(label, student)
-        known = (label >= 0) & (label < self.num_classes)
-        target = label.long().clamp(0, self.num_classes - 1)
+        known = has_class(label, self.num_classes)
+        target = torch.where(known, label, 0).long().clamp(0, self.num_classes - 1)
         # log sum_y p(y) Q(label | y): the column of the label at each position, in the shape of the logits.
         column = F.log_softmax(self.weight, dim=1).T[target.squeeze(1)].movedim(-1, 1)
         noisy = (F.log_softmax(student, dim=1) + column.to(student.dtype)).logsumexp(dim=1, keepdim=True)

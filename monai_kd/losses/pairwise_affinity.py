@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from monai_kd.losses.precision import full_precision
-from monai_kd.losses.unit_vectors import check_vectors, unit_vectors
+from monai_kd.losses.unit_vectors import check_vectors, magnitude, unit_vectors
 
 __all__ = ["PairwiseAffinityLoss"]
 
@@ -69,7 +69,7 @@ class PairwiseAffinityLoss(nn.Module):
     def _affinities(self, feature: torch.Tensor, size: list[int]) -> torch.Tensor:
         """Cosines between the nodes, shape (B, nodes, nodes)."""
         nodes = F.interpolate(feature, size=size, mode="area") if self.average else _largest(feature, size)
-        directions = unit_vectors(nodes.flatten(2), dim=1)
+        directions = unit_vectors(nodes.flatten(2), dim=1, scale=magnitude(feature))
         return directions.mT @ directions
 
     @full_precision
@@ -79,7 +79,7 @@ class PairwiseAffinityLoss(nn.Module):
             student: feature, shape BNH[WD].
             teacher: feature of the same batch and rank; no gradient flows into it.
         """
-        check_vectors(student, teacher)
+        check_vectors(student, teacher, "PairwiseAffinityLoss")
         size = [min(self.grid, *sides) for sides in zip(student.shape[2:], teacher.shape[2:], strict=True)]
         if max(size) == 1:
             raise ValueError(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from monai_kd.losses.unit_vectors import unit_vectors
+from monai_kd.losses.unit_vectors import magnitude, unit_vectors
 
 __all__ = ["check_relation", "pixel_embeddings"]
 
@@ -35,8 +35,10 @@ def pixel_embeddings(
     """
     side = int(max_positions ** (1 / (student.ndim - 2)) + 1e-6)
     size = [min(side, *pair) for pair in zip(student.shape[2:], teacher.shape[2:], strict=True)]
-    grids = [F.interpolate(feature, size=size, mode="area") for feature in (student, teacher)]
-    embeddings = [unit_vectors(grid.flatten(2).mT, dim=2) for grid in grids]
+    embeddings = [
+        unit_vectors(F.interpolate(feature, size=size, mode="area").flatten(2).mT, dim=2, scale=magnitude(feature))
+        for feature in (student, teacher)
+    ]
     return embeddings[0], embeddings[1]
 
 

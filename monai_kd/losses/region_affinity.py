@@ -3,16 +3,17 @@ from __future__ import annotations
 
 import torch
 
+from monai_kd.losses.checks import check_positions
 from monai_kd.losses.class_masks import ClassLoss, check_label, class_masks, class_means
 from monai_kd.losses.precision import full_precision
-from monai_kd.losses.unit_vectors import check_vectors, unit_vectors
+from monai_kd.losses.unit_vectors import check_vectors, magnitude, unit_vectors
 
 __all__ = ["RegionAffinityLoss"]
 
 
 def _affinities(feature: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     """Cosines between the mean feature vectors of the classes, shape (B, classes, classes)."""
-    directions = unit_vectors(class_means(feature, masks), dim=2)
+    directions = unit_vectors(class_means(feature, masks), dim=2, scale=magnitude(feature))
     return directions @ directions.mT
 
 
@@ -39,7 +40,7 @@ class RegionAffinityLoss(ClassLoss):
 
     Raises:
         ValueError: When ``num_classes`` is below 2; at the call, when batches or ranks differ, the label does not fit,
-            or a feature has one channel (its cosines are ±1).
+            or a feature has one channel (its cosines are ±1) or one position (which has one class).
 
     Example:
         >>> import torch
@@ -58,7 +59,8 @@ class RegionAffinityLoss(ClassLoss):
             teacher: feature of the same batch and rank; no gradient flows into it.
             label: class indices, shape B1H[WD], at any resolution.
         """
-        check_vectors(student, teacher)
+        check_vectors(student, teacher, "RegionAffinityLoss")
+        check_positions(student, teacher, "RegionAffinityLoss")
         check_label(label, student)
         masks = [class_masks(label, feature.shape[2:], self.num_classes) for feature in (student, teacher)]
         difference = _affinities(student, masks[0]) - _affinities(teacher.detach(), masks[1])

@@ -7,7 +7,7 @@ from torch import nn
 
 from monai_kd.losses.checks import check_samples
 from monai_kd.losses.precision import full_precision
-from monai_kd.losses.unit_vectors import unit_vectors
+from monai_kd.losses.unit_vectors import magnitude, unit_vectors
 
 __all__ = ["RelationalLoss"]
 
@@ -84,14 +84,16 @@ class RelationalLoss(nn.Module):
         return f"distance_weight={self.distance_weight}, angle_weight={self.angle_weight}, grid={self.grid}"
 
     def _embeddings(self, feature: torch.Tensor) -> torch.Tensor:
+        """In units of the feature, so that its scale does not decide which distances are too small to be told."""
         size = [min(self.grid, side) for side in feature.shape[2:]]
-        return F.interpolate(feature, size=size, mode="area").flatten(1)
+        cells = F.interpolate(feature, size=size, mode="area") if size else feature
+        return cells.flatten(1) / magnitude(feature)
 
     @full_precision
     def forward(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
         """
         Args:
-            student: feature, shape BNH[WD], of two samples or more.
+            student: feature, shape BN[HWD], of two samples or more.
             teacher: feature of the same samples; no gradient flows into it.
         """
         check_samples(student, teacher, "RelationalLoss")

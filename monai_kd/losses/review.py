@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from monai.networks.layers import Conv, get_norm_layer
 from torch import nn
 
+from monai_kd.losses.checks import check_images
 from monai_kd.losses.layers import as_layers
 from monai_kd.losses.precision import full_precision
 
@@ -76,6 +77,7 @@ class ReviewLoss(nn.Module):
                 f"{list(teacher_channels)}. Give one number for each level of both, from shallow to deep."
             )
         mid = min(512, student_channels[-1]) if mid_channels is None else mid_channels
+        self.spatial_dims = spatial_dims
         self.channels = list(zip(student_channels, teacher_channels, strict=True))
         self.fusions = nn.ModuleList(
             _Fusion(spatial_dims, channels, mid, norm, deepest=level == len(self.channels) - 1)
@@ -105,6 +107,8 @@ class ReviewLoss(nn.Module):
                 f"ReviewLoss was made for levels of (student, teacher) channels {self.channels} but got features of "
                 f"shapes {shapes}. Name the layers in the order of the channels, from shallow to deep."
             )
+        for s, t in pairs:
+            check_images(s, t, "ReviewLoss", self.spatial_dims)
         for above, below in pairwise(shapes):
             if any(deep > shallow for k in (0, 1) for deep, shallow in zip(below[k][2:], above[k][2:], strict=True)):
                 raise ValueError(

@@ -10,10 +10,16 @@ from monai_kd.losses.unit_vectors import unit_vectors
 
 __all__ = ["SimilarityPreservingLoss"]
 
+_SMALLEST = 1e-30
+
 
 def _similarities(feature: torch.Tensor) -> torch.Tensor:
     samples = feature.flatten(1)
-    return unit_vectors(samples @ samples.mT, dim=1)
+    products = samples @ samples.mT
+    lengths = products.detach().diagonal().clamp_min(_SMALLEST).sqrt()
+    # The rows of the cosines times the lengths, whose directions are the same; a small feature has small products, but
+    # whether a sample has a direction is for its length to say, beside the longest.
+    return unit_vectors(products / (lengths.unsqueeze(1) * lengths.amax()), dim=1)
 
 
 class SimilarityPreservingLoss(nn.Module):

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from monai_kd.losses.checks import check_same_shape
+from monai_kd.losses.class_masks import has_class
 from monai_kd.losses.logits_bce import one_against_rest
 from monai_kd.losses.precision import full_precision
 
@@ -92,4 +93,4 @@ def _targets(label: torch.Tensor, logits: torch.Tensor) -> tuple[torch.Tensor, t
             f"shape {(len(logits), 1, *logits.shape[2:])}, or one number for each logit."
         )
     classes = torch.arange(logits.shape[1], device=label.device).reshape(-1, *[1] * (logits.ndim - 2))
-    return (label == classes).to(logits.dtype), (label >= 0) & (label < len(classes))
+    return (label == classes).to(logits.dtype), has_class(label, logits.shape[1])

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from monai_kd.errors import closest
-from monai_kd.features import FeatureHooks, plain, unwrap
+from monai_kd.features import FeatureHooks, one_tensor, plain, unwrap
 
 __all__ = ["LiveTeacher"]
 
@@ -89,7 +89,7 @@ class LiveTeacher:
             self._hooks.listening = False
         features = self._hooks.pop()
         if self._wants_output:
-            features[""] = self._tensor(output)
+            features[""] = self._tensor(output, image)
         return features
 
     def output(self, image: torch.Tensor, inferer: Callable[..., Any] | None = None) -> torch.Tensor:
@@ -103,7 +103,7 @@ class LiveTeacher:
         Returns:
             The output, as the network shapes it.
         """
-        return self._tensor(self._infer(image, inferer))
+        return self._tensor(self._infer(image, inferer), image)
 
     def _infer(self, image: torch.Tensor, inferer: Callable[..., Any] | None) -> Any:
         # Somebody may have called train() on a parent or on a part.
@@ -111,14 +111,8 @@ class LiveTeacher:
             self.network.eval()
         return self.network(plain(image)) if inferer is None else inferer(plain(image), self.network)
 
-    def _tensor(self, output: Any) -> torch.Tensor:
-        if not isinstance(output, torch.Tensor):
-            raise ValueError(
-                f"The teacher {type(unwrap(self.network)).__name__} returned a {type(output).__name__}, not one "
-                "tensor. Name an inner layer as teacher_layer; layer_shapes(network, image) lists them."
-            )
-        tensor: torch.Tensor = plain(output)
-        return tensor
+    def _tensor(self, output: Any, image: torch.Tensor) -> torch.Tensor:
+        return one_tensor(output, image, f"The teacher {type(unwrap(self.network)).__name__}", "teacher")
 
 
 def _require_layers(network: nn.Module, layers: tuple[str, ...]) -> None:

@@ -30,6 +30,9 @@ def by_plain_loops(student, teacher):
 
 
 class TestAffinity(LossContract):
+    scale_free = True
+    takes_vectors = False
+
     def make_loss(self):
         return AffinityLoss()
 

@@ -24,6 +24,8 @@ def squared_distances(student, teacher, exponent):
 
 
 class TestAuthorsCode(LossContract):
+    scale_free = True
+    takes_vectors = False
     size_independent = False  # its mean of squares shrinks with the number of positions
 
     def make_loss(self):
@@ -43,6 +45,9 @@ class TestAuthorsCode(LossContract):
 
 
 class TestSummed(LossContract):
+    scale_free = True
+    takes_vectors = False
+
     def make_loss(self):
         return AttentionTransferLoss(exponent=4.0, summed=True)
 
@@ -55,6 +60,9 @@ class TestSummed(LossContract):
 
 
 class TestPaper(LossContract):
+    scale_free = True
+    takes_vectors = False
+
     def make_loss(self):
         return AttentionTransferLoss(squared=False)
 

@@ -15,6 +15,8 @@ def softmax(values, temperature):
 
 
 class TestChannelWise(LossContract):
+    takes_vectors = False
+
     def make_loss(self):
         return ChannelWiseLoss()
 

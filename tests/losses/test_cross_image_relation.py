@@ -34,6 +34,9 @@ def by_plain_loops(student, teacher, temperature):
 
 
 class TestCrossImageRelation(LossContract):
+    scale_free = True
+    takes_vectors = False
+
     def make_loss(self):
         # Room for every position of these small maps, tiled ones too: pooling is tested below.
         return CrossImageRelationLoss(temperature=0.5, max_positions=400)

@@ -41,6 +41,9 @@ def by_plain_loops(student, teacher, most, summed):
 
 
 class TestFlowOfSolution(LossContract):
+    takes_vectors = False
+    layers = 2
+
     def make_loss(self):
         return FlowOfSolutionLoss()
 

@@ -36,6 +36,9 @@ def by_plain_loops(student, teacher, label):
 
 
 class TestIntraClassVariation(LossContract):
+    scale_free = True
+    takes_vectors = False
+
     def make_loss(self):
         return IntraClassVariationLoss(num_classes=3)
 

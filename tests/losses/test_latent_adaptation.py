@@ -15,6 +15,8 @@ def unit(vector):
 
 
 class TestLatentAdaptation(LossContract):
+    scale_free = True
+
     def make_loss(self):
         return LatentAdaptationLoss()
 

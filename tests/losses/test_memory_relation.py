@@ -61,6 +61,10 @@ def train(loss, seeds):
 class TestMemoryRelation(LossContract):
     """In evaluation mode: in training each call adds to the memories, so that no two calls agree."""
 
+    scale_free = True
+    takes_vectors = False
+    ignored_is_absent = False  # they are not remembered, but compared with what is
+
     def make_loss(self):
         loss = small()
         with torch.random.fork_rng():

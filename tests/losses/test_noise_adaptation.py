@@ -28,6 +28,7 @@ def softmax(values):
 
 
 class TestNoiseAdaptation(LossContract):
+    hears_teacher = False
     least_when_equal = False  # the label teaches, not the teacher
 
     def make_loss(self):

@@ -24,6 +24,8 @@ def by_plain_loops(student, teacher):
 
 
 class TestPairwiseAffinity(LossContract):
+    scale_free = True
+    takes_vectors = False
     size_independent = False  # the nodes of a tiled image hold other positions
 
     def make_loss(self):

@@ -40,6 +40,9 @@ def by_plain_loops(student, teacher, label, classes):
 
 
 class TestRegionAffinity(LossContract):
+    scale_free = True
+    takes_vectors = False
+
     def make_loss(self):
         return RegionAffinityLoss(num_classes=3)
 

@@ -38,6 +38,9 @@ def by_plain_loops(student, teacher):
 
 
 class TestRelational(LossContract):
+    one_rank = False
+    scale_free = True
+
     def make_loss(self):
         return RelationalLoss()
 

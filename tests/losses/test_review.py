@@ -18,6 +18,8 @@ def levels(tensor):
 
 
 class TestReview(LossContract):
+    takes_vectors = False
+    layers = 2
     # The fusion stands between student and teacher, so equal features are not the least.
     least_when_equal = False
     # The 3-wide convolutions see the image's border, and the pyramid's windows are shares of the image.

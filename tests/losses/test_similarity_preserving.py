@@ -16,6 +16,8 @@ def similarities(feature):
 
 
 class TestSimilarityPreserving(LossContract):
+    one_rank = False
+    scale_free = True
     batch_independent = False  # unit rows have smaller entries the longer they are
 
     def make_loss(self):

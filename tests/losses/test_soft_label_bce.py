@@ -19,6 +19,8 @@ def sigmoid(z):
 
 
 class TestSomeLabelled(LossContract):
+    hears_teacher = False
+    ignored_is_absent = False  # there the teacher's answer is the target
     least_when_equal = False  # the label says otherwise
 
     def make_loss(self):
@@ -42,6 +44,9 @@ class TestSomeLabelled(LossContract):
 
 
 class TestNoneLabelledSoftmax(LossContract):
+    hears_teacher = False  # "call" gives a label to all
+    ignored_is_absent = False  # as above
+
     def make_loss(self):
         return SoftLabelBCELoss(softmax=True)
 
