@@ -102,13 +102,14 @@ def check_features(student: torch.Tensor, teacher: torch.Tensor, are_outputs: bo
     raise ValueError(message + remedy)
 
 
-def check_same_batch(student: torch.Tensor, teacher: torch.Tensor) -> None:
+def check_same_batch(student: torch.Tensor, teacher: torch.Tensor, where: str = "") -> None:
     """
     Refuse features that are not images of the same samples, for losses that compare different channels and sizes.
 
     Args:
         student: shape BNH[WD].
         teacher: the same batch and rank; channels and spatial size may differ.
+        where: begins the message. Defaults to nothing.
 
     Raises:
         ValueError: When batches or ranks differ, or one of both is no batch of floating-point numbers.
@@ -117,7 +118,7 @@ def check_same_batch(student: torch.Tensor, teacher: torch.Tensor) -> None:
     check_tensor(teacher, "teacher")
     if student.ndim != teacher.ndim or len(student) != len(teacher):
         raise ValueError(
-            f"student feature is {tuple(student.shape)} and teacher feature is {tuple(teacher.shape)}. "
+            f"{where}student feature is {tuple(student.shape)} and teacher feature is {tuple(teacher.shape)}. "
             "Give both networks the same batch, and pair layers whose output is an image."
         )
 
@@ -165,7 +166,7 @@ def check_images(student: torch.Tensor, teacher: torch.Tensor, name: str, spatia
         shape = "BNH[WD]" if spatial_dims is None else f"BN{'HWD'[:spatial_dims]} (spatial_dims={spatial_dims})"
         raise ValueError(
             f"{name} got a student feature {tuple(student.shape)} and a teacher feature {tuple(teacher.shape)}: it "
-            f"compares positions, so both must have shape {shape}. Name layers whose output is such an image "
+            f"compares positions, so both must have shape {shape}. Name layers whose output is an image "
             "(layer_shapes lists them). RelationalLoss, SimilarityPreservingLoss and HiddenKLLoss take vectors (B, N)."
         )
 

@@ -39,8 +39,8 @@ def as_layers(
         raise ValueError(
             f"student has {len(students)} layers and teacher {len(teachers)}. Give as many for both, at least one."
         )
-    for s, t in zip(students, teachers, strict=True):
-        check_same_batch(s, t)
+    for i, (s, t) in enumerate(zip(students, teachers, strict=True)):
+        check_same_batch(s, t, f"In layer {i} of the list, ")
     if len({len(s) for s in students}) > 1:
         raise ValueError(
             f"The layers {[tuple(s.shape) for s in students]} of the student and {[tuple(t.shape) for t in teachers]} "
