@@ -46,6 +46,8 @@ def read_image(path: str | Path, frame: int | None = None, name: str = "") -> Me
         FileNotFoundError: No file images/none.png. Check the path in the record or the config.
     """
     values, affine = image_values(path, frame)
+    if values.dtype.kind == "c":
+        raise ValueError(f"{path} holds complex numbers, as before detection. Save their magnitude as gray values.")
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         count = int((~np.isfinite(values)).sum())
         raise ValueError(f"{path} holds {count} NaN or infinite values. Export the image again without them.")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -111,6 +112,15 @@ def require_pairs(images: Mapping[str, Path], labels: Mapping[str, Path], root: 
 
 
 def pathology_of(value: object) -> str:
-    """The pathology in a table's cell: "benign", "malignant", "normal" or, for anything else, "unknown"."""
-    words = str(value).lower()
-    return next((name for name in ("malignant", "benign", "normal") if name in words), "unknown")
+    """
+    The pathology in a table's cell: "benign", "malignant", "normal" or, for anything else, "unknown".
+
+    Whole words count, so that "abnormal" is not normal; a cell that names two of them, or denies one, is unknown.
+
+    Example:
+        >>> [pathology_of(cell) for cell in ("Benign", "malignant (IDC)", "abnormal", "non-malignant", None)]
+        ['benign', 'malignant', 'unknown', 'unknown', 'unknown']
+    """
+    words = set(re.findall(r"[a-z]+", str(value).lower()))
+    found = words & {"benign", "malignant", "normal"}
+    return found.pop() if len(found) == 1 and not words & {"no", "non", "not"} else "unknown"

@@ -17,6 +17,8 @@ from monai_kd.data.trees import folders_of, ids_in, known_files
 
 logger = logging.getLogger(__name__)
 
+UNKNOWN = ("", "unknown", "none", "nan", "n/a", "na", "-", "?")
+
 
 class PlainFolders:
     """
@@ -92,10 +94,22 @@ def _with_patients(records: list[Record], path: Path) -> list[Record]:
     keys = [record["id"] if record["id"] in table else _name(record) for record in records]
     require_same_images(path, table.keys() & set(keys), keys)
     rows = [table[key] for key in keys]
+    _require_known_pathology(path, dict(zip(keys, rows, strict=True)))
     return [
         {**record, "patient": row["patient"].strip(), "pathology": pathology_of(row.get("pathology"))}
         for record, row in zip(records, rows, strict=True)
     ]
+
+
+def _require_known_pathology(path: Path, rows: Mapping[str, Mapping[str, str]]) -> None:
+    """A misspelt class would drop its image from every table by class without a word."""
+    for key, row in rows.items():
+        cell = (row.get("pathology") or "").strip()
+        if pathology_of(cell) == "unknown" and cell.lower() not in UNKNOWN:
+            raise ValueError(
+                f"{path}: the pathology of {key} is {cell!r}, but benign, malignant or normal is expected. Correct it, "
+                "or leave the cell empty if it is not known."
+            )
 
 
 def _pairs(name: str, frames: list[Record], labels: Mapping[str, Path]) -> list[tuple[str, Record]]:
