@@ -104,7 +104,7 @@ def load_checkpoint(path: str | PathLike[str], mapped: bool = False, checked: bo
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
         _require_real(content, path.stat().st_size)
     except Exception as error:
-        reason = str(error) if isinstance(error, _DamagedError) else type(error).__name__
+        reason = str(error) if isinstance(error, _DamagedError) else "torch cannot read it"
         raise CheckpointError(f"'{path}' is not a checkpoint of plain tensors. {_remedy(error)}", reason) from None
     return content
 
@@ -229,4 +229,4 @@ def _remedy(error: Exception) -> str:
         return "It is TorchScript: torch.jit.load reads it, network and weights in one."
     if isinstance(error, pickle.UnpicklingError) and "Unsupported operand" not in str(error):  # that is no pickle
         return "It holds Python objects, a whole network perhaps: write torch.save(network.state_dict(), path)."
-    return f"It is damaged, or was written by something other than torch.save ({type(error).__name__})."
+    return "It is damaged, or was written by something other than torch.save."

@@ -15,6 +15,7 @@ from monai_kd.bundle.ids import references, texts
 __all__ = ["bundles", "config_names", "find_bundle", "find_config", "find_overlay", "overlay_folder", "overlay_names"]
 
 CONFIGS = "configs"
+SHOWN = 12  # names in a message
 NOT_CONFIGS = ("metadata",)
 
 
@@ -176,7 +177,10 @@ def _there(name: str, names: Iterable[str]) -> str:
     names = list(names)
     begun = [one for one in names if name and one.startswith(name)]
     near = begun or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"Closest: '{near[0]}'." if near else f"There are {', '.join(names)}." if names else "There are none here."
+    if near:
+        return f"Closest: '{near[0]}'."
+    more = f" and {len(names) - SHOWN} more, which 'run' without a config lists" if len(names) > SHOWN else ""
+    return f"There are {', '.join(names[:SHOWN])}{more}." if names else "There are none here."
 
 
 def _file(folder: Path, name: str) -> Path | None:
