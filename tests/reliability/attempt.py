@@ -103,9 +103,10 @@ def _child(attempt: Attempt, folder: Path, work: Path) -> int:
 @contextlib.contextmanager
 def _streams() -> Iterator[None]:
     """Python's own streams onto the file that the descriptors 1 and 2 now lead to."""
-    with open(1, "w", closefd=False) as out, open(2, "w", closefd=False) as err:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            yield
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.redirect_stdout(stack.enter_context(open(1, "w", closefd=False))))
+        stack.enter_context(contextlib.redirect_stderr(stack.enter_context(open(2, "w", closefd=False))))
+        yield
 
 
 def _called(action: Callable[[], object]) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs of the bundles' configs with ids and values that are unknown, of the wrong kind, or of files that are not there."""
+"""Runs of the bundles' configs with ids and values that are unknown, or of the wrong kind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONFIGS = {
 EVERY = {
     "--checkpiont model.pt": "checkpoint",
     "--datasetdir data": "dataset_dir",
-    "--network_def#out_chanels 2": "out_channels",
+    "--network_def#out_chanels 2": "network_def#out_chanels",
     "--device foo": "foo",
     "--device cuda:77": "cuda:77",
     "--amp maybe": "amp",

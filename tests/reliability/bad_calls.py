@@ -40,7 +40,7 @@ def _compare(name: str, ours: tuple[int, ...], theirs: tuple[int, ...]) -> Calla
 
         loss = _loss(name)
         student, teacher = torch.rand(ours, requires_grad=True), torch.rand(theirs)
-        batch = {"label": torch.ones(ours[:1] + (1,) + ours[2:]), "has_label": torch.ones(ours[:1])}
+        batch = {"label": torch.ones((*ours[:1], 1, *ours[2:])), "has_label": torch.ones(ours[:1])}
         uses = {key: batch[key] for key in getattr(loss, "uses", ())}
         if getattr(loss, "joint", False):
             layers = 2 if name == "FlowOfSolutionLoss" else 1

@@ -125,6 +125,4 @@ def attempts() -> Iterator[Attempt]:
                 )
     for name, (suffix, make, mask, word) in UNSUITABLE.items():
         kind = "mask" if mask else "image"
-        yield Attempt(
-            "image and mask files", f".{suffix} {kind}: {name}", _read(suffix, make, mask), ("scan_1", word)
-        )
+        yield Attempt("image and mask files", f".{suffix} {kind}: {name}", _read(suffix, make, mask), ("scan_1", word))
