@@ -25,7 +25,7 @@ BROKEN = [
     {"strategy": "x"},
     {"strategy": {"random": 1, "disagreement": [1]}},
     {"strategy": {"random": {"ts": "soon"}, "disagreement": {"ts": None}}},
-    {"strategy": {"random": {"ts": time.time() * 10}, "disagreement": {"ts": -1}}},
+    {"strategy": {"random": {"ts": 4e9 * 10}, "disagreement": {"ts": -1}}},
     {"disagreement": "high"},
     {"disagreement": None},
     {"disagreement_networks": [1]},
