@@ -93,6 +93,17 @@ def test_weights_that_each_process_would_train_alone_are_refused(both):
         )
 
 
+def test_a_part_without_gradient_is_named_before_processes_wait_for_it(both):
+    for result in both.results:
+        assert result["unused"].startswith("2 weights of the student get no gradient")
+        assert "'auxiliary'" in result["unused"] and "find_unused_parameters=True" in result["unused"]
+
+
+def test_a_part_without_gradient_may_be_looked_for(both):
+    first, second = (result["unused found"] for result in both.results)
+    assert_identical(first, second)
+
+
 def test_only_what_has_weights_to_train_is_wrapped(both):
     for result in both.results:
         assert result["wrapped"] and result["weightless bare"] and result["frozen bare"]

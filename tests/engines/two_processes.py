@@ -122,6 +122,29 @@ def refusal(data):
     return str(error.value)
 
 
+def unused(data, **arguments):
+    """The weights of a student with a part that gets no gradient, or the message."""
+    torch.manual_seed(1)
+    student = nn.ModuleDict({"body": network(4, 1), "auxiliary": nn.Conv2d(2, 2, 1)})
+    student.forward = student["body"].forward
+    wrapped = distribute(student, CPU, **arguments)
+    trainer = DistillationTrainer(
+        network=wrapped,
+        teacher=network(6, 5),
+        pathways=Pathways(logits=Pathway(LogitsKLLoss())),
+        optimizer=torch.optim.SGD(wrapped.parameters(), 0.1),
+        loss_function=DiceCELoss(softmax=True, to_onehot_y=True),
+        device=CPU,
+        max_epochs=1,
+        train_data_loader=data,
+    )
+    try:
+        trainer.run()
+    except ValueError as error:
+        return str(error)
+    return {name: value.clone() for name, value in student.state_dict().items()}
+
+
 def lose(rank, folder, how):
     """The second process ends, or stands still, in the middle of an epoch; the first writes what it then says."""
     torch.set_num_threads(1)
@@ -154,6 +177,8 @@ def work(rank, folder):
         "resumed": resume_in_both(folder, data, wrap),
         "drawn": draw(data, wrap),
         "refusal": refusal(data),
+        "unused": unused(data),
+        "unused found": unused(data, find_unused_parameters=True),
         "wrapped": isinstance(wrap(adapted()), DistributedDataParallel),
         "weightless bare": isinstance(wrap(Pathways(logits=Pathway(LogitsKLLoss()))), Pathways),
         "frozen bare": isinstance(wrap(network(4, 0).requires_grad_(False)), nn.Sequential),

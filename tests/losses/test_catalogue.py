@@ -48,3 +48,10 @@ def test_costs_are_kept_and_replaced(catalogue, tmp_path):
     page.write_text("no table")
     with pytest.raises(ValueError, match="Put them around the place of the table"):
         catalogue.replace_table(page, {})
+
+
+def test_every_loss_is_held_to_the_contract():
+    """Whoever adds a loss also writes the class by which it is tested as all others are."""
+    tests = [path.read_text() for path in Path(__file__).parent.glob("test_*.py")]
+    held = [text for text in tests if "(LossContract)" in text]
+    assert not [name for name in losses.__all__ if not any(f"{name}(" in text for text in held)]
