@@ -24,7 +24,7 @@ def distill(
     teacher: Annotated[Path, typer.Option(help="The teacher's bundle: any whose training is a SupervisedTrainer.")],
     student: Annotated[str, typer.Option(help="StudentUNet, or a JSON file with any network's `_target_`.")],
     dataset_dir: Annotated[
-        Path, typer.Option("--dataset_dir", "--dataset-dir", help="Data as the teacher's bundle expects them.")
+        str, typer.Option("--dataset_dir", "--dataset-dir", help="Data as the teacher's bundle expects them.")
     ],
     output_dir: Annotated[Path, typer.Option("--output_dir", "--output-dir", help="The new bundle's folder.")],
     method: Annotated[str | None, typer.Option(help=METHODS)] = None,
@@ -42,6 +42,13 @@ def distill(
         list[Path] | None, typer.Option(help="The teacher's training config and its overlays, if not train.json.")
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="The teacher's, if not models/model.pt or model.ts.")] = None,
+    inference_dir: Annotated[
+        str | None,
+        typer.Option("--inference_dataset_dir", "--inference-dataset-dir", help="Data of the inference, if elsewhere."),
+    ] = None,
+    round_labels: Annotated[
+        bool, typer.Option("--round_labels", "--round-labels", help="Give each pixel of a label the nearest class.")
+    ] = False,
 ) -> None:
     """
     Distil a student from any MONAI bundle: write a new bundle whose training is the teacher's own, and run it.
@@ -54,7 +61,9 @@ def distill(
     from monai_kd.distill import Request, bundle_commands, is_made, read_names, run_training
 
     given = parse_settings(setting)
-    request = Request(teacher, student, dataset_dir.resolve(), method, tuple(config or ()), weights, given, epochs)
+    request = Request(
+        teacher, student, dataset_dir, method, tuple(config or ()), weights, given, epochs, inference_dir, round_labels
+    )
     made = dict(request.record)
     if pairs is not None:
         made["pairs"] = read_names(_text(pairs), str(pairs))
@@ -63,10 +72,11 @@ def distill(
         console.print(text, markup=False, highlight=False)
     else:
         _write(request, output_dir, pairs, edit, ask=sys.stdin.isatty() and not yes)
-    for name, command in bundle_commands(output_dir, dataset_dir).items():
+    folder = given.get("dataset_dir", dataset_dir)
+    for name, command in bundle_commands(output_dir, folder, inference_dir).items():
         console.print(f"{name}:\n  {command}", markup=False, highlight=False)
     if run:
-        run_training(output_dir, dataset_dir)
+        run_training(output_dir, folder)
 
 
 def _write(request: Request, output_dir: Path, pairs: Path | None, edit: bool, ask: bool) -> None:
@@ -82,7 +92,7 @@ def _write(request: Request, output_dir: Path, pairs: Path | None, edit: bool, a
         _show(draft, chosen)
     if ask:
         typer.confirm(f"Write the bundle {output_dir}?", default=True, abort=True)
-    write_bundle(draft, chosen, output_dir, request.dataset_dir)
+    write_bundle(draft, chosen, output_dir, request.data, request.inference_data)
     console.print(f"Wrote {output_dir}.", markup=False, highlight=False)
 
 

@@ -14,6 +14,7 @@ from monai.bundle import ConfigWorkflow
 from monai_kd.bundle.ids import find
 from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.distill.config_files import read_config, read_overlay
+from monai_kd.distill.student_weights import STUDENT
 from monai_kd.errors import first_cause
 
 __all__ = ["check_bundle", "evaluation_configs"]
@@ -22,7 +23,7 @@ CACHING = ("CacheDataset", "SmartCacheDataset")
 LEFT_OUT = "not now"  # an id that no config has: nothing is initialized, so no seed is set in this process
 
 
-def check_bundle(root: Path, dataset_dir: Path) -> None:
+def check_bundle(root: Path, dataset_dir: str, inference_dir: str) -> None:
     """
     Make every component of the new bundle's workflows, as ``ConfigWorkflow.check_properties()`` does, without loading
     images.
@@ -30,6 +31,7 @@ def check_bundle(root: Path, dataset_dir: Path) -> None:
     Args:
         root: the bundle's folder.
         dataset_dir: the data.
+        inference_dir: the data of the inference.
 
     Raises:
         ValueError: When a property that MONAI wants of a bundle is missing, or a component cannot be made.
@@ -44,7 +46,7 @@ def check_bundle(root: Path, dataset_dir: Path) -> None:
         logging.disable(logging.WARNING)  # a workflow without a log file says so
         try:
             for kind, names in workflows:
-                _check(root, kind, names, dataset_dir, Path(scratch))
+                _check(root, kind, names, inference_dir if names == ["inference"] else dataset_dir, Path(scratch))
         finally:
             logging.disable(logging.NOTSET)
 
@@ -62,12 +64,12 @@ def evaluation_configs(root: Path) -> list[str]:
     return ["evaluate"] if "network_def" in read_overlay(file) else ["train", "evaluate"]
 
 
-def _check(root: Path, kind: str, names: Sequence[str], dataset_dir: Path, scratch: Path) -> None:
+def _check(root: Path, kind: str, names: Sequence[str], dataset_dir: str, scratch: Path) -> None:
     files = [root / "configs" / f"{name}.json" for name in names]
     config = read_config(files)
-    values: dict[str, Any] = {"bundle_root": str(root), "dataset_dir": str(dataset_dir)}
+    values: dict[str, Any] = {"bundle_root": str(root), "dataset_dir": dataset_dir}
     values |= {"output_dir": str(scratch)} if "output_dir" in config else {}
-    values |= {"best_checkpoint#save_dir": str(scratch)} if "best_checkpoint" in config else {}
+    values |= {STUDENT: str(scratch / "model.pt")} if STUDENT in config else {}
     for name in ("train#dataset", "validate#dataset", "dataset"):
         if str(find(config, f"{name}#_target_")).split(".")[-1] in CACHING:
             values[f"{name}#cache_rate"] = 0.0

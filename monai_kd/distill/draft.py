@@ -15,12 +15,14 @@ from monai.bundle import ConfigParser
 
 from monai_kd.bundle.ids import Config, find, references, set_values
 from monai_kd.bundle.scripts import importable_scripts
-from monai_kd.distill.labels import check_labels
+from monai_kd.distill.data_folder import absolute, data_folder, require_folder
+from monai_kd.distill.labels import check_labels, load_labels
 from monai_kd.distill.metadata import record
 from monai_kd.distill.methods import choose_method, logits_pathway
 from monai_kd.distill.networks import Probed, build, probe, probe_training
 from monai_kd.distill.other_configs import inference_config, overlays, unreadable
 from monai_kd.distill.pairs import Pair, propose_pairs
+from monai_kd.distill.rounding import ROUNDING, add_rounding, rounding
 from monai_kd.distill.student import student_definition
 from monai_kd.distill.teacher_bundle import TRAINER, TeacherBundle, read_teacher
 from monai_kd.distill.train_config import train_config
@@ -39,12 +41,14 @@ class Request:
     Args:
         teacher: the bundle's folder.
         student: a name or a file.
-        dataset_dir: the data.
+        dataset_dir: the data; a slash at its end stays.
         method: how logits are compared, or "hidden"; None leaves it to the teacher's head.
         configs: the teacher's training config and overlays, if it is not ``configs/train.json``.
         weights: the teacher's, if they are not ``models/model.pt`` or ``.ts``.
         settings: values by id.
         epochs: of training; None takes the teacher's.
+        inference_dir: the data of the inference, where they are not in ``dataset_dir``.
+        round_labels: give each pixel of a label the nearest class.
 
     Raises:
         FileNotFoundError: From the properties, when teacher, weights or student are not there.
@@ -53,12 +57,14 @@ class Request:
 
     teacher: Path
     student: str
-    dataset_dir: Path
+    dataset_dir: str | Path
     method: str | None = None
     configs: Sequence[Path] = ()
     weights: Path | None = None
     settings: Mapping[str, Any] | None = None
     epochs: int | None = None
+    inference_dir: str | Path | None = None
+    round_labels: bool = False
 
     @cached_property
     def bundle(self) -> TeacherBundle:
@@ -71,13 +77,34 @@ class Request:
         return find_weights(self.teacher, self.weights)
 
     @cached_property
+    def data(self) -> str:
+        """The folder of the data, absolute, with a slash at its end if it was given or the teacher needs it."""
+        return self._folder(data_folder(self.dataset_dir, self._configs, self.settings), "--dataset_dir")
+
+    @cached_property
+    def inference_data(self) -> str:
+        """The same of the inference."""
+        if self.inference_dir is None:
+            return self.data
+        return self._folder(data_folder(self.inference_dir, self._configs), "--inference_dataset_dir")
+
+    @property
+    def _configs(self) -> tuple[Config, Config]:
+        return self.bundle.train, self.bundle.inference
+
+    def _folder(self, folder: str, option: str) -> str:
+        require_folder(folder, option)
+        return absolute(folder)
+
+    @cached_property
     def record(self) -> dict[str, Any]:
         """Of the bundle that this request makes, without its pairs."""
         with importable_scripts(self.bundle.root):
             definition = student_definition(self.student, self.bundle.format)
         method, _ = choose_method(self.method, self.bundle.train, self.bundle.format.out_channels)
         settings = _settings(self, self.bundle.train)
-        return record(self.bundle, self.weights_file, definition, method=method, settings=settings)
+        rounded = {ROUNDING: True} if self.round_labels else {}
+        return record(self.bundle, self.weights_file, definition, method=method, settings=settings, **rounded)
 
 
 @dataclass(frozen=True)
@@ -89,7 +116,8 @@ class Draft:
         bundle: the teacher's.
         configs: the new ones, by name.
         left_out: configs of the teacher's that do not serve the student.
-        state: the teacher's weights.
+        weights: the file of the teacher's weights.
+        state: what is in it.
         student: the network.
         teacher: the network.
         pairs: proposed.
@@ -101,6 +129,7 @@ class Draft:
     bundle: TeacherBundle
     configs: dict[str, Config]
     left_out: list[str]
+    weights: Path
     state: dict[str, torch.Tensor]
     student: Probed
     teacher: Probed
@@ -124,8 +153,7 @@ def make_draft(request: Request) -> Draft:
         FileNotFoundError: When teacher, weights, student or data are not there.
         ValueError: When one of them is unusable; the message tells what was found and what to do.
     """
-    if not request.dataset_dir.is_dir():
-        raise FileNotFoundError(f"No data in '{request.dataset_dir}': there is no such folder. Correct --dataset_dir.")
+    data, _ = request.data, request.inference_data
     made, bundle = request.record, request.bundle
     _, logits = choose_method(request.method, bundle.train, bundle.format.out_channels)
     definition = made["student"]
@@ -139,8 +167,10 @@ def make_draft(request: Request) -> Draft:
     set_values(configs.values(), made["settings"], f"the new configs ({', '.join(configs)})")
     state = read_weights(request.weights_file)
     with importable_scripts(bundle.root):
-        parser = ConfigParser(copy.deepcopy(configs["train"]))
-        parser["bundle_root"], parser["dataset_dir"] = str(bundle.root), str(request.dataset_dir)
+        parser = _parser(configs["train"], bundle, data)
+        if request.round_labels:
+            _round(configs, parser, bundle)
+            parser = _parser(configs["train"], bundle, data)
         network = build(parser, "teacher_def", "teacher")
         fit(network, state, request.weights_file)
         teacher = probe(network, bundle.format, "teacher")
@@ -149,7 +179,27 @@ def make_draft(request: Request) -> Draft:
         notes = [*check_labels(parser, configs["train"], bundle.format), *unreadable(bundle)]
     classes = bundle.format.out_channels
     pairs = propose_pairs(student.network, student.layers, teacher.network, teacher.layers, classes)
-    return Draft(bundle, configs, left_out, state, student, teacher, pairs, logits, made, notes)
+    return Draft(bundle, configs, left_out, request.weights_file, state, student, teacher, pairs, logits, made, notes)
+
+
+def _parser(train: Config, bundle: TeacherBundle, data: str) -> ConfigParser:
+    parser = ConfigParser(copy.deepcopy(train))
+    parser["bundle_root"], parser["dataset_dir"] = str(bundle.root), data
+    return parser
+
+
+def _round(configs: Mapping[str, Config], parser: ConfigParser, bundle: TeacherBundle) -> None:
+    """Every config that has labels gives their pixels the nearest class."""
+    values = torch.cat([torch.unique(label) for _, label in load_labels(parser, configs["train"])])
+    transform = rounding(values, bundle.format.out_channels)
+    if transform is None:
+        raise ValueError(
+            f"--round_labels: the labels have values from {float(values.min()):g} to {float(values.max()):g}, and the "
+            f"places of {bundle.format.out_channels} classes between are not known. Bring the labels to their classes, "
+            "for instance by MapLabelValued in the teacher's transforms."
+        )
+    for config in configs.values():
+        add_rounding(config, transform, ("train#dataset", "validate#dataset", "dataset"))
 
 
 def _settings(request: Request, train: Config) -> dict[str, Any]:

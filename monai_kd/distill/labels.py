@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,9 +12,11 @@ from monai.bundle import ConfigParser
 
 from monai_kd.bundle.ids import Config, find
 from monai_kd.distill.data_format import DataFormat
+from monai_kd.distill.label_values import LabelValues
 from monai_kd.distill.methods import has_sigmoid
+from monai_kd.errors import first_cause, first_line
 
-__all__ = ["check_labels"]
+__all__ = ["check_labels", "load_labels"]
 
 LOOKED_AT = 16  # labels that are loaded at most, from all along the list, which may be sorted
 DATA = "train#dataset#data"
@@ -38,53 +41,92 @@ def check_labels(parser: ConfigParser, config: Config, data_format: DataFormat) 
     """
     if any(find(config, name) is None for name in (DATA, TRANSFORM)):
         return [f"'{DATA}' or '{TRANSFORM}' is not in the config: the classes of the labels were not checked."]
-    data, folder = parser.get_parsed_content(DATA), str(parser.get_parsed_content("dataset_dir"))
-    _require_entries(data, find(config, DATA), folder)
-    transform = parser.get_parsed_content(TRANSFORM)
+    folder = str(parser.get_parsed_content("dataset_dir"))
+    total = len(_entries(parser, config))
     seen: set[int] = set()
-    count = min(len(data), LOOKED_AT)
-    for number in range(count):
-        entry = data[number * len(data) // count]
-        label = torch.as_tensor(transform(entry)["label"])
-        seen |= _classes(label, str(entry["label"]), data_format)
+    notes: list[str] = []
+    for file, label in load_labels(parser, config):
+        values = LabelValues(label, file, data_format, _ignored(config))
+        if values.lie_between():
+            values.require_taken(parser)
+            notes = notes or [values.told()]
+        seen |= values.classes()
         if len(seen) == data_format.out_channels:
-            return []
+            return notes
     each_for_itself = data_format.out_channels == 1 or (label.shape[0] > 1 and has_sigmoid(config))
     background = {channel for channel, name in data_format.classes.items() if name.lower() == "background"}
     background = background or (set() if each_for_itself else {0})
     names = [data_format.classes.get(channel, str(channel)) for channel in range(data_format.out_channels)]
     absent = [name for channel, name in enumerate(names) if channel not in seen | background]
-    return _missing(absent, bool(seen - background), (count, len(data)), folder)
+    return [*notes, *_missing(absent, bool(seen - background), (min(total, LOOKED_AT), total), folder)]
 
 
-def _require_entries(data: Any, written: Any, folder: str) -> None:
-    if not len(data):
+def load_labels(parser: ConfigParser, config: Config) -> Iterator[tuple[str, torch.Tensor]]:
+    """
+    Labels from all along the list of training images, through the transforms of the validation.
+
+    Args:
+        parser: of the training, with ``dataset_dir``.
+        config: the same as written.
+
+    Returns:
+        Their names, and what the loss gets, shape CH[WD].
+
+    Raises:
+        ValueError: When there are no images or no labels.
+    """
+    data = _entries(parser, config)
+    transform = parser.get_parsed_content(TRANSFORM)
+    count = min(len(data), LOOKED_AT)
+    for number in (n * len(data) // count for n in range(count)):
+        entry = data[number]
+        name = str(entry["label"]) if isinstance(entry["label"], str | Path) else f"number {number}"
+        yield name, torch.as_tensor(transform(entry)["label"])
+
+
+def _entries(parser: ConfigParser, config: Config) -> Any:
+    folder, written = str(parser.get_parsed_content("dataset_dir")), find(config, DATA)
+    try:
+        data = parser.get_parsed_content(DATA)
+        first = data[0] if len(data) else None
+    except Exception as error:
+        cause = first_cause(error)
+        slash = (
+            "" if folder.endswith("/") else f" If names are joined to it without a slash, end it with one: '{folder}/'."
+        )
+        raise ValueError(
+            f"The teacher's list of training images, {DATA}, cannot be made of dataset_dir '{folder}': "
+            f"{type(cause).__name__}: {first_line(cause)}. Lay the data out as the teacher's bundle does.{slash}"
+        ) from error
+    _require_entries(first, written, folder)
+    return data
+
+
+def _require_entries(first: Any, written: Any, folder: str) -> None:
+    if first is None:
         raise ValueError(
             f"No training image in '{folder}': {DATA} is {written!r}, and finds none. Lay the data out as "
             "the teacher's bundle does, or give the list otherwise: --set id=value."
         )
-    if not isinstance(data[0], Mapping) or "label" not in data[0] or "image" not in data[0]:
-        entries = list(data[0]) if isinstance(data[0], Mapping) else type(data[0]).__name__
+    if not isinstance(first, Mapping) or "label" not in first or "image" not in first:
+        entries = list(first) if isinstance(first, Mapping) else type(first).__name__
         raise ValueError(
             f"The training data are {entries}, and the trainer takes one 'image' and one 'label' each: the bundle has "
             "several inputs, or names of its own. Bring them to these two names in the teacher's data list."
         )
 
 
-def _classes(label: torch.Tensor, file: str, data_format: DataFormat) -> set[int]:
-    count = data_format.out_channels
-    if label.shape[0] == count and count > 1:  # one channel for each class
-        return {channel for channel in range(count) if bool(label[channel].any())}
-    values = {float(value) for value in torch.unique(label)}
-    known = set(range(max(count, 2)))  # one channel of logits is one class and the background
-    if label.shape[0] != 1 or not values <= known:
-        found = f"{label.shape[0]} channels" if label.shape[0] != 1 else f"values {sorted(values)[:6]}"
-        named = ", ".join(f"{channel} {name}" for channel, name in sorted(data_format.classes.items()))
-        raise ValueError(
-            f"The label '{file}' has {found}, but the teacher knows {count} classes ({named or 'not named'}). Bring "
-            "the labels to its classes, for instance by MapLabelValued in the teacher's transforms."
-        )
-    return {int(value) for value in values} if count > 1 else {0} if 1.0 in values else set()
+def _ignored(config: Config) -> set[float]:
+    """Values that the loss leaves out."""
+    found = [node["ignore_index"] for node in _nodes(config) if "ignore_index" in node]
+    return {float(value) for value in found if isinstance(value, int | float)}
+
+
+def _nodes(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        yield node
+    for item in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _nodes(item)
 
 
 def _missing(absent: list[str], has_some: bool, counts: tuple[int, int], folder: str) -> list[str]:

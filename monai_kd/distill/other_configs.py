@@ -10,6 +10,8 @@ from typing import Any
 
 from monai_kd.bundle.ids import Config, component_ids, find
 from monai_kd.distill.config_files import load, read_overlay
+from monai_kd.distill.handler_lists import components
+from monai_kd.distill.student_weights import STUDENT, load_student
 from monai_kd.distill.teacher_bundle import SUFFIXES, TRAINER, TeacherBundle
 from monai_kd.distill.train_config import put_student, with_resume_handlers
 
@@ -17,6 +19,7 @@ __all__ = ["inference_config", "other_files", "overlays", "unreadable"]
 
 OWN = ("metadata", "train", "inference")
 NEEDED = (*OWN, "evaluate")
+EVALUATOR = "validate#evaluator"  # of the training, which the overlay uses
 
 
 def inference_config(bundle: TeacherBundle, student: Mapping[str, Any]) -> Config:
@@ -29,6 +32,7 @@ def inference_config(bundle: TeacherBundle, student: Mapping[str, Any]) -> Confi
     """
     config = copy.deepcopy(bundle.inference)
     put_student(config, bundle.inference_network, student)
+    load_student(config, config, "evaluator", str(bundle.inference_file))
     return config
 
 
@@ -50,9 +54,14 @@ def overlays(bundle: TeacherBundle, student: Mapping[str, Any]) -> tuple[dict[st
         evaluated = component_ids(config, "evaluator#network")
         if len(evaluated) == 1 and file.stem.startswith("evaluate"):
             put_student(config, evaluated[0], student)
+            load_student(config, config, "evaluator", str(file))
         elif find(config, "network_def") is not None or isinstance(find(config, TRAINER), dict):
             left_out.append(file.name)
             continue
+        elif file.stem == "evaluate":
+            load_student(config, bundle.train, EVALUATOR, str(file))
+        else:
+            _load_nothing_else(config, file)
         kept[file.stem] = _with_resume_handlers(config)
     return kept, left_out
 
@@ -104,6 +113,16 @@ def _trouble(file: Path) -> str:
     except ValueError as error:
         return str(error)
     return ""
+
+
+def _load_nothing_else(config: Config, file: Path) -> None:
+    """An overlay that loads weights, for evaluation or to start from, takes the student's or none."""
+    if not any(components(config, "CheckpointLoader")):
+        return
+    if file.stem.split("_")[-1].startswith(("eval", "infer", "test")):
+        load_student(config, {}, EVALUATOR, str(file))
+    for loader in components(config, "CheckpointLoader"):
+        loader |= {} if loader["load_path"] == f"@{STUDENT}" else {"_disabled_": True}
 
 
 def _with_resume_handlers(config: Config) -> Config:

@@ -5,60 +5,39 @@ from __future__ import annotations
 
 from typing import Any
 
-from monai_kd.bundle.ids import Config, find, list_ids, references, replace
+from monai_kd.bundle.ids import Config, find, references
+from monai_kd.distill.handler_lists import handlers_of, kind
+from monai_kd.distill.student_weights import BEST, save_student
 
-__all__ = ["adapt_handlers", "handlers_of", "resume_handlers"]
+__all__ = ["adapt_handlers", "resume_handlers"]
 
 LOGS = ("StatsHandler", "TensorBoardStatsHandler", "MLFlowHandler")
 VALIDATION = ("ValidationHandler", "FinalValidationHandler")
-TRAIN = "train#trainer#train_handlers"
-BEST = "best_checkpoint"
+TRAINER = "train#trainer"
+TRAIN = f"{TRAINER}#train_handlers"
 
 
 def adapt_handlers(config: Config) -> None:
     """
-    Log every term of the loss, and write checkpoints atomically. The saver of the best one gets an id of its own,
-    ``best_checkpoint``, under which it is resumed and its folder can be changed. What would load the teacher's weights
-    into its network, which is the student now, is switched off; so is a resuming handler without the pathways.
+    Log every term of the loss, and write checkpoints atomically, the student's to a file of its own
+    (:func:`save_student`). What would load the teacher's weights into its network, which is the student now, is
+    switched off; so is a resuming handler without the pathways.
 
     Args:
         config: of the training, changed in place.
     """
     for _, handler in handlers_of(config, TRAIN):
-        if _kind(handler) in LOGS:
+        if kind(handler) in LOGS:
             handler["output_transform"] = "$monai_kd.loss_terms"
     evaluator = _evaluator(config)
     ids = [*handlers_of(config, TRAIN), *(handlers_of(config, f"{evaluator}#val_handlers") if evaluator else ())]
-    for name, handler in ids:
-        if _kind(handler) in ("CheckpointLoader", "ResumeHandler"):
+    for _, handler in ids:
+        if kind(handler) in ("CheckpointLoader", "ResumeHandler"):
             handler["_disabled_"] = True  # not removed: overlays name handlers by their place
-        elif _kind(handler) in ("CheckpointSaver", "AtomicCheckpointSaver"):
+        elif kind(handler) in ("CheckpointSaver", "AtomicCheckpointSaver"):
             handler["_target_"] = "monai_kd.handlers.AtomicCheckpointSaver"
             _save_adapters(handler)
-            if handler.get("save_key_metric") and BEST not in config and "_disabled_" not in handler:
-                config[BEST] = handler
-                replace(config, name, f"@{BEST}")
-
-
-def handlers_of(config: Config, engine: str) -> list[tuple[str, dict[str, Any]]]:
-    """
-    The handlers of an engine by their ids, whether they stand in a list or are named there.
-
-    Args:
-        config: of the training.
-        engine: the id of the engine's handlers.
-
-    Example:
-        >>> config = {"log": {"tag": 1}, "all": [{"tag": 0}, "@log"], "trainer": {"handlers": "@all"}}
-        >>> handlers_of(config, "trainer#handlers")
-        [('all#0', {'tag': 0}), ('log', {'tag': 1})]
-    """
-    found = []
-    for name in list_ids(config, engine):
-        for place, handler in enumerate(find(config, name)):
-            named = references(handler) if isinstance(handler, str) else [f"{name}#{place}"]
-            found += [(i, find(config, i)) for i in named if isinstance(find(config, i), dict)]
-    return found
+    save_student(config, TRAINER, evaluator)
 
 
 def resume_handlers(config: Config) -> list[dict[str, Any]]:
@@ -98,14 +77,14 @@ def resume_handlers(config: Config) -> list[dict[str, Any]]:
 def _schedules(config: Config) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, handler in handlers_of(config, TRAIN):
-        if _kind(handler) == "LrScheduleHandler" and "_disabled_" not in handler:
+        if kind(handler) == "LrScheduleHandler" and "_disabled_" not in handler:
             found[f"lr_scheduler{len(found) or ''}"] = _reference(config, f"{name}#lr_scheduler")
     return found
 
 
 def _evaluator(config: Config) -> str | None:
     """The id of the engine that validates."""
-    validators = [handler for _, handler in handlers_of(config, TRAIN) if _kind(handler) in VALIDATION]
+    validators = [handler for _, handler in handlers_of(config, TRAIN) if kind(handler) in VALIDATION]
     named = references(validators[0].get("validator")) if validators else []
     return named[0] if named else None
 
@@ -120,7 +99,3 @@ def _reference(config: Config, name: str) -> str:
     """What gives an argument's object once more: the reference that it is, or one to it."""
     node = find(config, name)
     return node if isinstance(node, str) else f"@{name}"
-
-
-def _kind(handler: dict[str, Any]) -> str:
-    return str(handler.get("_target_")).split(".")[-1]

@@ -5,16 +5,17 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_kd.bundle.ids import texts
 from monai_kd.bundle.scripts import uses_scripts
 from monai_kd.checkpoints import save_checkpoint
 from monai_kd.distill.check import check_bundle, evaluation_configs
 from monai_kd.distill.config_files import read_config, write_config
+from monai_kd.distill.data_folder import data_folder
 from monai_kd.distill.draft import WEIGHT, Draft
+from monai_kd.distill.handler_lists import kind
 from monai_kd.distill.metadata import RECORD, new_metadata
 from monai_kd.distill.methods import HIDDEN, logits_pathway
 from monai_kd.distill.other_configs import other_files
@@ -83,7 +84,13 @@ def is_made(output_dir: Path, made: Mapping[str, Any]) -> bool:
     return True
 
 
-def write_bundle(draft: Draft, pairs: Sequence[Pair], output_dir: Path, dataset_dir: Path) -> None:
+def write_bundle(
+    draft: Draft,
+    pairs: Sequence[Pair],
+    output_dir: Path,
+    dataset_dir: str | Path,
+    inference_dir: str | Path | None = None,
+) -> None:
     """
     Write a bundle and check it; if anything is wrong, nothing is left behind.
 
@@ -92,6 +99,7 @@ def write_bundle(draft: Draft, pairs: Sequence[Pair], output_dir: Path, dataset_
         pairs: of layers, for the overlay ``configs/methods/hidden.json``.
         output_dir: the folder; must not exist or be empty.
         dataset_dir: the data, for the check alone.
+        inference_dir: those of the inference, if they are elsewhere.
 
     Raises:
         ValueError: When the folder is in use or in the data's, "hidden" is asked for without pairs, or the new bundle
@@ -116,11 +124,13 @@ def write_bundle(draft: Draft, pairs: Sequence[Pair], output_dir: Path, dataset_
         (folder / "models").mkdir(exist_ok=True)
         save_checkpoint(draft.state, folder / "models" / teacher_file(draft.bundle))
         parameters = draft.student.parameters, draft.teacher.parameters
-        listed = commands(Path(), "DATA", made["method"], bool(pairs), evaluation_configs(folder))
+        listed = commands(
+            Path(), data_folder("DATA", draft.configs.values()), made["method"], bool(pairs), evaluation_configs(folder)
+        )
         (folder / "docs").mkdir(exist_ok=True)
         page = readme(draft.bundle, metadata, pairs, parameters, listed)
         (folder / "docs" / "README.md").write_text(page, encoding="utf-8")
-        check_bundle(folder, dataset_dir)
+        check_bundle(folder, str(dataset_dir), str(inference_dir or dataset_dir))
         for cache in list(folder.rglob("__pycache__")):
             shutil.rmtree(cache)
 
@@ -143,11 +153,22 @@ def _copy_files(draft: Draft, folder: Path) -> None:
             shutil.copyfile(root / name, folder / name)
     if uses_scripts(draft.configs):
         shutil.copytree(root / "scripts", folder / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
-    words = " ".join(texts(draft.configs))
+    words = " ".join(_read(draft.configs))
     for file in sorted((root / "models").glob("*")):
-        if file.is_file() and file.name in words and file.stem not in ("model", "teacher"):
+        is_teacher = file.stem in ("model", "teacher") or (file.is_file() and file.samefile(draft.weights))
+        if file.is_file() and file.name in words and not is_teacher:
             (folder / "models").mkdir(exist_ok=True)
             shutil.copyfile(file, folder / "models" / file.name)
+
+
+def _read(node: Any) -> Iterator[str]:
+    """Texts of configs but those of checkpoints, for the teacher's are not the student's."""
+    if isinstance(node, Mapping) and kind(node).endswith(("CheckpointLoader", "CheckpointSaver")):
+        return
+    if isinstance(node, str):
+        yield node
+    for item in node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ():
+        yield from _read(item)
 
 
 def _short(value: Any) -> str:

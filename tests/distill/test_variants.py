@@ -129,7 +129,7 @@ def test_a_training_that_writes_a_file_called_teacher(ct, zoo, tmp_path):
     edit(ct, "train", best={**best, "key_metric_filename": "teacher.pt"}, validate__handlers=handlers)
     draft = draft_of(ct, zoo)
     new = draft.configs["train"]
-    assert new["best"] == "@best_checkpoint" and new["best_checkpoint"]["key_metric_filename"] == "teacher.pt"
+    assert new["best"] == "@best_checkpoint" and new["student_checkpoint"] == "$@ckpt_dir + '/model.pt'"
     assert new["best_checkpoint"]["_target_"] == "monai_kd.handlers.AtomicCheckpointSaver"
     write_bundle(draft, draft.pairs, tmp_path / "new", zoo / "ct_data")
     assert [file.name for file in (tmp_path / "new" / "models").iterdir()] == ["frozen_teacher.pt"]
