@@ -11,6 +11,7 @@ from typing import Any
 from monai_kd.bundle.ids import Config, component_ids, find
 from monai_kd.distill.config_files import load, read_overlay
 from monai_kd.distill.handler_lists import components
+from monai_kd.distill.monai_ids import renamed_overlay
 from monai_kd.distill.student_weights import STUDENT, load_student
 from monai_kd.distill.teacher_bundle import SUFFIXES, TRAINER, TeacherBundle
 from monai_kd.distill.train_config import put_student, with_resume_handlers
@@ -52,17 +53,21 @@ def overlays(bundle: TeacherBundle, student: Mapping[str, Any]) -> tuple[dict[st
     for file in _others(bundle):
         config = read_overlay(file)
         evaluated = component_ids(config, "evaluator#network")
-        if len(evaluated) == 1 and file.stem.startswith("evaluate"):
+        if len(evaluated) == 1 and file.stem.startswith(("evaluate", "test")):
             put_student(config, evaluated[0], student)
             load_student(config, config, "evaluator", str(file))
         elif find(config, "network_def") is not None or isinstance(find(config, TRAINER), dict):
             left_out.append(file.name)
             continue
-        elif file.stem == "evaluate":
-            load_student(config, bundle.train, EVALUATOR, str(file))
         else:
+            config = renamed_overlay(config, bundle.renamed)
+        if file.stem == "evaluate" and not evaluated:
+            load_student(config, bundle.train, EVALUATOR, str(file))
+        elif not evaluated:
             _load_nothing_else(config, file)
         kept[file.stem] = _with_resume_handlers(config)
+    if "evaluate" not in kept and "test" in kept:
+        kept["evaluate"] = kept.pop("test")
     return kept, left_out
 
 

@@ -12,6 +12,7 @@ from monai_kd.bundle.ids import Config, component_ids, find
 from monai_kd.bundle.scripts import require_scripts
 from monai_kd.distill.config_files import read_config
 from monai_kd.distill.data_format import BY_HAND, DataFormat, read_format
+from monai_kd.distill.monai_ids import with_monai_ids
 
 __all__ = ["TRAINER", "TeacherBundle", "read_teacher"]
 
@@ -34,6 +35,7 @@ class TeacherBundle:
         inference_network: the same in ``inference``.
         train_files: the files of ``train``.
         inference_file: that of ``inference``.
+        renamed: MONAI's ids by those that the files of ``train`` have instead.
     """
 
     root: Path
@@ -45,6 +47,7 @@ class TeacherBundle:
     inference_network: str
     train_files: tuple[Path, ...]
     inference_file: Path
+    renamed: dict[str, str]
 
     @property
     def name(self) -> str:
@@ -69,7 +72,8 @@ def read_teacher(root: Path, configs: Sequence[Path] = ()) -> TeacherBundle:
         raise FileNotFoundError(f"No bundle in '{root}': it has no folder 'configs'. Name a bundle's folder.")
     train_files = tuple(configs) or (_config_file(root, "train"),)
     inference_file = _config_file(root, "inference")
-    train, inference = read_config(train_files), read_config([inference_file])
+    train, renamed = with_monai_ids(read_config(train_files))
+    inference = read_config([inference_file])
     metadata_file = root / "configs" / "metadata.json"
     metadata = read_config([metadata_file])
     data_format = read_format(metadata, str(metadata_file))
@@ -86,6 +90,7 @@ def read_teacher(root: Path, configs: Sequence[Path] = ()) -> TeacherBundle:
         inference_network=_network(inference, "evaluator#network", str(inference_file)),
         train_files=train_files,
         inference_file=inference_file,
+        renamed=renamed,
     )
 
 
@@ -105,7 +110,7 @@ def _config_file(root: Path, kind: str) -> Path:
 def _require_supervised(train: Config, file: str) -> None:
     trainer = find(train, TRAINER)
     if not isinstance(trainer, dict) or "_target_" not in trainer:
-        raise ValueError(f"{file}: there is no component '{TRAINER}', which is to become the distilling one. {BY_HAND}")
+        raise ValueError(f"{file}: there is no component '{TRAINER}' (nor 'trainer'), which is to become the distilling one. {BY_HAND}")
     target = str(trainer["_target_"])
     if target.split(".")[-1] != "SupervisedTrainer":
         raise ValueError(

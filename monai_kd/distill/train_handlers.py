@@ -86,7 +86,10 @@ def _evaluator(config: Config) -> str | None:
     """The id of the engine that validates."""
     validators = [handler for _, handler in handlers_of(config, TRAIN) if kind(handler) in VALIDATION]
     named = references(validators[0].get("validator")) if validators else []
-    return named[0] if named else None
+    name = named[0] if named else None
+    while name and isinstance(other := find(config, name), str) and other.startswith("@"):
+        name = references(other)[0]
+    return name
 
 
 def _save_adapters(handler: dict[str, Any]) -> None:

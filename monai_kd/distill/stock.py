@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The teacher's own configs, to be run as they are but for its weights."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+from monai_kd.bundle.ids import Config
+from monai_kd.distill.config_files import read_config, read_overlay
+from monai_kd.distill.handler_lists import components
+from monai_kd.distill.monai_ids import renamed_overlay
+from monai_kd.distill.teacher_bundle import SUFFIXES, TeacherBundle
+from monai_kd.distill.train_config import RUN_IDS
+
+__all__ = ["stock_config"]
+
+
+def stock_config(bundle: TeacherBundle, what: str) -> Config | None:
+    """
+    The teacher's own config of what fails in the new bundle; no weights are loaded, which may lie elsewhere.
+
+    Args:
+        bundle: the teacher's.
+        what: "training …", "evaluation" or "inference".
+
+    Returns:
+        The merged config, or None where the bundle has none.
+    """
+    if what.startswith("training"):
+        config = copy.deepcopy(bundle.train)
+    elif what == "inference":
+        config = copy.deepcopy(bundle.inference)
+    else:
+        file = _evaluation(bundle)
+        if file is None:
+            return None
+        own = read_overlay(file)
+        config = own if "network_def" in own else _merged(bundle, file)
+    for former in RUN_IDS:
+        if former in config:
+            config.setdefault("run", config.pop(former))
+    _without_weights(config)
+    return config
+
+
+def _evaluation(bundle: TeacherBundle) -> Path | None:
+    files = [bundle.root / "configs" / f"{name}{suffix}" for name in ("evaluate", "test") for suffix in SUFFIXES]
+    return next((file for file in files if file.is_file()), None)
+
+
+def _merged(bundle: TeacherBundle, file: Path) -> Config:
+    if not bundle.renamed:
+        return read_config([*bundle.train_files, file])
+    from monai.bundle import ConfigParser
+
+    parser = ConfigParser(copy.deepcopy(bundle.train))
+    for key, value in renamed_overlay(read_overlay(file), bundle.renamed).items():
+        parser[key] = value
+    return dict(parser.get())
+
+
+def _without_weights(config: Config) -> None:
+    loaders = [name for name, node in config.items() if isinstance(node, dict) and any(components(node, LOADER))]
+    for loader in components(config, LOADER):
+        loader["_disabled_"] = True
+    for name in ("initialize", "run"):
+        lines: Any = config.get(name, [])
+        lines = lines if isinstance(lines, list) else [lines]
+        config[name] = [line for line in lines if not any(f"@{loader}(" in str(line) for loader in loaders)]
+
+
+LOADER = "CheckpointLoader"
