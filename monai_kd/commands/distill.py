@@ -46,6 +46,9 @@ def distill(
         str | None,
         typer.Option("--inference_dataset_dir", "--inference-dataset-dir", help="Data of the inference, if elsewhere."),
     ] = None,
+    no_try: Annotated[
+        bool, typer.Option("--no-try", help="Write the bundle without a step of all that it does.")
+    ] = False,
     round_labels: Annotated[
         bool, typer.Option("--round_labels", "--round-labels", help="Give each pixel of a label the nearest class.")
     ] = False,
@@ -71,7 +74,7 @@ def distill(
         text = f"{output_dir} was written before" + (": its pairs stay, and --edit opens nothing." if edit else ".")
         console.print(text, markup=False, highlight=False)
     else:
-        _write(request, output_dir, pairs, edit, ask=sys.stdin.isatty() and not yes)
+        _write(request, output_dir, pairs, edit, ask=sys.stdin.isatty() and not yes, tried=not no_try)
     folder = given.get("dataset_dir", dataset_dir)
     for name, command in bundle_commands(output_dir, folder, inference_dir).items():
         console.print(f"{name}:\n  {command}", markup=False, highlight=False)
@@ -79,7 +82,7 @@ def distill(
         run_training(output_dir, folder)
 
 
-def _write(request: Request, output_dir: Path, pairs: Path | None, edit: bool, ask: bool) -> None:
+def _write(request: Request, output_dir: Path, pairs: Path | None, edit: bool, ask: bool, tried: bool) -> None:
     from monai_kd.distill import make_draft, pairs_text, read_pairs, write_bundle
 
     draft = make_draft(request)
@@ -92,7 +95,10 @@ def _write(request: Request, output_dir: Path, pairs: Path | None, edit: bool, a
         _show(draft, chosen)
     if ask:
         typer.confirm(f"Write the bundle {output_dir}?", default=True, abort=True)
-    write_bundle(draft, chosen, output_dir, request.data, request.inference_data)
+    if tried:
+        console.print("Trying one step of training, evaluation and inference; --no-try skips it.", highlight=False)
+    for note in write_bundle(draft, chosen, output_dir, request.data, request.inference_data, tried):
+        console.print(f"Note: {note}", markup=False, highlight=False)
     console.print(f"Wrote {output_dir}.", markup=False, highlight=False)
 
 

@@ -158,9 +158,10 @@ def make_draft(request: Request) -> Draft:
     _, logits = choose_method(request.method, bundle.train, bundle.format.out_channels)
     definition = made["student"]
     pathways = {"_target_": "monai_kd.Pathways", "logits": logits_pathway(logits, WEIGHT)}
-    further, left_out = overlays(bundle, definition)
+    train = train_config(bundle, definition, pathways)
+    further, left_out = overlays(bundle, definition, train)
     configs = {
-        "train": train_config(bundle, definition, pathways),
+        "train": train,
         "inference": inference_config(bundle, definition),
         **further,
     }

@@ -12,6 +12,7 @@ from monai_kd.bundle.ids import Config, component_ids, find
 from monai_kd.distill.config_files import load, read_overlay
 from monai_kd.distill.handler_lists import components
 from monai_kd.distill.monai_ids import renamed_overlay
+from monai_kd.distill.safeguards import safe_overlay, safe_reading
 from monai_kd.distill.student_weights import STUDENT, load_student
 from monai_kd.distill.teacher_bundle import SUFFIXES, TRAINER, TeacherBundle
 from monai_kd.distill.train_config import put_student, with_resume_handlers
@@ -20,6 +21,7 @@ __all__ = ["inference_config", "other_files", "overlays", "unreadable"]
 
 OWN = ("metadata", "train", "inference")
 NEEDED = (*OWN, "evaluate")
+EVALUATIONS = ("evaluate", "test")
 EVALUATOR = "validate#evaluator"  # of the training, which the overlay uses
 
 
@@ -34,16 +36,18 @@ def inference_config(bundle: TeacherBundle, student: Mapping[str, Any]) -> Confi
     config = copy.deepcopy(bundle.inference)
     put_student(config, bundle.inference_network, student)
     load_student(config, config, "evaluator", str(bundle.inference_file))
+    safe_reading(config, config, is_stock=not str(student["_target_"]).startswith("monai_kd."))
     return config
 
 
-def overlays(bundle: TeacherBundle, student: Mapping[str, Any]) -> tuple[dict[str, Config], list[str]]:
+def overlays(bundle: TeacherBundle, student: Mapping[str, Any], train: Config) -> tuple[dict[str, Config], list[str]]:
     """
     The teacher's further configs, made to fit the student.
 
     Args:
         bundle: the teacher's.
         student: its ``network_def``.
+        train: the new training, which they are laid over.
 
     Returns:
         Those that serve the student too, by name, and the names of those that do not, for they define a network or a
@@ -53,22 +57,33 @@ def overlays(bundle: TeacherBundle, student: Mapping[str, Any]) -> tuple[dict[st
     for file in _others(bundle):
         config = read_overlay(file)
         evaluated = component_ids(config, "evaluator#network")
-        if len(evaluated) == 1 and file.stem.startswith(("evaluate", "test")):
+        if len(evaluated) == 1 and file.stem.startswith(EVALUATIONS):
             put_student(config, evaluated[0], student)
             load_student(config, config, "evaluator", str(file))
+            safe_reading(config, config)
         elif find(config, "network_def") is not None or isinstance(find(config, TRAINER), dict):
             left_out.append(file.name)
             continue
         else:
-            config = renamed_overlay(config, bundle.renamed)
-        if file.stem == "evaluate" and not evaluated:
-            load_student(config, bundle.train, EVALUATOR, str(file))
-        elif not evaluated:
-            _load_nothing_else(config, file)
-        kept[file.stem] = _with_resume_handlers(config)
+            config = _laid_over(renamed_overlay(config, bundle.renamed), file, train)
+        kept[file.stem] = config
     if "evaluate" not in kept and "test" in kept:
         kept["evaluate"] = kept.pop("test")
     return kept, left_out
+
+
+def _laid_over(config: Config, file: Path, train: Config) -> Config:
+    """An overlay of the training; if it loads weights, for evaluation or to start from, the student's or none."""
+    reads = any(word in file.stem for word in ("eval", "infer", "test"))
+    if file.stem == "evaluate" or (reads and any(components(config, "CheckpointLoader"))):
+        load_student(config, train, EVALUATOR, str(file))
+    if file.stem == "evaluate":
+        safe_reading(config, train)
+    else:
+        safe_overlay(config, reads)
+    for loader in components(config, "CheckpointLoader"):
+        loader |= {} if loader["load_path"] == f"@{STUDENT}" else {"_disabled_": True}
+    return _with_resume_handlers(config)
 
 
 def other_files(bundle: TeacherBundle) -> list[Path]:
@@ -118,16 +133,6 @@ def _trouble(file: Path) -> str:
     except ValueError as error:
         return str(error)
     return ""
-
-
-def _load_nothing_else(config: Config, file: Path) -> None:
-    """An overlay that loads weights, for evaluation or to start from, takes the student's or none."""
-    if not any(components(config, "CheckpointLoader")):
-        return
-    if file.stem.split("_")[-1].startswith(("eval", "infer", "test")):
-        load_student(config, {}, EVALUATOR, str(file))
-    for loader in components(config, "CheckpointLoader"):
-        loader |= {} if loader["load_path"] == f"@{STUDENT}" else {"_disabled_": True}
 
 
 def _with_resume_handlers(config: Config) -> Config:

@@ -5,16 +5,20 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any
+
+from monai.bundle import ConfigParser
 
 from monai_kd.bundle.ids import Config
 from monai_kd.distill.config_files import read_config, read_overlay
 from monai_kd.distill.handler_lists import components
 from monai_kd.distill.monai_ids import renamed_overlay
+from monai_kd.distill.safeguards import lines_of
 from monai_kd.distill.teacher_bundle import SUFFIXES, TeacherBundle
 from monai_kd.distill.train_config import RUN_IDS
 
 __all__ = ["stock_config"]
+
+LOADER = "CheckpointLoader"
 
 
 def stock_config(bundle: TeacherBundle, what: str) -> Config | None:
@@ -53,8 +57,6 @@ def _evaluation(bundle: TeacherBundle) -> Path | None:
 def _merged(bundle: TeacherBundle, file: Path) -> Config:
     if not bundle.renamed:
         return read_config([*bundle.train_files, file])
-    from monai.bundle import ConfigParser
-
     parser = ConfigParser(copy.deepcopy(bundle.train))
     for key, value in renamed_overlay(read_overlay(file), bundle.renamed).items():
         parser[key] = value
@@ -66,9 +68,6 @@ def _without_weights(config: Config) -> None:
     for loader in components(config, LOADER):
         loader["_disabled_"] = True
     for name in ("initialize", "run"):
-        lines: Any = config.get(name, [])
-        lines = lines if isinstance(lines, list) else [lines]
-        config[name] = [line for line in lines if not any(f"@{loader}(" in str(line) for loader in loaders)]
-
-
-LOADER = "CheckpointLoader"
+        config[name] = [
+            line for line in lines_of(config, name) if not any(f"@{loader}(" in str(line) for loader in loaders)
+        ]

@@ -110,7 +110,9 @@ def _config_file(root: Path, kind: str) -> Path:
 def _require_supervised(train: Config, file: str) -> None:
     trainer = find(train, TRAINER)
     if not isinstance(trainer, dict) or "_target_" not in trainer:
-        raise ValueError(f"{file}: there is no component '{TRAINER}' (nor 'trainer'), which is to become the distilling one. {BY_HAND}")
+        raise ValueError(
+            f"{file}: there is no component '{TRAINER}' (nor 'trainer') to become the distilling one. {BY_HAND}"
+        )
     target = str(trainer["_target_"])
     if target.split(".")[-1] != "SupervisedTrainer":
         raise ValueError(

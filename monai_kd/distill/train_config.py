@@ -9,6 +9,7 @@ from typing import Any
 
 from monai_kd.bundle.ids import Config, find, references, replace, texts
 from monai_kd.distill.data_format import BY_HAND
+from monai_kd.distill.safeguards import lines_of, safe_training
 from monai_kd.distill.teacher_bundle import TRAINER, TeacherBundle
 from monai_kd.distill.train_handlers import BEST, adapt_handlers, resume_handlers
 
@@ -35,7 +36,7 @@ def train_config(bundle: TeacherBundle, student: Mapping[str, Any], pathways: Ma
         teacher["pretrained"] = False  # its weights come from the checkpoint
     put_student(config, bundle.network, student)
     config["imports"] = [
-        *(line for line in _lines(config, "imports") if line not in ("$import os", "$import monai_kd")),
+        *(line for line in lines_of(config, "imports") if line not in ("$import os", "$import monai_kd")),
         "$import os",
         "$import monai_kd",
     ]
@@ -63,6 +64,7 @@ def train_config(bundle: TeacherBundle, student: Mapping[str, Any], pathways: Ma
         "supervised_weight": "@supervised_weight",
         "train_handlers": with_resume_handlers(trainer.get("train_handlers")),
     }
+    safe_training(config)
     return config
 
 
@@ -145,7 +147,7 @@ def _without_start_weights(config: Config, file: str) -> None:
     """What loads the teacher's weights into its network would now load them into the student."""
     loaders = [name for name, node in config.items() if _is_loader(node)]
     for name in ("initialize", "run"):
-        lines = [line for line in _lines(config, name) if not any(f"@{loader}" in str(line) for loader in loaders)]
+        lines = [line for line in lines_of(config, name) if not any(f"@{loader}" in str(line) for loader in loaders)]
         loading = [line for line in lines if "load_state_dict" in str(line)]
         if loading:
             raise ValueError(
@@ -154,12 +156,6 @@ def _without_start_weights(config: Config, file: str) -> None:
             )
         if name in config:
             config[name] = lines
-
-
-def _lines(config: Config, name: str) -> list[Any]:
-    """Of a program in a config, where one line may stand by itself."""
-    lines = config.get(name, [])
-    return list(lines) if isinstance(lines, list) else [lines]
 
 
 def _is_loader(node: Any) -> bool:

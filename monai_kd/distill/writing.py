@@ -23,6 +23,7 @@ from monai_kd.distill.pairs import Pair, hidden_pathway
 from monai_kd.distill.readme import readme
 from monai_kd.distill.running import commands
 from monai_kd.distill.train_config import teacher_file
+from monai_kd.distill.trial import try_bundle
 from monai_kd.files import atomic_folder
 from monai_kd.places import require_distinct, require_outside
 
@@ -90,7 +91,8 @@ def write_bundle(
     output_dir: Path,
     dataset_dir: str | Path,
     inference_dir: str | Path | None = None,
-) -> None:
+    tried: bool = True,
+) -> list[str]:
     """
     Write a bundle and check it; if anything is wrong, nothing is left behind.
 
@@ -98,8 +100,12 @@ def write_bundle(
         draft: what to write.
         pairs: of layers, for the overlay ``configs/methods/hidden.json``.
         output_dir: the folder; must not exist or be empty.
-        dataset_dir: the data, for the check alone.
+        dataset_dir: the data, for check and trial alone.
         inference_dir: those of the inference, if they are elsewhere.
+        tried: one step of everything is run before the folder appears.
+
+    Returns:
+        What should be known of the trial.
 
     Raises:
         ValueError: When the folder is in use or in the data's, "hidden" is asked for without pairs, or the new bundle
@@ -130,9 +136,12 @@ def write_bundle(
         (folder / "docs").mkdir(exist_ok=True)
         page = readme(draft.bundle, metadata, pairs, parameters, listed)
         (folder / "docs" / "README.md").write_text(page, encoding="utf-8")
-        check_bundle(folder, str(dataset_dir), str(inference_dir or dataset_dir))
+        places = str(dataset_dir), str(inference_dir or dataset_dir)
+        check_bundle(folder, *places)
+        notes = try_bundle(folder, draft.bundle, *places) if tried else []
         for cache in list(folder.rglob("__pycache__")):
             shutil.rmtree(cache)
+    return notes
 
 
 def _hidden(logits: str, pairs: Sequence[Pair]) -> dict[str, Any]:
