@@ -15,7 +15,7 @@ from monai_kd.bundle.ids import find
 from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.distill.config_files import read_config, read_overlay
 from monai_kd.distill.student_weights import STUDENT
-from monai_kd.errors import first_cause
+from monai_kd.errors import first_cause, first_line
 
 __all__ = ["check_bundle", "evaluation_configs"]
 
@@ -85,9 +85,10 @@ def _check(root: Path, kind: str, names: Sequence[str], dataset_dir: str, scratc
         missing = workflow.check_properties()
     except Exception as error:
         cause = first_cause(error)
+        elsewhere = " If its images lie elsewhere: --inference_dataset_dir DIR." if names == ["inference"] else ""
         raise ValueError(
-            f"The new bundle's {' with '.join(names)} cannot be made: {type(cause).__name__}: {cause} ({error}). "
-            "Correct the teacher's config, or give its ids other values: --set id=value."
+            f"The new bundle's {' with '.join(names)} cannot be made: {type(cause).__name__}: {first_line(cause)} ({first_line(error)}). "
+            f"Correct the teacher's config, or give its ids other values: --set id=value.{elsewhere}"
         ) from error
     if missing:
         raise ValueError(

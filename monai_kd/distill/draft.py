@@ -199,8 +199,9 @@ def _round(configs: Mapping[str, Config], parser: ConfigParser, bundle: TeacherB
             f"places of {bundle.format.out_channels} classes between are not known. Bring the labels to their classes, "
             "for instance by MapLabelValued in the teacher's transforms."
         )
-    for config in configs.values():
-        add_rounding(config, transform, ("train#dataset", "validate#dataset", "dataset"))
+    for name, config in configs.items():
+        if name != "inference":
+            add_rounding(config, transform, ("train#dataset", "validate#dataset", "dataset"))
 
 
 def _settings(request: Request, train: Config) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def handlers_of(config: Config, engine: str) -> list[tuple[str, dict[str, Any]]]
     return found
 
 
-def add_handler(config: Config, engine: str, handler: str) -> None:
+def add_handler(config: Config, engine: str, handler: str, in_list: bool = True) -> None:
     """
     Put a handler behind those of an engine.
 
@@ -40,6 +40,7 @@ def add_handler(config: Config, engine: str, handler: str) -> None:
         config: changed in place.
         engine: the id of the engine's handlers; those above it must be there.
         handler: a reference to it.
+        in_list: in their list if there is one; MONAI's check of a training takes no references there.
 
     Example:
         >>> config = {"all": [], "trainer": {"handlers": "@all"}}
@@ -49,9 +50,11 @@ def add_handler(config: Config, engine: str, handler: str) -> None:
     """
     former = find(config, engine)
     lists = list_ids(config, engine)
-    if len(lists) == 1 and former in (f"@{lists[0]}", find(config, lists[0])):
+    if in_list and len(lists) == 1 and former in (f"@{lists[0]}", find(config, lists[0])):
         find(config, lists[0]).append(handler)
     else:
+        if isinstance(former, list):
+            config[f"{handler[1:]}_before"], former = former, f"@{handler[1:]}_before"
         text = str(former or "$[]").removeprefix("$")
         replace(config, engine, f"$list({text}) + [{handler}]")
 

@@ -56,7 +56,7 @@ def with_monai_ids(config: Config) -> tuple[Config, dict[str, str]]:
     _put(config, TRAIN, config["trainer"])
     config["trainer"] = f"@{TRAIN}"
     config["train"]["trainer"].setdefault("inferer", {"_target_": "SimpleInferer"})
-    for handler in components(config, "ValidationHandler"):
+    for handler in list(components(config, "ValidationHandler")):
         (engine,) = references(handler.get("validator"))[:1] or (None,)
         if engine and engine != VALIDATE and isinstance(find(config, engine), dict) and "validate" not in config:
             renamed |= _move(config, engine, VALIDATE)

@@ -19,7 +19,8 @@ TAKES = "{'teacher_checkpoint': @teacher_checkpoint, 'dataset_dir': @dataset_dir
 TRAINING = (CHECK, f"monai_kd.files.claim_outputs(@output_dir, {WRITES}, {TAKES})")
 READS = f"{{'{STUDENT}': @{STUDENT}, 'dataset_dir': @dataset_dir}}"
 READING = (CHECK, f"monai_kd.files.claim_outputs(@output_dir, inputs={READS})")
-STOCK = "importlib.util.find_spec('monai_kd') and importlib.import_module('monai_kd')"  # else stock MONAI alone
+# Where this package is missing, stock MONAI goes on without it; no line of several words may have both import and @.
+STOCK = "$importlib.import_module('monai_kd') if importlib.util.find_spec('monai_kd') else None"
 
 
 def safe_training(config: Config) -> None:
@@ -51,8 +52,9 @@ def safe_reading(config: Config, base: Config, is_stock: bool = False) -> None:
     former = [line for line in lines_of(own, "initialize") if line not in _expressions(TRAINING)]
     added = READING if "output_dir" in {**base, **config} else READING[:1]
     if is_stock:
-        config["imports"] = [*lines_of(config, "imports"), "$import importlib.util"]
-        added = tuple(line.replace("monai_kd", STOCK, 1) for line in added)
+        config["imports"] = [*lines_of(config, "imports"), "$import importlib"]
+        config["checks"] = STOCK
+        added = tuple(line.replace("monai_kd", "@checks and @checks", 1) for line in added)
     elif config is base:
         imports = lines_of(config, "imports")
         config["imports"] = imports if "$import monai_kd" in imports else [*imports, "$import monai_kd"]

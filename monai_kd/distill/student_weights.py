@@ -44,7 +44,7 @@ def save_student(config: Config, trainer: str, evaluator: str | None) -> None:
         add_handler(config, f"{evaluator}#val_handlers", f"@{BEST}")
     else:
         config[BEST] = {"_target_": SAVER, **saved, "save_final": True, "final_filename": name}
-        add_handler(config, f"{trainer}#train_handlers", f"@{BEST}")
+        add_handler(config, f"{trainer}#train_handlers", f"@{BEST}", in_list=False)
 
 
 def load_student(config: Config, base: Config, evaluator: str, file: str) -> None:

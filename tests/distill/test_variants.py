@@ -2,6 +2,8 @@
 """Bundles are written in many ways; each of these is a teacher."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -10,6 +12,20 @@ from monai.bundle import ConfigParser
 from monai_kd.distill import Request, config_files, make_draft, write_bundle
 from tests.distill.zoo_bundles import edit, make_ct_data, save_weights
 
+# Stock MONAI's command line where this package is not installed.
+WITHOUT = """
+import runpy, sys
+from pathlib import Path
+sys.path = [place for place in sys.path if not Path(place or ".", "monai_kd").is_dir()]
+sys.meta_path = [finder for finder in sys.meta_path if "editable" not in str(finder)]
+try:
+    import monai_kd
+except ImportError:
+    sys.argv = sys.argv[1:]
+    runpy.run_module("monai.bundle", run_name="__main__")
+else:
+    sys.exit("monai_kd is there")
+"""
 NET = (
     "from monai.networks.nets import UNet\n\n\nclass Net(UNet):\n"
     "    def forward(self, x):\n        return super().forward(x)\n"
@@ -22,6 +38,13 @@ def draft_of(root, zoo, **values):
 
 def read(root, name):
     return json.loads((root / "configs" / f"{name}.json").read_text())
+
+
+def own_lines(config):
+    """What ``initialize`` has behind the new bundle's own checks."""
+    check, claim, *lines = config["initialize"]
+    assert check == "$monai_kd.bundle.check_arguments()" and "claim_outputs(@output_dir" in claim
+    return lines
 
 
 @pytest.mark.parametrize("key", ["model", "state_dict", "net"])
@@ -81,7 +104,7 @@ def test_the_teachers_start_weights_are_not_the_students(ct, zoo):
     )
     new = draft_of(ct, zoo).configs["train"]
     assert new["train"]["handlers"][-1]["_disabled_"] is True and len(new["train"]["handlers"]) == 4
-    assert new["initialize"] == ["$monai.utils.set_determinism(seed=123)"]
+    assert own_lines(new) == ["$monai.utils.set_determinism(seed=123)"]
     evaluate = draft_of(ct, zoo).configs["evaluate"]  # where the student is loaded
     assert "_disabled_" not in evaluate["validate#handlers"][0]
 
@@ -93,7 +116,7 @@ def test_programs_of_one_line(ct, zoo):
     draft = draft_of(ct, zoo)
     new = draft.configs["train"]
     assert new["imports"] == ["$import os", "$import monai_kd"]
-    assert new["initialize"] == [] and new["run"] == ["$@train#trainer.run()"]
+    assert own_lines(new) == [] and new["run"] == ["$@train#trainer.run()"]
     edit(ct, "train", initialize="$@network.load_state_dict(torch.load('start.pt'))")
     with pytest.raises(ValueError, match=r"'initialize' loads weights by .*@network\.load_state_dict"):
         draft_of(ct, zoo)
@@ -213,4 +236,10 @@ def test_a_stock_student_needs_stock_monai_alone(ct, zoo, tmp_path):
     draft = make_draft(Request(ct, str(tmp_path / "student.json"), zoo / "ct_data"))
     write_bundle(draft, draft.pairs, tmp_path / "new", zoo / "ct_data")
     assert "monai-kd" not in read(tmp_path / "new", "metadata")["required_packages_version"]
-    assert "monai_kd" not in json.dumps(read(tmp_path / "new", "inference"))
+    config = tmp_path / "new" / "configs" / "inference.json"
+    words = [sys.executable, "-c", WITHOUT, "monai.bundle", "run", "--config_file", str(config), "--bundle_root"]
+    words += [str(tmp_path / "new"), "--dataset_dir", str(zoo / "ct_data")]
+    torch.save(draft.student.network.state_dict(), tmp_path / "new" / "models" / "model.pt")
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert any((tmp_path / "new" / "eval").rglob("*.nii.gz"))
