@@ -87,7 +87,7 @@ def _check(root: Path, kind: str, names: Sequence[str], dataset_dir: str, scratc
         cause = first_cause(error)
         elsewhere = " If its images lie elsewhere: --inference_dataset_dir DIR." if names == ["inference"] else ""
         raise ValueError(
-            f"The new bundle's {' with '.join(names)} cannot be made: {type(cause).__name__}: {first_line(cause)} ({first_line(error)}). "
+            f"The new bundle's {' with '.join(names)} cannot be made: {type(cause).__name__}: {first_line(cause)}. "
             f"Correct the teacher's config, or give its ids other values: --set id=value.{elsewhere}"
         ) from error
     if missing:
