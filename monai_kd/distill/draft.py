@@ -16,13 +16,13 @@ from monai.bundle import ConfigParser
 from monai_kd.bundle.ids import Config, find, references, set_values
 from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.distill.data_folder import absolute, data_folder, require_folder
-from monai_kd.distill.labels import check_labels, load_labels
+from monai_kd.distill.labels import check_labels, round_labels
 from monai_kd.distill.metadata import record
 from monai_kd.distill.methods import choose_method, logits_pathway
 from monai_kd.distill.networks import Probed, build, probe, probe_training
 from monai_kd.distill.other_configs import inference_config, overlays, unreadable
 from monai_kd.distill.pairs import Pair, propose_pairs
-from monai_kd.distill.rounding import ROUNDING, add_rounding, rounding
+from monai_kd.distill.rounding import ROUNDING
 from monai_kd.distill.student import student_definition
 from monai_kd.distill.teacher_bundle import TRAINER, TeacherBundle, read_teacher
 from monai_kd.distill.train_config import train_config
@@ -170,7 +170,7 @@ def make_draft(request: Request) -> Draft:
     with importable_scripts(bundle.root):
         parser = _parser(configs["train"], bundle, data)
         if request.round_labels:
-            _round(configs, parser, bundle)
+            round_labels(configs, parser, bundle.format.out_channels)
             parser = _parser(configs["train"], bundle, data)
         network = build(parser, "teacher_def", "teacher")
         fit(network, state, request.weights_file)
@@ -187,21 +187,6 @@ def _parser(train: Config, bundle: TeacherBundle, data: str) -> ConfigParser:
     parser = ConfigParser(copy.deepcopy(train))
     parser["bundle_root"], parser["dataset_dir"] = str(bundle.root), data
     return parser
-
-
-def _round(configs: Mapping[str, Config], parser: ConfigParser, bundle: TeacherBundle) -> None:
-    """Every config that has labels gives their pixels the nearest class."""
-    values = torch.cat([torch.unique(label) for _, label in load_labels(parser, configs["train"])])
-    transform = rounding(values, bundle.format.out_channels)
-    if transform is None:
-        raise ValueError(
-            f"--round_labels: the labels have values from {float(values.min()):g} to {float(values.max()):g}, and the "
-            f"places of {bundle.format.out_channels} classes between are not known. Bring the labels to their classes, "
-            "for instance by MapLabelValued in the teacher's transforms."
-        )
-    for name, config in configs.items():
-        if name != "inference":
-            add_rounding(config, transform, ("train#dataset", "validate#dataset", "dataset"))
 
 
 def _settings(request: Request, train: Config) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from monai_kd.bundle.ids import Config, find
 from monai_kd.distill.data_format import DataFormat
 from monai_kd.distill.label_values import LabelValues
 from monai_kd.distill.methods import has_sigmoid
+from monai_kd.distill.rounding import add_rounding, rounding
 from monai_kd.errors import first_cause, first_line
 
-__all__ = ["check_labels", "load_labels"]
+__all__ = ["check_labels", "load_labels", "round_labels"]
 
 LOOKED_AT = 16  # labels that are loaded at most, from all along the list, which may be sorted
 DATA = "train#dataset#data"
@@ -59,6 +60,31 @@ def check_labels(parser: ConfigParser, config: Config, data_format: DataFormat) 
     names = [data_format.classes.get(channel, str(channel)) for channel in range(data_format.out_channels)]
     absent = [name for channel, name in enumerate(names) if channel not in seen | background]
     return [*notes, *_missing(absent, bool(seen - background), (min(total, LOOKED_AT), total), folder)]
+
+
+def round_labels(configs: Mapping[str, Config], parser: ConfigParser, classes: int) -> None:
+    """
+    Let every config that has labels give their pixels the nearest class.
+
+    Args:
+        configs: by name, with "train" among them; changed in place.
+        parser: of the training, with ``dataset_dir``.
+        classes: how many the teacher knows.
+
+    Raises:
+        ValueError: When no rule tells which class is nearest.
+    """
+    values = torch.cat([torch.unique(label) for _, label in load_labels(parser, configs["train"])])
+    transform = rounding(values, classes)
+    if transform is None:
+        raise ValueError(
+            f"--round_labels: the labels have values from {float(values.min()):g} to {float(values.max()):g}, and the "
+            f"places of {classes} classes between are not known. Bring the labels to their classes, for instance by "
+            "MapLabelValued in the teacher's transforms."
+        )
+    for name, config in configs.items():
+        if name != "inference":
+            add_rounding(config, transform, ("train#dataset", "validate#dataset", "dataset"))
 
 
 def load_labels(parser: ConfigParser, config: Config) -> Iterator[tuple[str, torch.Tensor]]:
