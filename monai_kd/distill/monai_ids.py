@@ -9,7 +9,7 @@ from typing import Any
 from monai_kd.bundle.ids import Config, find, references, replace
 from monai_kd.distill.handler_lists import components
 
-__all__ = ["renamed_overlay", "with_monai_ids"]
+__all__ = ["name_parts", "renamed_overlay", "with_monai_ids"]
 
 TRAIN = "train#trainer"
 VALIDATE = "validate#evaluator"
@@ -30,6 +30,30 @@ PLACES = (
     (f"{VALIDATE}#postprocessing", "validate#postprocessing"),
     (f"{VALIDATE}#key_val_metric", "validate#key_metric"),
 )
+
+READING_PLACES = (
+    ("dataset#transform", "preprocessing"),
+    ("evaluator#val_handlers", "handlers"),
+    ("evaluator#postprocessing", "postprocessing"),
+    ("evaluator#key_val_metric", "key_metric"),
+)
+
+
+def name_parts(config: Config) -> None:
+    """
+    Give parts of an evaluation or an inference the ids that MONAI wants, where they stand inside its engine.
+
+    Args:
+        config: by itself; changed in place.
+
+    Example:
+        >>> config = {"evaluator": {"val_handlers": []}}
+        >>> name_parts(config)
+        >>> config
+        {'evaluator': {'val_handlers': '@handlers'}, 'handlers': []}
+    """
+    for place, name in READING_PLACES:
+        _name(config, place, name)
 
 
 def with_monai_ids(config: Config) -> tuple[Config, dict[str, str]]:
@@ -112,5 +136,7 @@ def _move(config: Config, former: str, name: str) -> dict[str, str]:
 
 
 def _put(config: Config, name: str, value: Any) -> None:
-    room, last = name.split("#")
-    config.setdefault(room, {})[last] = value
+    *rooms, last = name.split("#")
+    for room in rooms:
+        config = config.setdefault(room, {})
+    config[last] = value

@@ -11,7 +11,7 @@ from typing import Any
 from monai_kd.bundle.ids import Config, component_ids, find
 from monai_kd.distill.config_files import load, read_overlay
 from monai_kd.distill.handler_lists import components
-from monai_kd.distill.monai_ids import renamed_overlay
+from monai_kd.distill.monai_ids import name_parts, renamed_overlay
 from monai_kd.distill.safeguards import safe_overlay, safe_reading
 from monai_kd.distill.student_weights import STUDENT, load_student
 from monai_kd.distill.teacher_bundle import SUFFIXES, TRAINER, TeacherBundle
@@ -34,6 +34,7 @@ def inference_config(bundle: TeacherBundle, student: Mapping[str, Any]) -> Confi
         student: its ``network_def``.
     """
     config = copy.deepcopy(bundle.inference)
+    name_parts(config)
     put_student(config, bundle.inference_network, student)
     load_student(config, config, "evaluator", str(bundle.inference_file))
     safe_reading(config, config, is_stock=not str(student["_target_"]).startswith("monai_kd."))
@@ -58,6 +59,7 @@ def overlays(bundle: TeacherBundle, student: Mapping[str, Any], train: Config) -
         config = read_overlay(file)
         evaluated = component_ids(config, "evaluator#network")
         if len(evaluated) == 1 and file.stem.startswith(EVALUATIONS):
+            name_parts(config)
             put_student(config, evaluated[0], student)
             load_student(config, config, "evaluator", str(file))
             safe_reading(config, config)
