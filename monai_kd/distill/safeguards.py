@@ -50,7 +50,7 @@ def safe_reading(config: Config, base: Config, is_stock: bool = False) -> None:
     """
     own = config if "initialize" in config else base
     former = [line for line in lines_of(own, "initialize") if line not in _expressions(TRAINING)]
-    added = READING if "output_dir" in {**base, **config} else READING[:1]
+    added: tuple[str, ...] = READING if "output_dir" in {**base, **config} else READING[:1]
     if is_stock:
         config["imports"] = [*lines_of(config, "imports"), "$import importlib"]
         config["checks"] = STOCK
