@@ -44,7 +44,7 @@ def try_bundle(root: Path, bundle: TeacherBundle, dataset_dir: str, inference_di
         inference_dir: those of the inference.
 
     Returns:
-        What should be known: what there are no images for.
+        What should be known of it, such as a step that there are no images for.
 
     Raises:
         ValueError: When a step fails; it tells whether the teacher's own fails, too.
