@@ -11,7 +11,7 @@ from monai_kd.bundle.ids import Config, find, references, replace, texts
 from monai_kd.distill.data_format import BY_HAND
 from monai_kd.distill.safeguards import lines_of, safe_training
 from monai_kd.distill.teacher_bundle import TRAINER, TeacherBundle
-from monai_kd.distill.train_handlers import BEST, adapt_handlers, resume_handlers
+from monai_kd.distill.train_handlers import adapt_handlers, resume_handlers
 
 __all__ = ["put_student", "teacher_file", "train_config", "with_resume_handlers"]
 
@@ -55,7 +55,6 @@ def train_config(bundle: TeacherBundle, student: Mapping[str, Any], pathways: Ma
     _without_start_weights(config, file)
     adapt_handlers(config)
     config["resume_handlers"] = resume_handlers(config)
-    config["initialize"] = [_claim(config), *_lines(config, "initialize")]
     trainer = find(config, TRAINER)
     trainer |= {
         "_target_": "monai_kd.DistillationTrainer",
@@ -66,17 +65,6 @@ def train_config(bundle: TeacherBundle, student: Mapping[str, Any], pathways: Ma
     }
     safe_training(config)
     return config
-
-
-def _claim(config: Config) -> str:
-    """The line that takes the places that the training writes to, before it starts."""
-    best = config.get(BEST, {})
-    name = best.get("key_metric_filename") if isinstance(best, dict) else None
-    files = ["'last.pt': @output_dir + '/last.pt'"]
-    if name is not None and "save_dir" in best:
-        files.append(f"'the best checkpoint': os.path.join(@{BEST}#save_dir, @{BEST}#key_metric_filename)")
-    inputs = "{'teacher_checkpoint': @teacher_checkpoint, 'dataset_dir': @dataset_dir}"
-    return f"$monai_kd.files.claim_outputs(@output_dir, {{{', '.join(files)}}}, {inputs})"
 
 
 def teacher_file(bundle: TeacherBundle) -> str:

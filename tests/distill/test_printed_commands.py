@@ -60,8 +60,7 @@ def test_a_folder_of_any_name_stays_a_text(folder):
     words = shlex.split(command)
     value = words[words.index("--dataset_dir") + 1]
     assert running.DefaultParseValue(value) == folder
-    files = running.DefaultParseValue(words[words.index("--config_file") + 1])
-    assert files == ["new/configs/train.json", "new/configs/evaluate.json"]
+    assert words[words.index("--overlay") + 1] == "evaluate"
 
 
 def test_errors_are_one_line(place):
