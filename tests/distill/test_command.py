@@ -39,8 +39,9 @@ def test_pairs_are_shown_edited_and_kept(zoo, tmp_path, monkeypatch):
         "model.1.submodule.0",
         "encoder 8×8×8",
         "6 → 8",
-        "methods/hidden.json",
-        "configs/inference.json",
+        "run train --bundle",
+        "--method hidden",
+        "run inference --bundle",
     ):
         assert text in output
     hidden = json.loads((new / "configs" / "methods" / "hidden.json").read_text())["pathways"]["hidden"]
@@ -90,7 +91,7 @@ def test_a_training_that_fails_can_be_continued(zoo, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"ended with status 1.*give the same command again"):
         call(monkeypatch, zoo, *options)
     assert "was written before" in call(monkeypatch, zoo, *options)
-    assert started[0] == started[1] and "methods/hidden.json" in str(started[0]) and str(zoo / "ct_data") in started[0]
+    assert started[0] == started[1] and started[0][-2:] == ["--method", "hidden"] and str(zoo / "ct_data") in started[0]
 
 
 def test_nothing_of_others_is_overwritten(zoo, tmp_path, monkeypatch):
