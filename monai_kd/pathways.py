@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import torch
@@ -66,6 +67,11 @@ def _feature(features: Mapping[str, Any], layer: str, side: str, image: Any) -> 
     return one_tensor(features[layer], None if layer else image, whose, side)
 
 
+def _require_number(weight: object) -> None:
+    if not isinstance(weight, Real | torch.Tensor):
+        raise ValueError(f"weight must be a number, got {weight!r}. Write for instance weight=0.5.")
+
+
 class Pathway(nn.Module):
     r"""
     One route from teacher to student.
@@ -88,7 +94,8 @@ class Pathway(nn.Module):
         weight: factor of this term in the total loss.
 
     Raises:
-        ValueError: When layers or adapters do not pair up; at the call, when the features do not match.
+        ValueError: When layers or adapters do not pair up, or the weight is no number; at the call, when the features
+            do not match.
 
     Example:
         >>> import torch
@@ -107,6 +114,7 @@ class Pathway(nn.Module):
         weight: float = 1.0,
     ) -> None:
         super().__init__()
+        _require_number(weight)
         self.student_layers = _names(student_layer)
         self.teacher_layers = _names(student_layer if teacher_layer is None else teacher_layer)
         if len(self.student_layers) != len(self.teacher_layers) or not self.student_layers:

@@ -45,7 +45,7 @@ def as_teacher(teacher: nn.Module | LiveTeacher, layers: tuple[str, ...]) -> Liv
 
 def check_teacher(teacher: nn.Module, network: nn.Module, optimizer: Optimizer) -> None:
     """
-    Refuse to freeze what the student shares with the teacher.
+    Refuse a teacher that is no network, or that shares with the student what would be frozen.
 
     Args:
         teacher: to be frozen.
@@ -53,8 +53,10 @@ def check_teacher(teacher: nn.Module, network: nn.Module, optimizer: Optimizer) 
         optimizer: over the student's parameters and those of the pathways.
 
     Raises:
-        ValueError: When a parameter is shared.
+        ValueError: When it is no network, or a parameter is shared.
     """
+    if not isinstance(teacher, nn.Module):
+        raise ValueError(f"teacher is a {type(teacher).__name__}. Give a trained network, or a LiveTeacher of one.")
     trained = {id(p) for p in network.parameters()} | {
         id(p) for group in optimizer.param_groups for p in group["params"]
     }

@@ -22,10 +22,18 @@ def labelled(prediction: Any, label: torch.Tensor, batch: Any) -> tuple[Any, tor
     Returns:
         Prediction and label of these samples.
 
+    Raises:
+        ValueError: When there is no label at all.
+
     Example:
         >>> labelled(torch.zeros(3, 2), torch.tensor([1, 5, 0]), {"has_label": torch.tensor([1, 0, 1])})[1]
         tensor([1, 0])
     """
+    if label is None:
+        raise ValueError(
+            "The batch has no label, but the supervised loss needs one. Give every record a 'label'; images without "
+            "one go beside those by monai_kd.data.PooledDataset."
+        )
     if not isinstance(batch, dict) or "has_label" not in batch:
         return prediction, label
     chosen = torch.as_tensor(batch["has_label"]).bool().flatten()

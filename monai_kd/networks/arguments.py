@@ -32,9 +32,10 @@ def check_arguments(
     for name, value in (("in_channels", in_channels), ("out_channels", out_channels)):
         if value < 1:
             raise ValueError(f"{network} got {name}={value!r}. Give 1 or more.")
-    if len(channels) < 2 or min(channels) < 1:
+    numbers = not isinstance(channels, str) and all(isinstance(count, int) for count in channels)
+    if not numbers or len(channels) < 2 or min(channels) < 1:
         raise ValueError(
-            f"{network} got channels={tuple(channels)!r}. Give one positive number for each of at least two levels."
+            f"{network} got channels={channels!r}. Give one positive number for each of at least two levels."
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from monai_kd.errors import closest
+from monai_kd.errors import closest, first_line
 from monai_kd.features import FeatureHooks, one_tensor, plain, unwrap
 
 __all__ = ["LiveTeacher"]
@@ -26,7 +26,8 @@ class LiveTeacher:
         layers: the layers whose outputs are wanted; ``""`` is the network's output.
 
     Raises:
-        ValueError: When a layer does not exist; at the call, when the network's output is no tensor.
+        ValueError: When a layer does not exist; at the call, when the network cannot take the image or its output is no
+            tensor.
 
     Example:
         >>> import torch
@@ -109,7 +110,16 @@ class LiveTeacher:
         # Somebody may have called train() on a parent or on a part.
         if any(module.training for module in self._modules):
             self.network.eval()
-        return self.network(plain(image)) if inferer is None else inferer(plain(image), self.network)
+        try:
+            return self.network(plain(image)) if inferer is None else inferer(plain(image), self.network)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            name = type(unwrap(self.network)).__name__
+            raise ValueError(
+                f"The teacher {name} cannot take an image of shape {tuple(image.shape)}: "
+                f"{first_line(error)}. Give a teacher of the student's input, or its own view by teacher_image."
+            ) from error
 
     def _tensor(self, output: Any, image: torch.Tensor) -> torch.Tensor:
         return one_tensor(output, image, f"The teacher {type(unwrap(self.network)).__name__}", "teacher")
