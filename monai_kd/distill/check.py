@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from monai.bundle import ConfigWorkflow
+from monai.bundle import BundleWorkflow, ConfigWorkflow
 
 from monai_kd.bundle.ids import find
 from monai_kd.bundle.scripts import importable_scripts
@@ -82,7 +82,7 @@ def _check(root: Path, kind: str, names: Sequence[str], dataset_dir: str, scratc
     )
     try:
         workflow.initialize()
-        missing = workflow.check_properties()
+        missing = _missing(workflow)
     except Exception as error:
         cause = first_cause(error)
         elsewhere = " If its images lie elsewhere: --inference_dataset_dir DIR." if names == ["inference"] else ""
@@ -95,3 +95,11 @@ def _check(root: Path, kind: str, names: Sequence[str], dataset_dir: str, scratc
             f"The new bundle's {' with '.join(names)} lacks what MONAI wants of a bundle: {', '.join(missing)}. "
             "Add these to the teacher's config, under MONAI's names."
         )
+
+
+def _missing(workflow: ConfigWorkflow) -> list[str] | None:
+    try:
+        return workflow.check_properties()
+    except (TypeError, AttributeError):
+        # MONAI's check of the optional ids expects components in the list of handlers, and fails at a reference there.
+        return BundleWorkflow.check_properties(workflow)

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from monai.bundle import ConfigParser
+from monai.utils import OptionalImportError
 
 from monai_kd.bundle.ids import Config, find
 from monai_kd.distill.data_format import DataFormat
@@ -117,12 +118,15 @@ def _entries(parser: ConfigParser, config: Config) -> Any:
         first = data[0] if len(data) else None
     except Exception as error:
         cause = first_cause(error)
+        layout = "Lay the data out as the teacher's bundle does."
         slash = (
             "" if folder.endswith("/") else f" If names are joined to it without a slash, end it with one: '{folder}/'."
         )
+        missing = isinstance(cause, ImportError | OptionalImportError)
+        remedy = "Install the package." if missing else f"{layout}{slash}"
         raise ValueError(
             f"The teacher's list of training images, {DATA}, cannot be made of dataset_dir '{folder}': "
-            f"{type(cause).__name__}: {first_line(cause)}. Lay the data out as the teacher's bundle does.{slash}"
+            f"{type(cause).__name__}: {first_line(cause).rstrip('.')}. {remedy}"
         ) from error
     _require_entries(first, written, folder)
     return data

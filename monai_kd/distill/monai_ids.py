@@ -122,7 +122,10 @@ def _name(config: Config, place: str, name: str) -> dict[str, str]:
         replace(config, place, f"@{name}")
         return {}
     former = references(node)[0]
-    moved = _move(config, former, name) if isinstance(find(config, former), dict | list) else {}
+    content = find(config, former)
+    if name == "train#handlers" and isinstance(content, list) and any(isinstance(item, str) for item in content):
+        return {}  # MONAI's check of a training takes no references there
+    moved = _move(config, former, name) if isinstance(content, dict | list) else {}
     if not moved:
         _put(config, name, node)
     replace(config, place, f"@{name}")

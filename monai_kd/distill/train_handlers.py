@@ -32,6 +32,8 @@ def adapt_handlers(config: Config) -> None:
     evaluator = _evaluator(config)
     ids = [*handlers_of(config, TRAIN), *(handlers_of(config, f"{evaluator}#val_handlers") if evaluator else ())]
     for _, handler in ids:
+        if kind(handler) == "MetricLogger" and "_disabled_" not in handler:
+            handler["_target_"] = "monai_kd.handlers.MetricLogHandler"
         if kind(handler) in ("CheckpointLoader", "ResumeHandler"):
             handler["_disabled_"] = True  # not removed: overlays name handlers by their place
         elif kind(handler) in ("CheckpointSaver", "AtomicCheckpointSaver"):
@@ -69,6 +71,7 @@ def resume_handlers(config: Config) -> list[dict[str, Any]]:
             "pathways": "@pathways",
             **_schedules(config),
             **({"best": f"@{BEST}"} if BEST in config else {}),
+            **_logs(config),
         },
     }
     return [seed, resume]
@@ -80,6 +83,11 @@ def _schedules(config: Config) -> dict[str, str]:
         if kind(handler) == "LrScheduleHandler" and "_disabled_" not in handler:
             found[f"lr_scheduler{len(found) or ''}"] = _reference(config, f"{name}#lr_scheduler")
     return found
+
+
+def _logs(config: Config) -> dict[str, str]:
+    names = [name for name, handler in handlers_of(config, TRAIN) if kind(handler) == "MetricLogHandler"]
+    return {f"metric_log{place or ''}": f"@{name}" for place, name in enumerate(names)}
 
 
 def _evaluator(config: Config) -> str | None:

@@ -12,6 +12,7 @@ from monai_kd.handlers.final_validation import FinalValidationHandler
 from monai_kd.handlers.finite_loss import FiniteLossHandler
 from monai_kd.handlers.gradient_attention import GradientAttentionHandler
 from monai_kd.handlers.holistic import HolisticHandler
+from monai_kd.handlers.metric_log import MetricLogHandler
 from monai_kd.handlers.patience import PatienceHandler
 from monai_kd.handlers.resume import ResumeHandler
 from monai_kd.handlers.scores import ScoresHandler
@@ -30,6 +31,7 @@ __all__ = [
     "FiniteLossHandler",
     "GradientAttentionHandler",
     "HolisticHandler",
+    "MetricLogHandler",
     "PatienceHandler",
     "ResumeHandler",
     "ScoresHandler",

@@ -53,6 +53,8 @@ def template(ct):
     engine["key_val_metric"] = parts["validate"]["key_metric"]  # in the engine itself, as there
     engine["val_handlers"] = parts["validate"]["handlers"]
     engine["inferer"] = parts["validate"]["inferer"]
+    train["metriclogger"] = {"_target_": "MetricLogger", "evaluator": "@evaluator"}
+    train["handlers"] = ["@metriclogger", *train["handlers"]]
     train["output_dir"] = "$datetime.datetime.now().strftime(@bundle_root + '/results/%H%M%S')"
     train["imports"] += ["$import datetime"]
     train["training"] = train.pop("run")
@@ -85,7 +87,9 @@ def test_the_template_distils_evaluates_and_infers(template, zoo, tmp_path):
     assert draft.configs["evaluate"]["network_def"] == train["network_def"]
     run(new, ["train"], zoo / "ct_data")
     assert "encoder" in "".join(torch.load(new / "models" / "model.pt", weights_only=True))
-    assert (new / "eval" / "last.pt").is_file()
+    objects = torch.load(new / "eval" / "last.pt", weights_only=True)["objects"]
+    assert len(objects["metric_log"]["loss"]) == 2 and "val_mean_dice" in objects["metric_log"]["metrics"]
+    run(new, ["train"], zoo / "ct_data")  # resumed: it had ended already
 
 
 def test_what_has_monais_ids_stays(zoo):

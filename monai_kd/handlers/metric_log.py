@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from monai.handlers import MetricLogger
+
+__all__ = ["MetricLogHandler"]
+
+
+class MetricLogHandler(MetricLogger):
+    """
+    MONAI's ``MetricLogger``, whose state is of plain numbers, so that a resumed run can read it.
+
+    Args:
+        metric_logger_args: all arguments of ``monai.handlers.MetricLogger``.
+
+    Example:
+        >>> from ignite.engine import Engine
+        >>> trainer, log = Engine(lambda engine, batch: {"loss": 0.5}), MetricLogHandler(lambda output: output["loss"])
+        >>> log.attach(trainer)
+        >>> _ = trainer.run([0, 1])
+        >>> log.state_dict()
+        {'loss': [(1, 0.5), (2, 0.5)], 'metrics': {}}
+    """
+
+    def state_dict(self) -> dict[str, Any]:
+        """Losses and metrics, each a list of iteration and value."""
+        metrics = {name: _plain(values) for name, values in self.metrics.items()}
+        return {"loss": _plain(self.loss), "metrics": metrics}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """
+        Args:
+            state_dict: what ``state_dict()`` gave.
+        """
+        self.loss[:] = state_dict["loss"]
+        self.metrics.clear()
+        self.metrics.update({name: list(values) for name, values in state_dict["metrics"].items()})
+
+
+def _plain(values: list[tuple[int, Any]]) -> list[tuple[int, float]]:
+    return [(iteration, float(value)) for iteration, value in values]
