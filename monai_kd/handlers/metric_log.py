@@ -14,7 +14,9 @@ class MetricLogHandler(MetricLogger):
     MONAI's ``MetricLogger``, whose state is of plain numbers, so that a resumed run can read it.
 
     Args:
-        metric_logger_args: all arguments of ``monai.handlers.MetricLogger``.
+        loss_transform: gives the loss, a number, of the trainer's output. Defaults to its "loss".
+        metric_transform: gives the number to keep of a metric.
+        evaluator: whose metrics are kept, too, each time it has ended.
 
     Example:
         >>> from ignite.engine import Engine
