@@ -101,6 +101,8 @@ def require_value(where: str, name: str, value: Any, state: ConfigParser) -> Non
     above, rest = _deepest(state, name)
     former = None if rest else state[above]
     inside = any(_is_component(state.get(part)) for part in _above(name))
+    if value is None and "#" in name and not inside:
+        return  # takes an entry out of a plain mapping, as one of the run's inputs
     if rest and len(rest) == 1 and _is_component(state[above]):
         former = (_taken(state, state[above]) or {}).get(rest[0])
         former = former if isinstance(former, bool | int | float) else None

@@ -76,6 +76,9 @@ class RunErrors:
 
     Args:
         trace: whether to show the whole traceback, and what MONAI and ignite say of it, too.
+
+    Raises:
+        SystemExit: At the end of a run that failed or was stopped.
     """
 
     def __init__(self, trace: bool) -> None:
