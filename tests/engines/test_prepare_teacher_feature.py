@@ -25,7 +25,7 @@ def test_no_hook_stays_behind():
     network = teacher()
     prepare = PrepareTeacherFeature(network, "0")
     prepare({"image": torch.rand(1, 1, 4, 4)})
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ValueError, match=r"cannot take an image of shape \(1, 3, 4, 4\)"):
         prepare({"image": torch.rand(1, 3, 4, 4)})
     assert not any(module._forward_hooks for module in network.modules())
 
