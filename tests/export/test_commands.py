@@ -44,7 +44,7 @@ def test_export(tmp_path, checkpoint):
         (["--forms", "int8"], "Name their data set with --dataset_dir"),
         (["--set", "spatial_size"], "is not id=value with a JSON value"),
         (["--set", "size=3"], "No id 'size'"),
-        (["--set", "student_channels=[3,3,3]"], "holds the weights of another network"),
+        (["--set", "network_def#channels=[3,3,3]"], "holds the weights of another network"),
     ],
 )
 def test_errors_are_one_line(tmp_path, monkeypatch, capsys, checkpoint, arguments, message):

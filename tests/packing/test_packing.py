@@ -162,13 +162,19 @@ def test_the_same_bundle_is_the_same_archive(archive, weights, tmp_path):
     assert pack_bundle(ROOT, tmp_path, weights, **SIZES).read_bytes() == archive.read_bytes()
 
 
+TOLERANT = ("_target_", "collate_fn")
+
+
 def test_the_stock_config_is_the_other_one_but_for_what_reads_and_writes():
     for root in (ROOT, CLASSIFICATION):
         own, stock = (
             json.loads((root / "configs" / f"{name}.json").read_text()) for name in ("inference", "inference_stock")
         )
-        for key in ("network_def", "student_channels", "spatial_size", "inferer", "dataloader", "evaluator", "amp"):
+        for key in ("network_def", "student_channels", "spatial_size", "inferer", "amp"):
             assert own[key] == stock[key], key
+        for key in ("dataloader", "evaluator"):  # ours goes on after an image that cannot be read
+            ours, theirs = ({k: v for k, v in c[key].items() if k not in TOLERANT} for c in (own, stock))
+            assert ours == theirs, key
         assert own["preprocessing"]["transforms"][2:] == stock["preprocessing"]["transforms"][1:]
 
 
