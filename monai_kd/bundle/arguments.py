@@ -190,7 +190,7 @@ def _other_files(start: Start, name: str) -> str:
 
 def _check_by_folder(parser: ConfigParser, folder: Path) -> None:
     ids = {name for names in _folder_ids(folder).values() for name in names}
-    known = {ReferenceResolver.split_id(name)[0] for name in ids} | {*MONAI_IDS}
+    known = {ReferenceResolver.split_id(name)[0] for name in ids} | {*MONAI_IDS, *_tracked("mlflow")}
     state = ConfigParser(config=dict.fromkeys(known))
     used = used_ids(parser.get())
     for key in parser.get():

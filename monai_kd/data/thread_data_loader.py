@@ -40,10 +40,14 @@ class ThreadDataLoader(monai.data.ThreadDataLoader):
         ...     if number == 2:
         ...         raise ValueError("scan2.png is damaged.")
         ...     return number
-        >>> for batch in ThreadDataLoader(Dataset([0, 1, 2, 3], load), batch_size=1, num_workers=0):
-        ...     print(batch)
-        Traceback (most recent call last):
-        ValueError: scan2.png is damaged.
+        >>> try:
+        ...     for batch in ThreadDataLoader(Dataset([0, 1, 2, 3], load), batch_size=1, num_workers=0):
+        ...         print(batch)
+        ... except RuntimeError as error:  # MONAI's, of the transform that failed
+        ...     print(error.__cause__)
+        tensor([0])
+        tensor([1])
+        scan2.png is damaged.
     """
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # MONAI's is a generator, too

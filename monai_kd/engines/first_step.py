@@ -65,7 +65,7 @@ class TermCheck:
         pathways: of the trainer.
 
     Example:
-        >>> from monai_kd.losses import LogitsKLLoss
+        >>> from monai_kd import LogitsKLLoss, Pathway
         >>> check = TermCheck(Pathways(logits=Pathway(LogitsKLLoss())))
         >>> check.pending
         {'logits': 0}

@@ -47,7 +47,7 @@ class FiniteLossHandler:
         >>> try:
         ...     trainer.run()
         ... except ValueError as error:
-        ...     print(str(error)[:73])
+        ...     print(str(error)[:75])
         The loss is not finite in iteration 1 (epoch 1): loss is nan. Images: case1
     """
 

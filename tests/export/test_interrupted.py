@@ -35,7 +35,7 @@ def test_a_stopped_export_leaves_nothing_that_stays(checkpoint, tmp_path, number
     process = subprocess.Popen(command(checkpoint, out), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     begun(out)
     process.send_signal(number)
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=300)
     assert not out.exists()
     if number == signal.SIGINT:
         assert process.returncode == 130 and not list(tmp_path.iterdir())

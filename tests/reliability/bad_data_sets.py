@@ -106,7 +106,6 @@ LAYOUTS = {
     "BUS-BRA without its table": (make_bus_bra, _remove("bus_data.csv"), "bus_data.csv"),
     "BUS-BRA with an empty table": (make_bus_bra, _write("bus_data.csv", b"ID,Case,Pathology\n"), "bus_data.csv"),
     "BUSI with a mask missing": (make_busi, _remove("benign/benign (3)_mask.png"), "benign (3)"),
-    "BUS-UCLM without its table": (make_bus_uclm, _remove("INFO.csv"), "INFO.csv"),
     "BUS-UCLM with a mask missing": (make_bus_uclm, _remove("masks/ALWI_002.png"), "ALWI_002"),
 }
 

@@ -29,7 +29,7 @@ KILL = {"train#handlers#1": {"_target_": "tests.study.killing.KillStudy"}}
 ROWS = {
     "Teacher": TEACHER,
     "Student": STUDENT,
-    "Broken": {**STUDENT, "arguments": {"patience": 0}},
+    "Broken": {**STUDENT, "arguments": {"student_channels": [2]}},
     "L": DISTILLED,
     "Orphan": {**DISTILLED, "teacher": "Broken"},
 }
@@ -83,7 +83,7 @@ def test_a_failing_row_is_reported_and_the_rest_go_on(finished):
     reasons = {run.row: reason for run, reason in state.failed.items()}
     assert set(reasons) == {"Broken", "Orphan"}
     assert (
-        "Error: ValueError: patience must be at least 1 epoch" in reasons["Broken"]
+        "StudentUNet got channels=[2]" in reasons["Broken"]
         and str(out / "0-0" / "Broken" / "log.txt") in reasons["Broken"]
     )
     assert "0-0/Broken, whose checkpoint it needs, failed" in reasons["Orphan"]
