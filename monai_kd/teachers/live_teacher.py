@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,11 @@ from monai_kd.errors import closest, first_line
 from monai_kd.features import FeatureHooks, one_tensor, plain, unwrap
 
 __all__ = ["LiveTeacher"]
+
+# torch's words for an input that a layer cannot take
+OF_SHAPES = re.compile(
+    r"expected input|[Ee]xpected .*D .*input|[Ss]izes? of tensors?|shapes cannot be multiplied|must match"
+)
 
 
 class LiveTeacher:
@@ -112,9 +118,9 @@ class LiveTeacher:
             self.network.eval()
         try:
             return self.network(plain(image)) if inferer is None else inferer(plain(image), self.network)
-        except torch.OutOfMemoryError:
-            raise
         except RuntimeError as error:
+            if not OF_SHAPES.search(str(error)):
+                raise
             name = type(unwrap(self.network)).__name__
             raise ValueError(
                 f"The teacher {name} cannot take an image of shape {tuple(image.shape)}: "
