@@ -20,6 +20,7 @@ from monai_kd.commands.export import export
 from monai_kd.commands.label_install import install
 from monai_kd.commands.label_start import start
 from monai_kd.commands.run import run as run_config
+from monai_kd.commands.run_errors import Stopped
 from monai_kd.commands.study_groups import groups
 from monai_kd.commands.study_report import report
 from monai_kd.commands.study_run import run
@@ -72,7 +73,7 @@ def main() -> None:
     try:
         app()
     except SystemExit as end:
-        if end.code == INTERRUPTED:
+        if end.code == INTERRUPTED and not isinstance(end, Stopped):
             error_console.print("[bold red]Stopped[/] by Ctrl+C. What was not whole is removed.")
         raise
     except Exception as error:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import resource
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -36,3 +37,8 @@ def small_files_only(limit: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, former)
+
+
+def heeds_ctrl_c() -> None:
+    """In a new process: Ctrl+C stops it, also where the tests themselves run in the background, which does without."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

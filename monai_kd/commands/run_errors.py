@@ -18,10 +18,14 @@ from monai_kd.errors import first_line
 if TYPE_CHECKING:
     from monai.bundle import ConfigWorkflow
 
-__all__ = ["RunErrors", "told"]
+__all__ = ["RunErrors", "Stopped", "told"]
 
 STOPPED = 130  # of a program that Ctrl+C ends
 GRACE = 3.0  # seconds within which torchrun ends the processes beside one that has failed
+
+
+class Stopped(SystemExit):
+    """The end of a run that Ctrl+C stopped, when the user has been told how to go on."""
 
 
 def told(error: BaseException) -> str:
@@ -114,7 +118,7 @@ class RunErrors:
             time.sleep(GRACE)  # the first process tells it, if it has failed too
         if isinstance(error, KeyboardInterrupt):
             error_console.print(self._stopped(), markup=False, highlight=False)
-            raise SystemExit(STOPPED) from None
+            raise Stopped(STOPPED) from None
         error_console.print("[bold red]Error:[/] ", end="")
         error_console.print(told(error), markup=False, highlight=False)
         raise SystemExit(1) from None

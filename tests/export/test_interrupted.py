@@ -12,6 +12,7 @@ import time
 import pytest
 
 from tests.bundles.conftest import ROOT
+from tests.checks import heeds_ctrl_c
 from tests.export.conftest import SETTINGS
 
 
@@ -32,7 +33,8 @@ def begun(out, seconds=180):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_stopped_export_leaves_nothing_that_stays(checkpoint, tmp_path, number):
     out = tmp_path / "exported"
-    process = subprocess.Popen(command(checkpoint, out), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command(checkpoint, out), preexec_fn=heeds_ctrl_c, **pipes)
     begun(out)
     process.send_signal(number)
     _, told = process.communicate(timeout=300)

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 import monai_kd
+from tests.checks import heeds_ctrl_c
 
 ROOT = Path(monai_kd.__file__).parents[1]
 WITHOUT_TORCHVISION = ROOT / "monai_kd" / "label" / "without_torchvision"
@@ -73,7 +74,7 @@ def served(
     with log.open("w") as file:
         process = subprocess.Popen(
             arguments, stdout=file, stderr=subprocess.STDOUT, env=environment(tmpdir, **(env or {})),
-            cwd=app.parent, start_new_session=True,
+            cwd=app.parent, start_new_session=True, preexec_fn=heeds_ctrl_c,
         )  # fmt: skip
     try:
         _wait(process, port, seconds)
