@@ -81,6 +81,8 @@ def _acquired(file: Path, path: Path, wait: float = 0.0) -> FileLock:
     try:
         lock.acquire(timeout=wait)
     except Timeout:
+        if f"process {os.getppid()} on {platform.node()} " in f"{_holder(file)} ":
+            return lock  # the parent's, which started this process to work there
         raise ValueError(
             f"'{path}' is being worked on by another process ({_holder(file) or holder or 'unknown'}). Wait for it to "
             "end, or stop it."
