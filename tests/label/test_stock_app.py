@@ -79,7 +79,7 @@ def _inferred(bundle: Path, image: Path, output: Path) -> Path:
         config_file=str(bundle / "configs" / "inference.json"), meta_file=str(bundle / "configs" / "metadata.json"),
         logging_file=False, bundle_root=str(bundle), dataset_dir=str(image), output_dir=str(output), quiet=True,
     )  # fmt: skip
-    return next(output.iterdir())
+    return next(path for path in output.iterdir() if not path.name.startswith("."))
 
 
 def infer(server: str, image: str, **params: str) -> bytes:
