@@ -3,17 +3,26 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monai.bundle import ConfigParser
+from monai.bundle import ComponentLocator, ConfigParser
 
 from monai_kd.files import read_json
 
 __all__ = ["SETTINGS", "AppBundle"]
 
 SETTINGS = "app"  # configs/app.json: the arguments that the app's networks were trained with
+
+
+class _Locator(ComponentLocator):
+    """Copies the names of the loaded modules in one step, since another request's thread may import one meanwhile."""
+
+    def _find_module_names(self) -> list[str]:
+        names = [*sys.modules]
+        return [name for name in names if name.startswith(self.MOD_START) and not any(s in name for s in self.excludes)]
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,7 @@ class AppBundle:
         _require_plain(values)
         names = (*names, SETTINGS) if (self.root / "configs" / f"{SETTINGS}.json").is_file() else names
         parser = ConfigParser()
+        parser.locator = _Locator(excludes=parser.locator.excludes)
         parser.read_config([str(self.root / "configs" / f"{name}.json") for name in names])
         parser["bundle_root"] = str(self.root)
         for key, value in values.items():
