@@ -16,12 +16,15 @@ from filelock import FileLock, Timeout
 __all__ = ["hold", "locked"]
 
 _HELD: dict[Path, FileLock] = {}
+_CLAIMS: set[Path] = set()  # those of hold(), until this process ends
 
 
 @contextmanager
 def locked(folder: Path, wait: float = 0.0) -> Iterator[None]:
     """
     Hold a folder for this process; the system frees it when the process ends, however it ends.
+
+    A folder that this process has claimed by :func:`hold` stays claimed.
 
     Args:
         folder: must exist.
@@ -37,6 +40,9 @@ def locked(folder: Path, wait: float = 0.0) -> Iterator[None]:
         ['.lock']
     """
     path = _lock_file(folder)
+    if path in _CLAIMS:
+        yield
+        return
     lock = _acquired(path, folder, wait)
     _HELD[path] = lock
     try:
@@ -50,7 +56,8 @@ def hold(path: Path) -> None:
     """
     Hold a folder, or a file that is there or will be, until this process ends.
 
-    Held by this process already, it stays so: a process that works in a folder may run a config that claims it.
+    Held by this process already, it stays so: a process that works in a folder may run a config that claims it. So may
+    a process that it starts, whose claim keeps others of its kind out.
 
     Args:
         path: a folder that exists, or a file in one.
@@ -66,8 +73,18 @@ def hold(path: Path) -> None:
         ['.lock-model.pt']
     """
     file = _lock_file(path)
-    if file not in _HELD:
+    if file in _HELD:
+        return
+    try:
         _HELD[file] = _acquired(file, path)
+    except ValueError:
+        if f"{_named(os.getppid())} " not in _holder(file):
+            raise
+        file = file.with_name(f"{file.name}-of-{os.getppid()}")
+        if file in _HELD:
+            return
+        _HELD[file] = _acquired(file, path)
+    _CLAIMS.add(file)
 
 
 def _lock_file(path: Path) -> Path:
@@ -81,8 +98,6 @@ def _acquired(file: Path, path: Path, wait: float = 0.0) -> FileLock:
     try:
         lock.acquire(timeout=wait)
     except Timeout:
-        if f"process {os.getppid()} on {platform.node()} " in f"{_holder(file)} ":
-            return lock  # the parent's, which started this process to work there
         raise ValueError(
             f"'{path}' is being worked on by another process ({_holder(file) or holder or 'unknown'}). Wait for it to "
             "end, or stop it."
@@ -92,8 +107,12 @@ def _acquired(file: Path, path: Path, wait: float = 0.0) -> FileLock:
             f"Cannot write '{file}': {error.strerror or error}. Choose a folder that is writable."
         ) from None
     started = time.strftime("%Y-%m-%d %H:%M:%S")
-    file.write_text(f"process {os.getpid()} on {platform.node()} since {started}", encoding="utf-8")
+    file.write_text(f"{_named(os.getpid())} since {started}", encoding="utf-8")
     return lock
+
+
+def _named(number: int) -> str:
+    return f"process {number} on {platform.node()}"
 
 
 def _holder(file: Path) -> str:
@@ -103,6 +122,7 @@ def _holder(file: Path) -> str:
 def _forget() -> None:
     """In a forked process, which holds nothing: the locks are its parent's."""
     _HELD.clear()
+    _CLAIMS.clear()
 
 
 @atexit.register

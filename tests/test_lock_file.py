@@ -4,8 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from monai_kd.lock import locked
+
 ROOT = Path(__file__).parents[1]
-HOLD = "from pathlib import Path; from monai_kd.lock import hold; hold(Path({folder!r}));"
+HOLD = "from pathlib import Path; from monai_kd.lock import hold; hold(Path({folder!r}))\n"
 
 
 def start(folder, then):
@@ -25,3 +29,43 @@ def test_a_forked_process_leaves_its_parents_lock(tmp_path):
     told = start(tmp_path, f"{forks} print(os.listdir({str(tmp_path)!r}))")
     assert told.stdout.strip() == "['.lock']", told.stderr
     assert not list(tmp_path.iterdir())
+
+
+CHILD = """
+import subprocess, sys
+from pathlib import Path
+from monai_kd.lock import locked
+claim = {claim!r}
+with locked(Path({folder!r})):
+    wait = "import time; print('held', flush=True); time.sleep(60)"
+    first = subprocess.Popen([sys.executable, "-c", claim + wait], stdout=subprocess.PIPE, text=True)
+    print(first.stdout.readline().strip())
+    second = subprocess.run([sys.executable, "-c", claim], capture_output=True, text=True)
+    print(second.stderr.splitlines()[-1])
+    first.kill()
+"""
+
+
+def test_children_of_a_process_work_where_it_does_one_at_a_time(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD.format(folder=str(tmp_path), claim=2 * HOLD.format(folder=str(tmp_path)))],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+    )
+    first, second = done.stdout.splitlines()
+    assert first == "held"
+    assert "is being worked on by another process" in second
+
+
+def test_what_a_process_has_claimed_it_may_lock(tmp_path):
+    inside = "from monai_kd.lock import locked\nwith locked(Path(FOLDER)): pass\nimport os; print(os.listdir(FOLDER))"
+    told = start(tmp_path, inside.replace("FOLDER", repr(str(tmp_path))))
+    assert told.stdout.strip() == "['.lock']", told.stderr
+
+
+def test_a_folder_that_is_locked_is_not_locked_twice(tmp_path):
+    twice = pytest.raises(ValueError, match=rf"another process \(process {os.getpid()} on")
+    with locked(tmp_path), twice, locked(tmp_path):
+        pass

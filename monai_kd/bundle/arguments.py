@@ -52,8 +52,8 @@ def check_arguments() -> None:
     Refuse what a run is given in vain or of the wrong kind: the first line of ``initialize`` in a bundle's configs.
 
     An id that no file of the run defines and no expression uses is refused, with the closest one; so is a value that is
-    not what the config needs (a text for a truth, a size of one side), and a file that has a name twice. An argument of
-    a component that the config leaves out is taken if the component takes it.
+    not what the config needs (a text where a boolean is wanted, a size of one side), and a file that has a name twice.
+    An argument of a component that the config leaves out is taken if the component takes it.
 
     Where the workflow was made in Python, all configs in its folder say which ids there are.
 

@@ -75,7 +75,7 @@ def _or_none(kind: Kind) -> Kind:
     )
 
 
-TRUTH = Kind("True or False", lambda value: isinstance(value, bool), True)
+BOOLEAN = Kind("True or False", lambda value: isinstance(value, bool), True)
 COUNT = _whole(1)
 FROM_0 = Kind("a number from 0", lambda value: _is_number(value) and value >= 0, 0.5)
 ABOVE_0 = Kind("a number above 0", lambda value: _is_number(value) and value > 0, 0.002)
@@ -102,9 +102,9 @@ KINDS: dict[str, Kind] = {
     "label_noise": SHARE,
     **dict.fromkeys(("spatial_size", "student_channels", "teacher_channels"), SIDES),
     "classes": NAMES,
-    **dict.fromkeys(("amp", "resume", "use_tensorboard", "use_mlflow", "crop_margins", "balanced"), TRUTH),
-    "overlays": TRUTH,
-    "quiet": _or_none(TRUTH),
+    **dict.fromkeys(("amp", "resume", "use_tensorboard", "use_mlflow", "crop_margins", "balanced"), BOOLEAN),
+    "overlays": BOOLEAN,
+    "quiet": _or_none(BOOLEAN),
     "section": PART,
     **dict.fromkeys(("bundle_root", "output_dir", "checkpoint", "dataset_dir", "initial_checkpoint"), PATH),
     **dict.fromkeys(("autoencoder_checkpoint", "target_dir", "unlabelled_dir", "mlflow_uri"), PATH),
@@ -124,7 +124,7 @@ def require_kind(where: str, name: str, value: Any, former: Any = None, inside: 
         value: to be.
         former: that the config gives it; None where there is none.
         inside: whether it is the argument of a component, which may take other kinds too: a number where a list is
-            written, or a list for a number. A truth stays a truth there, and a number does not become text.
+            written, or a list for a number. A boolean stays one there, and a number does not become text.
 
     Raises:
         ValueError: When it is of another kind, or out of range.
@@ -178,7 +178,7 @@ def _kind(name: str, former: Any, inside: bool) -> Kind | None:
 def _learned(former: Any, inside: bool) -> Kind | None:
     """What a value is of the same kind as the one before; None where anything may be."""
     if isinstance(former, bool):
-        return TRUTH
+        return BOOLEAN
     if _is_number(former) and inside:
         return Kind("a number", lambda value: not isinstance(value, str | bool), former)
     if _is_whole(former):

@@ -29,7 +29,7 @@ def run(
     Train, evaluate or infer: run a config of a bundle.
 
     The config comes first; then, in any order, overlays and ids. An overlay in a folder has the folder's name: --method
-    logits_kl, --teachers ensemble, --views shared, --networks separable, --adaptation trajectory. An id is given as
+    logits_kl, --teacher ensemble, --views shared, --network separable, --adaptation trajectory. An id is given as
     --id value: --max_epochs 20 --spatial_size "[96,96]" --optimizer#weight_decay 0.1 --resume False.
 
     'python -m monai.bundle run' runs the same configs with the same ids. Ctrl+C stops; the same command goes on.

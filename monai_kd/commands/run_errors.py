@@ -27,6 +27,9 @@ GRACE = 3.0  # seconds within which torchrun ends the processes beside one that 
 class Stopped(SystemExit):
     """The end of a run that Ctrl+C stopped, when the user has been told how to go on."""
 
+    def __init__(self) -> None:
+        super().__init__(STOPPED)
+
 
 def told(error: BaseException) -> str:
     """
@@ -118,7 +121,7 @@ class RunErrors:
             time.sleep(GRACE)  # the first process tells it, if it has failed too
         if isinstance(error, KeyboardInterrupt):
             error_console.print(self._stopped(), markup=False, highlight=False)
-            raise Stopped(STOPPED) from None
+            raise Stopped() from None
         error_console.print("[bold red]Error:[/] ", end="")
         error_console.print(told(error), markup=False, highlight=False)
         raise SystemExit(1) from None

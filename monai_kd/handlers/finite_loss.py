@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 
@@ -26,6 +27,9 @@ class FiniteLossHandler:
     On a CPU the loss is judged before the optimizer's step. On a GPU, reading a number would make the processor wait in
     every step: the verdict is copied while the GPU works on, and read in the next step, or at the end of the epoch
     before anything is validated or saved. The optimizer then made one more step, with weights that nobody keeps.
+
+    Of several processes, all end in the same iteration when the loss of one is not finite: none waits for gradients
+    that never come.
 
     Attach it before handlers that save weights; ``DistillationTrainer`` has one of its own.
 
@@ -89,19 +93,26 @@ class _Verdict:
         device = next((term.device for term in terms.values()), torch.device("cpu"))
         values = torch.stack([term.to(device, torch.float32) for term in terms.values()]) if terms else torch.zeros(0)
         self.is_ready = device.type != "cuda"
-        self.values = values
+        self.values = torch.cat([values, _verdict_of_all(values, self.names)])
         if not self.is_ready:
-            self.values = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
-            self.values.copy_(values, non_blocking=True)
+            on_device = self.values
+            self.values = torch.empty(on_device.shape, dtype=on_device.dtype, pin_memory=True)
+            self.values.copy_(on_device, non_blocking=True)
             self.copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
             self.copied.record()
 
     def require_finite(self) -> None:
         if not self.is_ready:
             self.copied.synchronize()  # of a step that is over long since
-        values = dict(zip(self.names, self.values.tolist(), strict=True))
-        if math.isfinite(values.get("loss", 0.0)):
+        *own, verdict = self.values.tolist()
+        if math.isfinite(verdict):
             return
+        values = dict(zip(self.names, own, strict=True))
+        if math.isfinite(values.get("loss", 0.0)):
+            raise ValueError(
+                f"The loss of another process is not finite {self.place}; its own message names the images. "
+                "Nothing of this epoch was saved."
+            )
         wrong = {name: value for name, value in values.items() if not math.isfinite(value)}
         terms = {name: value for name, value in wrong.items() if name != "loss"} or wrong  # the sum says less
         named = " and ".join(f"{name} is {value}" for name, value in terms.items())
@@ -109,6 +120,15 @@ class _Verdict:
             f"The loss is not finite {self.place}: {named}. Images: {self.images}. Check these images and the "
             "teacher's weights, or lower the learning rate; nothing of this epoch was saved."
         )
+
+
+def _verdict_of_all(values: torch.Tensor, names: list[str]) -> torch.Tensor:
+    """Shape (1,): 0, or NaN where the loss of any process is not finite."""
+    # Times 0: a finite loss becomes 0, one that is not finite becomes NaN.
+    loss = 0 * values[names.index("loss")].reshape(1) if "loss" in names else values.new_zeros(1)
+    if dist.is_available() and dist.is_initialized():
+        dist.all_reduce(loss)
+    return loss
 
 
 def _is_scalar(value: Any) -> bool:

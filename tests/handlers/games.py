@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -203,9 +204,23 @@ def resume_in_both(folder, game, **arguments):
     return weights(resumed)
 
 
+def failure(trainer):
+    try:
+        trainer.run()
+    except ValueError as error:
+        return str(error)
+    return "none"
+
+
 def work(rank, folder):
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=PROCESSES)
+    dist.init_process_group(
+        "gloo",
+        init_method=f"file://{folder}/store",
+        rank=rank,
+        world_size=PROCESSES,
+        timeout=timedelta(minutes=2),  # a process that waits in vain is a failure, not a pause of half an hour
+    )
     data = batches(part=slice(2 * rank, 2 * rank + 2))
     both = {"data": data, "wrap": lambda module: distribute(module, CPU)}
     results = {game: gradients_and_weights(make(game, **both)) for game in DISTRIBUTED}
@@ -218,10 +233,9 @@ def work(rank, folder):
         results["refusal"] = str(error)
     # In the first part of a step, before the processes' gradients are judged.
     broken = [{**batch, "image": batch["image"] * (float("nan") if rank else 1)} for batch in data]
-    try:
-        make("holistic", broken, wrap=both["wrap"], accumulation_steps=2).run()
-    except ValueError as error:
-        results["divergence"] = str(error)
+    results["broken images"] = failure(make("holistic", broken, wrap=both["wrap"], accumulation_steps=2))
+    large = [{**batch, "image": batch["image"] * (1e9 if rank else 1)} for batch in data]
+    results["divergence"] = failure(make("holistic", large, wrap=both["wrap"], accumulation_steps=2))
     torch.save(results, folder / f"results {rank}.pt")
     dist.barrier()
     dist.destroy_process_group()

@@ -263,6 +263,13 @@ def test_a_discriminator_that_each_process_would_train_alone_is_refused(both):
         assert result["refusal"].endswith("monai_kd.engines.distribute(discriminator, device).")
 
 
+def test_a_loss_that_is_not_finite_in_one_process_ends_both(both):
+    first, second = (result["broken images"] for result in both.results)
+    assert "The loss of another process is not finite in iteration 1" in first
+    assert "The loss is not finite in iteration 1" in second
+    assert "supervised_loss is nan" in second
+
+
 def test_what_diverges_in_one_process_ends_both(both):
     for result in both.results:
         assert "The game of HolisticHandler diverged in iteration 1" in result["divergence"]
@@ -271,26 +278,22 @@ def test_what_diverges_in_one_process_ends_both(both):
 # What a user can get wrong
 
 
-def poison(value):
-    def critics_weights(trainer):
-        with torch.no_grad():
-            next(iter(trainer.adversary.discriminator.parameters())).fill_(value)
-
-    return critics_weights
-
-
-def explode(trainer):
-    with torch.no_grad():
-        list(trainer.adversary.discriminator.parameters())[-1].fill_(1e9)
-
-
 @pytest.mark.parametrize("game", ["logits", "holistic, hinge"])
-@pytest.mark.parametrize("spoil", [poison(float("nan")), poison(float("inf")), explode], ids=["nan", "inf", "explode"])
-def test_a_game_that_diverges_ends_before_anything_is_stepped(game, spoil):
+@pytest.mark.parametrize(
+    ("weight", "value", "message"),
+    [
+        (0, float("nan"), r"not finite in iteration 1 \(epoch 1\): \w+ is nan\."),
+        (0, float("inf"), r"not finite in iteration 1 \(epoch 1\): \w+ is (nan|-?inf)\."),
+        (-1, 1e9, r"diverged in iteration 1 \(epoch 1\).*learning rate \(now 0\.01\)"),
+    ],
+    ids=["nan", "inf", "explode"],
+)
+def test_a_game_that_diverges_ends_before_anything_is_stepped(game, weight, value, message):
     trainer = make(game)
-    spoil(trainer)
+    with torch.no_grad():
+        list(trainer.adversary.discriminator.parameters())[weight].fill_(value)
     before = weights(trainer)
-    with pytest.raises(ValueError, match=r"diverged in iteration 1 \(epoch 1\).*learning rate \(now 0\.01\)") as error:
+    with pytest.raises(ValueError, match=message) as error:
         trainer.run()
     assert "\n" not in str(error.value)
     for name, value in weights(trainer).items():

@@ -139,7 +139,7 @@ def test_a_teacher_that_was_removed_is_missed(finished, start, tmp_path):
 
 def test_two_studies_in_one_folder_are_refused(finished, start):
     path, out, _, _ = finished
-    with locked(out), pytest.raises(ValueError, match=rf"worked on by another process \(process {os.getpid()}\)"):
+    with locked(out), pytest.raises(ValueError, match=rf"worked on by another process \(process {os.getpid()} on "):
         start(path, out, workers=no_workers)
 
 
