@@ -35,8 +35,8 @@ app = typer.Typer(
     add_completion=False,  # the shell completes names of programs, not of modules
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Distil small segmentation networks from large ones with MONAI. Training, evaluation and inference run the "
-    "configs of a MONAI Bundle: python -m monai_kd run train --bundle breast_ultrasound_segmentation --dataset_dir DATA",
+    help="Distil small segmentation networks from large ones with MONAI. Training, evaluation and inference run "
+    "configs of MONAI Bundles: python -m monai_kd run train --bundle breast_ultrasound_segmentation --dataset_dir DATA",
 )
 data_app = typer.Typer(no_args_is_help=True, help="Check, split, convert, download and make data sets.")
 app.add_typer(data_app, name="data")

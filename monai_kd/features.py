@@ -11,7 +11,7 @@ from torch import nn
 
 from monai_kd.errors import closest
 
-__all__ = ["FeatureHooks", "layer_shapes", "one_tensor", "plain", "unwrap"]
+__all__ = ["FeatureHooks", "layer_shapes", "plain", "unwrap"]
 
 
 def unwrap(network: nn.Module) -> nn.Module:
@@ -51,35 +51,6 @@ def plain(value: Any) -> Any:
         value: anything; what is no MetaTensor stays what it is.
     """
     return value.as_tensor() if hasattr(value, "as_tensor") else value
-
-
-def one_tensor(output: Any, image: Any, whose: str, side: str) -> torch.Tensor:
-    """
-    A network's output, if it is one tensor of one prediction, and no list, dictionary or stack of several.
-
-    Args:
-        output: what the network returned.
-        image: what it was given, shape BNH[WD], which has as many axes as a map for it, and more than a vector for it.
-        whose: "The student", for the message.
-        side: "student" or "teacher", for the message.
-
-    Returns:
-        The output as a plain tensor.
-
-    Raises:
-        ValueError: When there are several outputs.
-    """
-    remedy = (
-        "It has several outputs, as with deep supervision or auxiliary heads: name the layer that gives the one to "
-    )
-    remedy += f"compare as {side}_layer (layer_shapes(network, image) lists them), or switch the further outputs off."
-    if not isinstance(output, torch.Tensor):
-        raise ValueError(f"{whose} returned a {type(output).__name__}, not one tensor. {remedy}")
-    if isinstance(image, torch.Tensor) and output.ndim > image.ndim:
-        shapes = f"shape {tuple(output.shape)}, for images of shape {tuple(image.shape)}"
-        raise ValueError(f"{whose} returned outputs stacked in one tensor of {shapes}. {remedy}")
-    tensor: torch.Tensor = plain(output)
-    return tensor
 
 
 def _find(network: nn.Module, layer: str) -> nn.Module:

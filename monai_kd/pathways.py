@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from monai_kd.features import one_tensor, plain
-from monai_kd.losses.checks import check_features
+from monai_kd.features import plain
+from monai_kd.losses.checks import check_features, check_one_output
 from monai_kd.losses.precision import full_precision
 from monai_kd.transforms.alignment import align, alignment, leave_out
 
@@ -64,7 +64,9 @@ def _feature(features: Mapping[str, Any], layer: str, side: str, image: Any) -> 
             remedy += "own, or teacher_layer='' for its output."
         raise ValueError(f"The {side}'s features hold {list(features)}, but not the layer '{layer}'. {remedy}")
     whose = f"Layer '{layer}' of the {side}" if layer else f"The {side}"
-    return one_tensor(features[layer], None if layer else image, whose, side)
+    check_one_output(features[layer], None if layer else image, whose, side)
+    feature: torch.Tensor = plain(features[layer])
+    return feature
 
 
 def _require_number(weight: object) -> None:

@@ -154,7 +154,7 @@ class LossContract:
     @pytest.mark.parametrize("batches", [(1, 3), (2, 3), (3, 1), (3, 2)])
     def test_unequal_batches_are_refused_with_both_shapes(self, batches):
         student, teacher = (self.pair(batch=batch)[0] for batch in batches)
-        self._refuses(student, teacher, *(rf"\({batch}, {self.channels}, 6, 6\)" for batch in batches))
+        self.check_refused(student, teacher, *(rf"\({batch}, {self.channels}, 6, 6\)" for batch in batches))
 
     @pytest.mark.parametrize("other", [(3,), (3, 4), (3, 4, 6), (3, 4, 6, 6, 6), (3, 4, 6, 6, 6, 6)])
     def test_unequal_ranks_are_refused_with_both_shapes(self, other):
@@ -163,7 +163,7 @@ class LossContract:
         student, teacher = self.pair(batch=3)[0], torch.randn(3, self.channels, *other[2:]) if len(other) > 1 else None
         teacher = torch.randn(3) if teacher is None else teacher
         for pair in ((student, teacher), (teacher, student)):
-            self._refuses(*pair, *((str(tuple(teacher.shape))[1:-1],) if teacher.ndim == 1 else ()))
+            self.check_refused(*pair, *((str(tuple(teacher.shape))[1:-1],) if teacher.ndim == 1 else ()))
 
     @pytest.mark.parametrize("shape", [(), (3,), (0, 3), (0, 3, 6, 6), (2, 0, 6, 6), (2, 3, 0, 6), (2, 3, 6, 6, 6, 6)])
     def test_what_is_no_batch_is_refused_or_computed(self, shape):
@@ -191,13 +191,13 @@ class LossContract:
             value.backward()
             assert value.isfinite() and student.grad.isfinite().all() and student.grad.abs().sum() > 0
         else:
-            self._refuses(student, teacher, rf"\(4, {self.channels}\)", r"BN|position")
+            self.check_refused(student, teacher, rf"\(4, {self.channels}\)", r"BN|position")
 
     @pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.bool, torch.complex64])
     def test_other_numbers_than_floating_point_are_refused(self, dtype):
         student, teacher = self.pair()
         for pair in ((student.to(dtype), teacher), (student, teacher.to(dtype))):
-            self._refuses(*pair, "floating-point")
+            self.check_refused(*pair, "floating-point")
 
     @pytest.mark.parametrize(
         "several", [lambda x: [x], lambda x: (x, x), lambda x: {"out": x}], ids=["list", "tuple", "dict"]
@@ -254,7 +254,7 @@ class LossContract:
         assert gradient[..., 3:].abs().max() == 0 and gradient[..., :3].abs().max() > 0
         assert self.call(loss, student, teacher, torch.full_like(label, ignored)) == 0
 
-    def _refuses(self, student: torch.Tensor, teacher: torch.Tensor, *words: str) -> None:
+    def check_refused(self, student: torch.Tensor, teacher: torch.Tensor, *words: str) -> None:
         label = torch.zeros(3, 1, 6, 6)
         with pytest.raises(ValueError) as error:
             self.call(self.make_loss(), student, teacher, label[: len(student)] if student.ndim == 4 else None)

@@ -13,7 +13,8 @@ import torch
 from monai.data import MetaTensor
 from monai.data.utils import to_affine_nd
 
-from monai_kd.data.formats import name_of
+from monai_kd.data.formats import NIFTI_SUFFIXES, RASTER_SUFFIXES, name_of, suffix_of
+from monai_kd.data.label_grid import PICTURE, on_grid_of
 from monai_kd.data.masks import binarize
 from monai_kd.data.readers import image_values, mask_values
 
@@ -58,7 +59,8 @@ def read_mask(paths: str | Path | Sequence[str | Path], frame: int | None = None
     """
     Read a mask as exactly 0 and 1; several masks of one image are joined by OR.
 
-    Colored masks count by their brightest channel, never by alpha; what is two-level, ``masks.binarize`` says.
+    Colored masks count by their brightest channel, never by alpha; what is two-level, ``masks.binarize`` says. Masks
+    whose axes are turned against the first one's are turned back (:func:`on_image`).
 
     Args:
         paths: one file or several, of the formats of ``read_image``.
@@ -78,12 +80,59 @@ def read_mask(paths: str | Path | Sequence[str | Path], frame: int | None = None
     """
     files = [paths] if isinstance(paths, (str, Path)) else list(paths)
     masks = [_one_mask(file, frame) for file in files]
+    if frame is None:
+        masks = [on_image(mask, masks[0], file, files[0]) for file, mask in zip(files, masks, strict=True)]
     for file, mask in zip(files, masks, strict=True):
         require_same_size(mask, masks[0], file, files[0])
     joined = masks[0]
     for mask in masks[1:]:
         joined.logical_or_(mask)
     return joined
+
+
+def on_image(mask: MetaTensor, image: MetaTensor, mask_path: Any, image_path: Any) -> MetaTensor:
+    """
+    A mask in its image's order of pixels, by where both files say that they lie.
+
+    Files that say nothing of it (pictures, the unit matrix) are taken as they are. NIfTI beside the formats of ITK is
+    turned where the two then lie on one grid, and else taken as it is, for without a place their axes differ.
+
+    Args:
+        mask: (1, W, H[, D]), as read.
+        image: (1, W, H[, D]), as read.
+        mask_path: one path or several, for the message; the first one's suffix tells the format.
+        image_path: as ``mask_path``.
+
+    Returns:
+        The mask, turned where its axes are mirrored or exchanged against the image's.
+
+    Raises:
+        ValueError: When the two lie elsewhere: another spacing, angle or origin.
+    """
+    one, other = (Path(path if isinstance(path, (str, Path)) else path[0]) for path in (mask_path, image_path))
+    if not (_has_place(mask, one) and _has_place(image, other)):
+        return mask
+    values, wanted = mask.numpy()[0], image.affine.numpy()
+    turned = on_grid_of(values, mask.affine.numpy(), image.shape[1:], wanted)
+    if turned is not None:
+        return mask if turned is values else _tensor(turned, wanted, one, str(mask.meta["name"]))
+    if mask.shape != image.shape or _is_nifti(one) != _is_nifti(other):
+        return mask
+    raise ValueError(
+        f"{mask_path} lies elsewhere than {image_path}: its file has another spacing, angle or origin. "
+        "Save the mask on the grid of its image."
+    )
+
+
+def _has_place(tensor: MetaTensor, path: Path) -> bool:
+    affine = tensor.affine.numpy()
+    return suffix_of(path) not in RASTER_SUFFIXES and not any(
+        np.allclose(affine, none) for none in (np.eye(4), PICTURE)
+    )
+
+
+def _is_nifti(path: Path) -> bool:
+    return suffix_of(path) in NIFTI_SUFFIXES
 
 
 def require_same_size(mask: MetaTensor, image: MetaTensor, mask_path: object, image_path: object) -> None:

@@ -11,7 +11,7 @@ from monai.data import MetaTensor
 from monai.transforms import Compose, MapTransform
 from monai.utils import ensure_tuple
 
-from monai_kd.data.images import read_image, read_mask, require_same_size
+from monai_kd.data.images import on_image, read_image, read_mask, require_same_size
 
 
 class LoadUltrasoundd(MapTransform):
@@ -32,8 +32,9 @@ class LoadUltrasoundd(MapTransform):
 
     Raises:
         FileNotFoundError: When a file is missing.
-        ValueError: When a file is no readable image or not what is expected, a mask is not two-level or not of its
-            image's size, an image holds NaN or infinite values, or the record has none of ``keys``.
+        ValueError: When a file is no readable image or not what is expected, a mask is not two-level, not of its
+            image's size or elsewhere than it, an image holds NaN or infinite values, or the record has none of
+            ``keys``.
 
     Example:
         >>> from pathlib import Path; from tempfile import TemporaryDirectory; from PIL import Image
@@ -82,6 +83,8 @@ class LoadUltrasoundd(MapTransform):
                 continue
             loaded[key] = read_mask(data[key], frame)
             if images:
+                if frame is None:
+                    loaded[key] = on_image(loaded[key], loaded[images[0]], data[key], data[images[0]])
                 require_same_size(loaded[key], loaded[images[0]], data[key], data[images[0]])
         return loaded
 

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from monai_kd.errors import closest, first_line
-from monai_kd.features import FeatureHooks, one_tensor, plain, unwrap
+from monai_kd.features import FeatureHooks, plain, unwrap
+from monai_kd.losses.checks import check_one_output
 
 __all__ = ["LiveTeacher"]
 
@@ -128,7 +129,9 @@ class LiveTeacher:
             ) from error
 
     def _tensor(self, output: Any, image: torch.Tensor) -> torch.Tensor:
-        return one_tensor(output, image, f"The teacher {type(unwrap(self.network)).__name__}", "teacher")
+        check_one_output(output, image, f"The teacher {type(unwrap(self.network)).__name__}", "teacher")
+        prediction: torch.Tensor = plain(output)
+        return prediction
 
 
 def _require_layers(network: nn.Module, layers: tuple[str, ...]) -> None:

@@ -140,3 +140,56 @@ def test_plane_that_itk_cannot_place_is_refused_in_one_sentence(tmp_path, axes):
     with pytest.raises(ValueError, match=r"1\.nrrd cannot be decoded \(.*\)\. It is damaged or") as error:
         read_image(tmp_path / "1.nrrd")
     assert "0x" not in str(error.value) and "\n" not in str(error.value)
+
+
+def write_pair(folder, suffix, mask_suffix, flip=(), exchange=None, spacing=1.0, move=0.0, size=(*SIZE, 1)):
+    """An image, and its brightest part as a mask whose file has other axes, spacing or origin."""
+    image = write(folder / f"image{suffix}", DIRECTIONS["turned"], size)
+    values, affine = read_image(image).numpy()[0].reshape(size), read_image(image).affine.numpy()
+    mask, there = (values > 128).astype(np.uint8), affine.copy()
+    for axis in flip:
+        mask = np.flip(mask, axis)
+        there[:3, 3] += there[:3, axis] * (size[axis] - 1)
+        there[:3, axis] *= -1
+    if exchange:
+        mask, there = np.swapaxes(mask, *exchange), there.copy()
+        there[:, list(exchange)] = there[:, list(exchange[::-1])]
+    there[:3, :3] *= spacing
+    there[:3, 3] += move
+    path = folder / f"mask{mask_suffix}"
+    write_image(np.ascontiguousarray(mask), there, path)
+    return {"image": str(image), "label": str(path)}, values > 128
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("formats", [(".nii.gz", ".nii.gz"), (".nrrd", ".mha"), (".nii.gz", ".nrrd"), (".mha", ".nii")])
+@pytest.mark.parametrize("turn", [{}, {"flip": (0,)}, {"flip": (0, 1)}, {"exchange": (0, 1)}], ids=str)
+def test_a_mask_that_is_turned_in_its_file_lies_on_its_image(tmp_path, formats, turn, size):
+    record, expected = write_pair(tmp_path, *formats, **turn, size=size)
+    loaded = LoadUltrasoundd()(record)
+    np.testing.assert_array_equal(loaded["label"].numpy()[0].reshape(expected.shape), expected)
+    np.testing.assert_allclose(loaded["label"].affine, loaded["image"].affine, atol=1e-4)
+    assert loaded["label"].meta["filename_or_obj"] == record["label"]
+
+
+def test_masks_of_one_image_are_joined_where_they_lie(tmp_path):
+    (tmp_path / "other").mkdir()
+    record, expected = write_pair(tmp_path, ".nii", ".nii")
+    other, _ = write_pair(tmp_path / "other", ".nii", ".nii", flip=(0,))
+    loaded = LoadUltrasoundd()({"image": record["image"], "label": [record["label"], other["label"]]})
+    np.testing.assert_array_equal(loaded["label"].numpy()[0], expected[..., 0])
+
+
+@pytest.mark.parametrize("wrong", [{"spacing": 1.2}, {"move": 0.5}], ids=str)
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd"])
+def test_a_mask_that_lies_elsewhere_is_refused(tmp_path, suffix, wrong):
+    record, _ = write_pair(tmp_path, suffix, suffix, **wrong)
+    with pytest.raises(ValueError, match=r"mask\..* lies elsewhere than .*image\..*another spacing, angle or origin"):
+        LoadUltrasoundd()(record)
+
+
+def test_a_mask_without_a_place_is_taken_as_it_is(tmp_path):
+    record, expected = write_pair(tmp_path, ".nii", ".nii")
+    for there in (np.eye(4), np.diag([-1.0, -1, 1, 1])):
+        write_image(expected.astype(np.uint8), there, record["label"])
+        np.testing.assert_array_equal(LoadUltrasoundd()(record)["label"].numpy()[0], expected[..., 0])

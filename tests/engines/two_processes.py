@@ -166,7 +166,9 @@ def lose(rank, folder, how):
 
 def work(rank, folder):
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=PROCESSES)
+    dist.init_process_group(
+        "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=PROCESSES, timeout=timedelta(minutes=2)
+    )
     data = batches(slice(2 * rank, 2 * rank + 2))
 
     def wrap(module):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bright disks in noise, in two domains; few weights that adapt from one to the other, in one process or two."""
 
+from datetime import timedelta
+
 import torch
 import torch.distributed as dist
 from monai.data import DataLoader, Dataset
@@ -107,7 +109,9 @@ def train(data, wrap=lambda module: module):
 
 def work(rank, folder):
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=PROCESSES)
+    dist.init_process_group(
+        "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=PROCESSES, timeout=timedelta(minutes=2)
+    )
     result = train(source(part=slice(2 * rank, 2 * rank + 2)), lambda module: distribute(module, CPU))
     handler = TrajectoryHandler(network(), target(20), "4")
     torch.manual_seed(0)

@@ -2,6 +2,7 @@
 import csv
 import re
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -123,7 +124,9 @@ def test_masks_that_are_all_empty_give_an_undefined_score(tmp_path):
 
 
 def score_in_two(rank, folder, even):
-    dist.init_process_group("gloo", init_method=f"file://{folder}/processes{even}", rank=rank, world_size=2)
+    dist.init_process_group(
+        "gloo", init_method=f"file://{folder}/processes{even}", rank=rank, world_size=2, timeout=timedelta(minutes=2)
+    )
     for kind in (segmentation, classification, validation):
         data = records()
         sampler = DistributedSampler(Dataset(data), even_divisible=even, shuffle=False)

@@ -14,8 +14,8 @@ pytest.importorskip("monailabel")
 from fastapi import HTTPException
 
 from monai_kd.data.images import read_mask
+from monai_kd.data.label_grid import PICTURE, on_grid_of, on_picture
 from monai_kd.label.datastore import StudyDatastore
-from monai_kd.label.grids import PICTURE, on_grid_of, on_picture
 from tests.data.layout_fixtures import lesion, speckle, write_image
 
 SIZE = (7, 5, 4)
