@@ -67,9 +67,8 @@ def distill(
     request = Request(
         teacher, student, dataset_dir, method, tuple(config or ()), weights, given, epochs, inference_dir, round_labels
     )
-    made = dict(request.record)
-    if pairs is not None:
-        made["pairs"] = read_names(_text(pairs), str(pairs))
+    names = {} if pairs is None else {"pairs": read_names(_text(pairs), str(pairs))}
+    made = {**request.record, **names}
     if is_made(output_dir, made):
         text = f"{output_dir} was written before" + (": its pairs stay, and --edit opens nothing." if edit else ".")
         console.print(text, markup=False, highlight=False)
