@@ -13,7 +13,7 @@ import monai_kd
 PACKAGE = Path(monai_kd.__file__).parent
 FLOORS = [
     {"files", "figures", "metrics", "losses", "networks", "features", "transforms", "data", "lock", "parent"}
-    | {"cpu", "tables", "bundle", "errors", "reserve", "places", "checkpoints"},
+    | {"cpu", "tables", "bundle", "digest", "errors", "reserve", "places", "checkpoints"},
     {"pathways", "teachers"},
     {"handlers", "engines"},
     {"demo", "study", "label", "packing", "distill", "export"},
@@ -21,7 +21,19 @@ FLOORS = [
     {"__main__"},
 ]
 # Helpers without knowledge of anything else, which the ground floor may share.
-FOUNDATION = {"cpu", "errors", "files", "figures", "lock", "parent", "tables", "reserve", "places", "checkpoints"}
+FOUNDATION = {
+    "cpu",
+    "digest",
+    "errors",
+    "files",
+    "figures",
+    "lock",
+    "parent",
+    "tables",
+    "reserve",
+    "places",
+    "checkpoints",
+}
 
 
 def floor_of(room):

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import monai_kd
+from monai_kd.digest import sha256
 from monai_kd.distill.teacher_bundle import TeacherBundle
 
 __all__ = ["RECORD", "new_metadata", "record"]
@@ -37,9 +37,9 @@ def record(bundle: TeacherBundle, weights: Path, student: Mapping[str, Any], **a
     teacher = {
         "name": bundle.name,
         "version": str(bundle.metadata.get("version", "")),
-        "weights_sha256": _sha256(weights),
+        "weights_sha256": sha256(weights),
     }
-    configs = {file.name: _sha256(file)[:12] for file in bundle.train_files}
+    configs = {file.name: sha256(file)[:12] for file in bundle.train_files}
     return {"teacher": teacher, "configs": configs, "student": dict(student), **arguments}
 
 
@@ -75,11 +75,6 @@ def new_metadata(bundle: TeacherBundle, made: Mapping[str, Any]) -> dict[str, An
         "teacher_data_format": copy.deepcopy(old["network_data_format"]),
         RECORD: dict(made),
     }
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _installed(name: str, otherwise: str) -> str:

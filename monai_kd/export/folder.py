@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -13,12 +12,13 @@ from typing import Any
 
 from torch import nn
 
+from monai_kd.digest import sha256
 from monai_kd.export.bundle import Bundle, open_bundle
 from monai_kd.export.graph import RawNetwork, Segmenter, segmenter
 from monai_kd.export.runners import FORMS
 from monai_kd.teachers import load_weights
 
-__all__ = ["Exported", "files_of", "hashes", "open_export", "sha256", "write_bundle"]
+__all__ = ["Exported", "files_of", "hashes", "open_export", "write_bundle"]
 
 REPORT = "export.json"
 CHECKPOINT = Path("models", "model.pt")
@@ -159,22 +159,3 @@ def hashes(folder: Path) -> dict[str, str]:
         folder: looked through with all folders in it.
     """
     return {file.relative_to(folder).as_posix(): sha256(file) for file in sorted(folder.rglob("*")) if file.is_file()}
-
-
-def sha256(path: Path) -> str:
-    """
-    SHA-256 of a file's content.
-
-    Args:
-        path: of the file.
-
-    Returns:
-        Hexadecimal digits.
-
-    Raises:
-        FileNotFoundError: When there is no such file.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"No file '{path}'. Put it back, or export the student again.")
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import monai_kd
 from monai_kd.bundle.scripts import importable_scripts
+from monai_kd.digest import sha256
 from monai_kd.errors import closest
 from monai_kd.export.agreement import Agreement, Sample, compare, inputs, samples
 from monai_kd.export.bundle import Bundle
-from monai_kd.export.folder import REPORT, hashes, sha256, write_bundle
+from monai_kd.export.folder import REPORT, hashes, write_bundle
 from monai_kd.export.graph import RawNetwork, Segmenter, segmenter
 from monai_kd.export.images import DataSet, Pixels, Record, phantoms
 from monai_kd.export.int8 import FEWEST, require_enough, write_int8

@@ -110,7 +110,8 @@ def test_all_images_once_are_right_in_any_order_and_again(kind, tmp_path):
 def test_data_without_ids_cannot_be_told_apart():
     engine = Engine(lambda engine, batch: None)
     EachImageOnceHandler().attach(engine)
-    engine.run([{"image": torch.zeros(1)}])
+    state = engine.run([{"image": torch.zeros(1)}, {"image": torch.zeros(1)}])
+    assert state.iteration == 2
 
 
 def test_masks_that_are_all_empty_give_an_undefined_score(tmp_path):

@@ -25,7 +25,7 @@ from monai_kd.data.conversion.nnunet import NN_UNET
 from monai_kd.data.conversion.pixels import PNG, exact_values, fits_png, natural_suffix, write_values
 from monai_kd.data.conversion.plain import PLAIN
 from monai_kd.data.conversion.target import Entry, Target
-from monai_kd.data.groups import PARTS, Split
+from monai_kd.data.groups import Split
 from monai_kd.data.layouts import find_dataset, read_dataset
 from monai_kd.data.loading import LoadUltrasoundd
 from monai_kd.data.records import Layout, Record
@@ -138,7 +138,9 @@ def _renamed(path: str | PathLike[str] | None, records: Sequence[Record], names:
     if path is None:
         return []
     new = {record["id"]: name for record, name in zip(records, names, strict=True)}
-    return [{part: [new[key] for key in split[part]] for part in PARTS} for split in read_splits(Path(path), records)]
+    return [
+        {part: [new[key] for key in ids] for part, ids in split.items()} for split in read_splits(Path(path), records)
+    ]
 
 
 def _target(layout: str) -> Target:

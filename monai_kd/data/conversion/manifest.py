@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
 from monai_kd.data.conversion.target import Entry
+from monai_kd.digest import sha256
 
 MANIFEST = "manifest.json"
 
@@ -30,12 +30,7 @@ def write_manifest(folder: Path, layout: str, source_layout: str, entries: list[
         "source_layout": source_layout,
         "monai_kd": __version__,
         "images": entries,
-        "sha256": {path.relative_to(folder).as_posix(): _sha256(path) for path in files},
+        "sha256": {path.relative_to(folder).as_posix(): sha256(path) for path in files},
     }
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     (folder / MANIFEST).write_text(text, encoding="utf-8")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from typing import Any
 from monai_kd.data.download.archives import DamagedArchiveError, unpack
 from monai_kd.data.download.sources import ON_REQUEST, SOURCES, RemoteFile, Source, find_source
 from monai_kd.data.download.transfer import fetch
+from monai_kd.digest import sha256
 from monai_kd.files import atomic_write, require_writable
 
 __all__ = ["ON_REQUEST", "SOURCES", "RemoteFile", "Source", "download_dataset", "find_source"]
@@ -117,7 +117,7 @@ def _file(
     if not path.exists():
         options = {} if sleep is None else {"sleep": sleep}
         fetch(remote.address, path, remote.size, progress and (lambda *done: progress(remote.name, *done)), **options)
-    found = _sha256(path)
+    found = sha256(path)
     former = {file["name"]: file["sha256"] for file in receipt.get("files", [])}.get(remote.name, "")
     expected, whose = (remote.sha256, "the publisher's file") if remote.sha256 else (former, "the one fetched before")
     if expected and found != expected:
@@ -193,8 +193,3 @@ def _put(fresh: Path, folder: Path) -> None:
         if not _has(target, file.stat().st_size) or file.name == RECEIPT:
             target.parent.mkdir(parents=True, exist_ok=True)
             file.replace(target)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
