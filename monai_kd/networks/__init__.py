@@ -7,12 +7,15 @@ discriminators.
 from monai_kd.networks.channel_adapter import ChannelAdapter
 from monai_kd.networks.check import check_classifier, check_network
 from monai_kd.networks.convolution_adapter import ConvolutionAdapter
+from monai_kd.networks.efficientnet_lite import EfficientNetLiteEncoder
 from monai_kd.networks.ensemble import Ensemble
 from monai_kd.networks.fake_quantized import FakeQuantized
 from monai_kd.networks.feature_autoencoder import FeatureAutoencoder
 from monai_kd.networks.feature_regressor import FeatureRegressor
+from monai_kd.networks.flip_average import FlipAverage
 from monai_kd.networks.logits_discriminator import LogitsDiscriminator
 from monai_kd.networks.patch_logits_discriminator import PatchLogitsDiscriminator
+from monai_kd.networks.pretrained_unet import PretrainedUNet
 from monai_kd.networks.self_attention import SelfAttention
 from monai_kd.networks.self_attention_discriminator import SelfAttentionDiscriminator
 from monai_kd.networks.separable_unet import SeparableUNet
@@ -21,12 +24,15 @@ from monai_kd.networks.student_unet import StudentUNet
 __all__ = [
     "ChannelAdapter",
     "ConvolutionAdapter",
+    "EfficientNetLiteEncoder",
     "Ensemble",
     "FakeQuantized",
     "FeatureAutoencoder",
     "FeatureRegressor",
+    "FlipAverage",
     "LogitsDiscriminator",
     "PatchLogitsDiscriminator",
+    "PretrainedUNet",
     "SelfAttention",
     "SelfAttentionDiscriminator",
     "SeparableUNet",
