@@ -184,6 +184,7 @@ def _other_files(start: Start, name: str) -> str:
     others = [file for file, ids in _folder_ids(start.folder).items() if name in ids and file.resolve() not in run]
     if not others:
         return ""
+    others.sort(key=lambda file: len(file.parts))  # configs before overlays
     named = ", ".join(str(file.relative_to(start.folder)) for file in others[:3])
     return f" It is an id of {named}{' and others' if len(others) > 3 else ''}, not merged here."
 

@@ -80,6 +80,11 @@ COUNT = _whole(1)
 FROM_0 = Kind("a number from 0", lambda value: _is_number(value) and value >= 0, 0.5)
 ABOVE_0 = Kind("a number above 0", lambda value: _is_number(value) and value > 0, 0.002)
 SHARE = Kind("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1, 0.2)
+LABELS = Kind(
+    "a whole number from 1, or a fraction above 0.0 up to 1.0",
+    lambda value: COUNT.fits(value) or (isinstance(value, float) and 0 < value <= 1),
+    30,
+)
 PATH = Kind("a path, as text", _is_path, "some/folder")
 PATHS = Kind(
     "a path or a list of paths, as text",
@@ -93,21 +98,25 @@ PART = Kind("training, validation or test", lambda value: value in ("training", 
 
 # What the bundles' configs mean by an id, whatever bundle has it.
 KINDS: dict[str, Kind] = {
-    **dict.fromkeys(("max_epochs", "val_interval", "patience", "batch_size", "rounds", "clean_every"), COUNT),
+    **dict.fromkeys(
+        ("max_epochs", "val_interval", "patience", "batch_size", "rounds", "clean_every", "steps_per_epoch"), COUNT
+    ),
     "fold": _whole(0, example=0),
     "seed": _whole(0, 2**32 - 1, example=0),
     "learning_rate": ABOVE_0,
     "process_timeout": ABOVE_0,
     "supervised_weight": FROM_0,
     "label_noise": SHARE,
+    "labels": _or_none(LABELS),
     **dict.fromkeys(("spatial_size", "student_channels", "teacher_channels"), SIDES),
     "classes": NAMES,
     **dict.fromkeys(("amp", "resume", "use_tensorboard", "use_mlflow", "crop_margins", "balanced"), BOOLEAN),
-    "overlays": BOOLEAN,
+    **dict.fromkeys(("overlays", "imagenet"), BOOLEAN),
     "quiet": _or_none(BOOLEAN),
     "section": PART,
     **dict.fromkeys(("bundle_root", "output_dir", "checkpoint", "dataset_dir", "initial_checkpoint"), PATH),
-    **dict.fromkeys(("autoencoder_checkpoint", "target_dir", "unlabelled_dir", "mlflow_uri"), PATH),
+    **dict.fromkeys(("autoencoder_checkpoint", "target_dir", "mlflow_uri"), PATH),
+    "unlabelled_dir": _or_none(PATHS),
     **dict.fromkeys(("split_file", "target_split_file", "teacher_cache"), _or_none(PATH)),
     "teacher_checkpoint": PATHS,
     **dict.fromkeys(("layout", "target_layout"), _or_none(TEXT)),

@@ -12,6 +12,7 @@ from monai.data import CacheDataset
 
 from monai_kd.data.choosing import choose_split
 from monai_kd.data.class_labels import label_classes
+from monai_kd.data.few_labels import keep_labels
 from monai_kd.data.given import given_records
 from monai_kd.data.groups import PARTS
 from monai_kd.data.layouts import read_dataset
@@ -41,7 +42,9 @@ class BreastUltrasoundDataset(CacheDataset):
             ``split`` has no say then. Defaults to None.
         layout: as in ``read_dataset``. Defaults to None: by looking at the folder.
         fold: which split of the file or of the random ones, from 0.
-        seed: of the random splits.
+        seed: of the random splits, and of which images keep their labels.
+        labels: how many training images keep their labels, or which fraction of them, as in :func:`keep_labels`; the
+            others are left out here, and are the pool of :class:`PooledDataset`. Defaults to None: all.
         check: load every pair of the data set first, so that bad files and duplicates are found. Not done where
             ``split`` holds ids.
         cache_arguments: further ones of ``monai.data.CacheDataset``: ``cache_rate``, the share of the samples to cache,
@@ -76,6 +79,7 @@ class BreastUltrasoundDataset(CacheDataset):
         check: bool = True,
         classes: Sequence[str] | None = None,
         data: Sequence[Mapping[str, Any]] | None = None,
+        labels: int | float | None = None,
         **cache_arguments: Any,
     ) -> None:
         if section not in PARTS:
@@ -84,10 +88,16 @@ class BreastUltrasoundDataset(CacheDataset):
             )
         if transform is None:
             transform = LoadUltrasoundd() if classes is None else LoadUltrasoundd("image")
+        if labels is not None and (data is not None or section != "training"):
+            what = "a list" if data is not None else f"the {section} images"
+            raise ValueError(f"labels={labels} draws from a folder's training images, not from {what}. Leave it out.")
         if data is None:
             if not isinstance(split, Mapping):
                 split = choose_split(root, layout, split, fold, seed, check, transform=transform)
-            records = _chosen(read_dataset(root, layout), split, section, root)
+            records = read_dataset(root, layout)
+            if labels is not None:
+                split = keep_labels(split, records, labels, seed)
+            records = _chosen(records, split, section, root)
         else:
             records = given_records(data, section)
         if classes is not None:

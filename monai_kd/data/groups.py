@@ -13,9 +13,10 @@ from scipy.sparse.csgraph import connected_components
 from monai_kd.data.records import Record
 
 Split = dict[str, list[str]]
-"""The ids of each part, ``{"training": [...], "validation": [...], "test": [...]}``."""
+"""The ids of each part, ``{"training": [...], "validation": [...], "test": [...]}``, and maybe ``"unlabelled"``."""
 
 PARTS = ("training", "validation", "test")
+POOL = "unlabelled"  # training images of which only the pixels are used
 Group = list[Record]
 
 
@@ -73,10 +74,13 @@ def require_no_leak(split: Split, records: Sequence[Record], content: Mapping[st
     """
     Check that no patient, and no duplicate of an image, is in two parts of a split.
 
+    Unlabelled images are training images: they may be of the same patients as labelled ones.
+
     Raises:
         ValueError: Naming the pair of images.
     """
     part_of = {key: part for part in PARTS for key in split[part]}
+    part_of.update(dict.fromkeys(split.get(POOL, ()), "training"))
     first: dict[tuple[str, str], str] = {}
     for record in records:
         key = record["id"]

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_kd.data.groups import PARTS, Split, require_no_leak
+from monai_kd.data.groups import PARTS, POOL, Split, require_no_leak
 from monai_kd.data.records import Record, first_few
 from monai_kd.files import atomic_write, read_json
 
@@ -52,7 +52,8 @@ def read_splits(path: str | Path, records: Sequence[Record], content: Mapping[st
         content: each id's hash, from ``check_dataset``, to find duplicates in different parts.
 
     Returns:
-        For each split the ids of ``"training"``, ``"validation"`` and ``"test"``.
+        For each split the ids of ``"training"``, ``"validation"`` and ``"test"``, and of ``"unlabelled"`` if the file
+        has that part.
 
     Raises:
         FileNotFoundError: When there is no such file.
@@ -75,7 +76,7 @@ def _parse(path: Path) -> list[Split]:
     if not isinstance(splits, list) or not splits or not all(_is_split(split) for split in splits):
         raise ValueError(
             f'{path} is not a split file: it must hold {{"splits": [...]}}, and each split the lists of ids '
-            f"{', '.join(PARTS)}, none of them empty. Write it with write_splits()."
+            f"{', '.join(PARTS)}, none of them empty, and maybe {POOL}. Write it with write_splits()."
         )
     return splits
 
@@ -83,13 +84,14 @@ def _parse(path: Path) -> list[Split]:
 def _is_split(split: Any) -> bool:
     return (
         isinstance(split, dict)
-        and set(split) == set(PARTS)
-        and all(isinstance(ids, list) and ids and all(isinstance(key, str) for key in ids) for ids in split.values())
+        and set(split) - {POOL} == set(PARTS)
+        and all(isinstance(ids, list) and all(isinstance(key, str) for key in ids) for ids in split.values())
+        and all(split[part] for part in PARTS)
     )
 
 
 def _require_same_ids(split: Split, ids: set[str], where: str) -> None:
-    listed = Counter(key for part in PARTS for key in split[part])
+    listed = Counter(key for ids in split.values() for key in ids)
     twice = sorted(key for key, times in listed.items() if times > 1)
     if twice:
         raise ValueError(f"{where} leaks: {first_few(twice)} stand in it more than once. Keep each id in one part.")
@@ -98,5 +100,6 @@ def _require_same_ids(split: Split, ids: set[str], where: str) -> None:
         raise ValueError(
             f"{where} is of other images: {len(absent)} of its ids are not in the data set ({first_few(absent) or '-'})"
             f" and {len(unlisted)} images are not in it ({first_few(unlisted) or '-'}). "
-            "Set split_file to the file of this data set, or write a new one with write_splits()."
+            "Set split_file to the file of this data set, or write a new one with write_splits(). Images without "
+            f"labels go into the part '{POOL}'."
         )

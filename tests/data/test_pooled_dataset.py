@@ -7,8 +7,17 @@ import pytest
 import torch
 from monai.data import CacheDataset, DataLoader
 from monai.transforms import Compose, Lambdad, Resized, Transform
+from PIL import Image
 
-from monai_kd.data import BreastUltrasoundDataset, LoadUltrasoundd, PooledDataset, read_dataset
+from monai_kd.data import (
+    BreastUltrasoundDataset,
+    LoadUltrasoundd,
+    PooledDataset,
+    choose_split,
+    read_dataset,
+    write_phantoms,
+)
+from monai_kd.data.few_labels import keep_labels
 from tests.data.layout_fixtures import (
     make_breast,
     make_bus_bra,
@@ -106,3 +115,53 @@ def test_mask_that_is_none_is_blank_and_lies_on_its_images_grid(labelled):
     loaded = LoadUltrasoundd()({**record, "label": None})
     assert loaded["label"].shape == loaded["image"].shape and not loaded["label"].any() and loaded["image"].any()
     assert torch.equal(loaded["label"].affine, loaded["image"].affine)
+
+
+# Few labels of one data set
+
+
+def test_images_of_the_split_that_lost_their_labels_are_the_pool(labelled):
+    split = keep_labels(choose_split(labelled), read_dataset(labelled), 3)
+    samples = list(pooled(labelled, None, split=split))
+    assert [sample["id"] for sample in samples] == split["training"] + sorted(split["unlabelled"])
+    assert sum(sample["has_label"] for sample in samples) == len(split["training"]) == 3
+    for sample in samples:
+        assert bool(sample["label"].any()) == bool(sample["has_label"])
+
+
+def test_several_folders_and_the_splits_own_pool_together(labelled, tmp_path):
+    folders = [tmp_path / "pool" / name for name in ("one", "two")]
+    for seed, folder in enumerate(folders):
+        for number in range(2):
+            write_image(folder / f"{number}.png", speckle(60 + 10 * seed + number))
+    split = keep_labels(choose_split(labelled), read_dataset(labelled), 2)
+    samples = list(pooled(labelled, folders, split=split))
+    assert sum(not sample["has_label"] for sample in samples) == len(split["unlabelled"]) + 4
+
+
+def test_without_any_unlabelled_image_the_remedy_is_said(labelled):
+    with pytest.raises(ValueError, match=r"no unlabelled image: all training images .* Set labels .* or name a folder"):
+        pooled(labelled, None)
+
+
+@pytest.mark.parametrize("change", ["saved anew", "resized"])
+def test_a_pool_with_a_test_image_is_refused_by_name(change, tmp_path):
+    labelled = tmp_path / "phantoms"
+    write_phantoms(labelled, count=8)
+    split = choose_split(labelled)
+    (path,) = [record["image"] for record in read_dataset(labelled) if record["id"] == split["test"][0]]
+    image = Image.open(path)
+    if change == "resized":
+        image = image.resize((image.width * 2, image.height * 2), Image.Resampling.BICUBIC)
+    (tmp_path / "pool").mkdir()
+    image.save(tmp_path / "pool" / "other.bmp")
+    with pytest.raises(ValueError, match=rf"show the same .*other\.bmp \({split['test'][0]}\)\. Take them out"):
+        pooled(labelled, tmp_path / "pool")
+
+
+def test_a_picture_of_a_training_image_may_be_in_the_pool(labelled, tmp_path):
+    split = choose_split(labelled)
+    (path,) = [record["image"] for record in read_dataset(labelled) if record["id"] == split["training"][0]]
+    (tmp_path / "pool").mkdir()
+    Image.open(path).save(tmp_path / "pool" / "other.bmp")
+    assert sum(not sample["has_label"] for sample in pooled(labelled, tmp_path / "pool")) == 1
