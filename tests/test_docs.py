@@ -59,6 +59,7 @@ def snippets(page):
 
 
 def smaller(words):
+    words = [re.sub(r"^labels=\d+$", "labels=3", word) for word in words]
     if "163" in words:
         return words + SMALL["phantom"]
     if "distill" in words:
@@ -110,7 +111,10 @@ def checkout(tmp_path_factory):
     rows.write_text(rows.read_text().split("  L_MSE_WAug:")[0])  # the first three
     for name in ("reduced", "methods", "methods_grid", "layerwise"):  # hours
         shutil.copy(studies / "smoke.yaml", studies / f"{name}.yaml")
-    for study in (studies / "adaptation.yaml", studies / "unlabelled.yaml", *(folder / CLASSIFICATION).rglob("*.yaml")):
+    for study in (
+        *(studies / f"{name}.yaml" for name in ("adaptation", "labels", "unlabelled")),
+        *(folder / CLASSIFICATION).rglob("*.yaml"),
+    ):
         study.write_text(shorter(study.read_text()))
     run_bundle(
         "train_teacher",

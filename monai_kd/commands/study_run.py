@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monai_kd.commands.console import console
+from monai_kd.commands.settings import parse_settings
 from monai_kd.commands.study_progress import StudyProgress
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ Ray = Annotated[str | None, typer.Option(help="Run on this Ray cluster: host:por
 Fraction = Annotated[
     float, typer.Option("--gpu_fraction", "--gpu-fraction", help="With --ray: GPUs of a run; 0 is the CPU.")
 ]
+Setting = Annotated[list[str] | None, typer.Option("--set", help="id=value of the study's settings; may be repeated.")]
 MLflow = Annotated[str | None, typer.Option(help="Track in this MLflow store, e.g. sqlite:///runs/mlflow.db.")]
 
 
@@ -48,6 +50,7 @@ def run(
     images: Images = None,
     splits: Splits = None,
     seeds: Seeds = None,
+    setting: Setting = None,
     layout: Annotated[str | None, typer.Option(help="The layout's name; by default the folder tells.")] = None,
     ray: Ray = None,
     gpu_fraction: Fraction = 0.0,
@@ -75,6 +78,7 @@ def run(
     plan = read_plan(study)
     given: dict[str, Any] = {"images": images, "splits": splits, "seeds": seeds and tuple(range(seeds))}
     plan = dataclasses.replace(plan, **{key: value for key, value in given.items() if value is not None})
+    plan = dataclasses.replace(plan, settings={**plan.settings, **parse_settings(setting)})
     track = _tracker(mlflow, plan)
     with StudyProgress(console) as progress:
 

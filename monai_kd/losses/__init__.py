@@ -13,6 +13,7 @@ Loss                           Compares                                         
 ``LogitsMSELoss``              raw logits, by squared difference                Ba and Caruana 2014; Behboodi 2025, MSE
 ``LogitsBCELoss``              channel probabilities, by binary cross-entropy   Owen 2021
 ``SoftLabelBCELoss``           class probabilities, by BCE, or the label        Owen 2021, some images unlabelled
+``SoftDiceLoss``               class probabilities, by soft Dice                Milletari 2016, on a teacher's answer
 ``HiddenKLLoss``               hidden features by softmax, by KL divergence     KLD on hidden features of Behboodi 2025
 ``AttentionTransferLoss``      where features are active, over all channels     AT: Zagoruyko and Komodakis 2017
 ``GradientAttentionLoss``      the task losses' gradients by the image          AT by gradients: Zagoruyko 2017
@@ -61,6 +62,7 @@ from monai_kd.losses.region_affinity import RegionAffinityLoss
 from monai_kd.losses.relational import RelationalLoss
 from monai_kd.losses.review import ReviewLoss
 from monai_kd.losses.similarity_preserving import SimilarityPreservingLoss
+from monai_kd.losses.soft_dice import SoftDiceLoss
 from monai_kd.losses.soft_label_bce import SoftLabelBCELoss
 
 __all__ = [
@@ -88,5 +90,6 @@ __all__ = [
     "RelationalLoss",
     "ReviewLoss",
     "SimilarityPreservingLoss",
+    "SoftDiceLoss",
     "SoftLabelBCELoss",
 ]

@@ -10,7 +10,13 @@ import torch
 
 from monai_kd.transforms.pixel_dropout import drop_pixels
 
-__all__ = ["BatchIntensity", "BatchRandGaussianNoise", "BatchRandPixelDropout"]
+__all__ = [
+    "BatchIntensity",
+    "BatchRandGaussianNoise",
+    "BatchRandPixelDropout",
+    "BatchRandScaleIntensity",
+    "BatchRandShiftIntensity",
+]
 
 
 class BatchIntensity(Protocol):
@@ -66,6 +72,58 @@ class BatchRandGaussianNoise:
         noise = torch.randn(image.shape, generator=generator, dtype=image.dtype, device=image.device)
         noisy = torch.addcmul(image, noise, (std * chosen).to(image.dtype))
         return noisy.add_((self.mean * chosen).to(image.dtype)) if self.mean else noisy
+
+
+@dataclass(frozen=True)
+class BatchRandScaleIntensity:
+    """
+    Multiply the gray values by 1 + a random number: MONAI's ``RandScaleIntensity`` for a whole batch.
+
+    Of an image that is normalized to mean 0 it changes the contrast.
+
+    Args:
+        factors: the number is drawn uniformly from ``-factors`` to ``factors`` for each sample.
+        prob: share of the samples that are changed.
+
+    Example:
+        >>> scaled = BatchRandScaleIntensity(factors=0.2, prob=1.0)(torch.ones(9, 1, 2, 2), torch.Generator())
+        >>> bool((scaled - 1).abs().max() <= 0.2), len(scaled.unique())
+        (True, 9)
+    """
+
+    factors: float
+    prob: float = 0.1
+
+    def __call__(self, image: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Scale; see :class:`BatchIntensity`."""
+        chosen = _chosen(image, self.prob, generator)
+        factor = self.factors * (2 * _uniform(image, generator) - 1)
+        return image * (1 + factor * chosen).to(image.dtype)
+
+
+@dataclass(frozen=True)
+class BatchRandShiftIntensity:
+    """
+    Add a random number to the gray values: MONAI's ``RandShiftIntensity`` for a whole batch.
+
+    Args:
+        offsets: the number is drawn uniformly from ``-offsets`` to ``offsets`` for each sample.
+        prob: share of the samples that are changed.
+
+    Example:
+        >>> shifted = BatchRandShiftIntensity(offsets=0.2, prob=1.0)(torch.ones(9, 1, 2, 2), torch.Generator())
+        >>> bool((shifted - 1).abs().max() <= 0.2), len(shifted.unique())
+        (True, 9)
+    """
+
+    offsets: float
+    prob: float = 0.1
+
+    def __call__(self, image: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Shift; see :class:`BatchIntensity`."""
+        chosen = _chosen(image, self.prob, generator)
+        offset = self.offsets * (2 * _uniform(image, generator) - 1)
+        return image + (offset * chosen).to(image.dtype)
 
 
 @dataclass(frozen=True)

@@ -52,9 +52,11 @@ def test_a_study_that_begins_nothing_leaves_no_bar():
 def test_numbers_given_take_the_place_of_the_studys(tmp_path, monkeypatch):
     plans = []
     monkeypatch.setattr("monai_kd.study.run_study", lambda plan, *rest: plans.append(plan) or State())
-    (tmp_path / "study.yaml").write_text("bundle: .\nsplits: 2\nrows: {Teacher: {train: [a]}, Student: {train: [b]}}\n")
+    rows = "rows: {Teacher: {train: [a]}, Student: {train: [b]}}\n"
+    (tmp_path / "study.yaml").write_text(f"bundle: .\nsplits: 2\nsettings: {{labels: 20, fold: 1}}\n{rows}")
     command = ["study", "run", str(tmp_path / "study.yaml"), "--dataset_dir", "d", "--output_dir", "o"]
-    for options in ([], ["--splits", "1", "--seeds", "3", "--images", "9"]):
+    for options in ([], ["--splits", "1", "--seeds", "3", "--images", "9", "--set", "labels=40"]):
         result = CliRunner().invoke(command_line.app, [*command, *options])
         assert result.exit_code == 0, result.output
     assert [(plan.splits, plan.seeds, plan.images) for plan in plans] == [(2, (0,), None), (1, (0, 1, 2), 9)]
+    assert [plan.settings for plan in plans] == [{"labels": 20, "fold": 1}, {"labels": 40, "fold": 1}]
