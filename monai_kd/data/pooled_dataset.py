@@ -164,7 +164,7 @@ def _require_new(pool: Sequence[Record], held_out: Sequence[Record]) -> None:
     if pairs:
         names = [f"{pool[second - len(held_out)]['image']} ({held_out[first]['id']})" for first, second, _ in pairs]
         raise ValueError(
-            f"{len(pairs)} unlabelled images show the same picture as a validation or test image (its id in brackets): "
+            "Unlabelled images show the same picture as validation or test images (their ids in brackets): "
             f"{first_few(names)}. Take them out of the folder of unlabelled images."
         )
 
