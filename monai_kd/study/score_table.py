@@ -9,6 +9,7 @@ import numpy as np
 
 from monai_kd.study.scores import Scores, by_image, pooled
 from monai_kd.study.statistics import Comparison, compare, holm, interval, share_recovered
+from monai_kd.study.trainings import over_trainings
 from monai_kd.tables import Table
 
 __all__ = ["score_table"]
@@ -17,6 +18,11 @@ COLUMNS = (
     "model", "{measure} (%)", "95 % interval", "splits", "difference from {student}", "95 % interval of it",
     "gap recovered", "t-test, {teacher}", "Wilcoxon, {teacher}", "t-test, {student}", "Wilcoxon, {student}",
 )  # fmt: skip
+REPEATED = ("difference if repeated, 95 %", "p if repeated")
+REPEATED_NOTE = (
+    "If repeated: 95 % interval and p of the difference from {student} if the study were done again with other splits, "
+    "seeds and images (hierarchical bootstrap); in brackets after Holm's correction."
+)
 HD95_NOTE = (
     "HD95: mean over the images where it is defined, in pixels of the image; in brackets how many have none, for want "
     "of a lesion, true or predicted."
@@ -35,16 +41,19 @@ def score_table(scores: Mapping[str, Scores], teacher: str, student: str) -> Tab
     measure = next(iter(scores.values())).measure
     against = {name: _comparisons(scores, name) for name in (teacher, student)}
     has_hd95 = any(of_row.hd95 for of_row in scores.values())
+    repeated = _repeated(scores, student)
     rows = [
         [row, *_mean(scores[row]), *_change(scores, row, against[student].get(row), teacher, student)]
         + [cell for name in (teacher, student) for cell in _tests(against[name], row)]
         + ([_hd95(scores[row])] if has_hd95 else [])
+        + (repeated.get(row, ["–", "–"]) if repeated else [])
         for row in scores
     ]
     return Table(
         f"{measure} of every model",
         [column.format(teacher=teacher, student=student, measure=measure) for column in COLUMNS]
-        + (["HD95"] if has_hd95 else []),
+        + (["HD95"] if has_hd95 else [])
+        + (list(REPEATED) if repeated else []),
         rows,
         (
             f"{measure}: mean ± standard deviation over the test images of all splits and seeds, as Behboodi et al. "
@@ -56,7 +65,8 @@ def score_table(scores: Mapping[str, Scores], teacher: str, student: str) -> Tab
             f"Gap recovered: (model − {student}) / ({teacher} − {student}), by the mean over the runs that all "
             "three have finished.",
         )
-        + ((HD95_NOTE,) if has_hd95 else ()),
+        + ((HD95_NOTE,) if has_hd95 else ())
+        + ((REPEATED_NOTE.format(student=student),) if repeated else ()),
     )
 
 
@@ -82,6 +92,22 @@ def _comparisons(scores: Mapping[str, Scores], other: str) -> dict[str, tuple[Co
                 found[row] = result
     corrected = [holm([getattr(result, test) for result in found.values()]) for test in ("t_test", "wilcoxon")]
     return {row: (result, t, w) for (row, result), t, w in zip(found.items(), *corrected, strict=True)}
+
+
+def _repeated(scores: Mapping[str, Scores], student: str) -> dict[str, list[str]]:
+    """For each row with two trainings or more, how its difference from the student would vary."""
+    found = {}
+    for row in scores:
+        groups = common(scores, row, student)
+        if row != student and groups:
+            result = over_trainings(scores[row].values, scores[student].values, groups)
+            if result is not None:
+                found[row] = result
+    corrected = holm([result.p for result in found.values()])
+    return {
+        row: [f"{100 * result.low:+.1f} to {100 * result.high:+.1f}", f"{_p(result.p)} ({_p(p)})"]
+        for (row, result), p in zip(found.items(), corrected, strict=True)
+    }
 
 
 def _mean(scores: Scores) -> list[str]:
