@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The figures of choosing.md, drawn from the tables of results.md and methods.md:
+The figures of results.md and choosing.md, drawn from the tables of results.md and methods.md:
 
     python docs/figures.py [FOLDER]
 
@@ -128,7 +128,37 @@ def pathways() -> tuple[Figure, object]:
     return figure, found
 
 
-FIGURES = {"choosing_methods.png": methods, "choosing_pathways.png": pathways}
+MODELS = {"Teacher": "#666666", "Student": "#c4572a", "Self-training": "#d9a03f", "Distilled": "#1b6ca8"}
+
+
+def labels() -> tuple[Figure, object]:
+    """Dice against the number of labelled images: the curve that distillation is for."""
+    names, *rows = table("results.md", "Few labels")
+    found: dict[str, dict[str, list[tuple[int, float, float]]]] = {}
+    for row in rows:
+        for model in MODELS:
+            mean, spread = (float(number) for number in row[names.index(model)].split(" ± "))
+            found.setdefault(row[0], {}).setdefault(model, []).append((int(row[1]), mean, spread))
+    figure = Figure(figsize=(5.2 * len(found), 3.8), layout="constrained")
+    for axes, (data_set, curves) in zip(figure.subplots(1, len(found), squeeze=False)[0], found.items(), strict=True):
+        for model, points in curves.items():
+            counts, means, spreads = zip(*points, strict=True)
+            style = "--" if model == "Teacher" else "-"
+            axes.errorbar(
+                counts, means, spreads, color=MODELS[model], marker="o", linestyle=style, capsize=3, label=model
+            )
+        axes.set_xscale("log")
+        axes.set_xticks(counts, [str(count) for count in counts])
+        axes.minorticks_off()
+        axes.set_title(data_set, fontsize=10)
+        axes.set_xlabel("labelled training images")
+        axes.set_ylabel("Dice of the test images (%)")
+        axes.grid(alpha=0.3)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
+    return figure, found
+
+
+FIGURES = {"labels.png": labels, "choosing_methods.png": methods, "choosing_pathways.png": pathways}
 
 
 def digest(numbers: object) -> str:
