@@ -141,12 +141,11 @@ def labels() -> tuple[Figure, object]:
             found.setdefault(row[0], {}).setdefault(model, []).append((int(row[1]), mean, spread))
     figure = Figure(figsize=(5.2 * len(found), 3.8), layout="constrained")
     for axes, (data_set, curves) in zip(figure.subplots(1, len(found), squeeze=False)[0], found.items(), strict=True):
-        for model, points in curves.items():
+        for place, (model, points) in enumerate(curves.items()):
             counts, means, spreads = zip(*points, strict=True)
-            style = "--" if model == "Teacher" else "-"
-            axes.errorbar(
-                counts, means, spreads, color=MODELS[model], marker="o", linestyle=style, capsize=3, label=model
-            )
+            beside = [count * 1.02 ** (place - 1.5) for count in counts]  # so that the bars do not hide each other
+            style = {"color": MODELS[model], "linestyle": "--" if model == "Teacher" else "-", "label": model}
+            axes.errorbar(beside, means, spreads, marker="o", capsize=3, **style)
         axes.set_xscale("log")
         axes.set_xticks(counts, [str(count) for count in counts])
         axes.minorticks_off()
