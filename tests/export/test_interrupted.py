@@ -25,7 +25,7 @@ def command(checkpoint, out):
 def begun(out, seconds=180):
     """Wait until the folder is being filled."""
     end = time.monotonic() + seconds
-    while not list(out.parent.glob(".partial-*")):
+    while not list(out.parent.glob(".partial-*/*")):
         assert time.monotonic() < end, "the export does not begin"
         time.sleep(0.01)
 
