@@ -28,7 +28,7 @@ def keep_labels(
         split: the ids of each part.
         records: the records, as ``read_dataset`` gives them.
         labels: how many training images keep their labels, from 1; or a fraction of them, a ``float`` up to 1.0. Where
-            whole patients do not add up to it, a few less are drawn.
+            whole patients do not add up to it, fewer are drawn.
         seed: another seed, other images.
         content: each id's hash, from ``check_dataset``; without it duplicates are not seen.
 
