@@ -114,11 +114,11 @@ KINDS: dict[str, Kind] = {
     **dict.fromkeys(("overlays", "imagenet"), BOOLEAN),
     "quiet": _or_none(BOOLEAN),
     "section": PART,
-    **dict.fromkeys(("bundle_root", "output_dir", "checkpoint", "dataset_dir", "initial_checkpoint"), PATH),
+    **dict.fromkeys(("bundle_root", "output_dir", "checkpoint", "initial_checkpoint"), PATH),
     **dict.fromkeys(("autoencoder_checkpoint", "target_dir", "mlflow_uri"), PATH),
     "unlabelled_dir": _or_none(PATHS),
     **dict.fromkeys(("split_file", "target_split_file", "teacher_cache"), _or_none(PATH)),
-    "teacher_checkpoint": PATHS,
+    **dict.fromkeys(("dataset_dir", "teacher_checkpoint"), PATHS),
     **dict.fromkeys(("layout", "target_layout"), _or_none(TEXT)),
 }
 

@@ -50,7 +50,9 @@ NearDuplicates = Annotated[
 
 
 def split(
-    folder: Annotated[Path, typer.Argument(help="The data set's folder, or one up to two levels above it.")],
+    folders: Annotated[
+        list[Path], typer.Argument(help="The data set's folder, or one up to two levels above it; or several, as one.")
+    ],
     out: Annotated[Path, typer.Argument(help="The JSON file to write; must not exist.")],
     protocol: Chosen = Protocol.random,
     number: Number = None,
@@ -70,11 +72,14 @@ def split(
     Example: python -m monai_kd data split BUSBRA folds.json --protocol kfold --k 5
 
     Train on it with --split_file folds.json --fold 0.
+
+    Several data sets: python -m monai_kd data split BUSBRA BrEaST both.json
     """
     from monai_kd.data import check_dataset, read_dataset, write_splits
-    from monai_kd.data.layouts import find_dataset
+    from monai_kd.data.layouts import layout_names
     from monai_kd.data.protocols import make_splits, require_protocol
 
+    folder = folders[0] if len(folders) == 1 else folders
     if out.exists():
         raise ValueError(f"{out} exists, and results may depend on it. Choose another name, or remove it.")
     options = _given(
@@ -90,7 +95,7 @@ def split(
         content = check_dataset(records, progress, near_duplicates=near_duplicates)
     splits = make_splits(protocol.value, records, folder, layout, seed, content, **options)
     words = ", ".join([protocol.value, *(f"{name} {value:g}" for name, value in options.items())])
-    write_splits(out, splits, words, find_dataset(folder, layout)[0].name, seed)
+    write_splits(out, splits, words, layout_names(folder, layout), seed)
     console.print(_table(splits, records))
     console.print(f"{len(splits)} split{'s' if len(splits) > 1 else ''} in {out}", markup=False, highlight=False)
 

@@ -11,8 +11,10 @@ import typer
 from monai_kd.commands.console import console
 
 Data = Annotated[
-    Path | None,
-    typer.Option("--dataset_dir", "--dataset-dir", help="Where the images are now, if not where they were."),
+    list[Path] | None,
+    typer.Option(
+        "--dataset_dir", "--dataset-dir", help="Where the images are now, if not where they were; may be repeated."
+    ),
 ]
 Row = Annotated[
     str | None,
@@ -36,6 +38,7 @@ def groups(
     """
     from monai_kd.study.groups import write_groups
 
-    tables, told = write_groups(output_dir, dataset_dir, row, count)
+    folders = dataset_dir[0] if dataset_dir and len(dataset_dir) == 1 else dataset_dir or None
+    tables, told = write_groups(output_dir, folders, row, count)
     for part in [*(table.markdown() for table in tables), *told]:
         console.print(part, markup=False, highlight=False)

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from monai_kd.study import Plan
     from monai_kd.study.scheduling import State, Workers
 
-Data = Annotated[Path, typer.Option("--dataset_dir", "--dataset-dir", help="The data set's folder.")]
+Data = Annotated[
+    list[Path],
+    typer.Option("--dataset_dir", "--dataset-dir", help="The data set's folder; may be repeated: several, as one."),
+]
 Output = Annotated[Path, typer.Option("--output_dir", "--output-dir", help="The study's folder.")]
 SplitFile = Annotated[
     Path | None, typer.Option("--split_file", "--split-file", help="Splits of 'data split'; by default random ones.")
@@ -75,6 +78,7 @@ def run(
 
         return RayWorkers(ray, gpu_fraction, threads or 1, jobs)
 
+    folders = dataset_dir[0] if len(dataset_dir) == 1 else dataset_dir
     plan = read_plan(study)
     given: dict[str, Any] = {"images": images, "splits": splits, "seeds": seeds and tuple(range(seeds))}
     plan = dataclasses.replace(plan, **{key: value for key, value in given.items() if value is not None})
@@ -86,7 +90,7 @@ def run(
             progress(state)
             track(state)
 
-        state = run_study(plan, dataset_dir, output_dir, workers, layout, split_file, watch)
+        state = run_study(plan, folders, output_dir, workers, layout, split_file, watch)
     for run, reason in state.failed.items():
         console.print(f"{run.name} failed: {reason}", markup=False, highlight=False)
     done = f"{len(state.finished)} runs finished, {len(state.skipped)} had been, {len(state.failed)} failed."

@@ -19,6 +19,7 @@ from monai_kd.data.layouts import read_dataset
 from monai_kd.data.lesions import require_lesion
 from monai_kd.data.loading import LoadUltrasoundd, loading_of
 from monai_kd.data.records import Layout, first_few
+from monai_kd.data.several import Folders
 from monai_kd.errors import closest
 
 __all__ = ["BreastUltrasoundDataset"]
@@ -30,7 +31,7 @@ class BreastUltrasoundDataset(CacheDataset):
     ``monai.apps.DecathlonDataset``.
 
     Args:
-        root: the data set's folder, or a folder above it.
+        root: the data set's folder, or a folder above it; or a list of several, read as one.
         section: ``"training"``, ``"validation"`` or ``"test"``.
         split: a file of ``write_splits``; or one split, the ids of each part, e.g. of ``random_splits``. Defaults to
             None: the paper's random splits.
@@ -69,7 +70,7 @@ class BreastUltrasoundDataset(CacheDataset):
 
     def __init__(
         self,
-        root: str | Path,
+        root: Folders,
         section: str = "training",
         split: str | Path | Mapping[str, Sequence[str]] | None = None,
         transform: Sequence[Callable[..., Any]] | Callable[..., Any] | None = None,

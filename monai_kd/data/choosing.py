@@ -13,12 +13,13 @@ from monai_kd.data.groups import Split
 from monai_kd.data.layouts import read_dataset
 from monai_kd.data.loading import loading_of
 from monai_kd.data.records import Layout
+from monai_kd.data.several import Folders
 from monai_kd.data.split_files import read_splits
 from monai_kd.data.splits import random_splits
 
 
 def choose_split(
-    dataset_dir: str | Path,
+    dataset_dir: Folders,
     layout: str | Layout | None = None,
     split_file: str | Path | None = None,
     fold: int = 0,
@@ -31,7 +32,7 @@ def choose_split(
     Read a data set, check every image and mask, and give the ids of each part of one split.
 
     Args:
-        dataset_dir: the data set's folder, or a folder above it.
+        dataset_dir: the data set's folder, or a folder above it; or a list of several.
         layout: as in ``read_dataset``; None looks at the folder.
         split_file: a file of ``write_splits``; None makes the paper's random splits.
         fold: which split, from 0.
@@ -69,7 +70,7 @@ def choose_split(
 
 
 def _of_folder(
-    dataset_dir: str | Path,
+    dataset_dir: Folders,
     layout: str | Layout | None,
     split_file: str | Path | None,
     fold: int,

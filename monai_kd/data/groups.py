@@ -57,12 +57,12 @@ def shuffled(groups: Sequence[Group], *seed: object) -> list[Group]:
 
 
 def strata(groups: Sequence[Group]) -> list[list[Group]]:
-    """Groups by pathology, in the order given; a group of several pathologies is a stratum with its like."""
-    by_pathology: dict[tuple[str, ...], list[Group]] = {}
+    """Groups by data set and pathology, in the order given; a group of several is a stratum with its like."""
+    alike: dict[tuple[tuple[str, str], ...], list[Group]] = {}
     for group in groups:
-        pathologies = {str(record.get("pathology", "unknown")) for record in group}
-        by_pathology.setdefault(tuple(sorted(pathologies)), []).append(group)
-    return [by_pathology[key] for key in sorted(by_pathology)]
+        kinds = {(str(record.get("dataset", "")), str(record.get("pathology", "unknown"))) for record in group}
+        alike.setdefault(tuple(sorted(kinds)), []).append(group)
+    return [alike[key] for key in sorted(alike)]
 
 
 def count(groups: Sequence[Group]) -> int:

@@ -15,6 +15,7 @@ from monai_kd.data.layouts.monailabel import MonaiLabel
 from monai_kd.data.layouts.nnunet import NnUnet
 from monai_kd.data.links import require_inside
 from monai_kd.data.records import Record, entries, first_few, image_files
+from monai_kd.data.several import Folders, folders_of_data, from_dataset
 from monai_kd.data.trees import folders_of, ids_in, images_below
 
 logger = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 __all__ = ["list_images"]
 
 
-def list_images(root: str | PathLike[str]) -> list[Record]:
+def list_images(root: Folders) -> list[Record]:
     """
     The images to segment: of a file, of a folder of images (or with a folder ``images`` in it), or of a data set.
 
@@ -31,7 +32,7 @@ def list_images(root: str | PathLike[str]) -> list[Record]:
     DICOMDIR of a CD) is left out.
 
     Args:
-        root: a file or folder.
+        root: a file or folder; or a list of several folders, each named once: their images' ids begin with its name.
 
     Returns:
         Records with ``image`` and ``id``, in order of name; of a cine loop one for each frame, with ``frame``.
@@ -47,6 +48,8 @@ def list_images(root: str | PathLike[str]) -> list[Record]:
         ...     [record["id"] for record in list_images(folder)]
         ['scan']
     """
+    if not isinstance(root, str | PathLike):
+        return [record for folder in folders_of_data(root) for record in from_dataset(folder, list_images(folder))]
     root = Path(root)
     if not root.exists():
         raise FileNotFoundError(f"No file or folder '{root}'. Correct the path.")

@@ -23,12 +23,12 @@ from monai_kd.data.images import read_image
 from monai_kd.data.layouts import read_dataset
 from monai_kd.data.listing import list_images
 from monai_kd.data.records import Layout, Record, first_few
+from monai_kd.data.several import Folders
 from monai_kd.digest import sha256
 
 __all__ = ["PooledDataset"]
 
 NO_CLASS = -100
-Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
 
 
 class PooledDataset(CacheDataset):
@@ -43,14 +43,14 @@ class PooledDataset(CacheDataset):
     -100, which ``torch.nn.CrossEntropyLoss`` leaves out.
 
     Args:
-        root: the labelled data set's folder, or a folder above it.
+        root: the labelled data set's folder, or a folder above it; or a list of several, read as one.
         unlabelled: one or several folders of images without labels: data sets in any layout, or images alone. Copies of
             files of the labelled data set are left out, and their number is logged. Defaults to None: those of
             the labelled data set alone.
         section, split, transform, layout, fold, seed, check, classes, data: of the labelled data set, as in
             :class:`BreastUltrasoundDataset`; the transform serves both.
         labels: how many training images keep their labels, or which fraction of them, as in :func:`keep_labels`; the
-            others are in the pool.
+            others are in the pool. With 1.0 all keep them, and the pool may be empty: the recipe for comparison.
         cache_arguments: of ``monai.data.CacheDataset``, as in :class:`BreastUltrasoundDataset`.
 
     Raises:
@@ -71,8 +71,8 @@ class PooledDataset(CacheDataset):
 
     def __init__(
         self,
-        root: str | Path,
-        unlabelled: Paths | None = None,
+        root: Folders,
+        unlabelled: Folders | None = None,
         section: str = "training",
         split: str | Path | Mapping[str, Sequence[str]] | None = None,
         transform: Sequence[Callable[..., Any]] | Callable[..., Any] | None = None,
@@ -85,6 +85,7 @@ class PooledDataset(CacheDataset):
         labels: int | float | None = None,
         **cache_arguments: Any,
     ) -> None:
+        may_be_empty = labels == 1.0 and isinstance(labels, float)
         records: Sequence[Record] = []
         parts: Mapping[str, Sequence[str]] = {}
         if data is None:
@@ -113,7 +114,7 @@ class PooledDataset(CacheDataset):
         _require_new(pool, [record for record in records if record["id"] in held_out])
         without_label = set(parts.get(POOL, ()))
         pool = [record for record in records if record["id"] in without_label] + pool
-        if not pool:
+        if not pool and not may_be_empty:
             raise ValueError(_no_pool(unlabelled, root if data is None else "the list"))
         no_label = None if classes is None else NO_CLASS
         nothing_known = {"label": no_label, "patient": "", "pathology": "unknown", "has_label": 0}
@@ -125,11 +126,11 @@ class PooledDataset(CacheDataset):
         )
 
 
-def _folders(paths: Paths | None) -> tuple[str | PathLike[str], ...]:
+def _folders(paths: Folders | None) -> tuple[str | PathLike[str], ...]:
     return () if paths is None else ensure_tuple(paths)
 
 
-def _no_pool(unlabelled: Paths | None, whose: object) -> str:
+def _no_pool(unlabelled: Folders | None, whose: object) -> str:
     if unlabelled is None:
         return (
             f"There is no unlabelled image: all training images of {whose} keep their labels, and no folder of further "

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import signature
-from pathlib import Path
 from typing import Any
 
 from monai_kd.data.groups import Split
-from monai_kd.data.layouts import find_dataset
+from monai_kd.data.layouts import layout_names
 from monai_kd.data.layouts.bus_bra import BusBra
 from monai_kd.data.records import Layout, Record
+from monai_kd.data.several import Folders
 from monai_kd.data.splits import hold_out, k_folds, official_folds, random_splits
 
 PROTOCOLS: dict[str, Callable[..., list[Split]]] = {
@@ -27,7 +27,7 @@ OF_ALL = {"records", "root", "seed", "content"}  # what every protocol is given,
 def make_splits(
     protocol: str,
     records: Sequence[Record],
-    root: str | Path,
+    root: Folders,
     layout: str | Layout | None = None,
     seed: int = 0,
     content: Mapping[str, str] | None = None,
@@ -39,7 +39,7 @@ def make_splits(
     Args:
         protocol: the name.
         records: of the data set.
-        root: the data set's folder, as ``read_dataset`` was given it.
+        root: the data set's folder, or a list of several, as ``read_dataset`` was given it.
         layout: as ``read_dataset`` was given it.
         seed: another seed, other splits.
         content: each id's hash, from ``check_dataset``.
@@ -59,9 +59,7 @@ def make_splits(
     return PROTOCOLS[protocol](records, seed=seed, content=content, **given)
 
 
-def require_protocol(
-    protocol: str, options: Iterable[str], root: str | Path, layout: str | Layout | None = None
-) -> None:
+def require_protocol(protocol: str, options: Iterable[str], root: Folders, layout: str | Layout | None = None) -> None:
     """
     Check, before images are loaded, that there is such a protocol, for these options and this data set.
 
@@ -77,7 +75,7 @@ def require_protocol(
             f"The protocol {protocol!r} takes {', '.join(own)}, but not {' and '.join(foreign)}. Leave it out, or "
             "choose another protocol."
         )
-    name = find_dataset(root, layout)[0].name if protocol == "official" else ""
+    name = layout_names(root, layout) if protocol == "official" else ""
     if name and name != BusBra.name:
         raise ValueError(
             f"{root} is laid out as {name!r}, and only {BusBra.name!r} has official folds. Use another protocol: "

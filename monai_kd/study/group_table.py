@@ -89,9 +89,14 @@ def group_tables(scores: GroupScores, groups: Sequence[ImageGroup], measure: str
         The tables, in this order.
     """
     columns = ("model", *(f"{group.name} ({len(group.images)})" for group in groups))
+    kinds = (
+        "data set, pathology and lesion size"
+        if any(group.kind == "data set" for group in groups)
+        else "pathology and lesion size"
+    )
     tables = [
         Table(
-            f"{measure} (%) by pathology and lesion size",
+            f"{measure} (%) by {kinds}",
             columns,
             [[row, *(_cell(of_row.get(group), group) for group in groups)] for row, of_row in scores.items()],
             (

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from monai_kd.data import Record
 from monai_kd.data.records import first_few
+from monai_kd.data.several import Folders
 from monai_kd.errors import closest
 from monai_kd.study.failures import draw_failures, failure_table, read_answer, worst_images
 from monai_kd.study.group_table import difference_table, group_scores, group_tables, long_table
@@ -21,7 +22,7 @@ __all__ = ["write_groups"]
 
 
 def write_groups(
-    output_dir: Path, dataset_dir: Path | None = None, row: str | None = None, count: int = 6
+    output_dir: Path, dataset_dir: Folders | None = None, row: str | None = None, count: int = 6
 ) -> tuple[list[Table], list[str]]:
     """
     Write ``groups.md``, ``groups.csv`` and ``failures.png`` into a study's folder.
@@ -44,7 +45,9 @@ def write_groups(
     measure = study.scores[row].measure
     records = _tested(study, dataset_dir)
     shares = {name: lesion_share(record) for name, record in records.items()}
-    groups = image_groups({name: record["pathology"] for name, record in records.items()}, shares)
+    pathologies = {name: record["pathology"] for name, record in records.items()}
+    datasets = {name: record["dataset"] for name, record in records.items() if "dataset" in record}
+    groups = image_groups(pathologies, shares, datasets)
     found = group_scores(study.scores, groups)
     long_table(found, measure).write_csv(output_dir / "groups.csv")
     tables, figures = group_tables(found, groups, measure), list[Figure]()
@@ -74,7 +77,7 @@ def _row(study: StoredStudy, row: str | None) -> str:
     return row or next((name for name in reversed(names) if name not in plain), names[-1])
 
 
-def _tested(study: StoredStudy, dataset_dir: Path | None) -> dict[str, Record]:
+def _tested(study: StoredStudy, dataset_dir: Folders | None) -> dict[str, Record]:
     """The records of all images that any model has a score of."""
     names = sorted({name for of_row in study.scores.values() for of_run in of_row.values.values() for name in of_run})
     records = study.records(dataset_dir)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Test images that have something in common: their pathology, or the size of their lesion."""
+"""Test images that have something in common: their data set, their pathology, or the size of their lesion."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,7 @@ class ImageGroup:
     Some of the test images.
 
     Args:
-        kind: what they are grouped by: "all", "pathology" or "lesion size".
+        kind: what they are grouped by: "all", "data set", "pathology" or "lesion size".
         name: of the group among those of its kind.
         images: their ids.
     """
@@ -49,15 +49,18 @@ def lesion_share(record: Record) -> float:
     return float(LoadUltrasoundd("label")(record)["label"].mean())
 
 
-def image_groups(pathologies: Mapping[str, str], shares: Mapping[str, float]) -> list[ImageGroup]:
+def image_groups(
+    pathologies: Mapping[str, str], shares: Mapping[str, float], datasets: Mapping[str, str] | None = None
+) -> list[ImageGroup]:
     """
-    All images, those of each pathology, and those of each third of the lesions' sizes.
+    All images, those of each data set and pathology, and those of each third of the lesions' sizes.
 
     The thirds are bounded by the terciles of these images' own shares; a share that equals a bound is below it.
 
     Args:
         pathologies: by image.
         shares: of the image's area that is lesion, by image.
+        datasets: by image; None where all are of one.
 
     Returns:
         The groups that hold an image.
@@ -74,7 +77,12 @@ def image_groups(pathologies: Mapping[str, str], shares: Mapping[str, float]) ->
     thirds = (f"small, to {low}", f"medium, to {high}", f"large, over {high}")
     sizes = {name: thirds[int(np.searchsorted(bounds, share))] for name, share in shares.items()}
     groups = [ImageGroup("all", "all", frozenset(shares))]
-    for kind, values, order in (("pathology", pathologies, sorted(set(pathologies.values()))), (SIZE, sizes, thirds)):
+    kinds: list[tuple[str, Mapping[str, str], Sequence[str]]] = [
+        ("data set", datasets or {}, sorted(set((datasets or {}).values()))),
+        ("pathology", pathologies, sorted(set(pathologies.values()))),
+        (SIZE, sizes, thirds),
+    ]
+    for kind, values, order in kinds:
         for value in order:
             groups.append(ImageGroup(kind, value, frozenset(name for name in shares if values[name] == value)))
     return [group for group in groups if group.images]

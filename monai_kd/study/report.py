@@ -11,6 +11,7 @@ from typing import Any
 import monai
 import torch
 
+from monai_kd.data.several import folders_of_data
 from monai_kd.study.cost_table import cost_table, measure
 from monai_kd.study.grid_table import grid_table
 from monai_kd.study.machine import describe_machines
@@ -71,7 +72,7 @@ def _contours(study: StoredStudy, folder: Path) -> list[Figure]:
     group = max(study.groups, key=lambda name: sum(name in of_row.values for of_row in scores.values()))
     name = typical_image(scores, group)
     drawn = output_dir.glob(f"{group}/*/evaluation/overlays/{name}.png")
-    if not Path(study.plan["dataset_dir"]).is_dir() or not any(drawn):
+    if not all(folder.is_dir() for folder in folders_of_data(study.plan["dataset_dir"])) or not any(drawn):
         return []
     records = study.records()
     if name not in records or not isinstance(records[name]["label"], (str, Path)):
@@ -97,12 +98,12 @@ def _facts(
     rows = [row["name"] for row in study["rows"] if row["evaluate"]]
     planned = groups * len(rows)
     parts = " / ".join(str(len(splits[0][part])) for part in ("training", "validation", "test"))
+    data = " and ".join(folder.name for folder in folders_of_data(study["dataset_dir"]))
     settings = ", ".join(f"{key} = {value}" for key, value in study["settings"].items())
     facts = [
         f"{finished} of {planned} runs have finished: {len(rows)} models, {len(splits)} splits, "
         f"training seeds {', '.join(map(str, study['seeds']))}.",
-        f"Data: {Path(study['dataset_dir']).name}, {parts} images for training / validation / test in split 0; the "
-        "splits are in splits.json.",
+        f"Data: {data}, {parts} images for training / validation / test in split 0; the splits are in splits.json.",
         _validation(splits),
         f"Settings of all: {settings or 'those of the bundle'}.",
         f"Trained on: {describe_machines(folders)}.",

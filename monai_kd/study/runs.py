@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_kd.data import Split
+from monai_kd.data.several import Folders, as_text
 from monai_kd.files import atomic_write
 from monai_kd.study.configs import PLACES, Configs, check_settings, differences, row_configs
 from monai_kd.study.plan import Plan, Row
@@ -100,7 +101,7 @@ class Run:
 
 
 def list_runs(
-    plan: Plan, splits: Sequence[Split], dataset_dir: Path, output_dir: Path, layout: str | None = None
+    plan: Plan, splits: Sequence[Split], dataset_dir: Folders, output_dir: Path, layout: str | None = None
 ) -> list[Run]:
     """
     All runs of a study, each after the one that it needs.
@@ -108,7 +109,7 @@ def list_runs(
     Args:
         plan: the study.
         splits: the ids of each part of each split.
-        dataset_dir: the data set's folder.
+        dataset_dir: the data set's folder, or a list of several.
         output_dir: the study's folder.
         layout: of the data set; None looks at the folder.
 
@@ -121,7 +122,7 @@ def list_runs(
     teachers = {row.name: _teachers(plan, row, configs[row.name]["train"]) for row in plan.rows}
     needed = {row.name: (*teachers[row.name], *row.checkpoints.values()) for row in plan.rows}
     rows = {row.name: row for row in plan.rows}
-    shared = {"bundle_root": str(plan.bundle), "dataset_dir": str(dataset_dir.resolve()), "layout": layout}
+    shared = {"bundle_root": str(plan.bundle), "dataset_dir": as_text(dataset_dir), "layout": layout}
     runs: list[Run] = []
     for index, split in enumerate(splits):
         for seed in plan.seeds:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from monai_kd.data import Record, Split, check_dataset, random_splits, read_dataset, read_splits, write_splits
 from monai_kd.data.groups import groups_of, shuffled
-from monai_kd.data.layouts import find_dataset
+from monai_kd.data.layouts import layout_names
+from monai_kd.data.several import Folders
 from monai_kd.study.plan import Plan
 
 __all__ = ["study_splits"]
@@ -18,14 +19,14 @@ SEED = 0  # of the splits: the study's own seeds are those of training
 
 
 def study_splits(
-    plan: Plan, dataset_dir: Path, output_dir: Path, layout: str | None = None, split_file: Path | None = None
+    plan: Plan, dataset_dir: Folders, output_dir: Path, layout: str | None = None, split_file: Path | None = None
 ) -> list[Split]:
     """
     The ids of each part of each split, from ``splits.json`` in the study's folder, which the first start writes.
 
     Args:
         plan: the study.
-        dataset_dir: the data set's folder.
+        dataset_dir: the data set's folder, or a list of several.
         output_dir: the study's folder.
         layout: of the data set; None looks at the folder.
         split_file: a file of ``python -m monai_kd data split``; None makes random splits.
@@ -65,7 +66,7 @@ def study_splits(
         splits = splits[: plan.splits]
     else:
         splits = random_splits(_drawn(records, plan.images, content), plan.splits, seed=SEED, content=content)
-    write_splits(kept, splits, protocol, find_dataset(dataset_dir, layout)[0].name, SEED)
+    write_splits(kept, splits, protocol, layout_names(dataset_dir, layout), SEED)
     return splits
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_kd.data import Record, read_dataset
+from monai_kd.data.several import Folders, folders_of_data
 from monai_kd.files import read_json
 from monai_kd.study.scores import Scores, read_scores
 
@@ -36,12 +37,12 @@ class StoredStudy:
     groups: Sequence[str]
     scores: Mapping[str, Scores]
 
-    def records(self, dataset_dir: Path | None = None) -> dict[str, Record]:
+    def records(self, dataset_dir: Folders | None = None) -> dict[str, Record]:
         """
         The images of the study's data set, by id.
 
         Args:
-            dataset_dir: where they are; None takes the folder that the study was run with.
+            dataset_dir: where they are, a folder or several; None takes the folder that the study was run with.
 
         Returns:
             The records.
@@ -50,15 +51,16 @@ class StoredStudy:
             FileNotFoundError: When the folder is not there.
             ValueError: When it is no data set.
         """
-        folder = Path(self.plan["dataset_dir"]) if dataset_dir is None else dataset_dir
-        if not folder.is_dir():
+        root: Folders = self.plan["dataset_dir"] if dataset_dir is None else dataset_dir
+        gone = [folder for folder in folders_of_data(root) if not folder.is_dir()]
+        if gone:
             raise FileNotFoundError(
-                f"No folder '{folder}' with the images of the study '{self.folder}'. If they were moved, say where "
+                f"No folder '{gone[0]}' with the images of the study '{self.folder}'. If they were moved, say where "
                 "they are now: --dataset_dir FOLDER."
             )
         row, of_row = next(iter(self.scores.items()))
         config = read_json(self.folder / next(iter(of_row.values)) / row / "evaluate.json", AGAIN)
-        return {record["id"]: record for record in read_dataset(folder, config.get("layout"))}
+        return {record["id"]: record for record in read_dataset(root, config.get("layout"))}
 
 
 def read_study(output_dir: Path) -> StoredStudy:

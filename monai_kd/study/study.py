@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from monai_kd.data.several import Folders, as_text
 from monai_kd.files import atomic_write, require_writable
 from monai_kd.lock import locked
 from monai_kd.places import require_distinct, require_outside
@@ -21,7 +22,7 @@ __all__ = ["run_study"]
 
 def run_study(
     plan: Plan,
-    dataset_dir: Path,
+    dataset_dir: Folders,
     output_dir: Path,
     workers: Callable[[], Workers],
     layout: str | None = None,
@@ -33,7 +34,7 @@ def run_study(
 
     Args:
         plan: the study.
-        dataset_dir: the data set's folder.
+        dataset_dir: the data set's folder, or a list of several.
         output_dir: the study's folder, ``<split>-<seed>/<row>/`` for each run.
         workers: makes what carries out the runs, once all checks have passed.
         layout: of the data set; None looks at the folder.
@@ -59,10 +60,6 @@ def run_study(
             run.require_same()
             run.require_needs()
         with atomic_write(output_dir / "study.json") as temporary:
-            content = {
-                **dataclasses.asdict(plan),
-                "bundle": str(plan.bundle),
-                "dataset_dir": str(dataset_dir.resolve()),
-            }
+            content = {**dataclasses.asdict(plan), "bundle": str(plan.bundle), "dataset_dir": as_text(dataset_dir)}
             temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         return schedule(runs, workers(), watch)

@@ -165,3 +165,12 @@ def test_a_picture_of_a_training_image_may_be_in_the_pool(labelled, tmp_path):
     (tmp_path / "pool").mkdir()
     Image.open(path).save(tmp_path / "pool" / "other.bmp")
     assert sum(not sample["has_label"] for sample in pooled(labelled, tmp_path / "pool")) == 1
+
+
+def test_the_recipe_on_all_labels_is_asked_for_by_a_fraction_of_one(labelled):
+    alone = BreastUltrasoundDataset(labelled, progress=False)
+    samples = list(pooled(labelled, None, labels=1.0))
+    assert [sample["id"] for sample in samples] == [sample["id"] for sample in alone]
+    assert {sample["has_label"] for sample in samples} == {1}
+    with pytest.raises(ValueError, match=r"There is no unlabelled image"):
+        pooled(labelled, None, labels=len(alone))

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 
 from monai_kd.data.layouts.breast import Breast
@@ -15,7 +17,8 @@ from monai_kd.data.layouts.monailabel import MonaiLabel
 from monai_kd.data.layouts.nnunet import NnUnet
 from monai_kd.data.layouts.plain import PlainFolders
 from monai_kd.data.links import require_inside
-from monai_kd.data.records import Layout, Record, entries
+from monai_kd.data.records import Layout, Record, entries, first_few
+from monai_kd.data.several import Folders, folders_of_data, from_dataset
 from monai_kd.errors import closest
 
 LAYOUTS: tuple[Layout, ...] = (
@@ -33,29 +36,37 @@ LAYOUTS: tuple[Layout, ...] = (
 SEARCH_DEPTH = 2  # an archive often unpacks to <name>/<name>/, and users point at the folder above
 
 
-def read_dataset(root: str | Path, layout: str | Layout | None = None) -> list[Record]:
+def read_dataset(root: Folders, layout: str | Layout | None = None) -> list[Record]:
     """
-    Read a data set's records, whatever its layout.
+    Read a data set's records, whatever its layout; or those of several data sets as one.
 
     Args:
-        root: the data set's folder, or a folder up to two levels above it.
+        root: the data set's folder, or a folder up to two levels above it; or a list of such folders, whose images'
+            ``id`` and ``patient`` begin with the folder's name then.
         layout: a layout's name or object, e.g. ``"plain"`` or ``Breast(other_masks=True)``; None looks at the folder.
 
     Returns:
         Records in order of id, each with ``image``, ``label``, ``id``, ``patient`` and ``pathology``; those of a cine
-        loop's frames also with ``frame``.
+        loop's frames also with ``frame``, those of several data sets with ``dataset``.
 
     Raises:
         FileNotFoundError: When ``root`` is not there.
-        ValueError: When ``root`` is empty, of no known layout or of several, when a file is missing or double, or a
-            link leads out of the folder.
+        ValueError: When ``root`` is empty, of no known layout or of several, when a file is missing or double, a
+            link leads out of the folder, or two folders of a list have one name or give one id.
 
     Example:
         >>> read_dataset("no/such/folder")
         Traceback (most recent call last):
         FileNotFoundError: No folder no/such/folder. Set dataset_dir to the folder of the data set.
     """
-    found, folder = find_dataset(root, layout)
+    folders = folders_of_data(root)
+    if not isinstance(root, str | PathLike):
+        records = [record for folder in folders for record in from_dataset(folder, read_dataset(folder, layout))]
+        double = [key for key, times in Counter(record["id"] for record in records).items() if times > 1]
+        if double:
+            raise ValueError(f"{len(double)} ids are in two data sets: {first_few(double)}. Rename one of the folders.")
+        return sorted(records, key=lambda record: str(record["id"]))
+    found, folder = find_dataset(folders[0], layout)
     require_inside(folder)
     records = found.read(folder)
     if not records:
@@ -84,6 +95,11 @@ def find_dataset(root: str | Path, layout: str | Layout | None = None) -> tuple[
         f"No known layout in {root}: {needs}. Set dataset_dir to the folder that holds these, or bring the data "
         "into images/<id>.png and labels/<id>.png."
     )
+
+
+def layout_names(root: Folders, layout: str | Layout | None = None) -> str:
+    """The name of a data set's layout; of several data sets their names in words."""
+    return " + ".join(find_dataset(folder, layout)[0].name for folder in folders_of_data(root))
 
 
 def _search(folder: Path, tried: Sequence[Layout], depth: int) -> list[tuple[Layout, Path]]:
