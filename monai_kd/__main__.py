@@ -21,6 +21,7 @@ from monai_kd.commands.label_install import install
 from monai_kd.commands.label_start import start
 from monai_kd.commands.run import run as run_config
 from monai_kd.commands.run_errors import Stopped
+from monai_kd.commands.segment import segment
 from monai_kd.commands.study_groups import groups
 from monai_kd.commands.study_report import report
 from monai_kd.commands.study_run import run
@@ -54,6 +55,7 @@ app.command()(benchmark)
 app.command()(demo)
 app.command()(distill)
 app.command()(export)
+app.command()(segment)
 app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run_config)
 bundle_app.command()(pack)
 data_app.command()(check)

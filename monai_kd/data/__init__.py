@@ -38,6 +38,7 @@ then                        what it does
 ``LoadUltrasoundd``         the transform that loads image and mask, of any format, in one orientation
 ``list_images``             the images to segment, of a file, a folder or a data set
 ``SaveMaskd``               the transform that writes masks in their images' geometry
+``SaveOverlayd``            the transform that writes pictures of images with the contours of masks
 ``AsLabelMapd``             the transform that makes masks what MONAI Label sends its clients
 ``ProbabilitySaver``        the table of what classes the images were given, for MONAI's ``ClassificationSaver``
 ``write_phantoms``          synthetic images with masks, in Dataset_A's layout; ``write_phantom_volumes``: volumes
@@ -71,6 +72,7 @@ from monai_kd.data.layouts.nnunet import NnUnet
 from monai_kd.data.layouts.plain import PlainFolders
 from monai_kd.data.listing import list_images
 from monai_kd.data.loading import LoadUltrasoundd
+from monai_kd.data.overlays import SaveOverlayd
 from monai_kd.data.phantom import (
     PhantomDataset,
     PhantomSettings,
@@ -110,6 +112,7 @@ __all__ = [
     "ProbabilitySaver",
     "Record",
     "SaveMaskd",
+    "SaveOverlayd",
     "Split",
     "ThreadDataLoader",
     "TolerantDataset",

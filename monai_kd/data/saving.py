@@ -22,7 +22,21 @@ from monai_kd.data.grids import write_on_grid_of
 from monai_kd.data.itk_files import grid_of, write_itk
 from monai_kd.files import atomic_write
 
-__all__ = ["SaveMaskd", "save_mask", "write_image"]
+__all__ = ["SaveMaskd", "mask_name", "save_mask", "write_image"]
+
+
+def mask_name(mask: MetaTensor) -> str:
+    """
+    What a mask's file is called, without its suffix: the image's id, or else its file's name.
+
+    Raises:
+        ValueError: When the id has a slash.
+    """
+    source = Path(str(mask.meta["filename_or_obj"]))
+    name = str(mask.meta.get("name") or name_of(source))
+    if Path(name).name != name:
+        raise ValueError(f"The mask of '{source}' cannot be called {name!r}. Give the image an id without a slash.")
+    return name
 
 
 def save_mask(mask: MetaTensor, output_dir: str | PathLike[str]) -> Path:
@@ -53,10 +67,7 @@ def save_mask(mask: MetaTensor, output_dir: str | PathLike[str]) -> Path:
     source = Path(str(mask.meta["filename_or_obj"]))
     suffix = mask_suffix(format_of(source))
     values = (mask.as_tensor().squeeze(0) > 0).to(torch.uint8).cpu().numpy()
-    name = str(mask.meta.get("name") or name_of(source))
-    if Path(name).name != name:
-        raise ValueError(f"The mask of '{source}' cannot be called {name!r}. Give the image an id without a slash.")
-    path = Path(output_dir) / (name + suffix)
+    path = Path(output_dir) / (mask_name(mask) + suffix)
     if path.resolve() == source.resolve():
         raise ValueError(f"The mask of '{source}' would overwrite the image. Choose another output_dir.")
     if suffix == ".png" or not source.is_file():

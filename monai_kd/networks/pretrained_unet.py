@@ -63,4 +63,4 @@ class PretrainedUNet(FlexibleUNet):
         )
         if flexible_unet_args.get("spatial_dims", 2) == 2:
             # A third faster on a CPU, for the encoder's depthwise convolutions; the results are the same.
-            self.to(memory_format=torch.channels_last)
+            self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
