@@ -15,15 +15,15 @@ BUNDLE = str(Path(__file__).parents[1] / "bundles" / "breast_ultrasound_segmenta
 @pytest.fixture
 def small(monkeypatch):
     monkeypatch.setattr(demo, "PHANTOMS", 16)
-    monkeypatch.setattr(
-        demo, "SETTINGS", {"spatial_size": [32, 32], "teacher_channels": [4, 6, 8], "student_channels": [2, 4]}
-    )
+    monkeypatch.setattr(demo, "SETTINGS", {"spatial_size": [32, 32], "student_channels": [2, 4]})
+    monkeypatch.setattr(demo, "TRAINING", {"labels": 4, "steps_per_epoch": 1, "use_tensorboard": False})
 
 
 def test_demo_ends_with_a_table_and_a_picture_and_is_the_same_again(small, tmp_path):
     def run(folder):
         arguments = ["demo", "--output-dir", str(tmp_path / folder), "--bundle-root", BUNDLE, "--epochs", "1"]
         result = CliRunner().invoke(command_line.app, arguments, catch_exceptions=False)
+        assert "With 4 labels distillation" in " ".join(result.output.split("Contours")[1].split())
         rows = [line.split("│") for line in result.output.splitlines() if "│" in line]
         return {row[1].strip(): [cell.strip() for cell in row[2:6]] for row in rows}
 

@@ -20,18 +20,16 @@ from monai_kd.demo.runs import DemoBundle, Model
 __all__ = ["run_demo"]
 
 PHANTOMS = 163
-# The teacher has a hundred times the student's parameters; both are small, so that two cores train all in minutes.
-SETTINGS: dict[str, Any] = {
-    "spatial_size": [96, 96],
-    "teacher_channels": [16, 32, 64, 128, 256],
-    "learning_rate": 0.002,
-    "student_channels": [4, 8, 16, 24],
-}
+# Few labels and a pool: the setting in which a teacher knows more than the student's labels say.
+SETTINGS: dict[str, Any] = {"spatial_size": [96, 96], "student_channels": [8, 12, 16, 24, 32]}
+TRAINING: dict[str, Any] = {"labels": 24, "steps_per_epoch": 50, "use_tensorboard": False}
+TEACHER_SHARE = 5  # a network that begins with ImageNet weights needs a fifth of the student's steps
 
 
 def run_demo(output_dir: Path, bundle_root: Path, seed: int, epochs: int, console: Console) -> None:
     """
-    Make phantoms, train and evaluate the three models by the bundle, print a table and write ``report.png``.
+    Make phantoms, of which a few keep their labels, train and evaluate the three models by the bundle, print a table
+    and what was won, and write ``report.png``.
 
     What is there already is used again: phantoms, finished trainings, and a killed one from its last epoch.
 
@@ -39,21 +37,29 @@ def run_demo(output_dir: Path, bundle_root: Path, seed: int, epochs: int, consol
         output_dir: folder of everything the demo writes.
         bundle_root: the bundle's folder.
         seed: of training; the phantoms are always the same.
-        epochs: of every training.
+        epochs: of the students' trainings, of 50 steps each.
         console: where progress and table are printed.
 
     Raises:
         FileNotFoundError: When there is no bundle at ``bundle_root``.
+        ImportError: When the package with the teacher's first weights is not installed.
     """
     if not (bundle_root / "configs" / "train.json").is_file():
         raise FileNotFoundError(f"No bundle at '{bundle_root}'. Run from the repository's root, or give --bundle-root.")
     phantoms = output_dir / "phantoms"
     runs = output_dir / f"seed-{seed}-epochs-{epochs}"
-    teacher = Model("Teacher", "train_teacher", ("evaluate", "teacher"), runs / "teacher")
+    teacher = Model(
+        "Teacher",
+        ("train_teacher", "networks/pretrained", "recipes/patient"),
+        ("evaluate", "networks/pretrained"),
+        runs / "teacher",
+        max(1, epochs // TEACHER_SHARE),
+    )
+    distilled = ("train", "recipes/few_labels", "teachers/pretrained")
     models = [
         teacher,
-        Model("Student alone", "train_student", ("evaluate",), runs / "student"),
-        Model("Student distilled", "train", ("evaluate",), runs / "distilled"),
+        Model("Student alone", ("train_student", "recipes/patient"), ("evaluate",), runs / "student", epochs),
+        Model("Student distilled", distilled, ("evaluate",), runs / "distilled", epochs),
     ]
     bundle = DemoBundle(bundle_root, console, dataset_dir=str(phantoms), device=torch.device("cpu"), **SETTINGS)
     with _quiet(), bundle.progress as progress:
@@ -61,10 +67,10 @@ def run_demo(output_dir: Path, bundle_root: Path, seed: int, epochs: int, consol
             task = progress.add_task("Phantoms", total=PHANTOMS, note="synthetic images")
             write_phantoms(phantoms, PHANTOMS, progress=lambda done: progress.update(task, completed=done))
         for model in models:
-            extra = {"teacher_checkpoint": str(teacher.checkpoint)} if model.train == "train" else {}
-            bundle.train(model, seed=seed, max_epochs=epochs, use_tensorboard=False, **extra)
+            extra = {"teacher_checkpoint": str(teacher.checkpoint)} if model.train == distilled else {}
+            bundle.train(model, seed=seed, **TRAINING, **extra)
         networks = [bundle.evaluate(model) for model in models]
-    report(models, networks, bundle.arguments, output_dir, console)
+    report(models, networks, bundle.arguments, output_dir, console, TRAINING["labels"])
 
 
 @contextmanager

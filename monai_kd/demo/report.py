@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.table import Table
+from scipy.stats import wilcoxon
 from torch import nn
 
 from monai_kd.data import read_dataset
@@ -29,9 +30,10 @@ def report(
     settings: Mapping[str, Any],
     output_dir: Path,
     console: Console,
+    labels: int,
 ) -> None:
     """
-    Print the table and the verdict, and draw four test images.
+    Print the table, draw four test images, and say last what distillation won.
 
     Args:
         models: teacher, student alone and student distilled, all evaluated.
@@ -39,16 +41,17 @@ def report(
         settings: the bundle's arguments; ``dataset_dir`` and ``spatial_size`` are used.
         output_dir: folder of ``report.png``.
         console: where it is printed.
+        labels: how many images had labels.
     """
     console.print(_table(models, networks, settings["spatial_size"]))
     scores = [_dice(model) for model in models]
-    console.print(_verdict(scores))
     order = sorted(scores[1], key=lambda name: scores[1][name])
     shown = [order[round(share * (len(order) - 1))] for share in (0.1, 0.35, 0.65, 0.9)]
     records = {record["id"]: record for record in read_dataset(settings["dataset_dir"])}
     overlays = {model.name: model.folder / "evaluation" / "overlays" for model in models}
     comparison([records[name] for name in shown], overlays, scores, output_dir / "report.png")
     console.print(f"Contours of four test images: {output_dir / 'report.png'}")
+    console.print(_verdict(scores, labels))
 
 
 def _table(models: Sequence[Model], networks: Sequence[nn.Module], spatial_size: Sequence[int]) -> Table:
@@ -79,18 +82,20 @@ def _dice(model: Model) -> dict[str, float]:
         return {row["id"]: float(row["dice"]) for row in csv.DictReader(file)}
 
 
-def _verdict(scores: list[dict[str, float]]) -> str:
+def _verdict(scores: list[dict[str, float]], labels: int) -> str:
     teacher, alone, distilled = (100 * statistics.fmean(score.values()) for score in scores)
-    better = sum(scores[2][name] > scores[1][name] for name in scores[1])
-    change = (
-        f"Distillation changed the student's Dice by {distilled - alone:+.1f} points; it is better on {better} of "
-        f"{len(scores[1])} images."
+    change = distilled - alone
+    differences = [scores[2][name] - scores[1][name] for name in scores[1]]
+    better = sum(difference > 0 for difference in differences)
+    of = f"better on {better} of {len(differences)} test images"
+    if any(differences):
+        of += f", p = {wilcoxon(differences).pvalue:.2g}"
+    if change <= 0:
+        return f"With {labels} labels distillation won nothing here: {change:+.1f} points of Dice ({of})."
+    won = f"With {labels} labels distillation raised the student's Dice by {change:.1f} points ({of})"
+    return (
+        f"{won}: {100 * change / (teacher - alone):.0f} % of the gap to the teacher." if teacher > alone else f"{won}."
     )
-    if distilled <= alone:
-        return f"{change} It did not help here."
-    if teacher > alone:
-        return f"{change} That is {100 * (distilled - alone) / (teacher - alone):.0f} % of the gap to the teacher."
-    return change
 
 
 def _milliseconds(network: nn.Module, spatial_size: Sequence[int]) -> float:

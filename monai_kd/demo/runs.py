@@ -23,19 +23,21 @@ class Model:
 
     Args:
         name: of the row.
-        train: the training's config, by name.
-        evaluate: the evaluation's config and its overlays, by name.
+        train: the training's config and its overlays, by name.
+        evaluate: the evaluation's, likewise.
         folder: of everything that they write.
+        epochs: of its training.
     """
 
     name: str
-    train: str
+    train: tuple[str, ...]
     evaluate: tuple[str, ...]
     folder: Path
+    epochs: int
 
     @property
     def checkpoint(self) -> Path:
-        """The best weights."""
+        """The last weights."""
         return self.folder / "model.pt"
 
 
@@ -62,12 +64,14 @@ class DemoBundle:
             model: what to train.
             arguments: values by id, for its config.
         """
-        workflow = self._workflow("train", (model.train,), model, output_dir=str(model.folder), **arguments)
+        given = {"output_dir": str(model.folder), "max_epochs": model.epochs, **arguments}
+        workflow = self._workflow("train", model.train, model, **given)
         trainer, validator = workflow.trainer, workflow.evaluator
         task = self.progress.add_task(model.name, total=trainer.state.max_epochs, note="")
 
         def show(engine: Any) -> None:
-            note = f"validation Dice {validator.state.best_metric:.3f}"
+            dice = validator.state.best_metric  # of the last epoch, which alone is validated
+            note = f"validation Dice {dice:.3f}" if dice > 0 else ""
             self.progress.update(task, completed=engine.state.epoch, note=note)
 
         trainer.add_event_handler(Events.EPOCH_COMPLETED, show)
