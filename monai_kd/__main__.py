@@ -15,6 +15,7 @@ from monai_kd.commands.data_download import download
 from monai_kd.commands.data_phantom import phantom
 from monai_kd.commands.data_split import split
 from monai_kd.commands.demo import demo
+from monai_kd.commands.diagnose import diagnose
 from monai_kd.commands.distill import distill
 from monai_kd.commands.export import export
 from monai_kd.commands.label_install import install
@@ -53,6 +54,7 @@ app.add_typer(bundle_app, name="bundle")
 
 app.command()(benchmark)
 app.command()(demo)
+app.command()(diagnose)
 app.command()(distill)
 app.command()(export)
 app.command()(segment)

@@ -16,7 +16,7 @@ FLOORS = [
     | {"cpu", "tables", "bundle", "digest", "errors", "reserve", "places", "checkpoints"},
     {"pathways", "teachers"},
     {"handlers", "engines"},
-    {"demo", "study", "label", "packing", "distill", "export", "segment"},
+    {"demo", "study", "label", "packing", "distill", "export", "segment", "diagnosis"},
     {"commands"},
     {"__main__"},
 ]

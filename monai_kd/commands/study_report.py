@@ -10,8 +10,12 @@ import typer
 
 from monai_kd.commands.console import console
 
+Against = Annotated[str | None, typer.Option(help="Compare all rows with this one. Default: the study's student.")]
 
-def report(output_dir: Annotated[Path, typer.Argument(help="The folder of 'study run'.")]) -> None:
+
+def report(
+    output_dir: Annotated[Path, typer.Argument(help="The folder of 'study run'.")], against: Against = None
+) -> None:
     """
     Write tables and figures of the runs that have finished: Markdown, CSV, and one HTML page that needs no network.
 
@@ -19,7 +23,7 @@ def report(output_dir: Annotated[Path, typer.Argument(help="The folder of 'study
     """
     from monai_kd.study.report import write_report
 
-    folder, tables = write_report(output_dir)
+    folder, tables = write_report(output_dir, against)
     for table in tables:
         console.print(table.markdown(), markup=False, highlight=False)
     console.print(f"Report: {folder / 'report.html'}", markup=False, highlight=False)

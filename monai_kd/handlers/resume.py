@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import torch
 import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.engines import Workflow
@@ -36,7 +37,8 @@ class ResumeHandler:
     Saved are the objects, the trainer's epoch and iteration, its gradient scaler, and the evaluator's best metric.
     Random numbers need no saving where :class:`SeedHandler` draws them anew from (seed, epoch). Attach it behind
     every handler that does something at the end of an epoch (validation, schedules, patience): that belongs to the
-    saved state. A run that had ended
+    saved state. Saved, too, is the run's history, epoch by epoch: the mean training loss ("loss") and the evaluator's key
+    metric, by its name. A run that had ended
     (its epochs were done, or it stopped early) ends again at once. A learning-rate schedule spans the whole run, so a
     run goes on with the number of epochs, and of iterations in each, that it began with.
 
@@ -83,6 +85,8 @@ class ResumeHandler:
         self.evaluator = evaluator
         self.resume = resume
         self.settings = {name: str(value) for name, value in (settings or {}).items()}
+        self.history: dict[str, list[tuple[int, float]]] = {}
+        self._losses: list[Any] = []
         self.logger = logging.getLogger(__name__)
 
     def attach(self, engine: Engine) -> None:
@@ -91,11 +95,13 @@ class ResumeHandler:
             engine: a MONAI trainer.
         """
         engine.add_event_handler(Events.STARTED, self._load)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._note_loss)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._save)
 
     def _save(self, engine: Engine) -> None:
         if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
             return
+        self._note_epoch(engine.state.epoch)
         scaler = getattr(engine, "scaler", None)
         checkpoint = {
             "objects": {name: obj.state_dict() for name, obj in self.objects.items()},
@@ -107,14 +113,34 @@ class ResumeHandler:
             "stopped_early": bool(engine.should_terminate),
             "scaler": None if scaler is None else scaler.state_dict(),
             "best": None if self.evaluator is None else self._best(self.evaluator),
+            "history": self.history,
         }
         save_atomically(checkpoint, self.path, self.objects)
 
+    def _note_loss(self, engine: Engine) -> None:
+        output: Any = engine.state.output
+        first = output[0] if isinstance(output, list) and output else output  # MONAI's trainers decollate it
+        if isinstance(first, dict) and "loss" in first:
+            loss = first["loss"]
+            self._losses.append(loss.detach() if isinstance(loss, torch.Tensor) else loss)
+
+    def _note_epoch(self, epoch: int) -> None:
+        if self._losses:
+            mean = float(sum(self._losses)) / len(self._losses)
+            self.history.setdefault("loss", []).append((epoch, mean))
+            self._losses.clear()
+        state: Any = None if self.evaluator is None else self.evaluator.state
+        if state is not None and state.key_metric_name in state.metrics and state.epoch == epoch:
+            value = state.metrics[state.key_metric_name]
+            self.history.setdefault(state.key_metric_name, []).append((epoch, float(value)))
+
     def _load(self, engine: Engine) -> None:
+        self.history, self._losses = {}, []
         if not self.resume or not self.path.is_file():
             return
         state: Any = engine.state
         checkpoint = self._read()
+        self.history = {name: list(values) for name, values in checkpoint.get("history", {}).items()}
         self._check_settings(checkpoint)
         self._check_length(checkpoint, engine)
         for name, obj in self.objects.items():

@@ -12,6 +12,7 @@ import monai
 import torch
 
 from monai_kd.data.several import folders_of_data
+from monai_kd.errors import closest
 from monai_kd.study.cost_table import cost_table, measure
 from monai_kd.study.grid_table import grid_table
 from monai_kd.study.machine import describe_machines
@@ -26,26 +27,29 @@ from monai_kd.tables import Table
 __all__ = ["write_report"]
 
 
-def write_report(output_dir: Path) -> tuple[Path, list[Table]]:
+def write_report(output_dir: Path, against: str | None = None) -> tuple[Path, list[Table]]:
     """
     Write ``report/report.html``, ``report.md``, a CSV for each table and a PNG for each figure.
 
     Args:
         output_dir: the study's folder.
+        against: the row that all others are compared with; None takes the study's student.
 
     Returns:
         The folder of the report, and its tables.
 
     Raises:
         FileNotFoundError: When no study was begun in the folder.
-        ValueError: When no run has finished yet.
+        ValueError: When no run has finished yet, or there is no such row.
     """
     stored = read_study(output_dir)
     study, splits, groups, scores = stored.plan, stored.splits, stored.groups, stored.scores
     folder = output_dir / "report"
+    if against is not None and against not in scores:
+        raise ValueError(f"No row '{against}' has finished. Closest: '{closest(against, scores)}'.")
     costs = measure(output_dir, scores)
     tables = {
-        "scores": score_table(scores, study["teacher"], study["student"]),
+        "scores": score_table(scores, study["teacher"], against or study["student"]),
         "costs": cost_table(costs, scores, study["teacher"]),
     }
     further = {"metrics": metrics_table(scores), "grids": grid_table(output_dir, study["rows"], groups, scores)}

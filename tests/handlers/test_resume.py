@@ -8,6 +8,7 @@ import pytest
 import torch
 from ignite.engine import Events
 
+from monai_kd.engines import loss_terms
 from tests.checks import assert_identical
 from tests.handlers.tiny_run import EPOCH_LENGTH, Run, build
 
@@ -177,3 +178,22 @@ def test_unwritable_folder_is_refused(tmp_path):
     check_refused(
         build(tmp_path, last="file/last.pt"), r"Cannot write to the folder '.*/file': .*Choose one that is writable"
     )
+
+
+def test_the_history_goes_on_where_the_run_was_broken_off(two_epochs, tmp_path):
+    def history(folder):
+        build(folder, initial_seed=77).train()
+        return torch.load(folder / "last.pt", weights_only=True)["history"]
+
+    (tmp_path / "whole").mkdir()
+    whole = build(tmp_path / "whole")
+    losses = []
+    whole.trainer.add_event_handler(
+        Events.ITERATION_COMPLETED, lambda engine: losses.append(float(loss_terms(engine.state.output)["loss"]))
+    )
+    whole.train()
+    found = history(two_epochs)
+    assert [epoch for epoch, _ in found["loss"]] == [1, 2, 3, 4]
+    epochs = [sum(losses[i : i + EPOCH_LENGTH]) / EPOCH_LENGTH for i in range(0, len(losses), EPOCH_LENGTH)]
+    assert [value for _, value in found["loss"]] == pytest.approx(epochs, rel=1e-5)
+    assert found[whole.evaluator.state.key_metric_name][-1][0] == 4

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a training left behind: its config, its weights and its history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.bundle import ConfigParser
+from monai.data import Dataset
+from torch import nn
+
+from monai_kd.bundle.config_files import read_file
+from monai_kd.checkpoints import load_checkpoint
+from monai_kd.teachers import load_weights
+
+__all__ = ["TrainedRun"]
+
+CONFIG = "train_config.json"
+NEEDED = ("network_def", "checkpoint", "train#dataset", "validate#dataset", "validate#evaluator")
+LAST = ("train#handlers", "train#trainer#train_handlers", "validate#handlers", "validate#evaluator#val_handlers")
+
+
+class TrainedRun:
+    """
+    A finished training of a bundle, read from the folder that it wrote into.
+
+    Nothing is written: all handlers are left out.
+
+    Args:
+        folder: ``output_dir`` of the training, with ``train_config.json`` and ``last.pt``.
+        settings: values by id in place of the config's, such as ``dataset_dir`` where the data were moved.
+
+    Raises:
+        FileNotFoundError: When the folder has no config.
+        ValueError: When the config lacks an id that is needed.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any] | None = None) -> None:
+        self.folder = folder
+        file = folder / CONFIG
+        if not file.is_file():
+            raise FileNotFoundError(
+                f"No '{CONFIG}' in '{folder}'. Give the output_dir of a training: it writes its config there."
+            )
+        self.config = ConfigParser(read_file(file))
+        for name, value in (settings or {}).items():
+            if name not in self.config:
+                raise ValueError(f"'{file}' has no id '{name}' to set.")
+            self.config[name] = value
+        absent = [name for name in NEEDED if name not in self.config]
+        if absent:
+            raise ValueError(f"'{file}' has no {', '.join(absent)}, so the run cannot be read. Name another folder.")
+        for name in LAST:
+            if name in self.config:
+                self.config[name] = []
+        for name in ("use_tensorboard", "use_mlflow"):
+            if name in self.config:
+                self.config[name] = False
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """A parsed value of the config; ``default`` where there is no such id."""
+        return self.config.get_parsed_content(name) if name in self.config else default
+
+    @property
+    def is_distilled(self) -> bool:
+        """Whether a teacher took part."""
+        return "teacher_def" in self.config and "pathways" in self.config
+
+    @cached_property
+    def device(self) -> torch.device:
+        """Of the run, as its config says."""
+        return torch.device(self.get("device", "cpu"))
+
+    def network(self) -> nn.Module:
+        """The student with the weights that the run kept, in evaluation mode."""
+        network: nn.Module = self.get("network_def")
+        return load_weights(network, self.get("checkpoint")).to(self.device).eval()
+
+    def teacher(self) -> nn.Module:
+        """The teacher with its weights, in evaluation mode."""
+        network: nn.Module = self.get("teacher_def")
+        return load_weights(network, self.get("teacher_checkpoint")).to(self.device).eval()
+
+    @cached_property
+    def last(self) -> dict[str, Any]:
+        """The state after the last epoch."""
+        file = self.folder / "last.pt"
+        if not file.is_file():
+            raise FileNotFoundError(f"No 'last.pt' in '{self.folder}': no epoch of the training has ended yet.")
+        return dict(load_checkpoint(file))
+
+    @property
+    def history(self) -> dict[str, Sequence[tuple[int, float]]]:
+        """By name, epoch and value: the mean loss, and the key metric of the validations."""
+        return dict(self.last.get("history", {}))
+
+    def records(self, part: str) -> list[dict[str, Any]]:
+        """
+        The records of the ``"training"`` or the ``"validation"`` images, or of those of the pool (``"unlabelled"``).
+        """
+        dataset = self._training if part in ("training", "unlabelled") else self.get("validate#dataset")
+        records = list(dataset.data)
+        if part == "validation":
+            return records
+        return [record for record in records if bool(record.get("has_label", 1)) == (part == "training")]
+
+    @cached_property
+    def _training(self) -> Any:
+        if "train#dataset#cache_rate" in self.config:
+            self.config["train#dataset#cache_rate"] = 0.0  # its records are wanted, not its samples
+        return self.get("train#dataset")
+
+    def samples(self, part: str) -> Dataset:
+        """Images and labels of a part as the validation sees them, without random transforms."""
+        return Dataset(self.records(part), self.get("validate#dataset").transform)
