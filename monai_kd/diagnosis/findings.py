@@ -97,8 +97,8 @@ def _gap(measured: Measured) -> Finding | None:
     if result.low > 0:
         return Finding(question, "yes", evidence)
     reason = (
-        "A student cannot learn from a teacher that knows no more than it does. A pretrained encoder leads where labels "
-        "are few; where labels are many, a small network trained for long needs no teacher."
+        "A student cannot learn from a teacher that knows no more than it does. A pretrained encoder leads where "
+        "labels are few; where labels are many, a small network trained for long needs no teacher."
     )
     step = Step("Find a teacher that leads", reason, measured.commands["teacher"])
     return Finding(question, "no" if result.difference <= 0 else "unclear", evidence, step)
@@ -108,8 +108,8 @@ def _knows_more(measured: Measured) -> Finding:
     training, new = (_number(one.scores) for one in (measured.teacher_training, measured.teacher))
     evidence = (
         f"the teacher's {measured.metric} on its training images {100 * training:.1f}, on new ones {100 * new:.1f}; on "
-        f"training images it differs from the label in {_share(measured.teacher_training.wrong)} of the pixels, with an "
-        f"entropy of {_number(measured.teacher_training.entropy):.3f} (new images "
+        f"training images it differs from the label in {_share(measured.teacher_training.wrong)} of the pixels, with "
+        f"an entropy of {_number(measured.teacher_training.entropy):.3f} (new images "
         f"{_number(measured.teacher.entropy):.3f})"
     )
     question = "Does the teacher say more than the labels do?"
@@ -136,8 +136,8 @@ def _alive(measured: Measured) -> Finding | None:
         return None
     start, end = (measured.gradients[name] for name in ("start", "end"))
     evidence = (
-        f"share of the gradient {_percent(start.share)} at the start and {_percent(end.share)} at the end, cosine to the "
-        f"supervised gradient {start.cosine:+.2f} and {end.cosine:+.2f}"
+        f"share of the gradient {_percent(start.share)} at the start and {_percent(end.share)} at the end, cosine to "
+        f"the supervised gradient {start.cosine:+.2f} and {end.cosine:+.2f}"
     )
     question = "Do the distillation terms move the student?"
     if max(start.share, end.share) < DEAD:
@@ -168,8 +168,8 @@ def _followed(measured: Measured) -> Finding | None:
     if result.low > 0 and result.difference >= FOLLOWED:
         return Finding(question, "yes", evidence)
     reason = (
-        "What the terms compare does not reach the answer. Logits say where the lesion is; relations between samples and "
-        "between layers say it at best indirectly."
+        "What the terms compare does not reach the answer. Logits say where the lesion is; relations between samples "
+        "and between layers say it at best indirectly."
     )
     return Finding(question, "no", evidence, Step("Match logits", reason, measured.commands["logits"]))
 
@@ -206,8 +206,8 @@ def _same_images(measured: Measured) -> Finding | None:
     worst = np.argsort(student)[: len(names) // 3]
     lead = float((teacher - student)[worst].mean())
     evidence = (
-        f"on the third of the images that is worst for the student ({_percent(student[worst].mean())}), the teacher has "
-        f"{_percent(teacher[worst].mean())}"
+        f"on the third of the images that is worst for the student ({_percent(student[worst].mean())}), the teacher "
+        f"has {_percent(teacher[worst].mean())}"
     )
     return Finding(
         "Does the teacher know the images on which the student fails?", "yes" if lead > 0.1 else "no", evidence

@@ -108,7 +108,7 @@ def _require_same(run: TrainedRun, alone: TrainedRun) -> None:
     ids = [[str(record.get("id", record["image"])) for record in one.records("validation")] for one in (run, alone)]
     if sorted(ids[0]) != sorted(ids[1]):
         raise ValueError(
-            f"'{run.folder}' and '{alone.folder}' were validated on other images. Train both on the same data and split."
+            f"'{run.folder}' and '{alone.folder}' were validated on other images. Train both on the same split."
         )
 
 
