@@ -14,8 +14,9 @@ __all__ = ["Finding", "Step", "find", "next_steps", "verdict"]
 
 MEMORISED = 0.1  # of Dice: what a teacher loses from its training images to new ones, when it has learnt the labels
 DEAD, DROWNING = 0.05, 0.95  # share of the gradient
-FEW_STEPS = 2000
+FEW_STEPS, BEHIND = 2000, 0.05  # and of Dice: behind the teacher on training images
 FOLLOWED = 0.02  # of Dice: agreement with the teacher that distillation must add
+MATCH, RAISE, LOWER = "Match logits", "Raise the pathways' weights", "Lower the pathways' weights"
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,9 @@ def find(measured: Measured) -> list[Finding]:
 
 
 def next_steps(findings: list[Finding]) -> list[Step]:
-    """What to try, in order, each once."""
-    return list(dict.fromkeys(one.step for one in findings if one.step is not None))
+    """What to try, each once; terms that pull elsewhere are mended first, for they spoil everything else."""
+    steps = dict.fromkeys(one.step for one in findings if one.step is not None)
+    return sorted(steps, key=lambda step: step.action not in (MATCH, RAISE, LOWER))
 
 
 def verdict(measured: Measured) -> str:
@@ -142,14 +144,10 @@ def _alive(measured: Measured) -> Finding | None:
     question = "Do the distillation terms move the student?"
     if max(start.share, end.share) < DEAD:
         reason = "The supervised loss moves the student alone: the term is too small to matter."
-        return Finding(
-            question, "no", evidence, Step("Raise the pathways' weights", reason, measured.commands["weight"])
-        )
+        return Finding(question, "no", evidence, Step(RAISE, reason, measured.commands["weight"]))
     if min(start.share, end.share) > DROWNING and measured.labelled:
         reason = "The labels hardly count beside the distillation terms."
-        return Finding(
-            question, "yes", evidence, Step("Lower the pathways' weights", reason, measured.commands["weight"])
-        )
+        return Finding(question, "yes", evidence, Step(LOWER, reason, measured.commands["weight"]))
     return Finding(question, "yes", evidence)
 
 
@@ -165,13 +163,13 @@ def _followed(measured: Measured) -> Finding | None:
         f"{_points(result.difference)} ({_points(result.low)} to {_points(result.high)})"
     )
     question = "Does the distilled student answer more like the teacher?"
-    if result.low > 0 and result.difference >= FOLLOWED:
-        return Finding(question, "yes", evidence)
+    if result.difference >= FOLLOWED:
+        return Finding(question, "yes" if result.low > 0 else "unclear", evidence)
     reason = (
         "What the terms compare does not reach the answer. Logits say where the lesion is; relations between samples "
         "and between layers say it at best indirectly."
     )
-    return Finding(question, "no", evidence, Step("Match logits", reason, measured.commands["logits"]))
+    return Finding(question, "no", evidence, Step(MATCH, reason, measured.commands["logits"]))
 
 
 def _converged(measured: Measured) -> Finding:
@@ -187,7 +185,7 @@ def _converged(measured: Measured) -> Finding:
         best = max(curve, key=lambda point: point[1])[0]
         rising = best > 0.8 * curve[-1][0]
         evidence += f"; best validation in epoch {best} of {curve[-1][0]}"
-    behind = _number(measured.teacher_training.scores) - student > MEMORISED
+    behind = _number(measured.teacher_training.scores) - student > BEHIND
     if not (rising or (behind and steps < FEW_STEPS)):
         return Finding(question, "yes", evidence)
     reason = (

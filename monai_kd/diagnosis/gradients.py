@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 from monai.engines.utils import IterationEvents
+from monai.transforms import Randomizable
 from torch import Tensor, nn
 
 from monai_kd.diagnosis.trained import TrainedRun
@@ -44,24 +45,27 @@ def gradient_shares(run: TrainedRun, batches: int = BATCHES) -> dict[str, Gradie
     Returns:
         By name; empty where the trainer of the run is no ``DistillationTrainer``.
     """
+    run = run.anew()  # its networks may hold trained weights already
     seed = int(run.get("seed", 0))
-    torch.manual_seed(seed)
+    torch.manual_seed(seed)  # as the training did, before it made the student
+    run.get("network_def")
     trainer: Any = run.get("train#trainer")
+    pipeline = run.get("train#preprocessing")
     if not hasattr(trainer, "supervised_loss"):
         return {}
     load_weights(run.get("teacher_def"), run.get("teacher_checkpoint"))
     trainer.state.max_epochs, trainer.state.epoch_length = 1, batches
     for group in trainer.optimizer.param_groups:
         group["lr"] = 0.0
-    found = {"start": _measure(trainer, batches)}
+    found = {"start": _measure(trainer, batches, pipeline, seed)}
     objects = run.last["objects"]
     for name, module in (("network", run.get("network_def")), ("pathways", run.get("pathways"))):
         if isinstance(module, nn.Module) and name in objects:
             module.load_state_dict(objects[name])
-    return found | {"end": _measure(trainer, batches)}
+    return found | {"end": _measure(trainer, batches, pipeline, seed)}
 
 
-def _measure(trainer: Any, batches: int) -> GradientShare:
+def _measure(trainer: Any, batches: int, pipeline: Any, seed: int) -> GradientShare:
     parts: dict[str, Tensor] = {}
     norms: list[tuple[float, float, float]] = []
     loss_function = trainer.loss_function
@@ -76,6 +80,9 @@ def _measure(trainer: Any, batches: int) -> GradientShare:
         first, second = (_gradient(loss, weights) for loss in (own, engine.state.output["loss"] - own))
         norms.append((float(first.norm()), float(second.norm()), float(first @ second)))
 
+    torch.manual_seed(seed)  # the same batches and views at the start and at the end
+    if isinstance(pipeline, Randomizable):
+        pipeline.set_random_state(seed)
     trainer.loss_function = supervised
     trainer.state.epoch, trainer.state.iteration = 0, 0
     try:

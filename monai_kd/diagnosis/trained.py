@@ -40,14 +40,14 @@ class TrainedRun:
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any] | None = None) -> None:
-        self.folder = folder
+        self.folder, self.settings = folder, dict(settings or {})
         file = folder / CONFIG
         if not file.is_file():
             raise FileNotFoundError(
                 f"No '{CONFIG}' in '{folder}'. Give the output_dir of a training: it writes its config there."
             )
         self.config = ConfigParser(read_file(file))
-        for name, value in (settings or {}).items():
+        for name, value in self.settings.items():
             if name not in self.config:
                 raise ValueError(f"'{file}' has no id '{name}' to set.")
             self.config[name] = value
@@ -60,6 +60,10 @@ class TrainedRun:
         for name in ("use_tensorboard", "use_mlflow"):
             if name in self.config:
                 self.config[name] = False
+
+    def anew(self) -> TrainedRun:
+        """The same run, of which nothing is built yet."""
+        return TrainedRun(self.folder, self.settings)
 
     def get(self, name: str, default: Any = None) -> Any:
         """A parsed value of the config; ``default`` where there is no such id."""

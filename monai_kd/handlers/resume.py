@@ -35,11 +35,12 @@ class ResumeHandler:
     Saves the whole state of a run after every epoch, and continues from it when the run is started again.
 
     Saved are the objects, the trainer's epoch and iteration, its gradient scaler, and the evaluator's best metric.
-    Random numbers need no saving where :class:`SeedHandler` draws them anew from (seed, epoch). Attach it behind
-    every handler that does something at the end of an epoch (validation, schedules, patience): that belongs to the
-    saved state. Saved, too, is the run's history, epoch by epoch: the mean training loss ("loss") and the evaluator's
-    key metric, by its name. A run that had ended (its epochs were done, or it stopped early) ends again at once. A learning-rate schedule spans the whole run, so a
-    run goes on with the number of epochs, and of iterations in each, that it began with.
+    Random numbers need no saving where :class:`SeedHandler` draws them anew from (seed, epoch). Attach it behind every
+    handler that does something at the end of an epoch (validation, schedules, patience): that belongs to the saved
+    state. Saved, too, is the run's history, epoch by epoch: the mean training loss ("loss") and the evaluator's key
+    metric, by its name. A run that had ended (its epochs were done, or it stopped early) ends again at once. A
+    learning-rate schedule spans the whole run, so a run goes on with the number of epochs, and of iterations in each,
+    that it began with.
 
     Args:
         path: the one file, rewritten atomically; loaded with ``weights_only=True``.

@@ -18,7 +18,7 @@ from collections import Counter
 
 from tests.reliability.attempt import Attempt, judge
 
-MODULES = ("bad_files", "bad_data_sets", "bad_options", "bad_arguments", "bad_studies", "bad_calls")
+MODULES = ("bad_files", "bad_data_sets", "bad_options", "bad_arguments", "bad_labels", "bad_studies", "bad_calls")
 
 
 def all_attempts() -> list[Attempt]:

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command on real trainings of the bundles, at the smallest size."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from monai_kd.__main__ import app
+from monai_kd.data import write_phantoms
+from monai_kd.diagnosis import TrainedRun, measure
+from tests.bundles.conftest import ROOT, run_bundle
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("diagnosis")
+    write_phantoms(folder / "phantoms", 16)
+
+    def train(name, configs, **arguments):
+        places = {"output_dir": str(folder / name), "checkpoint": str(folder / name / "model.pt")}
+        run_bundle(configs, dataset_dir=str(folder / "phantoms"), max_epochs=2, **places, **arguments)
+
+    train("teacher", "train_teacher")
+    train("student", "train_student")
+    teacher = {"teacher_checkpoint": str(folder / "teacher" / "model.pt")}
+    train("distilled", "train", **teacher)
+    train("pool", ["train", "recipes/few_labels"], labels=4, steps_per_epoch=2, **teacher)
+    train("silent", "train", **teacher, **{"pathways#logits#weight": 1e-9})
+    return folder
+
+
+def diagnose(*arguments):
+    return CliRunner().invoke(app, ["diagnose", *map(str, arguments)])
+
+
+def test_the_command_tells_and_writes_a_page(runs, tmp_path):
+    before = {path: path.stat().st_mtime_ns for path in runs.rglob("*") if path.is_file()}
+    run = diagnose(runs / "distilled", "--student", runs / "student", "--out", tmp_path / "page")
+    assert run.exit_code == 0, run.output
+    for part in ("Is the teacher better than the student alone", "share of the gradient", "Distillation", "Page: "):
+        assert part in run.output
+    assert {path: path.stat().st_mtime_ns for path in runs.rglob("*") if path.is_file()} == before
+    page = (tmp_path / "page" / "diagnosis.html").read_text()
+    assert "Findings" in page and "data:image/png;base64," in page
+    assert Image.open(tmp_path / "page" / "diagnosis.png").size[0] > 800
+    found = json.loads((tmp_path / "page" / "diagnosis.json").read_text())
+    assert set(found) == {"verdict", "findings", "next", "scores", "gradients", "images", "steps"}
+    assert found["steps"] == torch.load(runs / "distilled" / "last.pt", weights_only=True)["iteration"]
+
+
+def test_json_alone_can_be_read_by_programs(runs):
+    run = diagnose(runs / "pool", "--student", runs / "student", "--json")
+    assert run.exit_code == 0, run.output
+    found = json.loads(run.stdout)
+    assert found["images"] == {"labelled": 4, "unlabelled": len(TrainedRun(runs / "student").records("training")) - 4}
+
+
+def test_the_scores_are_those_that_the_training_found(runs):
+    run = TrainedRun(runs / "distilled")
+    measured = measure(run, TrainedRun(runs / "student"))
+    best = max(value for _, value in run.history["val_mean_dice"])
+    scores = list(measured.distilled.scores.values())
+    assert sum(scores) / len(scores) == pytest.approx(best, abs=1e-5)
+    assert set(measured.teacher.masks) == {record["id"] for record in run.records("validation")}
+    assert all(0 <= value <= 1 for value in (*measured.teacher.entropy.values(), *measured.teacher.wrong.values()))
+
+
+def test_gradients_are_measured_twice_alike_and_at_fresh_weights_first(runs):
+    run = TrainedRun(runs / "distilled")
+    shares = [measure(run, None).gradients for _ in range(2)]
+    assert shares[0] == shares[1]
+    assert shares[0]["start"] != shares[0]["end"]
+
+
+def test_a_term_that_is_switched_off_is_found(runs):
+    run = diagnose(runs / "silent", "--student", runs / "student")
+    assert "Raise the pathways' weights" in run.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["student"], "is the run of a student without a teacher. Give it as --student."),
+        (["distilled", "--student", "pool"], "is a distillation. Give the run of the student alone as --student."),
+        (["phantoms"], "No 'train_config.json' in"),
+        (["distilled", "--set", "datasetdir=3"], "has no id 'datasetdir' to set"),
+    ],
+)
+def test_what_cannot_be_diagnosed_is_one_line(runs, arguments, message):
+    run = diagnose(*[runs / part if (runs / part).exists() else part for part in arguments])
+    assert run.exit_code == 1
+    assert message in " ".join(run.output.split())
+
+
+def test_other_images_are_refused(runs, tmp_path):
+    write_phantoms(tmp_path / "other", 20)
+    places = {"output_dir": str(tmp_path / "run"), "checkpoint": str(tmp_path / "run" / "model.pt")}
+    run_bundle("train_student", dataset_dir=str(tmp_path / "other"), fold=1, **places)
+    run = diagnose(runs / "distilled", "--student", tmp_path / "run")
+    assert run.exit_code == 1 and "were validated on other images" in " ".join(run.output.split())
+
+
+def test_test_images_by_a_setting(runs):
+    run = diagnose(runs / "distilled", "--student", runs / "student", "--set", 'validate#dataset#section="test"')
+    assert run.exit_code == 0, run.output
+
+
+def test_the_recipe_is_advised_by_a_command_that_the_bundle_has(runs):
+    found = measure(TrainedRun(runs / "distilled"), None).commands
+    for name in ("recipes/few_labels", "networks/pretrained", "methods/logits_kl"):
+        assert (Path(ROOT) / "configs" / f"{name}.json").is_file()
+    assert "--recipe few_labels" in found["pool"] and str(runs / "phantoms") in found["pool"]

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Few labels, pools of unlabelled images, several data sets, and the commands that read trainings and images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from PIL import Image
+
+from monai_kd.data import choose_split, write_phantoms
+from tests.data.layout_fixtures import make_dataset_a, make_plain
+from tests.reliability.attempt import Attempt
+
+GROUP = "few labels, pools, several data sets"
+BUNDLES = Path(__file__).parents[2] / "bundles"
+ALONE = "run train_student --bundle breast_ultrasound_segmentation --recipe patient --output_dir out"
+POOLED = (
+    "run train --bundle breast_ultrasound_segmentation --recipe few_labels --teacher student --output_dir out "
+    "--teacher_checkpoint teacher.pt"
+)
+LINES = {
+    f"{ALONE} --dataset_dir data --labels 0": "labels",
+    f"{ALONE} --dataset_dir data --labels -3": "labels",
+    f"{ALONE} --dataset_dir data --labels 1.5": "labels",
+    f"{ALONE} --dataset_dir data --labels 0.0": "labels",
+    f"{ALONE} --dataset_dir data --labels many": "labels",
+    f"{ALONE} --dataset_dir data --labels 1000": "training images",
+    f"{ALONE} --dataset_dir data --labels [3]": "labels",
+    f"{ALONE} --dataset_dir ['data','data']": "one name",
+    f"{ALONE} --dataset_dir ['data','nowhere']": "nowhere",
+    f"{ALONE} --dataset_dir ['data','data.txt']": "data.txt",
+    f"{ALONE} --dataset_dir []": "dataset_dir",
+    f"{ALONE} --dataset_dir data --steps_per_epoch 0": "steps_per_epoch",
+    f"{POOLED} --dataset_dir data": "unlabelled",
+    f"{POOLED} --dataset_dir data --labels 1000": "training images",
+    f"{POOLED} --dataset_dir data --unlabelled_dir nowhere": "nowhere",
+    f"{POOLED} --dataset_dir data --unlabelled_dir empty": "empty",
+    f"{POOLED} --dataset_dir data --unlabelled_dir data.txt": "data.txt",
+    f"{POOLED} --dataset_dir data --unlabelled_dir 7": "unlabelled_dir",
+    f"{POOLED} --dataset_dir scans --unlabelled_dir copies": "same picture",
+    f"{POOLED} --dataset_dir scans --unlabelled_dir ['other/images','resized']": "same picture",
+    "run train_teacher --bundle breast_ultrasound_segmentation --network pretrained --dataset_dir data "
+    "--output_dir out --spatial_size [100,100]": "multiples of 32",
+    "run train_teacher --bundle breast_ultrasound_segmentation --network pretraind --dataset_dir data": "pretrained",
+    "data split data data both.json": "one name",
+    "data split data nowhere both.json": "nowhere",
+    "data split data other/images both.json --protocol official": "official",
+    "segment --out out": "images",
+    "segment nowhere.png --out out": "nowhere.png",
+    "segment data.txt --out out": "data.txt",
+    "segment empty --out out": "empty",
+    "segment copies copies --out out": "several images",
+    "segment copies --out out --network smal": "small",
+    "segment copies --out out --bundle nowhere": "nowhere",
+    "segment copies --out out --checkpoint nowhere.pt": "nowhere.pt",
+    "segment copies --out out --checkpoint data.txt": "data.txt",
+    "segment copies --out out --checkpoint other.pt": "other.pt",
+    "segment copies --out copies": "copies",
+    "diagnose": "run",
+    "diagnose nowhere": "nowhere",
+    "diagnose empty": "train_config.json",
+    "diagnose damaged": "train_config.json",
+    "diagnose empty --student data": "train_config.json",
+    "study report empty --against Student": "empty",
+    "demo --epochs 0": "epochs",
+    "demo --seed -1": "seed",
+}
+
+
+def _line(line: str) -> Callable[[Path], list[str]]:
+    def prepare(folder: Path) -> list[str]:
+        import torch
+
+        from monai_kd.networks import StudentUNet
+
+        make_dataset_a(folder / "data", count=12)
+        make_plain(folder / "other")
+        (folder / "bundles").symlink_to(BUNDLES)
+        (folder / "data.txt").write_text("some text")
+        for name in ("empty", "copies", "resized", "damaged"):
+            (folder / name).mkdir()
+        (folder / "damaged" / "train_config.json").write_text('{"seed": ')
+        write_phantoms(folder / "scans", count=8)
+        held_out = choose_split(folder / "scans", check=False)["test"][0]
+        picture = folder / "scans" / "original" / f"{held_out}.png"
+        with Image.open(picture) as image:
+            image.resize((image.width * 2, image.height * 2)).save(folder / "copies" / "new.png")
+            image.resize((image.width * 3 // 2, image.height * 3 // 2)).save(folder / "resized" / "further.png")
+        student = StudentUNet(spatial_dims=2, in_channels=1, out_channels=2, channels=[16, 32, 48, 80, 128])
+        torch.save(student.state_dict(), folder / "teacher.pt")
+        torch.save(torch.nn.Linear(2, 1).state_dict(), folder / "other.pt")
+        return line.split()
+
+    return prepare
+
+
+def attempts() -> Iterator[Attempt]:
+    """Every line with what its message must name."""
+    for line, word in LINES.items():
+        yield Attempt(GROUP, line, _line(line), (word,))
