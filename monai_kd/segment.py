@@ -20,8 +20,10 @@ from monai_kd.data import Record, list_images
 from monai_kd.data.formats import format_of, mask_suffix
 from monai_kd.data.records import first_few
 from monai_kd.data.saving import mask_name
+from monai_kd.digest import sha256
+from monai_kd.files import read_json
 
-__all__ = ["Segmented", "segment"]
+__all__ = ["Segmentation", "Segmented", "segment"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,23 @@ class Segmented:
     share: float
 
 
+@dataclass(frozen=True)
+class Segmentation:
+    """
+    What became of the images.
+
+    Args:
+        images: in order.
+        checkpoint: the weights.
+        is_shipped: whether these came with the bundle, by the hash in the ``weights.json`` beside them; False for
+            others of the same name, which a training wrote there.
+    """
+
+    images: list[Segmented]
+    checkpoint: Path
+    is_shipped: bool
+
+
 def segment(
     images: Sequence[str | PathLike[str]],
     output_dir: str | PathLike[str],
@@ -49,7 +68,7 @@ def segment(
     network: str | None = None,
     checkpoint: str | PathLike[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> list[Segmented]:
+) -> Segmentation:
     """
     Write a mask and a picture with its contour for each image, by the ``inference`` config of a bundle.
 
@@ -62,7 +81,7 @@ def segment(
         progress: called with the number of images done and of all, after each.
 
     Returns:
-        What was found in each image, in order.
+        What was found in each image, and by which weights.
 
     Raises:
         FileNotFoundError: When there is no such bundle, network, image or checkpoint.
@@ -102,8 +121,15 @@ def segment(
 
     workflow.evaluator.add_event_handler(Events.ITERATION_COMPLETED, collect)
     workflow.run()
+    weights = Path(workflow.parser.get_parsed_content("checkpoint"))
     workflow.finalize()
-    return found
+    return Segmentation(found, weights, _is_shipped(weights))
+
+
+def _is_shipped(weights: Path) -> bool:
+    known = weights.with_name("weights.json")
+    told = read_json(known).get(weights.name, {}) if known.is_file() else {}
+    return bool(told) and told["sha256"] == sha256(weights)
 
 
 def _require_names(records: Sequence[Record]) -> None:

@@ -37,6 +37,7 @@ SMALL = {
         "spatial_size": "[32,32]",
         "teacher_channels": "[4,4,6,6]",
         "max_epochs": "1",
+        "steps_per_epoch": "2",
         "batch_size": "4",
     },
     BUNDLE.name: {"student_channels": "[2,4,4]"},
@@ -70,6 +71,8 @@ def smaller(words):
         pairs = itertools.pairwise([*kept, "--"])
         plain = [word for word, after in pairs if word != "--set" or not after.startswith("--")]
         return [*plain, *(part for key, value in small.items() for part in ("--set", f"{key}={value}"))]
+    if "segment" in words:
+        return [*words, "--bundle", str(ROOT / BUNDLE)]  # trainings of other pages overwrite the checkout's weights
     if "--seeds" in words:
         return [*words, "--seeds", "1"]
     return smaller_run(words) if words[3:4] == ["run"] or words[4:5] == ["run"] else words
@@ -112,7 +115,7 @@ def checkout(tmp_path_factory):
     for name in ("reduced", "methods", "methods_grid", "layerwise"):  # hours
         shutil.copy(studies / "smoke.yaml", studies / f"{name}.yaml")
     for study in (
-        *(studies / f"{name}.yaml" for name in ("adaptation", "labels", "unlabelled")),
+        *(studies / f"{name}.yaml" for name in ("adaptation", "labels", "shipped", "unlabelled")),
         *(folder / CLASSIFICATION).rglob("*.yaml"),
     ):
         study.write_text(shorter(study.read_text()))

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,7 @@ from monai_kd.__main__ import app
 from monai_kd.data import read_dataset, write_phantoms
 from monai_kd.networks import StudentUNet
 from monai_kd.segment import segment
-from tests.bundles.conftest import run_bundle
+from tests.bundles.conftest import ROOT, run_bundle
 from tests.data.dicom_fixtures import write_dicom
 
 CHANNELS = [16, 32, 48, 80, 128]
@@ -46,7 +48,7 @@ def pixels(path):
 
 def test_the_masks_are_those_of_the_inference(phantoms, weights, tmp_path):
     images = [record["image"] for record in read_dataset(phantoms)]
-    found = segment(images, tmp_path / "masks", checkpoint=weights / "model.pt")
+    found = segment(images, tmp_path / "masks", checkpoint=weights / "model.pt").images
     given = {"dataset_dir": str(phantoms), "output_dir": str(tmp_path / "inference")}
     run_bundle(
         "inference", checkpoint=str(weights / "model.pt"), **given, spatial_size=[224, 224], student_channels=CHANNELS
@@ -63,10 +65,34 @@ def test_the_masks_are_those_of_the_inference(phantoms, weights, tmp_path):
 
 
 def test_the_small_network_by_its_name(phantoms, weights, tmp_path):
-    found = segment([phantoms], tmp_path, network="small", checkpoint=weights / "model_small.pt")
+    found = segment([phantoms], tmp_path, network="small", checkpoint=weights / "model_small.pt").images
     assert len(found) == 3
     with pytest.raises(Exception, match=r"Remedy|checkpoint|channels|shape"):
         segment([phantoms], tmp_path, checkpoint=weights / "model_small.pt")
+
+
+@pytest.mark.parametrize("network", [None, "small"])
+def test_the_weights_that_came_along(network, phantoms, tmp_path):
+    """A fresh clone segments; the synthetic lesions are found, though the networks saw none."""
+    found = segment([phantoms], tmp_path / "masks", network=network)
+    assert found.is_shipped and found.checkpoint.name == ("model_small.pt" if network else "model.pt")
+    truth = {record["id"]: pixels(record["label"]) > 0 for record in read_dataset(phantoms)}
+    assert len(found.images) == len(truth)
+    dice = []
+    for one in found.images:
+        mask, lesion = pixels(one.mask) > 0, truth[one.mask.stem]
+        dice.append(2 * (mask & lesion).sum() / (mask.sum() + lesion.sum()))
+    assert max(dice) > 0.6
+
+
+def test_weights_that_a_training_wrote_are_told_from_the_shipped_ones(phantoms, weights, tmp_path):
+    bundle = tmp_path / "bundle"
+    shutil.copytree(ROOT, bundle, ignore=shutil.ignore_patterns("runs"))
+    image = read_dataset(phantoms)[0]["image"]
+    assert segment([image], tmp_path / "a", bundle=bundle).is_shipped
+    shutil.copy(weights / "model.pt", bundle / "models" / "model.pt")
+    run = CliRunner().invoke(app, ["segment", image, "--out", str(tmp_path / "b"), "--bundle", str(bundle)])
+    assert "not those that came with the bundle" in " ".join(run.output.split())
 
 
 def test_the_command_takes_files_and_folders(phantoms, weights, tmp_path):

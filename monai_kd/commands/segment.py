@@ -48,12 +48,14 @@ def segment(
         for name in ("ignite", "monai.bundle.workflows"):
             logging.getLogger(name).setLevel(logging.ERROR)
         with image_progress() as progress:
-            found = segment_images(images, out, bundle, network, checkpoint, progress)
+            result = segment_images(images, out, bundle, network, checkpoint, progress)
         table = Table("image", "mask", "lesion")
-        for one in found:
+        for one in result.images:
             table.add_row(
                 one.image.name, one.mask.name, f"{100 * one.share:.1f} % of the image" if one.share else "none found"
             )
         console.print(table)
-        count = f"{len(found)} image{'s' if len(found) > 1 else ''}"
+        count = f"{len(result.images)} image{'s' if len(result.images) > 1 else ''}"
+        whose = "as they came with the bundle" if result.is_shipped else "not those that came with the bundle"
         console.print(f"{count}: masks in {out}, pictures in {out / 'overlays'}", markup=False, highlight=False)
+        console.print(f"Weights: {result.checkpoint}, {whose}", markup=False, highlight=False)
