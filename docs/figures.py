@@ -140,14 +140,16 @@ def labels() -> tuple[Figure, object]:
             mean, spread = (float(number) for number in row[names.index(model)].split(" ± "))
             found.setdefault(row[0], {}).setdefault(model, []).append((int(row[1]), mean, spread))
     figure = Figure(figsize=(5.2 * len(found), 3.8), layout="constrained")
-    for axes, (data_set, curves) in zip(figure.subplots(1, len(found), squeeze=False)[0], found.items(), strict=True):
+    panels = figure.subplots(1, len(found), squeeze=False, sharex=True, sharey=True)[0]
+    every = sorted({int(row[1]) for row in rows})
+    for axes, (data_set, curves) in zip(panels, found.items(), strict=True):
         for place, (model, points) in enumerate(curves.items()):
             counts, means, spreads = zip(*points, strict=True)
             beside = [count * 1.02 ** (place - 1.5) for count in counts]  # so that the bars do not hide each other
             style = {"color": MODELS[model], "linestyle": "--" if model == "Teacher" else "-", "label": model}
             axes.errorbar(beside, means, spreads, marker="o", capsize=3, **style)
         axes.set_xscale("log")
-        axes.set_xticks(counts, [str(count) for count in counts])
+        axes.set_xticks(every, [str(count) for count in every])
         axes.minorticks_off()
         axes.set_title(data_set, fontsize=10)
         axes.set_xlabel("labelled training images")

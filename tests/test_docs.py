@@ -95,6 +95,9 @@ def smaller_run(words):
     of_classes = CLASSIFICATION.name in files[0] or Path.cwd().name == CLASSIFICATION.name
     small = {**SMALL["bundle"], **SMALL[CLASSIFICATION.name if of_classes else BUNDLE.name]}
     config = ConfigParser.load_config_files(files)
+    settings = Path(words[words.index("--args_file") + 1]).read_text() if "--args_file" in words else ""
+    if any(word.isdigit() for key, word in itertools.pairwise(words) if key == "--labels") or '"labels"' in settings:
+        small["labels"] = "3"
     for key, value in small.items():
         if key in config and f"--{key}" in words:
             words[words.index(f"--{key}") + 1] = value

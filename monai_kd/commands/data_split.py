@@ -44,6 +44,15 @@ Validation = Annotated[
     typer.Option(help="Validation images by training and validation images; with holdout, by all. Default: 0.15."),
 ]
 Test = Annotated[float | None, typer.Option(help="holdout: test images by all images. Default: 0.15.")]
+LabelsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--labels_of",
+        "--labels-of",
+        help="Of several data sets, the one (its folder's name) that keeps the labels of its training images; the "
+        "others' are the unlabelled pool.",
+    ),
+]
 NearDuplicates = Annotated[
     bool, typer.Option(help="Keep images together that show the same picture, as exact duplicates are.")
 ]
@@ -62,6 +71,7 @@ def split(
     test_fraction: Test = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same splits.")] = 0,
     near_duplicates: NearDuplicates = True,
+    labels_of: LabelsOf = None,
     layout: Annotated[str | None, typer.Option(help="The layout's name; by default the folder tells.")] = None,
 ) -> None:
     """
@@ -76,6 +86,7 @@ def split(
     Several data sets: python -m monai_kd data split BUSBRA BrEaST both.json
     """
     from monai_kd.data import check_dataset, read_dataset, write_splits
+    from monai_kd.data.few_labels import keep_labels_of
     from monai_kd.data.layouts import layout_names
     from monai_kd.data.protocols import make_splits, require_protocol
 
@@ -94,7 +105,10 @@ def split(
     with image_progress() as progress:
         content = check_dataset(records, progress, near_duplicates=near_duplicates)
     splits = make_splits(protocol.value, records, folder, layout, seed, content, **options)
+    if labels_of is not None:
+        splits = [keep_labels_of(parts, records, labels_of) for parts in splits]
     words = ", ".join([protocol.value, *(f"{name} {value:g}" for name, value in options.items())])
+    words += "" if labels_of is None else f", labels of {labels_of}"
     write_splits(out, splits, words, layout_names(folder, layout), seed)
     console.print(_table(splits, records))
     console.print(f"{len(splits)} split{'s' if len(splits) > 1 else ''} in {out}", markup=False, highlight=False)
@@ -118,5 +132,5 @@ def _table(splits: list[Split], records: list[Record]) -> Table:
             patients = len({record["patient"] for record in members})
             numbers = [len(members), patients, *(counts[name] for name in pathologies)]
             first = part == "training"
-            table.add_row(str(index) if first else "", part, *map(str, numbers), end_section=part == "test")
+            table.add_row(str(index) if first else "", part, *map(str, numbers), end_section=part == [*parts][-1])
     return table

@@ -9,7 +9,7 @@ from monai_kd.data.groups import POOL, Split, count, groups_of, shuffled
 from monai_kd.data.records import Record
 from monai_kd.data.stratified import take
 
-__all__ = ["keep_labels"]
+__all__ = ["keep_labels", "keep_labels_of"]
 
 
 def keep_labels(
@@ -58,6 +58,42 @@ def keep_labels(
         **{part: list(keys) for part, keys in split.items()},
         "training": [key for key in split["training"] if key in kept],
         POOL: [*split.get(POOL, ()), *(key for key in split["training"] if key not in kept)],
+    }
+
+
+def keep_labels_of(split: Mapping[str, Sequence[str]], records: Sequence[Record], dataset: str) -> Split:
+    """
+    Of several data sets, let one alone keep its training labels: labels of one scanner, for another's images.
+
+    Args:
+        split: the ids of each part.
+        records: of the data sets, as ``read_dataset`` gives them for a list of folders.
+        dataset: the name of the folder that keeps its labels.
+
+    Returns:
+        The split, with the other data sets' training images in the part ``"unlabelled"``.
+
+    Raises:
+        ValueError: When there is no such data set, or none of its images is in training.
+
+    Example:
+        >>> records = [{"id": f"{name}_{i}", "dataset": name} for name in "ab" for i in range(2)]
+        >>> keep_labels_of({"training": ["a_0", "b_0"], "validation": ["a_1"], "test": ["b_1"]}, records, "a")
+        {'training': ['a_0'], 'validation': ['a_1'], 'test': ['b_1'], 'unlabelled': ['b_0']}
+    """
+    of = {record["id"]: str(record.get("dataset", "")) for record in records}
+    names = sorted(set(of.values()) - {""})
+    if dataset not in names:
+        there = f"There are {', '.join(names)}" if names else "There is one data set alone"
+        raise ValueError(f"No data set '{dataset}' whose labels to keep. {there}.")
+    kept = [key for key in split["training"] if of[key] == dataset]
+    if not kept:
+        raise ValueError(f"No training image of this split is of '{dataset}'. Give it more training images.")
+    others = [key for key in split["training"] if of[key] != dataset]
+    return {
+        **{part: list(keys) for part, keys in split.items()},
+        "training": kept,
+        POOL: [*split.get(POOL, ()), *others],
     }
 
 

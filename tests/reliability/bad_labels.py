@@ -46,6 +46,8 @@ LINES = {
     "data split data data both.json": "one name",
     "data split data nowhere both.json": "nowhere",
     "data split data other/images both.json --protocol official": "official",
+    "data split data scans both.json --labels-of nowhere": "nowhere",
+    "data split data one.json --labels-of data": "data",
     "segment --out out": "images",
     "segment nowhere.png --out out": "nowhere.png",
     "segment data.txt --out out": "data.txt",
