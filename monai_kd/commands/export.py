@@ -13,7 +13,10 @@ from monai_kd.commands.console import console
 from monai_kd.commands.settings import parse_settings
 
 Source = Annotated[Path, typer.Argument(help="The bundle's folder, or its inference config.")]
-Checkpoint = Annotated[Path, typer.Option(help="The student's weights.")]
+Checkpoint = Annotated[
+    Path | None, typer.Option(help="The student's weights. Default: the checkpoint of the bundle's inference config.")
+]
+Network = Annotated[str | None, typer.Option(help="An overlay of the bundle's configs/networks, such as small.")]
 Output = Annotated[
     Path, typer.Option("--output_dir", "--output-dir", help="Folder to write; must not exist or be empty.")
 ]
@@ -42,8 +45,9 @@ Raw = Annotated[bool, typer.Option("--raw", help="The network alone, on pre-proc
 
 def export(
     source: Source,
-    checkpoint: Checkpoint,
+    checkpoint: Checkpoint = None,
     output_dir: Output = Path("exported"),
+    network: Network = None,
     setting: Setting = None,
     forms: Forms = "onnx",
     dataset_dir: Data = None,
@@ -58,6 +62,8 @@ def export(
 
     Each form is run beside the bundle itself; where a form in floating point differs, nothing is written.
 
+    Example: python -m monai_kd export bundles/breast_ultrasound_segmentation --network small
+
     Example: python -m monai_kd export bundles/breast_ultrasound_segmentation --checkpoint runs/model.pt --set
     spatial_size=[96,96] --set student_channels=[8,12,16,24,32] --forms onnx,int8 --dataset_dir data/BUSBRA
     """
@@ -65,7 +71,12 @@ def export(
 
     data = None if dataset_dir is None else DataSet(dataset_dir, layout, split_file, fold)
     options = Options(_names(forms), raw, _names(float_layers), data)
-    bundle = open_bundle(source, **parse_settings(setting))
+    overlays = () if network is None else (f"networks/{network}",)
+    bundle = open_bundle(source, overlays, **parse_settings(setting))
+    if checkpoint is None:
+        if "checkpoint" not in bundle.parser:
+            raise ValueError(f"'{bundle.configs[0]}' has no 'checkpoint' to take by default. Give --checkpoint.")
+        checkpoint = Path(bundle.parser.get_parsed_content("checkpoint"))
     with console.status("") as status:
         results = export_student(bundle, checkpoint, output_dir, options, status.update)
     table = Table("form", "images", "largest difference", "pixels that differ", title="Beside the bundle itself")

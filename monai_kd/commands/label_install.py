@@ -32,6 +32,9 @@ def install(
     """
     from monai_kd.label.install import install as write
 
-    write(dest, bundle, student, teacher, **parse_settings(setting))
+    app = write(dest, bundle, student, teacher, **parse_settings(setting))
+    if not app.teacher.is_file():
+        text = f"No teacher: the app serves the student, and does not train it. To train: --teacher, or {app.teacher}."
+        console.print(text, markup=False, highlight=False)
     text = f"App in {dest}. Next: python -m monai_kd label start {dest} --studies IMAGES"
     console.print(text, markup=False, highlight=False)

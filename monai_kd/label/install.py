@@ -39,7 +39,8 @@ def install(
         dest: the folder; must not exist or be empty.
         bundle: the bundle to serve.
         student: the weights to serve; None takes the bundle's ``models/model.pt``.
-        teacher: the teacher's; None takes the bundle's ``models/teacher.pt``.
+        teacher: the teacher's; None takes the bundle's ``models/teacher.pt``. Where there is none, the app serves the
+            student, and cannot train it or compare it with a teacher.
         settings: the arguments that the networks were trained with, by id: ``student_channels``, ``spatial_size`` …
 
     Returns:
@@ -64,6 +65,8 @@ def install(
             (student, source.student, made.student, ("inference",)),
             (teacher, source.teacher, made.teacher, ("inference", "teacher")),
         ):
+            if given is None and own == source.teacher and not own.is_file():
+                continue
             load_weights(made.parser(*names).get_parsed_content("network_def"), given or own)
             shutil.copyfile(given or own, there)
         (app / "main.py").write_text(MAIN, encoding="utf-8")

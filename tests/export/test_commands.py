@@ -37,9 +37,20 @@ def test_export(tmp_path, checkpoint):
     assert json.loads((out / "configs" / "inference.json").read_text())["student_channels"] == [2, 4, 4]
 
 
+@pytest.mark.parametrize(("options", "name"), [([], "model.pt"), (["--network", "small"], "model_small.pt")])
+def test_the_weights_that_came_along_are_the_default(options, name, tmp_path):
+    out = tmp_path / "out"
+    assert run("export", ROOT, *options, "--forms", "onnx,torchscript", "--output_dir", out).exit_code == 0
+    shipped, exported = (
+        torch.load(path, weights_only=True) for path in (ROOT / "models" / name, out / "models" / "model.pt")
+    )
+    assert all(torch.equal(value, exported.get("model", exported)[key]) for key, value in shipped.items())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--network", "smal"], "No config 'networks/smal' in"),
         (["--forms", "onxx"], "No form 'onxx'. Closest: 'onnx'"),
         (["--forms", "int8"], "Name their data set with --dataset_dir"),
         (["--set", "spatial_size"], "is not id=value with a JSON value"),

@@ -5,7 +5,9 @@ import re
 import pytest
 import torch
 
+from monai_kd.data import write_phantoms
 from monai_kd.label.bundle import AppBundle
+from monai_kd.label.infer import BundleInfer
 from monai_kd.label.install import install
 from tests.label.apps import BUNDLE, TINY, tiny_app, weights
 
@@ -59,3 +61,16 @@ def test_an_app_is_not_written_into_its_bundle(tmp_path):
             ValueError, match=r"The app's folder '.*' lies in the bundle '.*'.*Choose a folder beside it"
         ):
             install(dest, BUNDLE, **weights(tmp_path), **TINY)
+
+
+def test_from_a_fresh_clone_the_shipped_student_is_served(tmp_path):
+    """There is no teacher then: the app segments, and says what its training lacks."""
+    app = install(tmp_path / "app", BUNDLE)
+    assert app.student.read_bytes() == (BUNDLE / "models" / "model.pt").read_bytes()
+    assert not app.teacher.is_file()
+    task = BundleInfer(app, ["inference"], "the student")
+    assert task.is_valid() and not BundleInfer(app, ["inference", "teacher"], "the teacher").is_valid()
+    write_phantoms(tmp_path / "images", 1)
+    image = next((tmp_path / "images" / "original").iterdir())
+    probability = task.probability(str(image), "cpu")
+    assert 0 <= probability.min() < 0.5 < probability.max() <= 1
