@@ -15,6 +15,7 @@ from monai_kd.networks.feature_regressor import FeatureRegressor
 from monai_kd.networks.flip_average import FlipAverage
 from monai_kd.networks.logits_discriminator import LogitsDiscriminator
 from monai_kd.networks.patch_logits_discriminator import PatchLogitsDiscriminator
+from monai_kd.networks.pretrained_classifier import PretrainedClassifier
 from monai_kd.networks.pretrained_unet import PretrainedUNet
 from monai_kd.networks.self_attention import SelfAttention
 from monai_kd.networks.self_attention_discriminator import SelfAttentionDiscriminator
@@ -32,6 +33,7 @@ __all__ = [
     "FlipAverage",
     "LogitsDiscriminator",
     "PatchLogitsDiscriminator",
+    "PretrainedClassifier",
     "PretrainedUNet",
     "SelfAttention",
     "SelfAttentionDiscriminator",

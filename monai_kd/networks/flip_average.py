@@ -20,7 +20,7 @@ class FlipAverage(nn.Module):
     pathway compares the output alone.
 
     Args:
-        network: from an image to logits of the same size, with two or more channels.
+        network: from an image to logits of the same size, or of the image as a whole, with two or more classes.
         spatial_axes: the mirror images besides the image itself: each axis alone. Axis 0 is the first after the
             channels, which in MONAI's order is left to right. Defaults to ``(0,)``; an ultrasound image is not
             mirrored in depth.
@@ -60,7 +60,9 @@ class FlipAverage(nn.Module):
                 f"{image.ndim - 2} spatial axes, 0 to {image.ndim - 3}."
             )
         logits = [self._answer(image)]
-        logits += [self._answer(image.flip(axis + 2)).flip(axis + 2) for axis in self.spatial_axes]
+        for axis in self.spatial_axes:
+            mirrored = self._answer(image.flip(axis + 2))
+            logits.append(mirrored if mirrored.ndim == 2 else mirrored.flip(axis + 2))  # a class has no mirror image
         averaged: torch.Tensor = torch.stack(logits).log_softmax(dim=2).logsumexp(dim=0) - math.log(len(logits))
         return averaged
 
@@ -71,9 +73,9 @@ class FlipAverage(nn.Module):
                 f"FlipAverage's network returned a {type(answer).__name__}, not one tensor. Switch off its further "
                 "outputs (deep supervision), or wrap it."
             )
-        if answer.shape[2:] != image.shape[2:] or answer.shape[1] < 2:
+        if answer.shape[2:] not in (image.shape[2:], ()) or answer.shape[1] < 2:
             raise ValueError(
                 f"FlipAverage's network gives {tuple(answer.shape)} for an image of shape {tuple(image.shape)}. Give a "
-                "network whose logits have the image's size and a channel for each class, two or more."
+                "network whose logits have the image's size, or none, and a channel for each class, two or more."
             )
         return answer

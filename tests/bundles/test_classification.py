@@ -277,3 +277,30 @@ def test_images_without_a_label_teach(phantoms, class_teacher, tmp_path):
         train("parts", **{"train#handlers#1": {"_target_": "tests.bundles.test_breast_ultrasound.Kill", "epoch": 2}})
     states = [workflow.network_def.state_dict().values() for workflow in (whole, train("parts"))]
     assert all(torch.equal(a, b) and a.isfinite().all() for a, b in zip(*states, strict=True))
+
+
+def test_few_labels_and_a_pool(phantoms, tmp_path):
+    """The recipe: a teacher with a pretrained encoder, the other training images without their classes."""
+    short = {"dataset_dir": phantoms, "labels": 6, "steps_per_epoch": 2, "max_epochs": 2, "spatial_size": [64, 64]}
+    teacher = ["train_teacher", "networks/pretrained", "recipes/patient"]
+    run_classification(teacher, **short, imagenet=False, **files(tmp_path / "teacher"))
+    workflow = run_classification(
+        ["train", "recipes/few_labels", "teachers/pretrained"],
+        **short,
+        teacher_checkpoint=str(tmp_path / "teacher" / "model.pt"),
+        **files(tmp_path / "student"),
+    )
+    records = workflow.parser.get_parsed_content("train#dataset").data
+    labels = [record["label"] for record in records if record["has_label"]]
+    assert len(labels) == 6 and set(labels) == {0, 1}
+    assert {record["label"] for record in records if not record["has_label"]} == {-100}
+    assert workflow.trainer.state.iteration == 4
+    run_classification(
+        ["evaluate", "networks/pretrained"],
+        dataset_dir=phantoms,
+        spatial_size=[64, 64],
+        imagenet=False,
+        checkpoint=str(tmp_path / "teacher" / "model.pt"),
+        output_dir=str(tmp_path / "evaluation"),
+    )
+    assert table(tmp_path / "evaluation" / "scores.csv")

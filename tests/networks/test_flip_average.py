@@ -24,6 +24,12 @@ def test_the_probabilities_are_the_mean_of_the_mirror_images(dims, axes):
     torch.testing.assert_close(found, torch.stack(expected).mean(0))
 
 
+def test_the_classes_of_an_image_are_averaged_and_not_mirrored():
+    inner, image = nn.Sequential(network(out_channels=3), nn.Flatten(), nn.LazyLinear(3)), torch.randn(4, 1, 5, 6)
+    expected = (inner(image).softmax(1) + inner(image.flip(2)).softmax(1)) / 2
+    torch.testing.assert_close(FlipAverage(inner)(image).softmax(1), expected)
+
+
 def test_networks_that_are_sure_stay_finite():
     class Sure(nn.Module):
         def forward(self, image):
