@@ -15,6 +15,7 @@ from nbclient import NotebookClient
 
 NOTEBOOKS = sorted(Path(__file__).parents[1].joinpath("docs", "notebooks").glob("*.ipynb"))
 SMALL = {"COUNT": 16, "SIZE": 32, "EPOCHS": 2}
+FURTHER = {"distil_your_first_student": {"SIZE": 64, "LABELS": 4, "STEPS": 2}}
 MACHINE_PATH = re.compile(r"(?<![\w.<>/:])/(?:tmp|home|root|Users|usr|opt|var|mnt|builds)\b|[A-Z]:\\")
 KEPT = {"tags", "mystnb"}  # of a cell's metadata
 
@@ -89,7 +90,7 @@ def test_runs_and_leaves_nothing(path, tmp_path, monkeypatch):
         monkeypatch.setenv(variable, str(tmp_path / folder))
     monkeypatch.setenv("MONAI_DATA_DIRECTORY", str(tmp_path / "new" / "data"))
     monkeypatch.delenv("MPLBACKEND", raising=False)
-    notebook = execute(path, SMALL)
+    notebook = execute(path, {**SMALL, **FURTHER.get(path.stem, {})})
     check_results(notebook)
     figures = sum("plt.show()" in cell.source for cell in code_cells(notebook))
     assert len(outputs(notebook, "image/png")) == figures > 0

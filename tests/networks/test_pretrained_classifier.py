@@ -44,4 +44,5 @@ def test_the_order_of_memory_changes_no_result(make):
 
 
 def test_volumes_with_another_backbone():
-    assert PretrainedUNet(1, 2, "resnet10", pretrained=False, spatial_dims=3)(torch.zeros(1, 1, 32, 32, 32)).ndim == 5
+    network = PretrainedUNet(1, 2, "resnet10", pretrained=False, spatial_dims=3).eval()
+    assert network(torch.zeros(1, 1, 32, 32, 32)).shape == (1, 2, 32, 32, 32)
