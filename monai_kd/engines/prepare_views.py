@@ -34,10 +34,12 @@ class PrepareBatchViews(PrepareBatch, Randomizable):
         teacher: the teacher's view. Defaults to None: the student's, changed gray values and all.
         aligned: whether the teacher has a geometry of its own. Defaults to False: both see the student's, so their
             features match as they are, and the teacher's view may change gray values only.
+        prompt: whether the teacher is given the label, too, as one more channel of "teacher_image", in its own view: for
+            a :class:`monai_kd.networks.PromptedTeacher`. Defaults to False.
 
     Raises:
-        ValueError: When the teacher's view moves the image without ``aligned``, or is missing with it; at the call,
-            when the batch is no dictionary.
+        ValueError: When the teacher's view moves the image without ``aligned``, or is missing with it or with
+            ``prompt``; at the call, when the batch is no dictionary, or has no label image to prompt with.
 
     Example:
         >>> import torch
@@ -53,10 +55,13 @@ class PrepareBatchViews(PrepareBatch, Randomizable):
     student: View
     teacher: View | None = None
     aligned: bool = False
+    prompt: bool = False
 
     def __post_init__(self) -> None:
         if self.aligned and self.teacher is None:
             raise ValueError("aligned=True needs the teacher's own view. Give teacher=View(...); View() is the image.")
+        if self.prompt and self.teacher is None:
+            raise ValueError("prompt=True needs the teacher's own view. Give teacher=View(...); View() is the image.")
         if not self.aligned and self.teacher is not None and self.teacher.geometry:
             raise ValueError(
                 "The teacher's view moves the image, but shares the student's geometry. Set aligned=True, or give the "
@@ -101,6 +106,16 @@ class PrepareBatchViews(PrepareBatch, Randomizable):
                 batchdata["teacher_geometry"] = theta.to(image.device)
                 seen = self.teacher.move(image, batchdata["teacher_geometry"])
             batchdata["teacher_image"] = self.teacher.disturb(seen, on_device)
+            if self.prompt:
+                batchdata["teacher_image"] = self._with_label(batchdata, label)
         if label is not None and label.ndim == image.ndim:
             label = self.student.move(label, batchdata["student_geometry"], mode="nearest").to(**kwargs)
         return self.student.disturb(moved, on_device).to(**kwargs), label
+
+    def _with_label(self, batch: dict[Any, Any], label: torch.Tensor | None) -> torch.Tensor:
+        image: torch.Tensor = batch["teacher_image"]
+        if self.teacher is None or label is None or label.ndim != image.ndim:
+            raise ValueError("prompt=True, but the batch holds no label image. Let the data set give masks, or boxes.")
+        geometry = batch["teacher_geometry" if self.aligned else "student_geometry"]
+        moved = self.teacher.move(label, geometry, mode="nearest")
+        return torch.cat([image, (moved > 0).to(image)], dim=1)

@@ -13,10 +13,12 @@ from monai_kd.networks.fake_quantized import FakeQuantized
 from monai_kd.networks.feature_autoencoder import FeatureAutoencoder
 from monai_kd.networks.feature_regressor import FeatureRegressor
 from monai_kd.networks.flip_average import FlipAverage
+from monai_kd.networks.lite_medsam import LiteMedSAM
 from monai_kd.networks.logits_discriminator import LogitsDiscriminator
 from monai_kd.networks.patch_logits_discriminator import PatchLogitsDiscriminator
 from monai_kd.networks.pretrained_classifier import PretrainedClassifier
 from monai_kd.networks.pretrained_unet import PretrainedUNet
+from monai_kd.networks.prompted_teacher import PromptedTeacher
 from monai_kd.networks.self_attention import SelfAttention
 from monai_kd.networks.self_attention_discriminator import SelfAttentionDiscriminator
 from monai_kd.networks.separable_unet import SeparableUNet
@@ -31,10 +33,12 @@ __all__ = [
     "FeatureAutoencoder",
     "FeatureRegressor",
     "FlipAverage",
+    "LiteMedSAM",
     "LogitsDiscriminator",
     "PatchLogitsDiscriminator",
     "PretrainedClassifier",
     "PretrainedUNet",
+    "PromptedTeacher",
     "SelfAttention",
     "SelfAttentionDiscriminator",
     "SeparableUNet",

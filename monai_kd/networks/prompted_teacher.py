@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import nn
+from torch.nn import functional as F
+
+__all__ = ["PromptedTeacher"]
+
+NOTHING = 20.0  # logits of a pixel outside every box
+
+
+class PromptedTeacher(nn.Module):
+    """
+    A teacher that is told where the lesions are, by boxes, and answers with their outlines.
+
+    The student never sees a box: it learns from the answers. So a training needs boxes in place of masks, which are
+    drawn in a tenth of the time. Each lesion of the mask, or filled box, that comes beside the image is one prompt; the
+    box around it is moved by up to ``jitter`` pixels at each side, as an annotator's hand would. The jitter is drawn
+    from the box itself, so that one image has one answer, and :class:`monai_kd.CachedTeacher` may keep it.
+
+    Args:
+        network: from an image (1, 3, S, S) of values 0 to 1, rows downwards, and boxes (1, 4) to logits (1, 1, s, s),
+            with ``size`` S, such as :class:`LiteMedSAM`.
+        jitter: in pixels of the network's image, 0 for none.
+        subtrahend, divisor: how the gray values were normalized, as ``NormalizeIntensityd`` did: (x − s) / d of 0 to 255.
+
+    Shapes:
+        (B, 2, W, H), the image and its mask, to logits (B, 2, W, H), background and lesion; in MONAI's order of axes.
+
+    Raises:
+        ValueError: When the input has other channels; where its mask marks no lesion the answer is background.
+
+    Example:
+        >>> class Inside(nn.Module):
+        ...     size = 8
+        ...     def forward(self, image, boxes):
+        ...         logits = torch.full((1, 1, 8, 8), -5.0)
+        ...         x0, y0, x1, y1 = boxes[0].round().long().tolist()
+        ...         logits[..., y0:y1, x0:x1] = 5.0
+        ...         return logits
+        >>> mask = torch.zeros(1, 1, 8, 8)
+        >>> mask[..., 2:4, 1:7] = 1
+        >>> logits = PromptedTeacher(Inside(), jitter=0)(torch.cat([torch.zeros(1, 1, 8, 8), mask], dim=1))
+        >>> torch.equal(logits.argmax(1, keepdim=True), mask.long())
+        True
+    """
+
+    def __init__(
+        self, network: nn.Module, jitter: float = 4.0, subtrahend: float = 114.5, divisor: float = 57.6
+    ) -> None:
+        super().__init__()
+        self.network, self.jitter = network, jitter
+        self.subtrahend, self.divisor = subtrahend, divisor
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """
+        Args:
+            image: shape (B, 2, W, H), the mask last.
+
+        Returns:
+            Logits, shape (B, 2, W, H).
+        """
+        if image.ndim != 4 or image.shape[1] != 2:
+            raise ValueError(
+                f"PromptedTeacher got {tuple(image.shape)}, expected (B, 2, W, H): a gray image and its mask. Give "
+                "PrepareBatchViews prompt=True."
+            )
+        logits = torch.stack([self._answer(one[0], one[1]) for one in image])
+        return torch.stack([-logits / 2, logits / 2], dim=1)  # whose softmax is the sigmoid
+
+    def _answer(self, image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        # A picture's rows are the last axis in MONAI's order.
+        upright, size = image.T, int(self.network.size)  # type: ignore[arg-type]
+        answer = torch.full_like(upright, -NOTHING)
+        boxes = lesion_boxes(mask.T.detach().cpu().numpy() > 0.5)
+        if not boxes:
+            return answer.T
+        gray = ((upright * self.divisor + self.subtrahend) / 255).clamp(0, 1)[None, None]
+        gray = F.interpolate(gray, size=(size, size), mode="bilinear", align_corners=False)
+        scale = image.new_tensor([size / upright.shape[1], size / upright.shape[0]] * 2)
+        for box in boxes:
+            corners = (image.new_tensor(box) * scale + self._moved(box).to(image)).clamp(0, size)
+            logits = self.network(gray.expand(-1, 3, -1, -1), corners[None])
+            inside = F.interpolate(logits, size=upright.shape, mode="bilinear", align_corners=False)[0, 0]
+            answer = torch.maximum(answer, inside)
+        return answer.T
+
+    def _moved(self, box: tuple[float, ...]) -> torch.Tensor:
+        seed = int(np.dot(np.asarray(box), [1, 4099, 16785407, 7919]) % 2**31)
+        return (2 * torch.rand(4, generator=torch.Generator().manual_seed(seed)) - 1) * self.jitter
+
+
+def lesion_boxes(mask: np.ndarray) -> list[tuple[float, float, float, float]]:
+    """
+    The box around each connected part of a mask.
+
+    Args:
+        mask: bool, shape (H, W).
+
+    Returns:
+        x and y of the upper left and of the lower right corner, in pixels, of each part.
+
+    Example:
+        >>> lesion_boxes(np.array([[0, 1, 1, 0], [0, 0, 0, 0], [1, 0, 0, 0]], dtype=bool))
+        [(1.0, 0.0, 3.0, 1.0), (0.0, 2.0, 1.0, 3.0)]
+    """
+    parts, _ = ndimage.label(mask, structure=np.ones((3, 3)))
+    return [
+        (float(columns.start), float(rows.start), float(columns.stop), float(rows.stop))
+        for rows, columns in ndimage.find_objects(parts)
+    ]
