@@ -29,6 +29,9 @@ def mask_name(mask: MetaTensor) -> str:
     """
     What a mask's file is called, without its suffix: the image's id, or else its file's name.
 
+    Args:
+        mask: with its image's metadata.
+
     Raises:
         ValueError: When the id has a slash.
     """

@@ -19,6 +19,9 @@ def folders_of_data(root: Folders) -> list[Path]:
     """
     The folders, whether one was given or a list.
 
+    Args:
+        root: one folder, or a list of them.
+
     Raises:
         ValueError: When the list is empty, or two folders have one name, by which their images are told apart.
 
@@ -41,7 +44,12 @@ def folders_of_data(root: Folders) -> list[Path]:
 
 
 def as_text(root: Folders) -> str | list[str]:
-    """Folders as a config writes them, from the root of the file system: text for one, a list for several."""
+    """
+    Folders as a config writes them, from the root of the file system: text for one, a list for several.
+
+    Args:
+        root: one folder, or a list of them.
+    """
     paths = [str(folder.expanduser().resolve()) for folder in folders_of_data(root)]
     return paths[0] if isinstance(root, str | PathLike) else paths
 
@@ -50,6 +58,10 @@ def from_dataset(folder: Path, records: Sequence[Record]) -> list[Record]:
     """
     The records of one of several data sets: ``id`` and ``patient``, where there is one, begin with its name, which is
     also in ``dataset``.
+
+    Args:
+        folder: of the data set; its name is the data set's.
+        records: that were read from it.
 
     Example:
         >>> from_dataset(Path("data/BUSBRA"), [{"id": "bus_0001-l", "patient": "1"}])

@@ -66,13 +66,23 @@ def find(measured: Measured) -> list[Finding]:
 
 
 def next_steps(findings: list[Finding]) -> list[Step]:
-    """What to try, each once; terms that pull elsewhere are mended first, for they spoil everything else."""
+    """
+    What to try, each once; terms that pull elsewhere are mended first, for they spoil everything else.
+
+    Args:
+        findings: of ``find``.
+    """
     steps = dict.fromkeys(one.step for one in findings if one.step is not None)
     return sorted(steps, key=lambda step: step.action not in (MATCH, RAISE, LOWER))
 
 
 def verdict(measured: Measured) -> str:
-    """What distillation brought, in a sentence."""
+    """
+    What distillation brought, in a sentence.
+
+    Args:
+        measured: of a distillation, and of the student alone where its run was given.
+    """
     if measured.alone is None:
         return "What distillation brought is open: no run of the student alone was given (--student)."
     result = compare(measured.distilled.scores, measured.alone.scores)

@@ -66,7 +66,13 @@ class TrainedRun:
         return TrainedRun(self.folder, self.settings)
 
     def get(self, name: str, default: Any = None) -> Any:
-        """A parsed value of the config; ``default`` where there is no such id."""
+        """
+        A parsed value of the config.
+
+        Args:
+            name: its id.
+            default: where there is no such id.
+        """
         return self.config.get_parsed_content(name) if name in self.config else default
 
     @property
@@ -104,7 +110,10 @@ class TrainedRun:
 
     def records(self, part: str) -> list[dict[str, Any]]:
         """
-        The records of the ``"training"`` or the ``"validation"`` images, or of those of the pool (``"unlabelled"``).
+        The records of some images.
+
+        Args:
+            part: ``"training"`` (with labels), ``"unlabelled"`` (training images without) or ``"validation"``.
         """
         dataset = self._training if part in ("training", "unlabelled") else self.get("validate#dataset")
         records = list(dataset.data)
@@ -119,5 +128,10 @@ class TrainedRun:
         return self.get("train#dataset")
 
     def samples(self, part: str) -> Dataset:
-        """Images and labels of a part as the validation sees them, without random transforms."""
+        """
+        Images and labels as the validation sees them, without random transforms.
+
+        Args:
+            part: as for ``records``.
+        """
         return Dataset(self.records(part), self.get("validate#dataset").transform)

@@ -71,7 +71,7 @@ WRONG = {
     **{f"size {value!r}": ("spatial_size", value) for value in (64, [64], [64] * 3, "64x64", [64, "a"], [0, 64])},
     **{f"student_channels {value!r}": ("student_channels", value) for value in (16, [], "8,16", [8, 0], [8, 1.5])},
     **{f"device {value!r}": ("device", value) for value in ("foo", "gpu", "cuda:99", -3, True)},
-    **{f"dataset_dir {value!r}": ("dataset_dir", value) for value in (7, "", ["a"], None)},
+    **{f"dataset_dir {value!r}": ("dataset_dir", value) for value in (7, "", [7], [""], None)},
     **{f"checkpoint {value!r}": ("checkpoint", value) for value in (3, True)},
     **{f"teacher_checkpoint {value!r}": ("teacher_checkpoint", value) for value in (3, [], [1])},
     "split_file": ("split_file", 3),
