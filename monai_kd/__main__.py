@@ -9,6 +9,7 @@ from rich.markup import escape
 from monai_kd.commands.benchmark import benchmark
 from monai_kd.commands.bundle_pack import pack
 from monai_kd.commands.console import error_console
+from monai_kd.commands.data_boxes import boxes
 from monai_kd.commands.data_check import check
 from monai_kd.commands.data_convert import convert
 from monai_kd.commands.data_download import download
@@ -60,6 +61,7 @@ app.command()(export)
 app.command()(segment)
 app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run_config)
 bundle_app.command()(pack)
+data_app.command()(boxes)
 data_app.command()(check)
 data_app.command()(convert)
 data_app.command()(download)

@@ -16,7 +16,7 @@ FLOORS = [
     | {"cpu", "tables", "bundle", "digest", "errors", "reserve", "places", "checkpoints"},
     {"pathways", "teachers"},
     {"handlers", "engines"},
-    {"demo", "study", "label", "packing", "distill", "export", "segment", "diagnosis"},
+    {"demo", "study", "label", "packing", "distill", "export", "segment", "outline", "diagnosis"},
     {"commands"},
     {"__main__"},
 ]

@@ -105,7 +105,7 @@ KINDS: dict[str, Kind] = {
     "seed": _whole(0, 2**32 - 1, example=0),
     "learning_rate": ABOVE_0,
     "process_timeout": ABOVE_0,
-    "supervised_weight": FROM_0,
+    **dict.fromkeys(("supervised_weight", "box_jitter"), FROM_0),
     "label_noise": SHARE,
     "labels": _or_none(LABELS),
     **dict.fromkeys(("spatial_size", "student_channels", "teacher_channels"), SIDES),

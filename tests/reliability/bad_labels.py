@@ -19,6 +19,13 @@ POOLED = (
     "run train --bundle breast_ultrasound_segmentation --recipe few_labels --teacher student --output_dir out "
     "--teacher_checkpoint teacher.pt"
 )
+BOXES = {
+    "boxes": "nothing_like_it,1,1,5,5\n",
+    "outside": "new,1,1,50000,5\n",
+    "hollow": "new,5,1,5,9\n",
+    "words": "new,left,1,5,9\n",
+    "bare": "",
+}
 LINES = {
     f"{ALONE} --dataset_dir data --labels 0": "labels",
     f"{ALONE} --dataset_dir data --labels -3": "labels",
@@ -48,6 +55,14 @@ LINES = {
     "data split data other/images both.json --protocol official": "official",
     "data split data scans both.json --labels-of nowhere": "nowhere",
     "data split data one.json --labels-of data": "data",
+    "data boxes nowhere.csv copies out": "nowhere.csv",
+    "data boxes data.txt copies out": "column",
+    "data boxes boxes.csv copies out": "nothing_like_it",
+    "data boxes outside.csv copies out": "is not in the image",
+    "data boxes hollow.csv copies out": "line 2",
+    "data boxes words.csv copies out": "line 2",
+    "data boxes bare.csv copies out": "no box",
+    "run train --bundle breast_ultrasound_segmentation --recipe boxes --dataset_dir data --box_jitter -1": "box_jitter",
     "segment --out out": "images",
     "segment nowhere.png --out out": "nowhere.png",
     "segment data.txt --out out": "data.txt",
@@ -89,6 +104,8 @@ def _line(line: str) -> Callable[[Path], list[str]]:
         with Image.open(picture) as image:
             image.resize((image.width * 2, image.height * 2)).save(folder / "copies" / "new.png")
             image.resize((image.width * 3 // 2, image.height * 3 // 2)).save(folder / "resized" / "further.png")
+        for name, row in BOXES.items():
+            (folder / f"{name}.csv").write_text(f"id,x0,y0,x1,y1\n{row}")
         student = StudentUNet(spatial_dims=2, in_channels=1, out_channels=2, channels=[16, 32, 48, 80, 128])
         torch.save(student.state_dict(), folder / "teacher.pt")
         torch.save(torch.nn.Linear(2, 1).state_dict(), folder / "other.pt")
