@@ -23,16 +23,18 @@ class Answers:
     A network's answers on some images.
 
     Args:
-        scores: the bundle's own key metric, such as Dice, by image.
-        masks: bool, shape (classes but background, …), by image.
+        scores: the bundle's own key metric, such as Dice, by image; of a classifier whether it is right, 1 or 0.
+        masks: bool, shape (classes but background, …), by image; of a classifier (classes but the first,).
         entropy: the mean over the pixels, 0 (sure) to 1 (every class as likely), by image.
         wrong: the share of the pixels where the answer is not the label's, by image.
+        metric: the name of the scores.
     """
 
     scores: dict[str, float] = field(default_factory=dict)
     masks: dict[str, Tensor] = field(default_factory=dict)
     entropy: dict[str, float] = field(default_factory=dict)
     wrong: dict[str, float] = field(default_factory=dict)
+    metric: str = "accuracy"
 
 
 def answers(run: TrainedRun, network: nn.Module, images: Dataset) -> Answers:
@@ -42,7 +44,7 @@ def answers(run: TrainedRun, network: nn.Module, images: Dataset) -> Answers:
     Args:
         run: whose validation it is.
         network: student or teacher, with its weights.
-        images: samples with ``image`` and ``label``.
+        images: samples with ``image`` and ``label``, a mask or the number of a class.
 
     Returns:
         The answers.
@@ -61,18 +63,24 @@ def answers(run: TrainedRun, network: nn.Module, images: Dataset) -> Answers:
         # Before the postprocessing, which makes masks of the logits.
         output = engine.state.output
         name = str(engine.state.batch["id"][0]) if "id" in engine.state.batch else str(len(names))
-        logits, label = plain(output["pred"])[0].float().cpu(), plain(output["label"])[0].cpu()
+        logits, given = plain(output["pred"])[0].float().cpu(), plain(output["label"])[0].cpu()
+        label = given[None] if given.ndim == 0 else given
         names.append(name)
         found.masks[name], truth = _masks(logits, label)
         found.entropy[name] = _entropy(logits, len(label))
         found.wrong[name] = float((found.masks[name] != truth).any(0).float().mean())
+        if given.ndim == 0:
+            found.scores[name] = 1.0 - found.wrong[name]
 
     with evaluator.add_event_handler(IterationEvents.FORWARD_COMPLETED, look):
         evaluator.run()
-    details = evaluator.state.metric_details.get(evaluator.state.key_metric_name)
+    if found.scores:
+        return found
+    found.metric = str(evaluator.state.key_metric_name)
+    details = evaluator.state.metric_details.get(found.metric)
     if details is None or len(details) != len(names):
         raise ValueError(
-            f"The validation of '{run.folder}' keeps no value of '{evaluator.state.key_metric_name}' for each image. "
+            f"The validation of '{run.folder}' keeps no value of '{found.metric}' for each image. "
             "Give its key metric save_details=True."
         )
     for name, row in zip(names, details, strict=True):

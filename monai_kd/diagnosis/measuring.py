@@ -85,10 +85,9 @@ def measure(run: TrainedRun, alone: TrainedRun | None, watch: Callable[[str], No
     watch("student alone")
     of_alone = None if alone is None else answers(run, alone.network(), new)
     watch("gradients")
-    metric = str(run.get("validate#evaluator").state.key_metric_name)
-    history = run.history
+    key_metric, history = str(run.get("validate#evaluator").state.key_metric_name), run.history
     return Measured(
-        metric=metric,
+        metric=of_student[0].metric,
         teacher=of_teacher[0],
         teacher_training=of_teacher[1],
         distilled=of_student[0],
@@ -97,7 +96,7 @@ def measure(run: TrainedRun, alone: TrainedRun | None, watch: Callable[[str], No
         labelled=len(run.records("training")),
         unlabelled=len(run.records("unlabelled")),
         steps=int(run.last["iteration"]),
-        curve=history.get(metric, ()),
+        curve=history.get(key_metric, ()),
         loss=history.get("loss", ()),
         gradients=gradient_shares(run),
         commands=_commands(run),

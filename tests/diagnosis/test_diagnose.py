@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from monai_kd.__main__ import app
 from monai_kd.data import write_phantoms
 from monai_kd.diagnosis import TrainedRun, measure
-from tests.bundles.conftest import ROOT, run_bundle
+from tests.bundles.conftest import ROOT, run_bundle, run_classification
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +116,20 @@ def test_the_recipe_is_advised_by_a_command_that_the_bundle_has(runs):
     for name in ("recipes/few_labels", "networks/pretrained", "methods/logits_kl"):
         assert (Path(ROOT) / "configs" / f"{name}.json").is_file()
     assert "--recipe few_labels" in found["pool"] and str(runs / "phantoms") in found["pool"]
+
+
+def test_a_classifier(runs, tmp_path):
+    def train(name, configs, **arguments):
+        places = {"output_dir": str(tmp_path / name), "checkpoint": str(tmp_path / name / "model.pt")}
+        run_classification(configs, dataset_dir=str(runs / "phantoms"), **places, **arguments)
+
+    train("teacher", "train_teacher")
+    train("student", "train_student")
+    train("distilled", "train", teacher_checkpoint=str(tmp_path / "teacher" / "model.pt"))
+    run = diagnose(tmp_path / "distilled", "--student", tmp_path / "student", "--json")
+    assert run.exit_code == 0, run.output
+    found = json.loads(run.stdout)
+    assert " of accuracy, paired over" in found["verdict"]
+    measured = measure(TrainedRun(tmp_path / "distilled"), TrainedRun(tmp_path / "student"))
+    assert set(measured.distilled.scores.values()) <= {0.0, 1.0}
+    assert measured.distilled.wrong == {name: 1 - score for name, score in measured.distilled.scores.items()}
