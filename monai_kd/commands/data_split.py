@@ -59,10 +59,14 @@ NearDuplicates = Annotated[
 
 
 def split(
-    folders: Annotated[
-        list[Path], typer.Argument(help="The data set's folder, or one up to two levels above it; or several, as one.")
+    places: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FOLDER… OUT",
+            help="The data set's folder, or one up to two levels above it; or several, read as one. Last the JSON file "
+            "to write; it must not exist.",
+        ),
     ],
-    out: Annotated[Path, typer.Argument(help="The JSON file to write; must not exist.")],
     protocol: Chosen = Protocol.random,
     number: Number = None,
     k: Folds = None,
@@ -90,6 +94,11 @@ def split(
     from monai_kd.data.layouts import layout_names
     from monai_kd.data.protocols import make_splits, require_protocol
 
+    *folders, out = places
+    if not folders:
+        raise ValueError(
+            f"Got '{out}' alone: give the data set's folder and out, the file to write, such as splits.json."
+        )
     folder = folders[0] if len(folders) == 1 else folders
     if out.exists():
         raise ValueError(f"{out} exists, and results may depend on it. Choose another name, or remove it.")

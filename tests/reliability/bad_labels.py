@@ -52,7 +52,7 @@ LINES = {
     "run train_teacher --bundle breast_ultrasound_segmentation --network pretraind --dataset_dir data": "pretrained",
     "data split data data both.json": "one name",
     "data split data nowhere both.json": "nowhere",
-    "data split data other/images both.json --protocol official": "official",
+    "data split data other both.json --protocol official": "official",
     "data split data scans both.json --labels-of nowhere": "nowhere",
     "data split data one.json --labels-of data": "data",
     "data boxes nowhere.csv copies out": "nowhere.csv",

@@ -70,7 +70,6 @@ LINES = {
     "study report empty": "empty",
     "study groups nowhere": "nowhere",
     "study groups empty": "empty",
-    f"export {BUNDLE} --output-dir out": "checkpoint",
     "export nowhere --checkpoint model.pt --output-dir out": "nowhere",
     "export empty --checkpoint model.pt --output-dir out": "empty",
     f"export {BUNDLE} --checkpoint nowhere.pt --output-dir out": "nowhere.pt",
