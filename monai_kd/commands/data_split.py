@@ -94,11 +94,7 @@ def split(
     from monai_kd.data.layouts import layout_names
     from monai_kd.data.protocols import make_splits, require_protocol
 
-    *folders, out = places
-    if not folders:
-        raise ValueError(
-            f"Got '{out}' alone: give the data set's folder and out, the file to write, such as splits.json."
-        )
+    folders, out = _folders_and_file(places)
     folder = folders[0] if len(folders) == 1 else folders
     if out.exists():
         raise ValueError(f"{out} exists, and results may depend on it. Choose another name, or remove it.")
@@ -121,6 +117,13 @@ def split(
     write_splits(out, splits, words, layout_names(folder, layout), seed)
     console.print(_table(splits, records))
     console.print(f"{len(splits)} split{'s' if len(splits) > 1 else ''} in {out}", markup=False, highlight=False)
+
+
+def _folders_and_file(places: list[Path]) -> tuple[list[Path], Path]:
+    *folders, out = places
+    if not folders:
+        raise ValueError(f"Got '{out}' alone: give the data set's folder and out, the file to write: splits.json.")
+    return folders, out
 
 
 def _given(**options: float | None) -> dict[str, float]:
