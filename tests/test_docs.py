@@ -65,7 +65,7 @@ def smaller(words):
         return words + SMALL["phantom"]
     if "distill" in words:
         return [*words, "--epochs", "1"]
-    if "export" in words and "--network" in words:  # the weights that come along, not those that trainings left here
+    if "export" in words and "--network" in words:  # the shipped weights, not those that trainings left here
         return [str(ROOT / BUNDLE) if word == str(BUNDLE) else word for word in words]
     if "export" in words:
         small = {"spatial_size": "[32,32]", "student_channels": "[2,4,4]"}

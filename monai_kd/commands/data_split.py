@@ -13,6 +13,7 @@ from rich.table import Table
 
 from monai_kd.commands.console import console
 from monai_kd.commands.image_progress import image_progress
+from monai_kd.commands.settings import one_or_all
 
 if TYPE_CHECKING:
     from monai_kd.data import Record, Split
@@ -95,7 +96,7 @@ def split(
     from monai_kd.data.protocols import make_splits, require_protocol
 
     folders, out = _folders_and_file(places)
-    folder = folders[0] if len(folders) == 1 else folders
+    folder = one_or_all(folders)
     if out.exists():
         raise ValueError(f"{out} exists, and results may depend on it. Choose another name, or remove it.")
     options = _given(

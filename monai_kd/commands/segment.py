@@ -20,7 +20,7 @@ Bundle = Annotated[str, typer.Option(help="The bundle's folder or name.")]
 Network = Annotated[
     str | None, typer.Option(help="An overlay of the bundle's configs/networks: 'small' has 42,000 parameters.")
 ]
-Checkpoint = Annotated[Path | None, typer.Option(help="Weights of your own. Default: those that the bundle has.")]
+Checkpoint = Annotated[Path | None, typer.Option(help="Your own weights. Default: the bundle's.")]
 Trace = Annotated[bool, typer.Option("--trace", help="Show an error's whole traceback.")]
 
 
@@ -33,7 +33,7 @@ def segment(
     trace: Trace = False,
 ) -> None:
     """
-    Write a mask of each image, and a picture of the image with the mask's contour, by the student that comes along.
+    Segment images with the bundle's shipped student: a mask of each, and a picture with the mask's contour.
 
     Masks are PNG for pictures, else NIfTI or NRRD on the image's own grid; of a cine loop one for each frame.
 
@@ -56,6 +56,6 @@ def segment(
             )
         console.print(table)
         count = f"{len(result.images)} image{'s' if len(result.images) > 1 else ''}"
-        whose = "as they came with the bundle" if result.is_shipped else "not those that came with the bundle"
+        whose = "as shipped" if result.is_shipped else "not the shipped ones"
         console.print(f"{count}: masks in {out}, pictures in {out / 'overlays'}", markup=False, highlight=False)
         console.print(f"Weights: {result.checkpoint}, {whose}", markup=False, highlight=False)

@@ -1,13 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ``--set id=value`` gives."""
+"""What repeated options give: ``--set id=value``, and folders."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-__all__ = ["parse_settings"]
+__all__ = ["one_or_all", "parse_settings"]
+
+
+def one_or_all(folders: Sequence[Path]) -> Path | list[Path]:
+    """
+    What a repeated option of folders means: one folder as it is, or several as a list.
+
+    Args:
+        folders: as the command line gives them.
+
+    Example:
+        >>> one_or_all([Path("data")])
+        PosixPath('data')
+    """
+    return folders[0] if len(folders) == 1 else list(folders)
 
 
 def parse_settings(texts: Sequence[str] | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from monai_kd.commands.console import console
+from monai_kd.commands.settings import one_or_all
 
 Data = Annotated[
     list[Path] | None,
@@ -38,7 +39,7 @@ def groups(
     """
     from monai_kd.study.groups import write_groups
 
-    folders = dataset_dir[0] if dataset_dir and len(dataset_dir) == 1 else dataset_dir or None
+    folders = one_or_all(dataset_dir) if dataset_dir else None
     tables, told = write_groups(output_dir, folders, row, count)
     for part in [*(table.markdown() for table in tables), *told]:
         console.print(part, markup=False, highlight=False)

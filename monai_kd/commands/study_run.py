@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monai_kd.commands.console import console
-from monai_kd.commands.settings import parse_settings
+from monai_kd.commands.settings import one_or_all, parse_settings
 from monai_kd.commands.study_progress import StudyProgress
 
 if TYPE_CHECKING:
@@ -78,7 +78,6 @@ def run(
 
         return RayWorkers(ray, gpu_fraction, threads or 1, jobs)
 
-    folders = dataset_dir[0] if len(dataset_dir) == 1 else dataset_dir
     plan = read_plan(study)
     given: dict[str, Any] = {"images": images, "splits": splits, "seeds": seeds and tuple(range(seeds))}
     plan = dataclasses.replace(plan, **{key: value for key, value in given.items() if value is not None})
@@ -90,7 +89,7 @@ def run(
             progress(state)
             track(state)
 
-        state = run_study(plan, folders, output_dir, workers, layout, split_file, watch)
+        state = run_study(plan, one_or_all(dataset_dir), output_dir, workers, layout, split_file, watch)
     for run, reason in state.failed.items():
         console.print(f"{run.name} failed: {reason}", markup=False, highlight=False)
     done = f"{len(state.finished)} runs finished, {len(state.skipped)} had been, {len(state.failed)} failed."

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import signature
+from os import PathLike
 from typing import Any
 
 from monai_kd.data.groups import Split
@@ -75,6 +76,8 @@ def require_protocol(protocol: str, options: Iterable[str], root: Folders, layou
             f"The protocol {protocol!r} takes {', '.join(own)}, but not {' and '.join(foreign)}. Leave it out, or "
             "choose another protocol."
         )
+    if protocol == "official" and not isinstance(root, str | PathLike):
+        raise ValueError("Official folds are those of one data set, got a list. Give one folder, or another protocol.")
     name = layout_names(root, layout) if protocol == "official" else ""
     if name and name != BusBra.name:
         raise ValueError(

@@ -12,7 +12,7 @@ from monai_kd.study.statistics import compare
 
 __all__ = ["Finding", "Step", "find", "next_steps", "verdict"]
 
-MEMORISED = 0.1  # of Dice: what a teacher loses from its training images to new ones, when it has learnt the labels
+MEMORIZED = 0.1  # of Dice: what a teacher loses from its training images to new ones, when it has learnt the labels
 DEAD, DROWNING = 0.05, 0.95  # share of the gradient
 FEW_STEPS, BEHIND = 2000, 0.05  # and of Dice: behind the teacher on training images
 FOLLOWED = 0.02  # of Dice: agreement with the teacher that distillation must add
@@ -125,13 +125,13 @@ def _knows_more(measured: Measured) -> Finding:
         f"{_number(measured.teacher.entropy):.3f})"
     )
     question = "Does the teacher say more than the labels do?"
-    if training - new < MEMORISED:
+    if training - new < MEMORIZED:
         return Finding(question, "yes", evidence)
     if measured.unlabelled:
         return Finding(question, "yes", f"not on its training images, but on the unlabelled ones: {evidence}")
     reason = (
-        "The teacher has learnt its training images by heart: on these, its answer is the label, which the student has "
-        "already. It knows more on images without labels."
+        "The teacher has memorized its training labels: on these images its answer tells the student nothing new. It "
+        "knows more on images without labels."
     )
     return Finding(
         question, "no", evidence, Step("Distil on unlabelled images, too", reason, measured.commands["pool"])

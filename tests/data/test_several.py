@@ -115,7 +115,7 @@ def test_official_folds_are_those_of_one_data_set(tmp_path):
     for name in ("a", "b"):
         make_bus_bra(tmp_path / name)
     folders = [tmp_path / "a", tmp_path / "b"]
-    with pytest.raises(ValueError, match=r"official folds"):
+    with pytest.raises(ValueError, match=r"Official folds are those of one data set, got a list"):
         make_splits("official", read_dataset(folders), folders)
 
 

@@ -44,6 +44,16 @@ class Attempt:
     says: tuple[str, ...]
 
 
+def command(line: str, fill: Callable[[Path], None]) -> Callable[[Path], list[str]]:
+    """What prepares a command: its folder is filled, and its words are given."""
+
+    def prepare(folder: Path) -> list[str]:
+        fill(folder)
+        return line.split()
+
+    return prepare
+
+
 def judge(attempt: Attempt) -> list[str]:
     """What is wrong with the answer to a bad input; an empty list if it got one clear error and left nothing."""
     with TemporaryDirectory() as work:

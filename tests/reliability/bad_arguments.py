@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.data.layout_fixtures import make_dataset_a
-from tests.reliability.attempt import Attempt
+from tests.reliability.attempt import Attempt, command
 
 GROUP = "arguments of runs"
 BUNDLES = Path(__file__).parents[2] / "bundles"
@@ -86,21 +86,17 @@ COMMANDS = {
 }
 
 
-def _line(line: str) -> Callable[[Path], list[str]]:
-    def prepare(folder: Path) -> list[str]:
-        import torch
+def _fill(folder: Path) -> None:
+    import torch
 
-        make_dataset_a(folder / "data", count=12)
-        (folder / "bundles").symlink_to(BUNDLES)
-        (folder / "data.txt").write_text("some text")
-        (folder / "twice.json").write_text('{"seed": 0, "seed": 1}')
-        (folder / "broken.json").write_text('{"seed": ')
-        torch.save(torch.nn.Linear(2, 1).state_dict(), folder / "other.pt")
-        torch.save(torch.nn.Linear(2, 1).state_dict(), folder / "model.pt")
-        (folder / "link.pt").symlink_to("model.pt")
-        return line.split()
-
-    return prepare
+    make_dataset_a(folder / "data", count=12)
+    (folder / "bundles").symlink_to(BUNDLES)
+    (folder / "data.txt").write_text("some text")
+    (folder / "twice.json").write_text('{"seed": 0, "seed": 1}')
+    (folder / "broken.json").write_text('{"seed": ')
+    torch.save(torch.nn.Linear(2, 1).state_dict(), folder / "other.pt")
+    torch.save(torch.nn.Linear(2, 1).state_dict(), folder / "model.pt")
+    (folder / "link.pt").symlink_to("model.pt")
 
 
 def attempts() -> Iterator[Attempt]:
@@ -116,6 +112,6 @@ def attempts() -> Iterator[Attempt]:
                 needed = {"--output_dir": "out", "--dataset_dir": "data"}
                 rest = " ".join(f"{key} {value}" for key, value in needed.items() if key not in arguments)
                 line = f"run {config} --bundle {bundle} {rest} {arguments}"
-                yield Attempt(GROUP, line, _line(line), (word,))
+                yield Attempt(GROUP, line, command(line, _fill), (word,))
     for line, word in COMMANDS.items():
-        yield Attempt(GROUP, line, _line(line), (word,))
+        yield Attempt(GROUP, line, command(line, _fill), (word,))

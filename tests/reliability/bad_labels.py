@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import Image
 
 from monai_kd.data import choose_split, write_phantoms
 from tests.data.layout_fixtures import make_dataset_a, make_plain
-from tests.reliability.attempt import Attempt
+from tests.reliability.attempt import Attempt, command
 
 GROUP = "few labels, pools, several data sets"
 BUNDLES = Path(__file__).parents[2] / "bundles"
@@ -85,36 +85,32 @@ LINES = {
 }
 
 
-def _line(line: str) -> Callable[[Path], list[str]]:
-    def prepare(folder: Path) -> list[str]:
-        import torch
+def _fill(folder: Path) -> None:
+    import torch
 
-        from monai_kd.networks import StudentUNet
+    from monai_kd.networks import StudentUNet
 
-        make_dataset_a(folder / "data", count=12)
-        make_plain(folder / "other")
-        (folder / "bundles").symlink_to(BUNDLES)
-        (folder / "data.txt").write_text("some text")
-        for name in ("empty", "copies", "resized", "damaged"):
-            (folder / name).mkdir()
-        (folder / "damaged" / "train_config.json").write_text('{"seed": ')
-        write_phantoms(folder / "scans", count=8)
-        held_out = choose_split(folder / "scans", check=False)["test"][0]
-        picture = folder / "scans" / "original" / f"{held_out}.png"
-        with Image.open(picture) as image:
-            image.resize((image.width * 2, image.height * 2)).save(folder / "copies" / "new.png")
-            image.resize((image.width * 3 // 2, image.height * 3 // 2)).save(folder / "resized" / "further.png")
-        for name, row in BOXES.items():
-            (folder / f"{name}.csv").write_text(f"id,x0,y0,x1,y1\n{row}")
-        student = StudentUNet(spatial_dims=2, in_channels=1, out_channels=2, channels=[16, 32, 48, 80, 128])
-        torch.save(student.state_dict(), folder / "teacher.pt")
-        torch.save(torch.nn.Linear(2, 1).state_dict(), folder / "other.pt")
-        return line.split()
-
-    return prepare
+    make_dataset_a(folder / "data", count=12)
+    make_plain(folder / "other")
+    (folder / "bundles").symlink_to(BUNDLES)
+    (folder / "data.txt").write_text("some text")
+    for name in ("empty", "copies", "resized", "damaged"):
+        (folder / name).mkdir()
+    (folder / "damaged" / "train_config.json").write_text('{"seed": ')
+    write_phantoms(folder / "scans", count=8)
+    held_out = choose_split(folder / "scans", check=False)["test"][0]
+    picture = folder / "scans" / "original" / f"{held_out}.png"
+    with Image.open(picture) as image:
+        image.resize((image.width * 2, image.height * 2)).save(folder / "copies" / "new.png")
+        image.resize((image.width * 3 // 2, image.height * 3 // 2)).save(folder / "resized" / "further.png")
+    for name, row in BOXES.items():
+        (folder / f"{name}.csv").write_text(f"id,x0,y0,x1,y1\n{row}")
+    student = StudentUNet(spatial_dims=2, in_channels=1, out_channels=2, channels=[16, 32, 48, 80, 128])
+    torch.save(student.state_dict(), folder / "teacher.pt")
+    torch.save(torch.nn.Linear(2, 1).state_dict(), folder / "other.pt")
 
 
 def attempts() -> Iterator[Attempt]:
     """Every line with what its message must name."""
     for line, word in LINES.items():
-        yield Attempt(GROUP, line, _line(line), (word,))
+        yield Attempt(GROUP, line, command(line, _fill), (word,))

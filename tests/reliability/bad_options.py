@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.data.layout_fixtures import make_dataset_a
-from tests.reliability.attempt import Attempt
+from tests.reliability.attempt import Attempt, command
 
 GROUP = "options of commands"
 BUNDLE = Path(__file__).parents[2] / "bundles" / "breast_ultrasound_segmentation"
@@ -111,26 +111,22 @@ LINES = {
 }
 
 
-def _line(line: str) -> Callable[[Path], list[str]]:
-    def prepare(folder: Path) -> list[str]:
-        import torch
+def _fill(folder: Path) -> None:
+    import torch
 
-        from monai_kd.networks import StudentUNet
-        from tests.reliability.bad_studies import GOOD
+    from monai_kd.networks import StudentUNet
+    from tests.reliability.bad_studies import GOOD
 
-        make_dataset_a(folder / "data", count=12)
-        (folder / "study.yaml").write_text(GOOD)
-        (folder / "data.txt").write_text("some text")
-        (folder / "empty").mkdir()
-        (folder / "full").mkdir()
-        (folder / "full" / "kept.txt").write_text("somebody's work")
-        torch.save(StudentUNet(spatial_dims=2, in_channels=1, out_channels=2).state_dict(), folder / "model.pt")
-        return line.split()
-
-    return prepare
+    make_dataset_a(folder / "data", count=12)
+    (folder / "study.yaml").write_text(GOOD)
+    (folder / "data.txt").write_text("some text")
+    (folder / "empty").mkdir()
+    (folder / "full").mkdir()
+    (folder / "full" / "kept.txt").write_text("somebody's work")
+    torch.save(StudentUNet(spatial_dims=2, in_channels=1, out_channels=2).state_dict(), folder / "model.pt")
 
 
 def attempts() -> Iterator[Attempt]:
     """Every line, in a folder with a data set, a study, a checkpoint, and folders that are empty and full."""
     for line, word in LINES.items():
-        yield Attempt(GROUP, f"monai_kd {line}".strip(), _line(line), (word,))
+        yield Attempt(GROUP, f"monai_kd {line}".strip(), command(line, _fill), (word,))
