@@ -35,7 +35,6 @@ SMALL = {
     "bundle": {
         "device": "$torch.device('cpu')",
         "spatial_size": "[32,32]",
-        "teacher_channels": "[4,4,6,6]",
         "max_epochs": "1",
         "steps_per_epoch": "2",
         "batch_size": "4",

@@ -19,7 +19,7 @@ Teacher = Annotated[Path | None, typer.Option(help="The teacher's weights; --bun
 BundleDir = Annotated[Path, typer.Option(help="The teacher's bundle, with configs/teacher.json.")]
 Setting = Annotated[
     list[str] | None,
-    typer.Option("--set", help="id=value: what the teacher was trained with, e.g. teacher_channels=[8,16,32,64]."),
+    typer.Option("--set", help="id=value: what the teacher was trained with, e.g. spatial_size=[96,96]."),
 ]
 Data = Annotated[
     Path | None,

@@ -50,12 +50,12 @@ def run_demo(output_dir: Path, bundle_root: Path, seed: int, epochs: int, consol
     runs = output_dir / f"seed-{seed}-epochs-{epochs}"
     teacher = Model(
         "Teacher",
-        ("train_teacher", "networks/pretrained", "recipes/patient"),
-        ("evaluate", "networks/pretrained"),
+        ("train_teacher", "recipes/patient"),
+        ("evaluate", "teacher"),
         runs / "teacher",
         max(1, epochs // TEACHER_SHARE),
     )
-    distilled = ("train", "recipes/few_labels", "teachers/pretrained")
+    distilled = ("train", "recipes/few_labels")
     models = [
         teacher,
         Model("Student alone", ("train_student", "recipes/patient"), ("evaluate",), runs / "student", epochs),

@@ -116,19 +116,20 @@ def _commands(run: TrainedRun) -> dict[str, str]:
     root = Path(str(run.get("bundle_root", ".")))
     base = f"python -m monai_kd run train --bundle {root}"
     data = f"--dataset_dir {_text(run.get('dataset_dir'))}"
-    has = {
-        name: (root / "configs" / f"{name}.json").is_file() for name in ("recipes/few_labels", "networks/pretrained")
-    }
-    patient = " --recipe patient" if (root / "configs/recipes/patient.json").is_file() else ""
+    names = ("recipes/few_labels", "recipes/patient", "methods/logits_kl", "networks/pretrained", "teachers/paper")
+    has = {name: (root / "configs" / f"{name}.json").is_file() for name in names}
+    patient = " --recipe patient" if has["recipes/patient"] else ""
     epochs = 4 * int(run.last["max_epochs"])
-    logits = (root / "configs/methods/logits_kl.json").is_file()
-    better = f"python -m monai_kd run train_teacher --bundle {root} --network pretrained{patient} {data}"
+    network = " --network pretrained" if has["networks/pretrained"] else ""
+    better = f"python -m monai_kd run train_teacher --bundle {root}{network}{patient} {data}"
+    # Where the paper's teacher is an overlay, the default one has a pretrained encoder.
+    pretrained = network or has["teachers/paper"]
     pool = f"{base} --recipe few_labels {data} --unlabelled_dir DIR   (or --labels N: the other images are the pool)"
     return {
-        "teacher": better if has["networks/pretrained"] else "train a larger or a pretrained network as teacher",
+        "teacher": better if pretrained else "train a larger or a pretrained network as teacher",
         "pool": pool if has["recipes/few_labels"] else "monai_kd.data.PooledDataset as train#dataset",
         "weight": f"{base} {data} --pathways#…#weight W",
-        "logits": f"{base}{' --method logits_kl' if logits else ''} {data}",
+        "logits": f"{base}{' --method logits_kl' if has['methods/logits_kl'] else ''} {data}",
         "longer": f"{base}{patient} {data} --max_epochs {epochs}",
     }
 

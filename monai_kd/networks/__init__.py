@@ -13,6 +13,7 @@ from monai_kd.networks.fake_quantized import FakeQuantized
 from monai_kd.networks.feature_autoencoder import FeatureAutoencoder
 from monai_kd.networks.feature_regressor import FeatureRegressor
 from monai_kd.networks.flip_average import FlipAverage
+from monai_kd.networks.layers import Layers, layers_of
 from monai_kd.networks.lite_medsam import LiteMedSAM
 from monai_kd.networks.logits_discriminator import LogitsDiscriminator
 from monai_kd.networks.patch_logits_discriminator import PatchLogitsDiscriminator
@@ -33,6 +34,7 @@ __all__ = [
     "FeatureAutoencoder",
     "FeatureRegressor",
     "FlipAverage",
+    "Layers",
     "LiteMedSAM",
     "LogitsDiscriminator",
     "PatchLogitsDiscriminator",
@@ -45,4 +47,5 @@ __all__ = [
     "StudentUNet",
     "check_classifier",
     "check_network",
+    "layers_of",
 ]

@@ -26,8 +26,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from ignite.engine import Events
-from monai.bundle import ConfigWorkflow
-from monai.networks.nets import UNet
+from monai.bundle import ConfigParser, ConfigWorkflow
 
 from monai_kd.data import write_phantoms
 from tests.bundles.conftest import ROOT, TINY
@@ -105,10 +104,8 @@ def result(folder: Path) -> list[object]:
 def prepare(home: Path) -> None:
     """Phantoms, and a teacher of random weights."""
     write_phantoms(home / "phantoms", count=IMAGES)
-    channels = TINY["teacher_channels"]
-    settings = {"strides": [2] * (len(channels) - 1), "num_res_units": 2, "norm": "INSTANCE"}
     torch.manual_seed(0)
-    torch.save(UNet(2, 1, 2, channels, **settings).state_dict(), home / "teacher.pt")
+    torch.save(ConfigParser(TINY).get_parsed_content("teacher_def").state_dict(), home / "teacher.pt")
 
 
 def main() -> None:

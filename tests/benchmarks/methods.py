@@ -37,7 +37,9 @@ WIDTHS = [14, 28, 56, 112, 224, 448]
 def trainers(method: str, batch: dict[str, torch.Tensor]) -> dict[str, SupervisedTrainer]:
     """Plain, floor, and the method's own."""
     device = batch["image"].device
-    config = ConfigParser.load_config_files([str(CONFIGS / name) for name in ("train.json", f"methods/{method}.json")])
+    config = ConfigParser.load_config_files(
+        [str(CONFIGS / name) for name in ("train.json", "teachers/paper.json", f"methods/{method}.json")]
+    )
     config.update(
         {"spatial_size": list(batch["image"].shape[2:]), "teacher_channels": WIDTHS, "batch_size": len(batch)}
     )

@@ -116,7 +116,7 @@ RIGHT = [
     ("train+teachers/ensemble", {"teacher_checkpoint": "a"}),
     ("train+methods/logits_kl+teachers/self_ema+views/shared+networks/separable+multi_gpu_train", {}),
     ("train+methods/unlabelled+federated", {"rounds": 2, "unlabelled_dir": "x"}),
-    ("evaluate+teacher", {"teacher_channels": [2, 4, 6]}),
+    ("evaluate+teacher+teachers/paper", {"teacher_channels": [2, 4, 6]}),
     ("evaluate+adaptation/target", {"target_dir": "x"}),
 ]
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import os
 import socket
 import subprocess
@@ -17,9 +19,25 @@ from monai_kd.data import write_phantoms
 
 ROOT = Path(__file__).parents[2] / "bundles" / "breast_ultrasound_segmentation"
 CLASSIFICATION = ROOT.with_name("breast_ultrasound_classification")
+
+
+def unet(*channels: int) -> dict[str, Any]:
+    """The definition of a teacher like the paper's, of any size."""
+    return {
+        "_target_": "UNet",
+        "spatial_dims": 2,
+        "in_channels": 1,
+        "out_channels": 2,
+        "channels": list(channels),
+        "strides": [2] * (len(channels) - 1),
+        "num_res_units": 2,
+        "norm": "INSTANCE",
+    }
+
+
 TINY = {
     "spatial_size": [32, 32],
-    "teacher_channels": [4, 4, 6, 6],
+    "teacher_def": unet(4, 4, 6, 6),
     "student_channels": [2, 4, 4],
     "max_epochs": 1,
     "batch_size": 4,
@@ -27,6 +45,19 @@ TINY = {
     "use_tensorboard": False,
     "quiet": True,
 }
+
+
+def tiny(configs: list[str], root: Path) -> dict[str, Any]:
+    """``TINY`` as a config takes it: an overlay keeps its own teacher, and a classifier's has channels alone."""
+    values = copy.deepcopy(TINY)  # which a run may change
+    if root == CLASSIFICATION:
+        values["teacher_channels"] = values.pop("teacher_def")["channels"]
+    overlays = [name for name in configs[1:] if name != "teacher"]
+    if root != CLASSIFICATION and any(
+        "teacher_def" in json.loads((root / "configs" / f"{name}.json").read_text()) for name in overlays
+    ):
+        del values["teacher_def"]
+    return values
 
 
 def run_bundle(config: str | list[str], root: Path = ROOT, **arguments: Any) -> ConfigWorkflow:
@@ -37,7 +68,7 @@ def run_bundle(config: str | list[str], root: Path = ROOT, **arguments: Any) -> 
         workflow_type="train" if configs[0].startswith("train") else "infer",
         logging_file=False,
         bundle_root=str(root),
-        **{**TINY, **arguments},
+        **{**tiny(configs, root), **arguments},
     )
     workflow.initialize()
     assert workflow.check_properties() == []
@@ -60,7 +91,11 @@ def start_two_processes(config: list[str], root: Path = ROOT, **arguments: Any) 
         port = free.getsockname()[1]
     names = [str(root / "configs" / f"{name}.json") for name in (*config, "multi_gpu_train")]
     there = ConfigParser.load_config_files(names)
-    given = {**{key: value for key, value in TINY.items() if key in there}, "bundle_root": root, **arguments}
+    given = {
+        **{key: value for key, value in tiny(config, root).items() if key in there},
+        "bundle_root": root,
+        **arguments,
+    }
     del given["quiet"], given["use_tensorboard"]
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}"]
     command += ["-m", "monai.bundle", "run", "--config_file", str(names)]

@@ -8,9 +8,11 @@ import nibabel
 import numpy as np
 import pytest
 import torch
+from monai.bundle import ConfigParser
 from PIL import Image
 
-from tests.bundles.conftest import ROOT, TINY, run_bundle, run_two_processes
+from monai_kd.networks import PretrainedUNet
+from tests.bundles.conftest import ROOT, run_bundle, run_two_processes
 
 CONFIGS = ROOT / "configs"
 OVERLAYS = sorted(path.stem for path in (CONFIGS / "methods").glob("*.json"))
@@ -21,7 +23,7 @@ def config(name):
 
 
 # Those that replace more than the pathways (networks, data, handlers) have tests of their own.
-METHODS = [name for name in OVERLAYS if list(config(f"methods/{name}")) == ["pathways"]]
+METHODS = [name for name in OVERLAYS if set(config(f"methods/{name}")) <= {"levels", "pathways"}]
 
 
 def test_the_three_trainings_share_all_that_is_not_theirs():
@@ -45,20 +47,20 @@ def test_the_three_trainings_share_all_that_is_not_theirs():
         assert config(name)["student_channels"] == train["student_channels"]
         assert config(name)["spatial_size"] == train["spatial_size"]
         assert config(name)["crop_margins"] == train["crop_margins"]
-    assert train["teacher_def"] == teacher["network_def"] == config("teacher")["network_def"]
-    assert train["teacher_channels"] == teacher["teacher_channels"] == config("teacher")["teacher_channels"]
+    assert train["teacher_def"] == config("teacher")["teacher_def"] == {**teacher["teacher_def"], "pretrained": False}
+    assert teacher["network_def"] == config("teacher")["network_def"] == "@teacher_def"
 
 
-def test_default_sizes_are_the_papers():
-    from monai.bundle import ConfigParser
-
+def test_the_papers_sizes_are_an_overlay_of_every_config_with_a_teacher():
+    sizes = {}
+    for name in ("train", "train_teacher", "train_autoencoder", "teacher"):
+        parser = ConfigParser({**config(name), **config("teachers/paper"), "imports": ["$import monai_kd"]})
+        sizes[name] = sum(p.numel() for p in parser.get_parsed_content("teacher_def").parameters())
+    assert set(sizes.values()) == {82_676_680}
     parser = ConfigParser({**config("train"), "imports": ["$import monai_kd"]})
-    sizes = [
-        sum(p.numel() for p in parser.get_parsed_content(name).parameters()) for name in ("network_def", "teacher_def")
-    ]
-    assert sizes[0] <= 820_000
-    assert sizes[1] >= 82_000_000
-    assert sizes[1] >= 100 * sizes[0]
+    student, teacher = (parser.get_parsed_content(name) for name in ("network_def", "teacher_def"))
+    assert 100 * sum(p.numel() for p in student.parameters()) <= 82_676_680
+    assert isinstance(teacher, PretrainedUNet)
     assert config("train")["supervised_weight"] == config("train")["pathways"]["logits"]["weight"] == 0.5
 
 
@@ -74,14 +76,12 @@ def test_overlays_of_more_than_pathways_have_tests_of_their_own():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_trains(method, phantoms, teacher, tmp_path):
-    extra = {"teacher_channels": TINY["teacher_channels"]}
     workflow = run_bundle(
         ["train", f"methods/{method}"],
         dataset_dir=phantoms,
         teacher_checkpoint=teacher,
         output_dir=str(tmp_path),
         checkpoint=str(tmp_path / "model.pt"),
-        **extra,
     )
     assert workflow.trainer.state.epoch == 1
     best = torch.load(tmp_path / "model.pt", weights_only=True)
@@ -202,7 +202,10 @@ def test_an_unwritable_output_folder_is_found_before_anything_else(name, tmp_pat
     [
         ({"dataset_dir": "none"}, r"none"),
         ({"teacher_checkpoint": "none.pt"}, r"No checkpoint at 'none\.pt'"),
-        ({"teacher_channels": [4, 4, 8, 8]}, r"another network than this UNet: 'model\.1\.submodule\.1\.submodule\."),
+        (
+            {"teacher_def#channels": [4, 4, 8, 8]},
+            r"another network than this UNet: 'model\.1\.submodule\.1\.submodule\.",
+        ),
         (
             {"pathways#logits#student_layer": "encoder.level.0", "pathways#logits#teacher_layer": ""},
             r"No layer 'encoder\.level\.0' in StudentUNet\. Closest: 'encoder\.levels\.0'",

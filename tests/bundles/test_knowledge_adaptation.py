@@ -7,7 +7,7 @@ import torch
 from monai.bundle import ConfigParser
 
 from monai_kd import layer_shapes
-from tests.bundles.conftest import ROOT, run_bundle, run_two_processes
+from tests.bundles.conftest import ROOT, run_bundle, run_two_processes, unet
 
 STAGE_TWO = ["train", "methods/knowledge_adaptation"]
 
@@ -45,7 +45,7 @@ def test_both_stages_speak_of_the_same_autoencoder_and_data():
     first, second, plain = config("train_autoencoder"), config("methods/knowledge_adaptation"), config("train")
     for key in ("encoded_layer", "autoencoder"):
         assert first[key] == second[key], key
-    for key in ("teacher_channels", "teacher_def", "split", "deterministic_transforms", "spatial_size", "lr_scheduler"):
+    for key in ("teacher_def", "teacher_layers", "split", "deterministic_transforms", "spatial_size", "lr_scheduler"):
         assert first[key] == plain[key], key
     for section in ("random_transforms", "preprocessing", "dataset", "dataloader", "inferer"):
         assert first["train"][section] == plain["train"][section], section
@@ -65,7 +65,7 @@ def test_published_weights_are_the_defaults():
 
 @pytest.mark.parametrize("channels", [[4, 4, 6], [4, 6, 8, 10], [2, 2, 4, 4, 6, 6, 8]])
 def test_the_layer_exists_in_teachers_of_every_depth(channels):
-    parser = ConfigParser({**config("train_autoencoder"), "teacher_channels": channels})
+    parser = ConfigParser({**config("train_autoencoder"), "teacher_def": unet(*channels)})
     parser["imports"] = ["$import monai_kd"]
     teacher, layer = (parser.get_parsed_content(key) for key in ("teacher_def", "encoded_layer"))
     side = 2 ** len(channels)

@@ -4,11 +4,16 @@ import re
 
 import pytest
 import torch
-from monai.networks.nets import UNet
+from monai.bundle import ConfigParser
 
-from tests.bundles.conftest import TINY, run_bundle
+from tests.bundles.conftest import TINY, run_bundle, unet
 
 ENSEMBLE, AVERAGE = ["train", "teachers/ensemble"], ["train", "teachers/self_ema"]
+
+
+def member():
+    """The definition of the members: teachers as tiny as the fixture's."""
+    return {**unet(4, 4, 6, 6), "_mode_": "callable"}
 
 
 def files(folder):
@@ -26,9 +31,7 @@ def causes_of(error):
 @pytest.fixture
 def second(tmp_path):
     """The checkpoint of another tiny teacher, untrained."""
-    channels = TINY["teacher_channels"]
-    strides = [2] * (len(channels) - 1)
-    network = UNet(2, 1, 2, channels=channels, strides=strides, num_res_units=2, norm="INSTANCE")
+    network = ConfigParser(TINY).get_parsed_content("teacher_def")
     torch.save(network.state_dict(), tmp_path / "second.pt")
     return str(tmp_path / "second.pt")
 
@@ -36,6 +39,7 @@ def second(tmp_path):
 def test_a_student_learns_from_several_teachers(phantoms, teacher, second, tmp_path):
     workflow = run_bundle(
         ENSEMBLE,
+        teacher_member=member(),
         dataset_dir=phantoms,
         teacher_checkpoint=[teacher, second, teacher],
         **{"pathways#logits#student_layer": ["", "encoder"]},
@@ -56,12 +60,13 @@ def test_a_student_learns_from_several_teachers(phantoms, teacher, second, tmp_p
     [
         ({"teacher_checkpoint": ["none.pt", "none.pt"]}, r"No checkpoint at 'none\.pt'"),
         ({"teacher_checkpoint": "none.pt"}, r"got 1 member\(s\)\. Give two or more"),
-        ({"teacher_channels": [4, 4, 8, 8]}, r"weights of another network than this UNet: 'model\.1\."),
+        ({"teacher_member#channels": [4, 4, 8, 8]}, r"weights of another network than this UNet: 'model\.1\."),
     ],
     ids=["missing", "only one", "another network's"],
 )
 def test_what_is_wrong_with_a_member_is_one_clear_error(arguments, cause, phantoms, teacher, second, tmp_path):
-    common = {"dataset_dir": phantoms, "teacher_checkpoint": [teacher, second], **files(tmp_path)}
+    common = {"dataset_dir": phantoms, "teacher_checkpoint": [teacher, second], "teacher_member": member()}
+    common |= files(tmp_path)
     with pytest.raises(RuntimeError) as caught:
         run_bundle(ENSEMBLE, **{**common, **arguments})
     causes = causes_of(caught.value)
@@ -69,7 +74,7 @@ def test_what_is_wrong_with_a_member_is_one_clear_error(arguments, cause, phanto
 
 
 def test_a_run_of_other_teachers_is_not_continued(phantoms, teacher, second, tmp_path):
-    common = {"dataset_dir": phantoms, **files(tmp_path)}
+    common = {"dataset_dir": phantoms, "teacher_member": member(), **files(tmp_path)}
     run_bundle(ENSEMBLE, teacher_checkpoint=[teacher, second], **common)
     with pytest.raises(RuntimeError) as caught:
         run_bundle(ENSEMBLE, teacher_checkpoint=[second, teacher], **common)

@@ -16,14 +16,15 @@ from monai_kd.bundle.command_line import read_command
 from monai_kd.bundle.finding import config_names, find_bundle, overlay_names
 from monai_kd.commands.run_errors import told
 from monai_kd.data import write_phantoms
+from tests.bundles.conftest import unet
 
 BUNDLE = Path(__file__).parents[2] / "bundles" / "breast_ultrasound_segmentation"
 CONFIGS = BUNDLE / "configs"
 TINY = [
     "--spatial_size",
     "[32,32]",
-    "--teacher_channels",
-    "[4,4,6,6]",
+    "--teacher_def",
+    str(unet(4, 4, 6, 6)),
     "--batch_size",
     "4",
     "--device",
@@ -97,7 +98,7 @@ REFUSED = {
     "train --seed 1 --seed 2": "--seed is given twice",
     "--max_epochs 3 train": "The config comes first, got '--max_epochs'",
     "train --args_file none.json": "No file 'none.json'. Correct the path.",
-    "train_teacher --dataset_dir nowhere --output_dir a --checkpoint a.pt --teacher_channels [4,4,6]": "nowhere",
+    "train_teacher --dataset_dir nowhere --output_dir a --checkpoint a.pt": "nowhere",
     "inference --dataset_dir data --output_dir b --checkpoint b.pt": "No checkpoint at 'b.pt'",
     "train --dataset_dir data --spatial_size [65,65] --output_dir c --checkpoint c.pt": "each side of spatial_size",
 }

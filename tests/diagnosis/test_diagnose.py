@@ -113,7 +113,7 @@ def test_test_images_by_a_setting(runs):
 
 def test_the_recipe_is_advised_by_a_command_that_the_bundle_has(runs):
     found = measure(TrainedRun(runs / "distilled"), None).commands
-    for name in ("recipes/few_labels", "networks/pretrained", "methods/logits_kl"):
+    for name in ("recipes/few_labels", "recipes/patient", "methods/logits_kl"):
         assert (Path(ROOT) / "configs" / f"{name}.json").is_file()
     assert "--recipe few_labels" in found["pool"] and str(runs / "phantoms") in found["pool"]
 

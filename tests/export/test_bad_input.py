@@ -11,7 +11,7 @@ from PIL import Image
 from monai_kd.export import DataSet, Options, export_student, open_export
 from monai_kd.export.candidates import teacher_of
 from monai_kd.export.graph import Segmenter
-from tests.bundles.conftest import ROOT
+from tests.bundles.conftest import ROOT, unet
 from tests.data.layout_fixtures import make_plain
 from tests.export.conftest import LOAD, UNET, assert_refused, make_bundle, rgb_bundle, student
 
@@ -113,7 +113,7 @@ def test_teachers(checkpoint, tmp_path):
     with pytest.raises(FileNotFoundError, match="No config 'teacher'"):
         teacher_of(rgb_bundle(tmp_path / "bundle")[0].root, checkpoint, {})
     with pytest.raises(ValueError, match="holds the weights of another network than this UNet"):
-        teacher_of(ROOT, checkpoint, {"teacher_channels": [4, 4, 6, 6]})
+        teacher_of(ROOT, checkpoint, {"teacher_def": unet(4, 4, 6, 6)})
 
 
 def test_an_empty_checkpoint(tmp_path):

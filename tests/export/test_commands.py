@@ -17,7 +17,7 @@ from monai_kd.export import benchmark as report
 from monai_kd.export.graph import RawNetwork
 from monai_kd.export.memory import peak_memory
 from monai_kd.networks import StudentUNet
-from tests.bundles.conftest import ROOT
+from tests.bundles.conftest import ROOT, unet
 from tests.export.conftest import student
 
 SMALL = ["--set", "spatial_size=[32,32]", "--set", "student_channels=[2,4,4]"]
@@ -118,10 +118,17 @@ def test_the_memory_is_measured_in_a_fresh_process(tmp_path, exported, monkeypat
 
 def test_the_teacher_beside_a_network_alone(tmp_path, checkpoint, monkeypatch):
     monkeypatch.setattr(report, "peak_memory", in_this_process)
-    small = {"spatial_size": [32, 32], "teacher_channels": [4, 4, 6, 6]}
+    small = {"spatial_size": [32, 32], "teacher_def": unet(4, 4, 6, 6)}
     torch.save(open_bundle(ROOT, ("teacher",), **small).network().state_dict(), tmp_path / "teacher.pt")
     export_student(student(), checkpoint, tmp_path / "raw", Options(raw=True))
-    given = ["--teacher", tmp_path / "teacher.pt", "--bundle", ROOT, "--set", "teacher_channels=[4,4,6,6]"]
+    given = [
+        "--teacher",
+        tmp_path / "teacher.pt",
+        "--bundle",
+        ROOT,
+        "--set",
+        f"teacher_def={json.dumps(unet(4, 4, 6, 6))}",
+    ]
     taken = []
     forward = RawNetwork.forward
     monkeypatch.setattr(RawNetwork, "forward", lambda self, x: taken.append(type(self.network)) or forward(self, x))
@@ -140,7 +147,7 @@ def test_the_timed_picture_is_a_phantom_of_that_size(exported):
 def test_the_teacher_and_the_networks_of_monai(tmp_path, exported, monkeypatch):
     monkeypatch.setattr(report, "peak_memory", lambda load, libraries, image, threads: None)
     teacher = tmp_path / "teacher.pt"
-    sizes = {"spatial_size": [32, 32], "teacher_channels": [4, 4, 6, 6]}
+    sizes = {"spatial_size": [32, 32], "teacher_def": unet(4, 4, 6, 6)}
     torch.save(open_bundle(ROOT, ("teacher",), **sizes).network().state_dict(), teacher)
     given = [
         "--teacher",
@@ -150,7 +157,7 @@ def test_the_teacher_and_the_networks_of_monai(tmp_path, exported, monkeypatch):
         "--set",
         "spatial_size=[32,32]",
         "--set",
-        "teacher_channels=[4,4,6,6]",
+        f"teacher_def={json.dumps(unet(4, 4, 6, 6))}",
     ]
     two = [exported.forms()[form] for form in ("onnx", "int8")]
     result = run("benchmark", *two, *given, "--rounds", 1, "--output", tmp_path / "report")

@@ -11,10 +11,11 @@ from monai.networks.nets import UNet
 
 from monai_kd.label.install import install
 from monai_kd.networks import StudentUNet
+from tests.bundles.conftest import unet
 from tests.label.conftest import ROOT
 
 BUNDLE = ROOT / "bundles" / "breast_ultrasound_segmentation"
-TINY: dict[str, Any] = {"spatial_size": [32, 32], "student_channels": [2, 4, 4], "teacher_channels": [4, 4, 6, 6]}
+TINY: dict[str, Any] = {"spatial_size": [32, 32], "student_channels": [2, 4, 4], "teacher_def": unet(4, 4, 6, 6)}
 
 
 def weights(folder: Path) -> dict[str, Path]:

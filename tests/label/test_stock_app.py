@@ -23,11 +23,12 @@ from monai.bundle import ConfigParser, run
 from monai_kd.data import write_phantoms
 from monai_kd.data.formats import name_of
 from monai_kd.data.images import read_image
+from tests.bundles.conftest import unet
 from tests.label.conftest import ROOT, served
 
 BUNDLE = "breast_ultrasound_segmentation"
 # The stock app knows no other sizes than the configs', so those of the copy that is served are made small.
-SMALL = {"student_channels": [2, 4, 4], "teacher_channels": [4, 4, 6], "spatial_size": [32, 32], "batch_size": 4}
+SMALL = {"student_channels": [2, 4, 4], "teacher_def": unet(4, 4, 6), "spatial_size": [32, 32], "batch_size": 4}
 AFFINE = np.array([[-0.1, 0, 0, 5], [0, -0.2, 0, 7], [0, 0, 1, 9], [0, 0, 0, 1.0]])
 OPTIONS = ["--conf", "models", BUNDLE, "--conf", "zoo_source", "local", "--conf", "sam2", "false"]
 

@@ -22,9 +22,9 @@ from monai_kd.export import open_bundle
 from monai_kd.networks import StudentUNet
 from monai_kd.packing import pack_bundle
 from monai_kd.packing.network_sources import carry_network
-from tests.bundles.conftest import CLASSIFICATION, ROOT, run_bundle
+from tests.bundles.conftest import CLASSIFICATION, ROOT, run_bundle, unet
 
-SIZES = {"spatial_size": [32, 32], "student_channels": [2, 4, 4], "teacher_channels": [4, 4, 6]}
+SIZES = {"spatial_size": [32, 32], "student_channels": [2, 4, 4], "teacher_def": unet(4, 4, 6)}
 CLASS_SIZES = {"spatial_size": [32, 32], "student_channels": [2, 4, 4, 6]}
 # As where monai_kd was never installed: importing it fails. (So does MLflow, which MONAI is slow to import.)
 STOCK = """

@@ -47,9 +47,9 @@ LINES = {
     f"{POOLED} --dataset_dir data --unlabelled_dir 7": "unlabelled_dir",
     f"{POOLED} --dataset_dir scans --unlabelled_dir copies": "same picture",
     f"{POOLED} --dataset_dir scans --unlabelled_dir ['other/images','resized']": "same picture",
-    "run train_teacher --bundle breast_ultrasound_segmentation --network pretrained --dataset_dir data "
+    "run train_teacher --bundle breast_ultrasound_segmentation --dataset_dir data "
     "--output_dir out --spatial_size [100,100]": "multiples of 32",
-    "run train_teacher --bundle breast_ultrasound_segmentation --network pretraind --dataset_dir data": "pretrained",
+    "run train_teacher --bundle breast_ultrasound_segmentation --teacher papr --dataset_dir data": "paper",
     "data split data data both.json": "one name",
     "data split data nowhere both.json": "nowhere",
     "data split data other both.json --protocol official": "official",

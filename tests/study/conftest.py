@@ -10,11 +10,12 @@ import pytest
 from monai_kd.data import write_phantoms
 from monai_kd.study import read_plan, run_study
 from monai_kd.study.local_workers import LocalWorkers
+from tests.bundles.conftest import unet
 
 BUNDLE = Path(__file__).parents[2] / "bundles" / "breast_ultrasound_segmentation"
 SETTINGS = {
     "spatial_size": [32, 32],
-    "teacher_channels": [4, 4, 6, 6],
+    "teacher_def": unet(4, 4, 6, 6),
     "student_channels": [2, 4, 4],
     "max_epochs": 1,
     "batch_size": 4,

@@ -183,7 +183,7 @@ def test_a_full_disk_is_said(study, start, tmp_path, monkeypatch):
 
 
 def test_a_run_that_cannot_write_says_why(study, start, tmp_path):
-    path = study({"teacher_channels": None}, rows={"Student": STUDENT}, teacher="Student")
+    path = study({"teacher_def": None}, rows={"Student": STUDENT}, teacher="Student")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, limits[1]))  # less than a checkpoint
     try:
@@ -195,7 +195,7 @@ def test_a_run_that_cannot_write_says_why(study, start, tmp_path):
 
 def test_killed_and_started_again_it_ends_with_the_same_weights(study, start, data, tmp_path):
     path = study(
-        {"max_epochs": 3, "teacher_channels": None}, rows={"Student": {**STUDENT, "arguments": KILL}}, teacher="Student"
+        {"max_epochs": 3, "teacher_def": None}, rows={"Student": {**STUDENT, "arguments": KILL}}, teacher="Student"
     )
     start(path, tmp_path / "whole")
     command = [sys.executable, "-m", "monai_kd", "study", "run", str(path)]

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a U-Net holds the features that a pathway compares, by layer name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from monai.networks.nets import FlexibleUNet, UNet
+from torch import nn
+
+from monai_kd.features import unwrap
+from monai_kd.networks.separable_unet import SeparableUNet
+from monai_kd.networks.student_unet import StudentUNet
+
+__all__ = ["Layers", "layers_of"]
+
+
+@dataclass(frozen=True)
+class Layers:
+    """
+    Names and channels of a U-Net's features.
+
+    Args:
+        encoder: layers from the highest resolution down; the last one gives the deepest feature.
+        encoder_channels: of each of them.
+        decoder: layers from the deepest up; what the last one gives becomes the logits.
+        decoder_channels: of each of them.
+
+    Example:
+        >>> Layers(("encoder.levels.0",), (8,), ("decoder.levels.0",), (8,)).encoder[-1]
+        'encoder.levels.0'
+    """
+
+    encoder: tuple[str, ...]
+    encoder_channels: tuple[int, ...]
+    decoder: tuple[str, ...]
+    decoder_channels: tuple[int, ...]
+
+
+def layers_of(network: nn.Module) -> Layers:
+    """
+    Where a U-Net holds its features, so that a config's pathway goes with any of these teachers.
+
+    Args:
+        network: MONAI's ``UNet`` (2D or 3D, of at least two levels), MONAI's ``FlexibleUNet`` with any encoder
+            (:class:`PretrainedUNet` is one), :class:`StudentUNet` or :class:`SeparableUNet`.
+
+    Returns:
+        Its :class:`Layers`. The first level of an encoder has half the image's resolution, but in a
+        :class:`SeparableUNet` the image's own. The decoder of MONAI's ``UNet`` ends with the concatenated feature
+        ``"model.1"``.
+
+    Raises:
+        ValueError: When the network is of another kind.
+
+    Example:
+        >>> layers = layers_of(StudentUNet(2, 1, 2, channels=(4, 8, 16)))
+        >>> layers.encoder[-1], layers.encoder_channels, layers.decoder[-1]
+        ('encoder.levels.2', (4, 8, 16), 'decoder.levels.1')
+        >>> unet = UNet(spatial_dims=2, in_channels=1, out_channels=2, channels=(4, 8, 16), strides=(2, 2))
+        >>> layers_of(unet).encoder
+        ('model.0', 'model.1.submodule.0', 'model.1.submodule.1.submodule')
+    """
+    network = unwrap(network)
+    if isinstance(network, UNet):
+        return _unet(list(network.channels))
+    if isinstance(network, FlexibleUNet):
+        return _flexible(network)
+    if isinstance(network, StudentUNet | SeparableUNet):
+        encoder = [f"encoder.levels.{i}" for i in range(len(network.encoder.levels))]
+        decoder = [f"decoder.levels.{i}" for i in range(len(network.decoder.levels))]
+        smallest = 2 ** (len(encoder) + 1)
+        return _named(encoder, decoder, _outputs(network, network.in_channels, network.spatial_dims, smallest))
+    raise ValueError(
+        f"The layers of {type(network).__name__} are not known; they are of UNet, FlexibleUNet, PretrainedUNet, "
+        "StudentUNet and SeparableUNet. Write your network's layers into the config: 'teacher_layers' "
+        "with 'encoder', 'encoder_channels', 'decoder' and 'decoder_channels' (monai_kd.networks.Layers); "
+        "monai_kd.layer_shapes lists them."
+    )
+
+
+def _unet(channels: list[int]) -> Layers:
+    """MONAI nests its levels: each holds the next one as ``1.submodule``, and the innermost is the deepest block."""
+    levels = len(channels)
+    inner = [".".join(["model", *["1.submodule"] * depth]) for depth in range(levels)]
+    encoder = [f"{name}.0" for name in inner[:-1]] + inner[-1:]
+    depths = range(max(levels - 2, 1), 0, -1)
+    given = [channels[depth - 1] if depth < levels - 1 else channels[depth] for depth in depths]
+    return Layers(
+        tuple(encoder),
+        tuple(channels),
+        (*(inner[depth] for depth in depths), "model.1"),
+        (*given, channels[0] + given[-1]),
+    )
+
+
+def _flexible(network: FlexibleUNet) -> Layers:
+    """An encoder of any kind gives a list of features; a layer that gave one of these very tensors is its name."""
+    weight = next(parameter for parameter in network.encoder.parameters() if parameter.dim() > 3)
+    outputs = _outputs(network, weight.shape[1], weight.dim() - 2, side=64)
+    features = [feature for feature in outputs["encoder"] if feature is not None]
+    encoder = [[name for name, value in outputs.items() if value is feature][-1] for feature in features]
+    return _named(encoder, [f"decoder.blocks.{i}" for i in range(len(network.decoder.blocks))], outputs)
+
+
+def _named(encoder: list[str], decoder: list[str], outputs: dict[str, Any]) -> Layers:
+    def channels(names: list[str]) -> tuple[int, ...]:
+        return tuple(outputs[name].shape[1] for name in names)
+
+    return Layers(tuple(encoder), channels(encoder), tuple(decoder), channels(decoder))
+
+
+def _outputs(network: nn.Module, in_channels: int, spatial_dims: int, side: int) -> dict[str, Any]:
+    """What each layer gives for an empty image, by name, in the order in which they end; the network stays as it is."""
+    outputs: dict[str, Any] = {}
+    handles = [
+        module.register_forward_hook(lambda module, inputs, output, name=name: outputs.update({name: output}))
+        for name, module in network.named_modules()
+        if not isinstance(module, nn.Identity)  # which gives the tensor of the layer before
+    ]
+    was_training = {module: module.training for module in network.modules()}
+    parameter = next(network.parameters())
+    try:
+        with torch.no_grad():
+            network.eval()(parameter.new_zeros(1, in_channels, *[side] * spatial_dims))
+    finally:
+        for handle in handles:
+            handle.remove()
+        for module, training in was_training.items():
+            module.training = training
+    return outputs
