@@ -50,12 +50,10 @@ TINY = {
 def tiny(configs: list[str], root: Path) -> dict[str, Any]:
     """``TINY`` as a config takes it: an overlay keeps its own teacher, and a classifier's has channels alone."""
     values = copy.deepcopy(TINY)  # which a run may change
+    files = [root / "configs" / f"{name}.json" for name in configs[1:] if name != "teacher"]
     if root == CLASSIFICATION:
         values["teacher_channels"] = values.pop("teacher_def")["channels"]
-    overlays = [name for name in configs[1:] if name != "teacher"]
-    if root != CLASSIFICATION and any(
-        "teacher_def" in json.loads((root / "configs" / f"{name}.json").read_text()) for name in overlays
-    ):
+    elif any("teacher_def" in json.loads(file.read_text()) for file in files):
         del values["teacher_def"]
     return values
 

@@ -13,7 +13,7 @@ from ignite.engine import Events
 from monai_kd.data import PooledDataset, read_dataset, write_phantoms
 from monai_kd.data.few_labels import keep_labels
 from monai_kd.networks import FlipAverage, PretrainedUNet, StudentUNet
-from tests.bundles.conftest import ROOT, run_bundle
+from tests.bundles.conftest import ROOT, run_bundle, run_two_processes
 
 RECIPES = ROOT / "configs" / "recipes"
 SHORT = {"steps_per_epoch": 2, "max_epochs": 2}
@@ -83,6 +83,15 @@ def test_steps_do_not_depend_on_the_number_of_images(configs, phantoms, teacher,
         workflow = train(configs, phantoms, tmp_path / str(labels), labels=labels, **more)
         assert workflow.trainer.state.iteration == 4
         assert len(workflow.parser.get_parsed_content("train#dataloader")) == 2
+
+
+def test_two_processes_take_the_same_number_of_steps(phantoms, teacher, tmp_path):
+    places = {"output_dir": tmp_path, "checkpoint": tmp_path / "model.pt"}
+    common = {"dataset_dir": phantoms, "teacher_checkpoint": teacher, "labels": 3, **SHORT, **places}
+    run_two_processes(["train", "recipes/few_labels"], **common)
+    last = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert last["iteration"] == SHORT["steps_per_epoch"] * SHORT["max_epochs"]
+    assert last["objects"]["lr_scheduler"]["total_steps"] == last["iteration"]
 
 
 def test_the_last_weights_are_kept(distilled, tmp_path):

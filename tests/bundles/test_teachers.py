@@ -11,7 +11,7 @@ from tests.bundles.conftest import TINY, run_bundle, unet
 ENSEMBLE, AVERAGE = ["train", "teachers/ensemble"], ["train", "teachers/self_ema"]
 
 
-def member():
+def member_def():
     """The definition of the members: teachers as tiny as the fixture's."""
     return {**unet(4, 4, 6, 6), "_mode_": "callable"}
 
@@ -39,7 +39,7 @@ def second(tmp_path):
 def test_a_student_learns_from_several_teachers(phantoms, teacher, second, tmp_path):
     workflow = run_bundle(
         ENSEMBLE,
-        teacher_member=member(),
+        teacher_member=member_def(),
         dataset_dir=phantoms,
         teacher_checkpoint=[teacher, second, teacher],
         **{"pathways#logits#student_layer": ["", "encoder"]},
@@ -65,7 +65,7 @@ def test_a_student_learns_from_several_teachers(phantoms, teacher, second, tmp_p
     ids=["missing", "only one", "another network's"],
 )
 def test_what_is_wrong_with_a_member_is_one_clear_error(arguments, cause, phantoms, teacher, second, tmp_path):
-    common = {"dataset_dir": phantoms, "teacher_checkpoint": [teacher, second], "teacher_member": member()}
+    common = {"dataset_dir": phantoms, "teacher_checkpoint": [teacher, second], "teacher_member": member_def()}
     common |= files(tmp_path)
     with pytest.raises(RuntimeError) as caught:
         run_bundle(ENSEMBLE, **{**common, **arguments})
@@ -74,7 +74,7 @@ def test_what_is_wrong_with_a_member_is_one_clear_error(arguments, cause, phanto
 
 
 def test_a_run_of_other_teachers_is_not_continued(phantoms, teacher, second, tmp_path):
-    common = {"dataset_dir": phantoms, "teacher_member": member(), **files(tmp_path)}
+    common = {"dataset_dir": phantoms, "teacher_member": member_def(), **files(tmp_path)}
     run_bundle(ENSEMBLE, teacher_checkpoint=[teacher, second], **common)
     with pytest.raises(RuntimeError) as caught:
         run_bundle(ENSEMBLE, teacher_checkpoint=[second, teacher], **common)

@@ -46,9 +46,10 @@ def test_two_processes_equal_one_on_the_same_batches(device, phantoms, teacher, 
     def files(name):
         return {"output_dir": str(tmp_path / name), "checkpoint": str(tmp_path / name / "model.pt")}
 
-    one = {"batch_size": 4, "train#dataloader#shuffle": False, "device": f"$torch.device('{device}')"}
+    common["train#sampler"] = {"_target_": "torch.utils.data.SequentialSampler", "data_source": "@train#dataset"}
+    one = {"batch_size": 4, "device": f"$torch.device('{device}')"}
     run_bundle(CONFIGS, **common, **one, **files("one"))
-    two = {"batch_size": 2, "train#sampler#shuffle": False, "device": "$torch.device('cpu')"}
+    two = {"batch_size": 2, "device": "$torch.device('cpu')"}
     two["device"] = two["device"] if device == "cpu" else None
     run = start_two_processes(CONFIGS, **common, **two, **files("two"))
     assert run.returncode == 0, run.stderr[-3000:]
