@@ -27,7 +27,7 @@ from network_recipe import dice_scores, load_images, train
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from monai_kd.networks import StudentUNet
+from monai_kd.networks import PretrainedUNet, StudentUNet
 
 SIX_LEVELS = tuple(14 * 2**level for level in range(6))
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
@@ -53,6 +53,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
         2, 1, 2, [3] * 6, [1] + [2] * 5, [2] * 5, filters=[13 * 2**i for i in range(6)], res_block=True
     ),
     "StudentUNet 32-448": lambda: StudentUNet(2, 1, 2, channels=(32, 64, 128, 256, 448)),
+    "PretrainedUNet": lambda: PretrainedUNet(1, 2),
     "FlexibleUNet b0": lambda: FlexibleUNet(1, 2, "efficientnet-b0", pretrained=False),
     "FlexibleUNet b8": lambda: FlexibleUNet(1, 2, "efficientnet-b8", pretrained=False),
 }
