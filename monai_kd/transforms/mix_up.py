@@ -50,7 +50,7 @@ def mix_logits(logits: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
         ValueError: When there is one channel alone.
 
     Example:
-        >>> mixed = mix_logits(torch.tensor([[9.0, 9.0], [-50.0, 50.0]]), torch.tensor([0.5, 1.0]))
+        >>> mixed = mix_logits(torch.tensor([[0.0, 0.0], [-99.0, 99.0]]), torch.tensor([0.5, 1.0]))
         >>> mixed.softmax(1)
         tensor([[0.2500, 0.7500],
                 [0.0000, 1.0000]])
