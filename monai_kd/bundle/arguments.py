@@ -109,7 +109,8 @@ def check_start(start: Start) -> None:
         wanted = start.arguments.get(key)
         if wanted is not None and wanted not in final:
             raise ValueError(f"--{key}: no config of this run has the id '{wanted}'. There are {_runnable(final)}.")
-    used = used_ids(final.get())
+    # Of the overlays, too: one may replace what used another one's id.
+    used = used_ids(final.get()).union(*(used_ids(content) for _, content in overlays))
     free = (*MONAI_IDS, *_tracked(start.arguments.get("tracking")), *_of_monai(start.arguments))
     for change in changes:
         name = change.name.replace("::", "#")

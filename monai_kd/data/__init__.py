@@ -30,6 +30,7 @@ then                        what it does
 ``write_splits``            splits as one JSON file; ``read_splits`` checks it against the images
 ``choose_split``            all of this in one call: folder → ids of training, validation and test images
 ``BreastUltrasoundDataset`` those images, loaded and cached; with ``classes`` for classification
+``label_folds``             folds of the labelled images, of which a teacher leaves out one (``leave_out``)
 ``class_weights``           weights by which a loss counts classes of different size alike
 ``PooledDataset``           the training images and a pool of unlabelled ones, told apart by ``has_label``
 ``UnlabelledDataset``       images without their labels: those of another scanner or clinic to adapt to
@@ -60,6 +61,7 @@ from monai_kd.data.conversion import convert_dataset
 from monai_kd.data.download import download_dataset
 from monai_kd.data.groups import Split
 from monai_kd.data.inspection import Inspection, inspect_dataset
+from monai_kd.data.label_folds import label_folds
 from monai_kd.data.label_map import AsLabelMapd
 from monai_kd.data.layouts import LAYOUTS, read_dataset
 from monai_kd.data.layouts.breast import Breast
@@ -127,6 +129,7 @@ __all__ = [
     "hold_out",
     "inspect_dataset",
     "k_folds",
+    "label_folds",
     "list_images",
     "official_folds",
     "phantom_volume",

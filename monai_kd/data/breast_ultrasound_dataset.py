@@ -15,6 +15,7 @@ from monai_kd.data.class_labels import label_classes
 from monai_kd.data.few_labels import keep_labels
 from monai_kd.data.given import given_records
 from monai_kd.data.groups import PARTS
+from monai_kd.data.label_folds import without_fold
 from monai_kd.data.layouts import read_dataset
 from monai_kd.data.lesions import require_lesion
 from monai_kd.data.loading import LoadUltrasoundd, loading_of
@@ -46,6 +47,8 @@ class BreastUltrasoundDataset(CacheDataset):
         seed: of the random splits, and of which images keep their labels.
         labels: how many training images keep their labels, or which fraction of them, as in :func:`keep_labels`; the
             others are left out here, and are the pool of :class:`PooledDataset`. Defaults to None: all.
+        leave_out: leave out one fold of these training images: which, from 0, and of how many, as in
+            :func:`label_folds`. Defaults to None: no fold.
         check: load every pair of the data set first, so that bad files and duplicates are found. Not done where
             ``split`` holds ids.
         cache_arguments: further ones of ``monai.data.CacheDataset``: ``cache_rate``, the share of the samples to cache,
@@ -81,6 +84,7 @@ class BreastUltrasoundDataset(CacheDataset):
         classes: Sequence[str] | None = None,
         data: Sequence[Mapping[str, Any]] | None = None,
         labels: int | float | None = None,
+        leave_out: Sequence[int] | None = None,
         **cache_arguments: Any,
     ) -> None:
         if section not in PARTS:
@@ -105,6 +109,10 @@ class BreastUltrasoundDataset(CacheDataset):
             records = label_classes(records, classes, f"{section} images of {root}", every=section != "test")
         elif section != "test" and "label" in getattr(loading_of(transform), "keys", ()):
             require_lesion(records, f"{section} images of {root}")
+        if leave_out is not None:
+            if section != "training":
+                raise ValueError(f"leave_out={leave_out} is of training images, not of {section} images. Leave it out.")
+            records = without_fold(records, leave_out, seed)
         super().__init__(data=records, transform=transform, **cache_arguments)
 
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from monai_kd.data.assembling import require_fraction, require_groups, split_of, splits_of
-from monai_kd.data.groups import Group, Split, count, groups_of, shuffled, strata
+from monai_kd.data.groups import Group, Split, count, groups_of, shuffled
 from monai_kd.data.layouts import find_dataset
 from monai_kd.data.layouts.bus_bra import BusBra, read_official_folds
 from monai_kd.data.records import Record, first_few
-from monai_kd.data.stratified import take
+from monai_kd.data.stratified import deal, take
 
 TRAIN_FRACTION = 130 / 163
 VALIDATION_FRACTION = 0.15
@@ -136,14 +136,7 @@ def k_folds(
     require_fraction("validation_fraction", validation_fraction)
     groups = groups_of(records, content)
     require_groups(groups, max(k, 3))
-    folds: list[list[Group]] = [[] for _ in range(k)]
-    for stratum in strata(shuffled(groups, seed, "folds")):
-        of_stratum = [0] * k
-        for group in sorted(stratum, key=len, reverse=True):
-            fold = min(range(k), key=lambda i: (of_stratum[i], count(folds[i])))
-            folds[fold].append(group)
-            of_stratum[fold] += len(group)
-    return splits_of(folds, validation_fraction, seed)
+    return splits_of(deal(shuffled(groups, seed, "folds"), k), validation_fraction, seed)
 
 
 def official_folds(

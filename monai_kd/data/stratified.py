@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A part of given size, stratified, out of groups that stay whole."""
+"""Parts of given size or number, stratified, out of groups that stay whole."""
 
 from __future__ import annotations
 
@@ -33,6 +33,31 @@ def take(groups: list[Group], target: int, spare: int) -> tuple[list[Group], lis
     taken += _fit(_without(groups, taken), target - count(taken))
     taken = (taken or [min(groups, key=len)])[: len(groups) - spare]
     return taken, _without(groups, taken)
+
+
+def deal(groups: list[Group], number: int) -> list[list[Group]]:
+    """
+    Deal groups into parts of equal size, each stratum evenly.
+
+    Args:
+        groups: shuffled; where there are ``number`` of them or more, no part is empty.
+        number: how many parts.
+
+    Returns:
+        The groups of each part.
+
+    Example:
+        >>> deal([[{"id": "1"}, {"id": "2"}], [{"id": "3"}], [{"id": "4"}]], 2)
+        [[[{'id': '1'}, {'id': '2'}]], [[{'id': '3'}], [{'id': '4'}]]]
+    """
+    parts: list[list[Group]] = [[] for _ in range(number)]
+    for stratum in strata(groups):
+        of_stratum = [0] * number
+        for group in sorted(stratum, key=len, reverse=True):
+            part = min(range(number), key=lambda i: (of_stratum[i], count(parts[i])))
+            parts[part].append(group)
+            of_stratum[part] += len(group)
+    return parts
 
 
 def _fit(groups: list[Group], room: int) -> list[Group]:

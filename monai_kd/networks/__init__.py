@@ -16,6 +16,7 @@ from monai_kd.networks.flip_average import FlipAverage
 from monai_kd.networks.layers import Layers, layers_of
 from monai_kd.networks.lite_medsam import LiteMedSAM
 from monai_kd.networks.logits_discriminator import LogitsDiscriminator
+from monai_kd.networks.out_of_fold import OutOfFoldEnsemble
 from monai_kd.networks.patch_logits_discriminator import PatchLogitsDiscriminator
 from monai_kd.networks.pretrained_classifier import PretrainedClassifier
 from monai_kd.networks.pretrained_unet import PretrainedUNet
@@ -37,6 +38,7 @@ __all__ = [
     "Layers",
     "LiteMedSAM",
     "LogitsDiscriminator",
+    "OutOfFoldEnsemble",
     "PatchLogitsDiscriminator",
     "PretrainedClassifier",
     "PretrainedUNet",

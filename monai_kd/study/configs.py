@@ -126,11 +126,11 @@ def merge(bundle: Path, names: Sequence[str], row: str) -> dict[str, Any]:
             hint = f"Closest: '{closest(name, there)}'" if there else f"'{bundle}' is not a bundle's folder"
             raise ValueError(f"Row '{row}': no config '{file}'. {hint}.")
     try:
-        base, *_ = [read_file(file) for file in files]  # each key once
+        base, *overlays = [read_file(file) for file in files]  # each key once
         config: dict[str, Any] = ConfigParser.load_config_files([str(file) for file in files])
     except ValueError as error:
         raise ValueError(f"Row '{row}': {error}") from None
-    text = json.dumps(config)
+    text = json.dumps([base, *overlays])  # of the files: one overlay may replace what used another one's id
     for key in config:
         if key not in base and f"@{key}" not in text:
             raise ValueError(

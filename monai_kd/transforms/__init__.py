@@ -10,6 +10,7 @@ transform                   what it does
 ``RandPixelDropout``        sets random pixels to one value; ``RandPixelDropoutd`` for dictionaries
 ``LabelNoised``             gives a share of the training images a wrong class, for experiments
 ``class_mix``               objects of one batch pasted onto another
+``mix_up``                  images of one batch mixed with one another
 ``View``                    how a network sees a whole batch, drawn for each sample, on the device
 ``BatchRandAffine``         MONAI's ``RandAffine`` in a view
 ``BatchRandFlip``           MONAI's ``RandFlip`` in a view
@@ -36,6 +37,7 @@ from monai_kd.transforms.batch_intensity import (
 from monai_kd.transforms.class_mix import class_mix
 from monai_kd.transforms.crop_margins import CropMargins, CropMarginsd, scan_area
 from monai_kd.transforms.label_noise import LabelNoised
+from monai_kd.transforms.mix_up import mix_logits, mix_up
 from monai_kd.transforms.pixel_dropout import RandPixelDropout, RandPixelDropoutd
 from monai_kd.transforms.view import View
 
@@ -56,5 +58,7 @@ __all__ = [
     "alignment",
     "class_mix",
     "geometry",
+    "mix_logits",
+    "mix_up",
     "scan_area",
 ]

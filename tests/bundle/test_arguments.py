@@ -117,6 +117,8 @@ RIGHT = [
     ("train+methods/logits_kl+teachers/self_ema+views/shared+networks/separable+multi_gpu_train", {}),
     ("train+methods/unlabelled+federated", {"rounds": 2, "unlabelled_dir": "x"}),
     ("evaluate+teacher+teachers/paper", {"teacher_channels": [2, 4, 6]}),
+    ("train+recipes/few_labels+recipes/mixup", {"teacher_cache": "x", "views#alpha": 0.4}),
+    ("train+recipes/few_labels+recipes/function_matching", {"views#alpha": 0.4}),  # which has no use for the cache
     ("evaluate+adaptation/target", {"target_dir": "x"}),
 ]
 
@@ -132,6 +134,8 @@ def test_every_overlay_of_the_bundles_is_taken():
             name = str(overlay.relative_to(folder).with_suffix(""))
             if name != "metadata" and "run" not in json.loads(overlay.read_text()):
                 base = "evaluate" if name in ("teacher", "adaptation/target") else "train"
+                if '"views#' in overlay.read_text():  # it changes the views of the recipe for few labels
+                    base = "train+recipes/few_labels"
                 check(f"{base}+{name}", folder)
 
 

@@ -44,7 +44,7 @@ def trainer(views, batches, student=None, teacher=None, pathways=None, **kwargs)
     student = student or network()
     arguments = {
         "network": student,
-        "teacher": teacher or copy.deepcopy(student),
+        "teacher": copy.deepcopy(student) if teacher is None else teacher,
         "pathways": pathways or Pathways(logits=Pathway(LogitsKLLoss())),
         "optimizer": torch.optim.SGD(student.parameters(), 0.0),
         "loss_function": lambda pred, label: (pred * 0).sum(),

@@ -209,3 +209,11 @@ def test_differences_leave_places_out():
     found = differences(former, current)
     assert [re.match(r"'(.*?)'", line)[1] for line in found] == ["list#1", "gone", "new"]
     assert found[0] == "'list#1': 2 there, 3 here"
+
+
+def test_an_overlay_may_replace_what_used_an_id_of_another(study):
+    """The recipe's cache is of no use where the teacher is run live."""
+    recipe = [*DISTILLED["train"], "recipes/few_labels", "recipes/function_matching"]
+    plan = read_plan(study(rows={"Teacher": TEACHER, "Student": STUDENT, "L": {"train": recipe}}))
+    config = runs(plan)[-1].configs["train"]
+    assert "teacher_cache" in config and "@teacher_cache" not in json.dumps(config)
