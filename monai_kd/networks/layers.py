@@ -10,7 +10,6 @@ import torch
 from monai.networks.nets import FlexibleUNet, UNet
 from torch import nn
 
-from monai_kd.features import unwrap
 from monai_kd.networks.separable_unet import SeparableUNet
 from monai_kd.networks.student_unet import StudentUNet
 
@@ -63,7 +62,6 @@ def layers_of(network: nn.Module) -> Layers:
         >>> layers_of(unet).encoder
         ('model.0', 'model.1.submodule.0', 'model.1.submodule.1.submodule')
     """
-    network = unwrap(network)
     if isinstance(network, UNet):
         return _unet(list(network.channels))
     if isinstance(network, FlexibleUNet):

@@ -45,8 +45,10 @@ def read_network(config: Path) -> tuple[nn.Module, tuple[int, ...]]:
     parser = ConfigParser(ConfigParser.load_config_file(str(config)))
     network: nn.Module = parser.get_parsed_content("network_def")
     size: list[int] = parser.get_parsed_content("spatial_size")
-    channels: Any = parser.get("network_def")
-    return network, (1, int(channels.get("in_channels", 1)), *size)
+    definition: Any = parser.get("network_def")
+    while isinstance(definition, str) and definition.startswith("@"):  # a teacher is defined under its own id
+        definition = parser.get(definition[1:])
+    return network, (1, int(definition.get("in_channels", 1)), *size)
 
 
 def network_cost(network: nn.Module, shape: tuple[int, ...]) -> Cost:

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every command of docs/label.md, in its order, against a real server."""
 
+import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -49,7 +51,8 @@ def place(tmp_path_factory):
 def run(command, folder):
     """A command as written, but for the size of the networks and the port."""
     for name, value in TINY.items():
-        command = re.sub(rf'"{name}=[^"]+"', f'"{name}={value}"', command)
+        small = shlex.quote(f"{name}={json.dumps(value)}")
+        command = re.sub(rf"""(["']){name}=.+?\1""", lambda found, small=small: small, command)
     command = re.sub("^python ", f"{sys.executable} ", command)
     env = environment(folder)
     done = subprocess.run(

@@ -66,11 +66,6 @@ def test_the_network_stays_as_it_is():
     assert not any(module._forward_hooks for module in network.modules())
 
 
-def test_wrappers_are_seen_through():
-    network = UNet(2, 1, 2, (4, 8, 16), (2, 2))
-    assert layers_of(torch.nn.DataParallel(network)) == layers_of(network)
-
-
 def test_another_network_is_refused_with_the_way_to_name_its_layers():
     with pytest.raises(ValueError, match=r"BasicUNet are not known.*'teacher_layers'.*layer_shapes"):
         layers_of(BasicUNet(2, 1, 2))

@@ -147,9 +147,13 @@ def test_a_value_inside_the_networks_definition(weights, tmp_path):
     with pytest.raises(ValueError, match="another network"):
         pack_bundle(ROOT, tmp_path, weights, **SIZES, **norm)
     root = unpacked(pack_bundle(ROOT, tmp_path, tmp_path / "batch.pt", **SIZES, **norm), tmp_path / "zoo")
-    for name, expected in (("inference", "batch"), ("train", "batch"), ("train_teacher", "INSTANCE")):
-        network = json.loads((root / "configs" / f"{name}.json").read_text())["network_def"]
-        assert network.get("norm") == expected, name  # the teacher's network has the same id
+    configs = {
+        name: json.loads((root / "configs" / f"{name}.json").read_text())
+        for name in ("inference", "train", "train_teacher")
+    }
+    assert configs["inference"]["network_def"]["norm"] == configs["train"]["network_def"]["norm"] == "batch"
+    assert configs["train_teacher"]["network_def"] == "@teacher_def"  # the teacher's network has the same id
+    assert configs["train_teacher"]["teacher_def"]["norm"] == configs["train"]["teacher_def"]["norm"] == "INSTANCE"
     own = open_bundle(root).network()
     own.load_state_dict(torch.load(root / "models" / "model.pt", weights_only=True))
     image = torch.rand(1, 1, 32, 32)

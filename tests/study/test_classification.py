@@ -20,7 +20,7 @@ def test_a_study_of_classifiers_is_run_and_reported(study, start, tmp_path):
         "Student": {"train": ["train_student"]},
         "L": {"train": ["train", "methods/logits_kl"]},
     }
-    settings = {"teacher_channels": [2, 2, 2, 2], "student_channels": [2, 2, 2, 2]}
+    settings = {"teacher_def": None, "teacher_channels": [2, 2, 2, 2], "student_channels": [2, 2, 2, 2]}
     state = start(study(settings, bundle=str(CLASSIFICATION), rows=rows), tmp_path / "out", tmp_path / "data")
     assert len(state.finished) == 3, state.failed
     folder, _ = write_report(tmp_path / "out")
