@@ -29,7 +29,7 @@ EXTRAS = {
 
 HERE = Path(__file__).parent
 # Read, not imported: the package needs torch, which a build does without.
-VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "monai_kd" / "__init__.py").read_text(encoding="utf-8"), re.M)
+VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "monai_kd" / "version.py").read_text(encoding="utf-8"), re.M)
 
 setup(
     name="monai-kd",

@@ -27,7 +27,7 @@ from monai_kd.commands.segment import segment
 from monai_kd.commands.study_groups import groups
 from monai_kd.commands.study_report import report
 from monai_kd.commands.study_run import run
-from monai_kd.errors import first_cause
+from monai_kd.utils.messages import first_cause
 
 INTERRUPTED = 130  # what typer ends with after Ctrl+C
 MENDABLE = (ValueError, OSError, ImportError)  # by the user, who needs no traceback then

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from monai_kd.errors import closest
+from monai_kd.utils.messages import closest
+from monai_kd.utils.plain_tensor import plain
 
-__all__ = ["FeatureHooks", "layer_shapes", "plain", "unwrap"]
+__all__ = ["FeatureHooks", "layer_shapes", "unwrap"]
 
 
 def unwrap(network: nn.Module) -> nn.Module:
@@ -41,16 +42,6 @@ def unwrap(network: nn.Module) -> nn.Module:
             network = network.unwrapped  # type: ignore[assignment]
         else:
             return network
-
-
-def plain(value: Any) -> Any:
-    """
-    A MetaTensor as the tensor it holds (its bookkeeping makes small networks two to three times slower).
-
-    Args:
-        value: anything; what is no MetaTensor stays what it is.
-    """
-    return value.as_tensor() if hasattr(value, "as_tensor") else value
 
 
 def _find(network: nn.Module, layer: str) -> nn.Module:

@@ -104,7 +104,7 @@ assert not {"torch", "monai", "monai_kd.data"} & set(sys.modules)
 assert {*monai_kd.__all__, "__version__"} <= set(dir(monai_kd))
 for name in monai_kd.__all__:
     getattr(monai_kd, name)
-assert monai_kd.files.require_writable
+assert monai_kd.utils.atomic_files.require_writable
 from monai_kd import *
 try:
     monai_kd.LogitKLLoss

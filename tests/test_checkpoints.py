@@ -9,8 +9,14 @@ from ignite.engine import Engine
 from monai.handlers import CheckpointLoader
 from torch import nn
 
-from monai_kd.checkpoints import CheckpointError, first_not_finite, load_checkpoint, require_finite, save_checkpoint
 from monai_kd.teachers import load_weights
+from monai_kd.utils.checkpoints import (
+    CheckpointError,
+    first_not_finite,
+    load_checkpoint,
+    require_finite,
+    save_checkpoint,
+)
 from tests.checks import assert_identical
 
 

@@ -16,7 +16,7 @@ import pytest
 from monai.bundle import ConfigParser
 
 from monai_kd.bundle.command_line import read_command
-from monai_kd.data import write_phantoms
+from monai_kd.phantom import write_phantoms
 from monai_kd.study import read_plan
 from tests.bundles.conftest import run_bundle
 from tests.data.layout_fixtures import make_breast

@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import pytest
 
-from monai_kd.errors import closest, first_cause
+from monai_kd.utils.messages import closest, first_cause
 
 
 def chain(*errors):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from monai_kd.figures import GREEN, RED, comparison, contour, overlay
+from monai_kd.utils.figures import GREEN, RED, comparison, contour, overlay
 
 
 def rectangle(height=12, width=20, rows=slice(3, 9), columns=slice(4, 14)):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from monai_kd.files import atomic_folder, atomic_write, claim_outputs, read_json, require_writable
+from monai_kd.utils.atomic_files import atomic_folder, atomic_write, claim_outputs, read_json, require_writable
 from tests.checks import small_files_only
 
 
@@ -226,7 +226,7 @@ def test_two_writers_of_one_file_do_not_mix(tmp_path):
 
 KILLED = """
 import os, signal, sys
-from monai_kd.files import atomic_folder, atomic_write
+from monai_kd.utils.atomic_files import atomic_folder, atomic_write
 kind, path = sys.argv[1:]
 with {"file": atomic_write, "folder": atomic_folder}[kind](path) as temporary:
     (temporary / "half" if kind == "folder" else temporary).write_text("half")
@@ -345,7 +345,7 @@ def test_images_are_not_written_where_images_are_read(tmp_path):
 
 HOLDER = """
 import sys
-from monai_kd.files import claim_outputs
+from monai_kd.utils.atomic_files import claim_outputs
 claim_outputs(sys.argv[1], {"checkpoint": sys.argv[2]})
 print("held", flush=True)
 sys.stdin.readline()

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from monai_kd.lock import locked
+from monai_kd.utils.folder_lock import locked
 
 ROOT = Path(__file__).parents[1]
-HOLD = "from pathlib import Path; from monai_kd.lock import hold; hold(Path({folder!r}))\n"
+HOLD = "from pathlib import Path; from monai_kd.utils.folder_lock import hold; hold(Path({folder!r}))\n"
 
 
 def start(folder, then):
@@ -34,7 +34,7 @@ def test_a_forked_process_leaves_its_parents_lock(tmp_path):
 CHILD = """
 import subprocess, sys
 from pathlib import Path
-from monai_kd.lock import locked
+from monai_kd.utils.folder_lock import locked
 claim = {claim!r}
 with locked(Path({folder!r})):
     wait = "import time; print('held', flush=True); time.sleep(60)"
@@ -60,7 +60,7 @@ def test_children_of_a_process_work_where_it_does_one_at_a_time(tmp_path):
 
 
 def test_what_a_process_has_claimed_it_may_lock(tmp_path):
-    inside = "from monai_kd.lock import locked\nwith locked(Path(FOLDER)): pass\nimport os; print(os.listdir(FOLDER))"
+    inside = "from monai_kd.utils.folder_lock import locked\nwith locked(Path(FOLDER)): pass\nimport os; print(os.listdir(FOLDER))"
     told = start(tmp_path, inside.replace("FOLDER", repr(str(tmp_path))))
     assert told.stdout.strip() == "['.lock']", told.stderr
 

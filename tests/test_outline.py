@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from monai_kd.data import read_dataset
-from monai_kd.data.boxes import read_boxes
-from monai_kd.outline import outline_boxes
+from monai_kd.data.datasets.boxes import read_boxes
+from monai_kd.segmentation.outline_boxes import outline_boxes
 from tests.data.layout_fixtures import speckle, write_image
 from tests.networks.inside import Ellipse
 

@@ -12,9 +12,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from monai_kd.__main__ import app
-from monai_kd.data import read_dataset, write_phantoms
+from monai_kd.data import read_dataset
 from monai_kd.networks import StudentUNet
-from monai_kd.segment import segment
+from monai_kd.phantom import write_phantoms
+from monai_kd.segmentation.segment import segment
 from tests.bundles.conftest import ROOT, run_bundle
 from tests.data.dicom_fixtures import write_dicom
 

@@ -14,10 +14,10 @@ from monai.bundle import ConfigParser, ConfigWorkflow, create_workflow
 from monai.bundle.reference_resolver import ReferenceResolver
 from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS, merge_kv
 
-from monai_kd.bundle.at_work import Start, parser_at_work, start_at_work
 from monai_kd.bundle.config_files import SUFFIXES, read_file
-from monai_kd.bundle.kinds import require_kinds
 from monai_kd.bundle.known_ids import require_known, require_value, used_ids
+from monai_kd.bundle.running_config import Start, parser_at_work, start_at_work
+from monai_kd.bundle.value_kinds import require_kinds
 
 __all__ = ["check_arguments", "check_start"]
 

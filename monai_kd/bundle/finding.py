@@ -10,7 +10,7 @@ from typing import Any
 
 import monai_kd
 from monai_kd.bundle.config_files import SUFFIXES, read_file
-from monai_kd.bundle.ids import references, texts
+from monai_kd.bundle.config_ids import references, texts
 
 __all__ = ["bundles", "config_names", "find_bundle", "find_config", "find_overlay", "overlay_folder", "overlay_names"]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from monai.bundle import ConfigComponent, ConfigParser
 
-from monai_kd.bundle.kinds import require_kind
 from monai_kd.bundle.signatures import component_arguments
+from monai_kd.bundle.value_kinds import require_kind
 
 __all__ = ["require_known", "require_value", "used_ids"]
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from monai_kd.bundle.ids import texts
+from monai_kd.bundle.config_ids import texts
 
 __all__ = ["importable_scripts", "require_scripts", "uses_scripts"]
 

@@ -55,11 +55,11 @@ def benchmark(
 
     Example: python -m monai_kd benchmark exported --teacher runs/teacher.pt --dataset_dir data/BUSBRA
     """
-    from monai_kd.export.benchmark import Settings
-    from monai_kd.export.benchmark import benchmark as measure
-    from monai_kd.export.candidates import forms_of, teacher_of
+    from monai_kd.benchmark.candidates import forms_of, teacher_of
+    from monai_kd.benchmark.latency_report import Settings
+    from monai_kd.benchmark.latency_report import benchmark as measure
     from monai_kd.export.images import DataSet
-    from monai_kd.files import atomic_write
+    from monai_kd.utils.atomic_files import atomic_write
 
     opened, forms = {}, {}
     for path in students:  # several may be files of one folder

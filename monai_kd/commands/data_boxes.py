@@ -27,7 +27,7 @@ def boxes(
 
     Then train on from_boxes as on any data set.
     """
-    from monai_kd.outline import outline_boxes
+    from monai_kd.segmentation.outline_boxes import outline_boxes
 
     with image_progress() as progress:
         told = outline_boxes(table, images, out, progress=progress)

@@ -36,7 +36,7 @@ def check(
     """
     from monai_kd.data import inspect_dataset
     from monai_kd.data.inspection import write_sheet
-    from monai_kd.files import atomic_write
+    from monai_kd.utils.atomic_files import atomic_write
 
     with image_progress() as progress:
         found = inspect_dataset(folder, layout, progress, workers, split_file)

@@ -58,7 +58,7 @@ def phantom(
 
     Volumes: python -m monai_kd data phantom data/sweeps --volumes --count 40
     """
-    from monai_kd.data.phantom import PhantomSettings, write_phantom_volumes, write_phantoms
+    from monai_kd.phantom import PhantomSettings, write_phantom_volumes, write_phantoms
 
     chosen = PhantomSettings(probe, scanner, depth, gain, noise, dynamic_range, normal_fraction, margins)
     settings = None if chosen == PhantomSettings() else chosen

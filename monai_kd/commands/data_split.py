@@ -91,9 +91,9 @@ def split(
     Several data sets: python -m monai_kd data split BUSBRA BrEaST both.json
     """
     from monai_kd.data import check_dataset, read_dataset, write_splits
-    from monai_kd.data.few_labels import keep_labels_of
     from monai_kd.data.layouts import layout_names
-    from monai_kd.data.protocols import make_splits, require_protocol
+    from monai_kd.data.splits.few_labels import keep_labels_of
+    from monai_kd.data.splits.protocols import make_splits, require_protocol
 
     folders, out = _folders_and_file(places)
     folder = one_or_all(folders)

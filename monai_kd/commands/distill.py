@@ -11,11 +11,11 @@ import typer
 from rich.table import Table
 
 from monai_kd.commands.console import console
-from monai_kd.commands.editor import edit_text
+from monai_kd.commands.edit_pairs import edit_text
 from monai_kd.commands.settings import parse_settings
 
 if TYPE_CHECKING:
-    from monai_kd.distill import Draft, Pair, Request
+    from monai_kd.student_bundle import Draft, Pair, Request
 
 METHODS = "logits_kl, logits_mse, logits_bce or hidden (logits and pairs of layers). Default: what the head asks for."
 
@@ -61,7 +61,7 @@ def distill(
     Example: python -m monai_kd distill --teacher spleen_ct_segmentation --student StudentUNet --dataset_dir
     Task09_Spleen --output_dir spleen_student
     """
-    from monai_kd.distill import Request, bundle_commands, is_made, read_names, run_training
+    from monai_kd.student_bundle import Request, bundle_commands, is_made, read_names, run_training
 
     given = parse_settings(setting)
     request = Request(
@@ -82,7 +82,7 @@ def distill(
 
 
 def _write(request: Request, output_dir: Path, pairs: Path | None, edit: bool, ask: bool, tried: bool) -> None:
-    from monai_kd.distill import make_draft, pairs_text, read_pairs, write_bundle
+    from monai_kd.student_bundle import make_draft, pairs_text, read_pairs, write_bundle
 
     draft = make_draft(request)
     chosen, layers = draft.pairs, (draft.student.layers, draft.teacher.layers)

@@ -53,7 +53,7 @@ def _run(arguments: dict[str, Any], errors: RunErrors) -> None:
     from monai.bundle import create_workflow
 
     from monai_kd.bundle.arguments import check_start
-    from monai_kd.bundle.at_work import Start
+    from monai_kd.bundle.running_config import Start
 
     errors.prepare()
     given = {key: value for key, value in arguments.items() if key not in ("config_file", "args_file")}
@@ -71,7 +71,7 @@ def _show(workflow: ConfigWorkflow, begin: float) -> None:
     """Where the results are, and the scores if there are some."""
     import torch.distributed as dist
 
-    from monai_kd.files import read_json
+    from monai_kd.utils.atomic_files import read_json
 
     folder = _place(workflow, "output_dir")
     if folder is None or (dist.is_available() and dist.is_initialized() and dist.get_rank() > 0):

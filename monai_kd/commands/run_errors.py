@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from monai_kd.commands.console import error_console
-from monai_kd.errors import first_line
+from monai_kd.utils.messages import first_line
 
 if TYPE_CHECKING:
     from monai.bundle import ConfigWorkflow

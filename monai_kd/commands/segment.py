@@ -42,7 +42,7 @@ def segment(
     Example: python -m monai_kd segment scan.png data/BUSBRA/Images --out masks
     """
     with RunErrors(trace) as errors:
-        from monai_kd.segment import segment as segment_images
+        from monai_kd.segmentation.segment import segment as segment_images
 
         errors.prepare()
         for name in ("ignite", "monai.bundle.workflows"):

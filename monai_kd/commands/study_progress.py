@@ -18,8 +18,8 @@ from rich.progress import (
 )
 
 if TYPE_CHECKING:
-    from monai_kd.study.runs import Run
-    from monai_kd.study.scheduling import State
+    from monai_kd.study.running.runs import Run
+    from monai_kd.study.running.scheduling import State
 
 
 class StudyProgress:
@@ -53,7 +53,7 @@ class StudyProgress:
         Args:
             state: of the study.
         """
-        from monai_kd.study.process import epochs
+        from monai_kd.study.running.run_process import epochs
 
         ended = len(state.skipped) + len(state.finished) + len(state.failed)
         total = ended + len(state.running) + len(state.waiting)

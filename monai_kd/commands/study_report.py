@@ -21,7 +21,7 @@ def report(
 
     Example: python -m monai_kd study report runs/paper
     """
-    from monai_kd.study.report import write_report
+    from monai_kd.study.reporting.report import write_report
 
     folder, tables = write_report(output_dir, against)
     for table in tables:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from monai_kd.study import Plan
-    from monai_kd.study.scheduling import State, Workers
+    from monai_kd.study.running.scheduling import State, Workers
 
 Data = Annotated[
     list[Path],
@@ -69,12 +69,12 @@ def run(
     data/BrEaST --output_dir runs/paper --jobs 4
     """
     from monai_kd.study import read_plan, run_study
-    from monai_kd.study.local_workers import LocalWorkers
+    from monai_kd.study.running.local_workers import LocalWorkers
 
     def workers() -> Workers:
         if ray is None:
             return LocalWorkers(jobs or 1, threads)
-        from monai_kd.study.ray_workers import RayWorkers
+        from monai_kd.study.running.ray_workers import RayWorkers
 
         return RayWorkers(ray, gpu_fraction, threads or 1, jobs)
 
@@ -101,6 +101,6 @@ def run(
 def _tracker(uri: str | None, plan: Plan) -> Callable[[State], None]:
     if uri is None:
         return lambda state: None
-    from monai_kd.study.tracking import MLflowTracker
+    from monai_kd.study.running.tracking import MLflowTracker
 
     return MLflowTracker(uri, plan)

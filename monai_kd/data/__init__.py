@@ -42,10 +42,8 @@ then                        what it does
 ``SaveOverlayd``            the transform that writes pictures of images with the contours of masks
 ``AsLabelMapd``             the transform that makes masks what MONAI Label sends its clients
 ``ProbabilitySaver``        the table of what classes the images were given, for MONAI's ``ClassificationSaver``
-``write_phantoms``          synthetic images with masks, in Dataset_A's layout; ``write_phantom_volumes``: volumes
 ``ThreadDataLoader``        MONAI's loader in a thread, whose errors reach the run
 ``TolerantDataset``         images for inference, of which a damaged one does not stop the others
-``PhantomDataset``          any number of synthetic images, drawn when asked for (``PhantomSettings``: how)
 =========================== ==================================================================================
 
 No patient and no duplicate image is ever in two parts of a split.
@@ -53,16 +51,21 @@ No patient and no duplicate image is ever in two parts of a split.
 
 from __future__ import annotations
 
-from monai_kd.data.breast_ultrasound_dataset import BreastUltrasoundDataset
-from monai_kd.data.checks import check_dataset
-from monai_kd.data.choosing import choose_split
-from monai_kd.data.class_labels import class_weights
 from monai_kd.data.conversion import convert_dataset
+from monai_kd.data.datasets.breast_ultrasound_dataset import BreastUltrasoundDataset
+from monai_kd.data.datasets.check_dataset import check_dataset
+from monai_kd.data.datasets.class_labels import class_weights
+from monai_kd.data.datasets.label_map import AsLabelMapd
+from monai_kd.data.datasets.load_ultrasound import LoadUltrasoundd
+from monai_kd.data.datasets.overlays import SaveOverlayd
+from monai_kd.data.datasets.pooled_dataset import PooledDataset
+from monai_kd.data.datasets.probabilities import ProbabilitySaver
+from monai_kd.data.datasets.thread_data_loader import ThreadDataLoader
+from monai_kd.data.datasets.tolerant_dataset import TolerantDataset, collate_tolerant
+from monai_kd.data.datasets.unlabelled_dataset import UnlabelledDataset
 from monai_kd.data.download import download_dataset
-from monai_kd.data.groups import Split
+from monai_kd.data.image_files.saving import SaveMaskd, save_mask
 from monai_kd.data.inspection import Inspection, inspect_dataset
-from monai_kd.data.label_folds import label_folds
-from monai_kd.data.label_map import AsLabelMapd
 from monai_kd.data.layouts import LAYOUTS, read_dataset
 from monai_kd.data.layouts.breast import Breast
 from monai_kd.data.layouts.bus_bra import BusBra, read_official_folds
@@ -72,26 +75,13 @@ from monai_kd.data.layouts.dataset_a import DatasetA
 from monai_kd.data.layouts.monailabel import MonaiLabel
 from monai_kd.data.layouts.nnunet import NnUnet
 from monai_kd.data.layouts.plain import PlainFolders
-from monai_kd.data.listing import list_images
-from monai_kd.data.loading import LoadUltrasoundd
-from monai_kd.data.overlays import SaveOverlayd
-from monai_kd.data.phantom import (
-    PhantomDataset,
-    PhantomSettings,
-    draw_phantom,
-    phantom_volume,
-    write_phantom_volumes,
-    write_phantoms,
-)
-from monai_kd.data.pooled_dataset import PooledDataset
-from monai_kd.data.probabilities import ProbabilitySaver
-from monai_kd.data.records import Layout, Record
-from monai_kd.data.saving import SaveMaskd, save_mask
-from monai_kd.data.split_files import read_splits, write_splits
-from monai_kd.data.splits import hold_out, k_folds, official_folds, random_splits
-from monai_kd.data.thread_data_loader import ThreadDataLoader
-from monai_kd.data.tolerant_dataset import TolerantDataset, collate_tolerant
-from monai_kd.data.unlabelled_dataset import UnlabelledDataset
+from monai_kd.data.records.list_images import list_images
+from monai_kd.data.records.record import Layout, Record
+from monai_kd.data.splits.choose_split import choose_split
+from monai_kd.data.splits.groups import Split
+from monai_kd.data.splits.label_folds import label_folds
+from monai_kd.data.splits.make_splits import hold_out, k_folds, official_folds, random_splits
+from monai_kd.data.splits.split_files import read_splits, write_splits
 
 __all__ = [
     "LAYOUTS",
@@ -107,8 +97,6 @@ __all__ = [
     "LoadUltrasoundd",
     "MonaiLabel",
     "NnUnet",
-    "PhantomDataset",
-    "PhantomSettings",
     "PlainFolders",
     "PooledDataset",
     "ProbabilitySaver",
@@ -125,20 +113,16 @@ __all__ = [
     "collate_tolerant",
     "convert_dataset",
     "download_dataset",
-    "draw_phantom",
     "hold_out",
     "inspect_dataset",
     "k_folds",
     "label_folds",
     "list_images",
     "official_folds",
-    "phantom_volume",
     "random_splits",
     "read_dataset",
     "read_official_folds",
     "read_splits",
     "save_mask",
-    "write_phantom_volumes",
-    "write_phantoms",
     "write_splits",
 ]

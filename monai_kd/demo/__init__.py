@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from monai_kd.data import write_phantoms
 from monai_kd.demo.report import report
 from monai_kd.demo.runs import DemoBundle, Model
+from monai_kd.phantom import write_phantoms
 
 __all__ = ["run_demo"]
 

@@ -19,7 +19,7 @@ from torch import nn
 
 from monai_kd.data import read_dataset
 from monai_kd.demo.runs import Model
-from monai_kd.figures import comparison
+from monai_kd.utils.figures import comparison
 
 __all__ = ["report"]
 

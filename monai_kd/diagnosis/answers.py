@@ -12,7 +12,7 @@ from monai.engines.utils import IterationEvents
 from torch import Tensor, nn
 
 from monai_kd.diagnosis.trained import TrainedRun
-from monai_kd.features import plain
+from monai_kd.utils.plain_tensor import plain
 
 __all__ = ["Answers", "agreement", "answers"]
 

@@ -13,10 +13,10 @@ import numpy as np
 
 from monai_kd.diagnosis.findings import find, next_steps, verdict
 from monai_kd.diagnosis.measuring import Measured
-from monai_kd.files import atomic_write
-from monai_kd.study.pages import Figure, write_html
-from monai_kd.study.statistics import interval
-from monai_kd.tables import Table
+from monai_kd.study.reporting.pages import Figure, write_html
+from monai_kd.study.reporting.statistics import interval
+from monai_kd.utils.atomic_files import atomic_write
+from monai_kd.utils.tables import Table
 
 __all__ = ["as_dict", "write_diagnosis"]
 

@@ -14,8 +14,8 @@ from monai.data import Dataset
 from torch import nn
 
 from monai_kd.bundle.config_files import read_file
-from monai_kd.checkpoints import load_checkpoint
 from monai_kd.teachers import load_weights
+from monai_kd.utils.checkpoints import load_checkpoint
 
 __all__ = ["TrainedRun"]
 

@@ -3,12 +3,12 @@
 
 from monai_kd.engines.distributed import distribute
 from monai_kd.engines.inference_evaluator import ImagesLeftOutError, InferenceEvaluator
-from monai_kd.engines.loss_terms import add_loss_term, loss_terms
 from monai_kd.engines.prepare_mix_up import PrepareBatchMixUp
 from monai_kd.engines.prepare_out_of_fold import PrepareBatchOutOfFold
 from monai_kd.engines.prepare_teacher_feature import PrepareTeacherFeature
 from monai_kd.engines.prepare_views import PrepareBatchViews
 from monai_kd.engines.trainer import DistillationTrainer
+from monai_kd.utils.loss_terms import add_loss_term, loss_terms
 
 __all__ = [
     "DistillationTrainer",

@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from monai_kd.errors import first_line
+from monai_kd.utils.messages import first_line
 
 __all__ = ["distribute", "name_lost_process"]
 

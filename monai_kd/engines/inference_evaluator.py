@@ -8,7 +8,7 @@ from ignite.engine import Engine, Events
 from monai.data import decollate_batch, list_data_collate
 from monai.engines import SupervisedEvaluator
 
-from monai_kd.data.tolerant_dataset import FAILURES, reason_of
+from monai_kd.data.datasets.tolerant_dataset import FAILURES, reason_of
 
 __all__ = ["ImagesLeftOutError", "InferenceEvaluator"]
 

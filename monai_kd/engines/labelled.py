@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from monai_kd.features import plain
+from monai_kd.utils.plain_tensor import plain
 
 __all__ = ["labelled"]
 

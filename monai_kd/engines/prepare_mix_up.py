@@ -10,8 +10,8 @@ from torch.nn import functional
 
 from monai_kd.engines.prepare_views import PrepareBatchViews
 from monai_kd.engines.teacher_number import with_number
-from monai_kd.features import plain
 from monai_kd.transforms.mix_up import mix_up
+from monai_kd.utils.plain_tensor import plain
 
 __all__ = ["PrepareBatchMixUp"]
 

@@ -11,8 +11,8 @@ from monai.engines.utils import default_prepare_batch
 from monai.transforms import Randomizable
 from monai.utils import get_seed
 
-from monai_kd.features import plain
 from monai_kd.transforms import View
+from monai_kd.utils.plain_tensor import plain
 
 __all__ = ["PrepareBatchViews"]
 

@@ -16,12 +16,13 @@ from monai_kd.engines.checks import as_teacher, check_resuming, check_teacher, c
 from monai_kd.engines.distributed import name_lost_process
 from monai_kd.engines.first_step import TermCheck, check_all_learn
 from monai_kd.engines.labelled import labelled
-from monai_kd.engines.loss_terms import add_loss_term
-from monai_kd.features import plain, unwrap
+from monai_kd.features import unwrap
 from monai_kd.handlers.feature_hooks import FeatureHookHandler
 from monai_kd.handlers.finite_loss import FiniteLossHandler
 from monai_kd.pathways import Pathways
 from monai_kd.teachers import CachedTeacher, LiveTeacher
+from monai_kd.utils.loss_terms import add_loss_term
+from monai_kd.utils.plain_tensor import plain
 
 __all__ = ["DistillationTrainer"]
 

@@ -15,11 +15,11 @@ from monai.transforms import Compose
 from monai.utils import fall_back_tuple
 from torch import nn
 
-from monai_kd.bundle.ids import find, set_values
+from monai_kd.bundle.config_ids import find, set_values
 from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.bundle.sizes import possible_size
-from monai_kd.errors import first_cause
-from monai_kd.files import read_json
+from monai_kd.utils.atomic_files import read_json
+from monai_kd.utils.messages import first_cause
 
 __all__ = ["Bundle", "open_bundle"]
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from torch import nn
 
-from monai_kd.digest import sha256
 from monai_kd.export.bundle import Bundle, open_bundle
 from monai_kd.export.graph import RawNetwork, Segmenter, segmenter
 from monai_kd.export.runners import FORMS
 from monai_kd.teachers import load_weights
+from monai_kd.utils.digest import sha256
 
 __all__ = ["Exported", "files_of", "hashes", "open_export", "write_bundle"]
 

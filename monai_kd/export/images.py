@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from monai_kd.data import choose_split, phantom_volume, read_dataset
-from monai_kd.data.phantom import phantom
-from monai_kd.data.saving import write_image
-from monai_kd.export.before import before_network
+from monai_kd.data import choose_split, read_dataset
+from monai_kd.data.image_files.saving import write_image
 from monai_kd.export.bundle import Bundle
+from monai_kd.export.preprocessing import before_network
 from monai_kd.export.translate import LOADING, concerning
+from monai_kd.phantom import phantom, phantom_volume
 
 __all__ = ["DataSet", "phantoms", "raw_pixels"]
 

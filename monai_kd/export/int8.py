@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from monai_kd.export.packages import package
+from monai_kd.export.optional_packages import package
 
 __all__ = ["FEWEST", "layers", "require_enough", "write_int8"]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import torch
 
-from monai_kd.errors import first_line
 from monai_kd.export.graph import RawNetwork, Segmenter, fused_norms
-from monai_kd.export.packages import package
+from monai_kd.export.optional_packages import package
+from monai_kd.utils.messages import first_line
 
 __all__ = ["describe", "write_onnx"]
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from monai_kd.errors import first_line
-from monai_kd.export.packages import package
+from monai_kd.export.optional_packages import package
+from monai_kd.utils.messages import first_line
 
 __all__ = ["FORMS", "Arrays", "Runner", "load_form", "run_module"]
 

@@ -9,10 +9,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import monai_kd
 from monai_kd.bundle.scripts import importable_scripts
-from monai_kd.digest import sha256
-from monai_kd.errors import closest
 from monai_kd.export.agreement import Agreement, Sample, compare, inputs, samples
 from monai_kd.export.bundle import Bundle
 from monai_kd.export.folder import REPORT, hashes, write_bundle
@@ -20,12 +17,15 @@ from monai_kd.export.graph import RawNetwork, Segmenter, segmenter
 from monai_kd.export.images import DataSet, Pixels, Record, phantoms
 from monai_kd.export.int8 import FEWEST, require_enough, write_int8
 from monai_kd.export.onnx_file import describe, write_onnx
-from monai_kd.export.packages import package
+from monai_kd.export.optional_packages import package
 from monai_kd.export.runners import FORMS, load_form
 from monai_kd.export.torchscript import write_torchscript
-from monai_kd.files import atomic_folder
-from monai_kd.places import require_distinct
 from monai_kd.teachers import load_weights
+from monai_kd.utils.atomic_files import atomic_folder
+from monai_kd.utils.digest import sha256
+from monai_kd.utils.distinct_paths import require_distinct
+from monai_kd.utils.messages import closest
+from monai_kd.version import __version__
 
 __all__ = ["Options", "export_student"]
 
@@ -123,7 +123,7 @@ def export_student(
                 _write(form, folder, bundle, module, made[0].image, calibration, description, options)
                 results[form] = _checked(form, folder, module, made, options.tolerance)
         write_bundle(folder, bundle, checkpoint)
-        report = {**description, "raw": options.raw, "outputs": module.outputs, "monai_kd": monai_kd.__version__}
+        report = {**description, "raw": options.raw, "outputs": module.outputs, "monai_kd": __version__}
         report |= {"float_layers": list(options.float_layers), "forms": {k: asdict(v) for k, v in results.items()}}
         report |= {"files": hashes(folder)}
         (folder / REPORT).write_text(json.dumps(report, indent=4) + "\n", encoding="utf-8")

@@ -13,7 +13,7 @@ import torch
 from monai.data import save_net_with_metadata
 from torch import nn
 
-from monai_kd.errors import first_line
+from monai_kd.utils.messages import first_line
 
 __all__ = ["write_torchscript"]
 

@@ -14,10 +14,10 @@ from monai.engines.utils import IterationEvents
 from torch import nn
 from torch.optim import Optimizer
 
-from monai_kd.engines.loss_terms import add_loss_term
 from monai_kd.features import unwrap
 from monai_kd.handlers.adversarial_checks import check_optimizer, check_ownership, divergence
 from monai_kd.handlers.predictions import Predictions, predictions
+from monai_kd.utils.loss_terms import add_loss_term
 
 __all__ = ["AdversarialHandler"]
 

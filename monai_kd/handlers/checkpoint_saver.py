@@ -11,16 +11,16 @@ from ignite.handlers.checkpoint import BaseSaveHandler
 from monai.handlers import CheckpointSaver
 from torch import nn
 
-from monai_kd.checkpoints import first_not_finite, save_checkpoint
 from monai_kd.features import unwrap
 from monai_kd.handlers.undefined import is_undefined, mark_undefined
+from monai_kd.utils.checkpoints import first_not_finite, save_checkpoint
 
 __all__ = ["AtomicCheckpointSaver", "save_atomically"]
 
 
 def save_atomically(checkpoint: Mapping[str, Any], path: Path, objects: Mapping[str, Any]) -> None:
     """
-    :func:`monai_kd.checkpoints.save_checkpoint`, unless a network has weights that are not finite.
+    :func:`monai_kd.utils.checkpoints.save_checkpoint`, unless a network has weights that are not finite.
 
     Args:
         checkpoint: what to save.

@@ -9,8 +9,8 @@ import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.bundle import ConfigParser
 
-from monai_kd.bundle.at_work import parser_at_work
-from monai_kd.files import atomic_write
+from monai_kd.bundle.running_config import parser_at_work
+from monai_kd.utils.atomic_files import atomic_write
 
 __all__ = ["ConfigCopyHandler"]
 

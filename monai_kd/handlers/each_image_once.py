@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import torch.distributed as dist
 from ignite.engine import Engine, Events
 
-from monai_kd.data.records import first_few
+from monai_kd.data.records.record import first_few
 
 __all__ = ["EachImageOnceHandler", "gather", "ids_of_part", "is_first_process", "require_each_once"]
 

@@ -9,7 +9,7 @@ import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 
-from monai_kd.features import plain
+from monai_kd.utils.plain_tensor import plain
 
 __all__ = ["FiniteLossHandler"]
 

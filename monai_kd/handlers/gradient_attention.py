@@ -3,20 +3,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 from torch import nn
 
-from monai_kd.engines.loss_terms import add_loss_term
-from monai_kd.features import plain
 from monai_kd.losses import GradientAttentionLoss
 from monai_kd.teachers import CachedTeacher
-
-if TYPE_CHECKING:
-    from monai_kd.engines import DistillationTrainer
+from monai_kd.utils.loss_terms import add_loss_term
+from monai_kd.utils.plain_tensor import plain
 
 __all__ = ["GradientAttentionHandler"]
 
@@ -110,7 +107,7 @@ class GradientAttentionHandler:
             )
         state.batch = {**state.batch, "image": state.batch["image"].detach().requires_grad_()}
 
-    def __call__(self, engine: DistillationTrainer) -> None:
+    def __call__(self, engine: Any) -> None:
         """
         Args:
             engine: the trainer, its losses computed.
@@ -131,7 +128,7 @@ class GradientAttentionHandler:
 
     @staticmethod
     def _gradient(
-        engine: DistillationTrainer, prediction: torch.Tensor, image: torch.Tensor, create_graph: bool = False
+        engine: Any, prediction: torch.Tensor, image: torch.Tensor, create_graph: bool = False
     ) -> torch.Tensor:
         scale, gradient = _scale(engine), None
         loss = engine.task_loss(prediction, engine.state.output["label"])
@@ -147,7 +144,7 @@ class GradientAttentionHandler:
             )
         return plain(gradient).float() / scale
 
-    def _check(self, engine: DistillationTrainer, term: torch.Tensor) -> None:
+    def _check(self, engine: Any, term: torch.Tensor) -> None:
         # In mixed precision the trainer's scaler skips the step and tries a smaller scale.
         if not term.isfinite() and _scale(engine) <= 1:
             raise ValueError(
@@ -156,7 +153,7 @@ class GradientAttentionHandler:
             )
 
 
-def _scale(engine: DistillationTrainer) -> float:
+def _scale(engine: Any) -> float:
     """Half precision would lose small gradients, as in every backward pass."""
     scaler = engine.scaler
     return 1.0 if scaler is None else float(scaler.get_scale())

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from monai_kd.features import plain
 from monai_kd.losses.sample_gradients import sample_gradients
+from monai_kd.utils.plain_tensor import plain
 
 __all__ = ["count_weights", "head_gradients"]
 

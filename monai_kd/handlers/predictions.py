@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import torch
 from ignite.engine import Engine
 
-from monai_kd.features import plain
 from monai_kd.losses.checks import check_features
 from monai_kd.transforms.alignment import align, alignment, leave_out
+from monai_kd.utils.plain_tensor import plain
 
 __all__ = ["Predictions", "predictions"]
 

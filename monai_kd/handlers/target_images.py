@@ -11,7 +11,7 @@ from monai.data.utils import list_data_collate
 from monai.transforms import Randomizable
 from torch.utils.data import Dataset
 
-from monai_kd.features import plain
+from monai_kd.utils.plain_tensor import plain
 
 __all__ = ["TargetImages"]
 

@@ -12,13 +12,14 @@ from monai.networks.utils import eval_mode
 from torch import nn
 from torch.utils.data import Dataset
 
-from monai_kd.engines.loss_terms import add_loss_term
-from monai_kd.features import FeatureHooks, plain, unwrap
+from monai_kd.features import FeatureHooks, unwrap
 from monai_kd.handlers.head_gradients import count_weights, head_gradients
 from monai_kd.handlers.target_images import TargetImages
 from monai_kd.losses.gradient_bank import GradientBank
 from monai_kd.losses.trajectory import TrajectoryLoss
 from monai_kd.transforms.class_mix import class_mix
+from monai_kd.utils.loss_terms import add_loss_term
+from monai_kd.utils.plain_tensor import plain
 
 __all__ = ["TrajectoryHandler"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from monai.bundle import ComponentLocator, ConfigParser
 
-from monai_kd.files import read_json
+from monai_kd.utils.atomic_files import read_json
 
 __all__ = ["SETTINGS", "AppBundle"]
 

@@ -16,14 +16,14 @@ from fastapi import HTTPException
 from monailabel.datastore.local import DataModel, ImageLabelModel
 from monailabel.interfaces.datastore import DefaultLabelTag
 
-from monai_kd.data.formats import name_of, suffix_of
-from monai_kd.data.records import image_files
-from monai_kd.files import atomic_write
+from monai_kd.data.image_files.formats import name_of, suffix_of
+from monai_kd.data.records.record import image_files
 from monai_kd.label.names import require_info, require_name, require_tag
 from monai_kd.label.notes import believable, require_believable
 from monai_kd.label.request_files import new_file
 from monai_kd.label.study_files import StudyFiles, alone
 from monai_kd.label.uploads import placed_label, require_image, require_suffix
+from monai_kd.utils.atomic_files import atomic_write
 
 __all__ = ["StudyDatastore"]
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from fastapi import HTTPException
 from monailabel.interfaces.exception import MONAILabelException
 
-from monai_kd.errors import first_cause
+from monai_kd.utils.messages import first_cause
 
 __all__ = ["client_errors"]
 

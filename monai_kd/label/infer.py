@@ -17,9 +17,9 @@ from monai.transforms import AsDiscreted, Compose, KeepLargestConnectedComponent
 from monailabel.interfaces.tasks.infer_v2 import InferType
 from monailabel.tasks.infer.basic_infer import BasicInferTask
 
-from monai_kd.data.formats import RASTER_SUFFIXES, mask_suffix, suffix_of
-from monai_kd.data.label_grid import PICTURE
-from monai_kd.data.saving import write_image
+from monai_kd.data.image_files.formats import RASTER_SUFFIXES, mask_suffix, suffix_of
+from monai_kd.data.image_files.label_grid import PICTURE
+from monai_kd.data.image_files.saving import write_image
 from monai_kd.label.bundle import AppBundle
 from monai_kd.label.devices import chosen_device
 from monai_kd.label.limits import require_decodable, room

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from monai_kd.bundle.ids import set_values
-from monai_kd.files import atomic_folder
+from monai_kd.bundle.config_ids import set_values
 from monai_kd.label.bundle import SETTINGS, AppBundle
-from monai_kd.places import require_outside
 from monai_kd.teachers import load_weights
+from monai_kd.utils.atomic_files import atomic_folder
+from monai_kd.utils.distinct_paths import require_outside
 
 __all__ = ["install"]
 

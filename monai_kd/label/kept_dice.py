@@ -12,7 +12,7 @@ from monai.metrics import compute_dice
 from monailabel.interfaces.datastore import Datastore, DefaultLabelTag
 from monailabel.interfaces.tasks.scoring import ScoringMethod
 
-from monai_kd.data.images import read_mask
+from monai_kd.data.image_files.reading import read_mask
 
 __all__ = ["Dice"]
 

@@ -15,8 +15,8 @@ import nibabel
 from fastapi import HTTPException
 from PIL import Image
 
-from monai_kd.data.formats import NIFTI_SUFFIXES, RASTER_SUFFIXES, suffix_of
-from monai_kd.data.headers import read_header
+from monai_kd.data.image_files.formats import NIFTI_SUFFIXES, RASTER_SUFFIXES, suffix_of
+from monai_kd.data.image_files.header import read_header
 
 __all__ = ["MOST_DECODED", "decoded_bytes", "require_decodable", "room"]
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from monai_kd.errors import closest
 from monai_kd.label.bundle import AppBundle
+from monai_kd.utils.messages import closest
 
 __all__ = ["Options"]
 

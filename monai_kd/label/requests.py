@@ -9,11 +9,11 @@ from typing import Any
 
 from monailabel.interfaces.datastore import DefaultLabelTag
 
-from monai_kd.errors import closest
 from monai_kd.label.bundle import AppBundle
 from monai_kd.label.devices import chosen_device
 from monai_kd.label.names import require_tag
 from monai_kd.label.options import Options
+from monai_kd.utils.messages import closest
 
 __all__ = ["batch_options", "prediction_tag", "scoring_options", "training_options"]
 

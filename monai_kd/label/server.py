@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from monai_kd.data.formats import SUFFIXES
+from monai_kd.data.image_files.formats import SUFFIXES
 from monai_kd.label.request_files import request_files
 from monai_kd.label.server_end import begin, stop_all
 

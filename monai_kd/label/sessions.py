@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 from fastapi import HTTPException
 from monailabel.utils.sessions import SessionInfo, Sessions
 
-from monai_kd.files import atomic_write
 from monai_kd.label.names import require_name
 from monai_kd.label.uploads import require_image, require_suffix
+from monai_kd.utils.atomic_files import atomic_write
 
 __all__ = ["CheckedSessions"]
 

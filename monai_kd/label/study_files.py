@@ -17,11 +17,11 @@ from fastapi import HTTPException
 from filelock import FileLock
 from monailabel.datastore.local import LocalDatastore, LocalDatastoreModel
 
-from monai_kd.data.formats import SUFFIXES, suffix_of
-from monai_kd.data.links import require_inside
-from monai_kd.data.records import image_files
-from monai_kd.files import atomic_write
+from monai_kd.data.image_files.formats import SUFFIXES, suffix_of
+from monai_kd.data.records.links import require_inside
+from monai_kd.data.records.record import image_files
 from monai_kd.label.names import is_plain_name, is_tag
+from monai_kd.utils.atomic_files import atomic_write
 
 __all__ = ["StudyFiles", "alone"]
 

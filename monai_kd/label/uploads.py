@@ -13,13 +13,13 @@ import numpy.typing as npt
 from fastapi import HTTPException
 from monai.data.utils import to_affine_nd
 
-from monai_kd.data.formats import NIFTI_SUFFIXES, RASTER_SUFFIXES, SUFFIXES, suffix_of
-from monai_kd.data.headers import read_header
-from monai_kd.data.images import read_image
-from monai_kd.data.label_grid import PICTURE, on_grid_of, on_picture
-from monai_kd.data.readers import image_values, mask_values
-from monai_kd.data.records import first_few
-from monai_kd.data.saving import write_image
+from monai_kd.data.image_files.formats import NIFTI_SUFFIXES, RASTER_SUFFIXES, SUFFIXES, suffix_of
+from monai_kd.data.image_files.header import read_header
+from monai_kd.data.image_files.label_grid import PICTURE, on_grid_of, on_picture
+from monai_kd.data.image_files.pixels import image_values, mask_values
+from monai_kd.data.image_files.reading import read_image
+from monai_kd.data.image_files.saving import write_image
+from monai_kd.data.records.record import first_few
 from monai_kd.label.limits import require_decodable, room
 from monai_kd.label.request_files import new_file
 

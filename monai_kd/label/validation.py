@@ -14,8 +14,8 @@ from statistics import fmean
 from monai.bundle import ConfigParser, ConfigWorkflow
 
 from monai_kd.data import Record, Split
-from monai_kd.files import atomic_write
 from monai_kd.label.bundle import AppBundle
+from monai_kd.utils.atomic_files import atomic_write
 
 __all__ = ["JUDGES", "Verdict", "judge", "patient_parts", "run_config", "scores", "study_split"]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from monai_kd.errors import first_line
+from monai_kd.utils.messages import first_line
 
 __all__ = ["check_classifier", "check_network"]
 

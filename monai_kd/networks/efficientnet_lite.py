@@ -13,7 +13,7 @@ from monai.networks.blocks import BaseEncoder
 from monai.networks.nets.flexible_unet import FLEXUNET_BACKBONE
 from torch import nn
 
-from monai_kd.digest import sha256
+from monai_kd.utils.digest import sha256
 
 __all__ = ["EfficientNetLiteEncoder"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from monai_kd.digest import sha256
+from monai_kd.utils.digest import sha256
 
 __all__ = ["LiteMedSAM"]
 

@@ -13,13 +13,13 @@ from typing import Any
 import torch
 from monai.bundle import ConfigParser
 
-from monai_kd.bundle.ids import set_values
-from monai_kd.checkpoints import save_checkpoint
-from monai_kd.files import atomic_write
+from monai_kd.bundle.config_ids import set_values
 from monai_kd.packing.configs import read_config, write_config
 from monai_kd.packing.stock_inference import make_stock
-from monai_kd.places import require_distinct, require_outside
 from monai_kd.teachers import load_weights
+from monai_kd.utils.atomic_files import atomic_write
+from monai_kd.utils.checkpoints import save_checkpoint
+from monai_kd.utils.distinct_paths import require_distinct, require_outside
 
 __all__ = ["pack_bundle"]
 

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from monai_kd.files import read_json
+from monai_kd.utils.atomic_files import read_json
 
 __all__ = ["read_config", "write_config"]
 

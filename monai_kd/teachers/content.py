@@ -9,7 +9,8 @@ import hashlib
 import torch
 from torch import nn
 
-from monai_kd.features import plain, unwrap
+from monai_kd.features import unwrap
+from monai_kd.utils.plain_tensor import plain
 
 __all__ = ["image_keys", "network_key"]
 

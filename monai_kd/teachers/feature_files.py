@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from monai_kd.checkpoints import CheckpointError, first_not_finite, load_checkpoint, save_checkpoint
-from monai_kd.files import require_writable
+from monai_kd.utils.atomic_files import require_writable
+from monai_kd.utils.checkpoints import CheckpointError, first_not_finite, load_checkpoint, save_checkpoint
 
 __all__ = ["FeatureFiles"]
 

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from monai_kd.errors import closest, first_line
-from monai_kd.features import FeatureHooks, plain, unwrap
+from monai_kd.features import FeatureHooks, unwrap
 from monai_kd.losses.checks import check_one_output
+from monai_kd.utils.messages import closest, first_line
+from monai_kd.utils.plain_tensor import plain
 
 __all__ = ["LiveTeacher"]
 

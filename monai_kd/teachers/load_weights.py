@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from monai_kd.checkpoints import load_checkpoint, require_finite
 from monai_kd.features import unwrap
+from monai_kd.utils.checkpoints import load_checkpoint, require_finite
 
 __all__ = ["load_weights"]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from monai_kd.features import plain
 from monai_kd.teachers.cached_teacher import CachedTeacher
 from monai_kd.transforms.mix_up import mix_logits, mix_up
+from monai_kd.utils.plain_tensor import plain
 
 __all__ = ["MixedTeacher"]
 

@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from monai_kd.data import choose_split, read_dataset
-from monai_kd.data.images import read_mask
+from monai_kd.data.image_files.reading import read_mask
 
 PORT = 8765
 URL = f"http://127.0.0.1:{PORT}"

@@ -24,8 +24,8 @@ from steps import floor_trainer, iteration_times, logits, logits_and_hidden, of_
 from torch import Tensor, nn
 
 from monai_kd import CachedTeacher, DistillationTrainer, LogitsKLLoss
+from monai_kd.benchmark.timing import in_turns
 from monai_kd.engines import PrepareBatchViews
-from monai_kd.export.timing import in_turns
 from monai_kd.transforms import BatchRandAffine, BatchRandFlip, BatchRandGaussianNoise, View
 
 STUDENT = View(

@@ -22,7 +22,7 @@ from peers import available
 from steps import floor_trainer, iteration_times, logits, logits_and_hidden, of_trainer, step_times, task
 
 from monai_kd import DistillationTrainer, LogitsKLLoss
-from monai_kd.export.timing import in_turns
+from monai_kd.benchmark.timing import in_turns
 
 
 def main() -> None:

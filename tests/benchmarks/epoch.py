@@ -44,8 +44,9 @@ from pairs import PAIRS, Pair
 from steps import now, task
 
 from monai_kd import LogitsKLLoss
-from monai_kd.data import choose_split, read_dataset, write_phantoms
-from monai_kd.export.timing import in_turns
+from monai_kd.benchmark.timing import in_turns
+from monai_kd.data import choose_split, read_dataset
+from monai_kd.phantom import write_phantoms
 
 KEYS = ["image", "label"]
 BATCH = 16

@@ -23,7 +23,7 @@ from steps import floor_trainer, iteration_times, of_trainer
 from torch import nn
 
 from monai_kd import DistillationTrainer, LogitsKLLoss, Pathway, Pathways
-from monai_kd.export.timing import in_turns
+from monai_kd.benchmark.timing import in_turns
 from monai_kd.networks import ChannelAdapter
 
 WIDTHS = PAIRS["default"].widths

@@ -20,7 +20,7 @@ from steps import step_times, task
 from torch import Tensor, nn
 
 from monai_kd import FeatureHooks, layer_shapes
-from monai_kd.export.timing import in_turns
+from monai_kd.benchmark.timing import in_turns
 
 COUNTS = (0, 1, 4, 16)
 LAYERS = 200  # of the network of identities

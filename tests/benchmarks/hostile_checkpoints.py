@@ -35,9 +35,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from ignite.engine import Engine
 
-from monai_kd.checkpoints import save_checkpoint
 from monai_kd.handlers import ResumeHandler
 from monai_kd.teachers import load_weights
+from monai_kd.utils.checkpoints import save_checkpoint
 
 MEMORY = 2**31  # more than all of it may not be taken on top of what the program has
 

@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from ignite.engine import Events
 from monai.bundle import ConfigParser, ConfigWorkflow
 
-from monai_kd.data import write_phantoms
+from monai_kd.phantom import write_phantoms
 from tests.bundles.conftest import ROOT, TINY
 from tests.checks import assert_identical
 

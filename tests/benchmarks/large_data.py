@@ -24,7 +24,8 @@ from in_turns import device_name
 from monai.networks.nets import UNet
 
 from monai_kd import CachedTeacher
-from monai_kd.data import BreastUltrasoundDataset, LoadUltrasoundd, read_dataset, write_phantoms
+from monai_kd.data import BreastUltrasoundDataset, LoadUltrasoundd, read_dataset
+from monai_kd.phantom import write_phantoms
 
 DRAWN = 16
 SIDE = 224  # of what the teacher sees

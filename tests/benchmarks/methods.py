@@ -29,7 +29,7 @@ from monai.losses import DiceCELoss
 from steps import STEPS, iteration_times
 
 from monai_kd import DistillationTrainer
-from monai_kd.export.timing import in_turns
+from monai_kd.benchmark.timing import in_turns
 
 WIDTHS = [14, 28, 56, 112, 224, 448]
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from rich.progress import track
 
-from monai_kd.files import atomic_write
+from monai_kd.utils.atomic_files import atomic_write
 
 ROOT = Path(__file__).parents[2]
 PLACE = re.compile(r"(<!-- made by: python (?P<command>.+?) -->\n)(?P<made>.*?)(<!-- end -->)", re.S)

@@ -17,7 +17,7 @@ from functools import partial
 
 from in_turns import device_name, table_row
 
-from monai_kd.export.timing import in_turns, timed
+from monai_kd.benchmark.timing import in_turns, timed
 
 MONAI = "import monai.engines, monai.handlers, monai.bundle"
 STARTS = {

@@ -27,7 +27,7 @@ from pathlib import Path
 
 from in_turns import device_name
 
-from monai_kd.data import write_phantoms
+from monai_kd.phantom import write_phantoms
 from monai_kd.study import read_plan
 
 STUDY = Path(__file__).parents[2] / "bundles" / "breast_ultrasound_segmentation" / "studies" / "smoke.yaml"

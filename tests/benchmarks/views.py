@@ -23,8 +23,8 @@ import torch
 from in_turns import random_batch, read_arguments, table_row
 from monai.transforms import Compose, EnsureTyped, RandAffined, RandFlipd, RandGaussianNoised
 
+from monai_kd.benchmark.timing import in_turns
 from monai_kd.engines import PrepareBatchViews
-from monai_kd.export.timing import in_turns
 from monai_kd.transforms import (
     BatchRandAffine,
     BatchRandFlip,

@@ -10,7 +10,7 @@ import pytest
 from monai.bundle import ConfigParser, ConfigWorkflow, create_workflow
 
 from monai_kd.bundle.arguments import check_start
-from monai_kd.bundle.at_work import Start
+from monai_kd.bundle.running_config import Start
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
 SEGMENTATION = BUNDLES / "breast_ultrasound_segmentation" / "configs"

@@ -3,7 +3,7 @@
 
 import pytest
 
-from monai_kd.bundle.ids import set_values
+from monai_kd.bundle.config_ids import set_values
 from monai_kd.commands.settings import parse_settings
 
 CONFIG = {"max_epochs": 3, "spatial_size": [64, 64], "resume": True, "net": {"_target_": "UNet", "bias": True}}

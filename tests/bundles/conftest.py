@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from monai.bundle import ConfigParser, ConfigWorkflow
 
-from monai_kd.data import write_phantoms
+from monai_kd.phantom import write_phantoms
 
 ROOT = Path(__file__).parents[2] / "bundles" / "breast_ultrasound_segmentation"
 CLASSIFICATION = ROOT.with_name("breast_ultrasound_classification")

@@ -8,7 +8,8 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 
-from monai_kd.data import choose_split, write_phantoms
+from monai_kd.data import choose_split
+from monai_kd.phantom import write_phantoms
 from tests.bundles.conftest import ROOT, TINY, run_bundle
 
 OVERLAY = "adaptation/trajectory"

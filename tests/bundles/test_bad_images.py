@@ -167,7 +167,7 @@ def test_a_link_out_of_the_folder_is_refused_as_before(images, tmp_path, checkpo
 
 def test_a_test_image_that_fails_after_the_check_ends_the_evaluation(tmp_path, checkpoints, monkeypatch):
     """Nothing is scored twice, no table is written."""
-    from monai_kd.data import write_phantoms
+    from monai_kd.phantom import write_phantoms
 
     write_phantoms(tmp_path / "data", count=10, seed=1)
     drawn = []

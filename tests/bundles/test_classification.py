@@ -11,7 +11,7 @@ import torch
 from monai.bundle import ConfigParser
 from PIL import Image
 
-from monai_kd.data import write_phantoms
+from monai_kd.phantom import write_phantoms
 from tests.bundles.conftest import CLASSIFICATION, run_classification, run_two_processes
 
 CONFIGS = CLASSIFICATION / "configs"

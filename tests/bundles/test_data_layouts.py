@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from monai_kd.data import PhantomSettings, write_phantoms
+from monai_kd.phantom import PhantomSettings, write_phantoms
 from tests.bundles.conftest import run_bundle
 from tests.data.layout_fixtures import (
     lesion,

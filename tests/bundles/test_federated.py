@@ -7,7 +7,7 @@ from monai.fl.client import MonaiAlgo
 from monai.fl.utils.constants import ExtraItems
 from monai.fl.utils.exchange_object import ExchangeObject
 
-from monai_kd.data import write_phantoms
+from monai_kd.phantom import write_phantoms
 from tests.bundles.conftest import CLASSIFICATION, ROOT, TINY
 
 CONFIGS = ["configs/train.json", "configs/methods/logits_and_hidden.json", "configs/federated.json"]

@@ -10,9 +10,10 @@ import pytest
 import torch
 from ignite.engine import Events
 
-from monai_kd.data import PooledDataset, read_dataset, write_phantoms
-from monai_kd.data.few_labels import keep_labels
+from monai_kd.data import PooledDataset, read_dataset
+from monai_kd.data.splits.few_labels import keep_labels
 from monai_kd.networks import FlipAverage, PretrainedUNet, StudentUNet
+from monai_kd.phantom import write_phantoms
 from tests.bundles.conftest import ROOT, run_bundle, run_two_processes
 
 RECIPES = ROOT / "configs" / "recipes"

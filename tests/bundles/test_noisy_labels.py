@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from monai_kd.study import read_plan
-from monai_kd.study.configs import check_settings, row_configs
+from monai_kd.study.running.run_configs import check_settings, row_configs
 from tests.bundles.conftest import CLASSIFICATION, run_classification
 
 NOISY = ["train", "methods/noisy_labels", "label_noise"]

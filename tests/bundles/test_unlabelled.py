@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from monai_kd.data import write_phantoms
+from monai_kd.phantom import write_phantoms
 from tests.bundles.conftest import run_bundle
 
 

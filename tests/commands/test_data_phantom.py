@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from monai_kd import __main__ as command_line
 from monai_kd.data import LoadUltrasoundd, read_dataset
-from monai_kd.data.phantom import PhantomSettings, draw_phantom, phantom
+from monai_kd.phantom import PhantomSettings, draw_phantom, phantom
 
 
 def run(*arguments):

@@ -15,7 +15,7 @@ import torch
 from monai_kd.bundle.command_line import read_command
 from monai_kd.bundle.finding import config_names, find_bundle, overlay_names
 from monai_kd.commands.run_errors import told
-from monai_kd.data import write_phantoms
+from monai_kd.phantom import write_phantoms
 from tests.bundles.conftest import unet
 
 BUNDLE = Path(__file__).parents[2] / "bundles" / "breast_ultrasound_segmentation"
@@ -212,7 +212,7 @@ def test_settings_of_a_file_serve_every_config(tmp_path):
     settings = tmp_path / "settings.json"
     settings.write_text(json.dumps({"bundle_root": str(BUNDLE), "max_epochs": 3, "section": "test"}))
     from monai_kd.bundle.arguments import check_start
-    from monai_kd.bundle.at_work import Start
+    from monai_kd.bundle.running_config import Start
 
     for config in ("train", "evaluate"):
         found = read_command(config, None, [], ["--args_file", str(settings)])

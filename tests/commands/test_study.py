@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from monai_kd import __main__ as command_line
 from monai_kd.commands.study_progress import StudyProgress
-from monai_kd.study.runs import Run
-from monai_kd.study.scheduling import State
+from monai_kd.study.running.runs import Run
+from monai_kd.study.running.scheduling import State
 
 pytest.importorskip("yaml")
 

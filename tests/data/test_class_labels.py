@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from monai_kd.data import BreastUltrasoundDataset, PooledDataset, ProbabilitySaver, class_weights, read_dataset
-from monai_kd.data.class_labels import label_classes
+from monai_kd.data.datasets.class_labels import label_classes
 from tests.data.layout_fixtures import make_breast, make_bus_bra, make_busi, make_plain
 
 CLASSES = ("benign", "malignant")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from monai_kd.data import LoadUltrasoundd, list_images
-from monai_kd.data.images import read_image, read_mask
+from monai_kd.data.image_files.reading import read_image, read_mask
 from monai_kd.data.layouts.tables import read_csv, read_xlsx
 from tests.data.dicom_fixtures import IMPLICIT, JPEG, write_dicom
 from tests.data.layout_fixtures import lesion, write_csv, write_image, write_xlsx

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from monai_kd.data import inspect_dataset, list_images
-from monai_kd.data.images import read_image
+from monai_kd.data.image_files.reading import read_image
 from tests.data.dicom_fixtures import EXPLICIT, JPEG, write_dicom
 from tests.data.layout_fixtures import lesion, make_plain, speckle, write_image
 from tests.data.test_dicom import gray_of, jpeg, smooth

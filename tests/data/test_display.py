@@ -8,8 +8,8 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from monai_kd.data import inspect_dataset, list_images
-from monai_kd.data.display import display_settings
-from monai_kd.data.images import read_image
+from monai_kd.data.image_files.display import display_settings
+from monai_kd.data.image_files.reading import read_image
 from tests.data.dicom_fixtures import write_dicom
 from tests.data.layout_fixtures import make_plain, speckle
 

@@ -16,7 +16,7 @@ from monai_kd.data import (
     read_splits,
     write_splits,
 )
-from monai_kd.data.few_labels import keep_labels
+from monai_kd.data.splits.few_labels import keep_labels
 from tests.data.layout_fixtures import make_bus_bra, make_plain
 
 RECORDS = [

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from monai_kd.data import LoadUltrasoundd, list_images, read_dataset, save_mask
-from monai_kd.data.images import read_image, read_mask
+from monai_kd.data.image_files.reading import read_image, read_mask
 from tests.data.layout_fixtures import SIZE, lesion, make_plain, speckle, write_image
 
 RASTER = [".png", ".jpg", ".bmp", ".tif"]

@@ -12,8 +12,8 @@ from monai.transforms import Compose, Invertd, Resized
 from PIL import Image
 
 from monai_kd.data import LoadUltrasoundd, SaveMaskd, check_dataset, list_images, random_splits, read_dataset
-from monai_kd.data import readers as readers_module
-from monai_kd.data.images import read_image, read_mask
+from monai_kd.data.image_files import pixels as readers_module
+from monai_kd.data.image_files.reading import read_image, read_mask
 from tests.data.dicom_fixtures import ULTRASOUND_VOLUME, write_dicom
 from tests.data.layout_fixtures import SIZE, lesion, speckle, write_image
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from monai_kd.data import BreastUltrasoundDataset, PooledDataset, choose_split, random_splits, read_dataset
-from monai_kd.data.given import given_records
+from monai_kd.data.records.listed_pairs import given_records
 from tests.data.layout_fixtures import lesion, make_plain, speckle, write_image
 
 NOWHERE = "no/such/folder"

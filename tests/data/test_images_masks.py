@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from monai_kd.data.images import read_mask
+from monai_kd.data.image_files.reading import read_mask
 from tests.data.layout_fixtures import SIZE, lesion, speckle, write_image
 
 

@@ -7,7 +7,7 @@ import torch
 from monai.transforms import SaveImaged
 
 from monai_kd.data import AsLabelMapd, SaveMaskd
-from monai_kd.data.images import read_image
+from monai_kd.data.image_files.reading import read_image
 from tests.data.layout_fixtures import lesion, speckle, write_image
 
 SHAPES = [

@@ -9,8 +9,8 @@ import pytest
 from monai.transforms import Compose, Invertd, Resized
 
 from monai_kd.data import LoadUltrasoundd, SaveMaskd, save_mask
-from monai_kd.data.images import read_image
-from monai_kd.data.saving import write_image
+from monai_kd.data.image_files.reading import read_image
+from monai_kd.data.image_files.saving import write_image
 from tests.data.dicom_fixtures import write_dicom
 from tests.data.layout_fixtures import SIZE, speckle
 

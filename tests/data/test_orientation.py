@@ -11,9 +11,9 @@ import pytest
 from PIL import Image, ImageOps
 
 from monai_kd.data import LoadUltrasoundd, convert_dataset, inspect_dataset, read_dataset, save_mask
-from monai_kd.data.headers import read_header
-from monai_kd.data.images import read_image, read_mask
-from monai_kd.data.pictures import ORIENTATION
+from monai_kd.data.image_files.header import read_header
+from monai_kd.data.image_files.pictures import ORIENTATION
+from monai_kd.data.image_files.reading import read_image, read_mask
 from tests.data.layout_fixtures import SIZE, lesion, speckle
 from tests.data.picture_fixtures import DEFLATE, RAW, TAGS, png_chunks, stored, write_tagged, write_tiff
 

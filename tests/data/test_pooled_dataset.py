@@ -9,15 +9,9 @@ from monai.data import CacheDataset, DataLoader
 from monai.transforms import Compose, Lambdad, Resized, Transform
 from PIL import Image
 
-from monai_kd.data import (
-    BreastUltrasoundDataset,
-    LoadUltrasoundd,
-    PooledDataset,
-    choose_split,
-    read_dataset,
-    write_phantoms,
-)
-from monai_kd.data.few_labels import keep_labels
+from monai_kd.data import BreastUltrasoundDataset, LoadUltrasoundd, PooledDataset, choose_split, read_dataset
+from monai_kd.data.splits.few_labels import keep_labels
+from monai_kd.phantom import write_phantoms
 from tests.data.layout_fixtures import (
     make_breast,
     make_bus_bra,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from monai_kd.data import Breast, check_dataset, k_folds, official_folds, random_splits, read_dataset
-from monai_kd.data.groups import require_no_leak
+from monai_kd.data.splits.groups import require_no_leak
 
 pytestmark = pytest.mark.skipif("MONAI_KD_DATA" not in os.environ, reason="MONAI_KD_DATA is not set")
 

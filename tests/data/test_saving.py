@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from monai_kd.data import SaveMaskd, list_images, save_mask
-from monai_kd.data.images import read_image
+from monai_kd.data.image_files.reading import read_image
 from tests.data.layout_fixtures import make_breast
 
 AFFINE = np.array([[-0.1, 0, 0, 5], [0, 0.2, 0, 7], [0, 0, 1, 9], [0, 0, 0, 1.0]])

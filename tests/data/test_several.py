@@ -19,9 +19,9 @@ from monai_kd.data import (
     random_splits,
     read_dataset,
     read_splits,
-    write_phantoms,
 )
-from monai_kd.data.protocols import make_splits
+from monai_kd.data.splits.protocols import make_splits
+from monai_kd.phantom import write_phantoms
 from tests.data.layout_fixtures import make_bus_bra, make_plain
 
 

@@ -15,7 +15,7 @@ from monai_kd.data import (
     read_dataset,
     read_official_folds,
 )
-from monai_kd.data.groups import groups_of
+from monai_kd.data.splits.groups import groups_of
 from tests.data.layout_fixtures import make_bus_bra, make_dataset_a
 
 

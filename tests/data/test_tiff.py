@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from monai_kd.data import LoadUltrasoundd
-from monai_kd.data.images import read_image, read_mask
+from monai_kd.data.image_files.reading import read_image, read_mask
 from tests.data.layout_fixtures import lesion, speckle
 from tests.data.picture_fixtures import DEFLATE, RAW, stored, write_tiff
 

@@ -6,7 +6,8 @@ import torch
 from monai.transforms import Compose, RandGaussianNoised
 from PIL import Image
 
-from monai_kd.data import BreastUltrasoundDataset, LoadUltrasoundd, UnlabelledDataset, write_phantoms
+from monai_kd.data import BreastUltrasoundDataset, LoadUltrasoundd, UnlabelledDataset
+from monai_kd.phantom import write_phantoms
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from monai_kd.__main__ import app
-from monai_kd.data import write_phantoms
 from monai_kd.diagnosis import TrainedRun, measure
+from monai_kd.phantom import write_phantoms
 from tests.bundles.conftest import ROOT, run_bundle, run_classification
 
 

@@ -7,7 +7,7 @@ import shutil
 import pytest
 import torch
 
-from monai_kd.distill import Request, make_draft, write_bundle
+from monai_kd.student_bundle import Request, make_draft, write_bundle
 from tests.distill.zoo_bundles import edit, make_ct_data, save_weights
 
 SECOND = {"num_channels": 1, "spatial_shape": [16, 16, 16], "channel_def": {}}

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from monai_kd.distill import Request, bundle_commands, make_draft, write_bundle
+from monai_kd.student_bundle import Request, bundle_commands, make_draft, write_bundle
 from tests.distill.zoo_bundles import edit
 
 

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from monai_kd.distill import running
+from monai_kd.student_bundle import running
 from tests.distill.zoo_bundles import edit
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 
-from monai_kd.distill import Request, make_draft, write_bundle
+from monai_kd.student_bundle import Request, make_draft, write_bundle
 from tests.distill.test_zoo_bundles import run
 from tests.distill.zoo_bundles import edit
 

@@ -14,8 +14,8 @@ import torch
 from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, verify_metadata, verify_net_in_out
 from PIL import Image
 
-from monai_kd.distill import Request, make_draft, write_bundle
 from monai_kd.packing import pack_bundle
+from monai_kd.student_bundle import Request, make_draft, write_bundle
 
 HIDDEN = ["train", "methods/hidden"]
 

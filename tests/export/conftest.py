@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import nn
 
-from monai_kd.data import write_phantoms
 from monai_kd.export import Bundle, DataSet, Exported, Options, export_student, open_bundle, open_export
 from monai_kd.networks import StudentUNet
+from monai_kd.phantom import write_phantoms
 from tests.bundles.conftest import ROOT
 
 SETTINGS: dict[str, Any] = {"spatial_size": [32, 32], "student_channels": [2, 4, 4], "quiet": True}

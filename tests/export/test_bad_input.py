@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
+from monai_kd.benchmark.candidates import teacher_of
 from monai_kd.export import DataSet, Options, export_student, open_export
-from monai_kd.export.candidates import teacher_of
 from monai_kd.export.graph import Segmenter
 from tests.bundles.conftest import ROOT, unet
 from tests.data.layout_fixtures import make_plain

@@ -12,10 +12,10 @@ from monai.networks.nets import UNet
 from typer.testing import CliRunner
 
 from monai_kd import __main__ as command_line
+from monai_kd.benchmark import latency_report as report
+from monai_kd.benchmark.memory import peak_memory
 from monai_kd.export import Options, export_student, open_bundle
-from monai_kd.export import benchmark as report
 from monai_kd.export.graph import RawNetwork
-from monai_kd.export.memory import peak_memory
 from monai_kd.networks import StudentUNet
 from tests.bundles.conftest import ROOT, unet
 from tests.export.conftest import student

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from monai_kd.export.memory import peak_memory
+from monai_kd.benchmark.memory import peak_memory
 
 IMAGE = np.zeros((1, 1, 8, 8), dtype=np.uint8)
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")

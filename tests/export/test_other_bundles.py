@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
+from monai_kd.benchmark.candidates import _pytorch
 from monai_kd.export import Options, export_student, load_form, open_bundle, open_export
-from monai_kd.export.candidates import _pytorch
 from tests.bundles.conftest import CLASSIFICATION
 from tests.export.conftest import INVERT, LOAD, UNET, make_bundle, rgb_bundle
 

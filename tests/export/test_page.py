@@ -16,8 +16,8 @@ import pytest
 import torch
 from PIL import Image
 
-from monai_kd.data import phantom_volume
 from monai_kd.export import open_bundle
+from monai_kd.phantom import phantom_volume
 from tests.bundles.conftest import CLASSIFICATION, ROOT
 
 PAGE = (Path(__file__).parents[2] / "docs" / "export.md").read_text()

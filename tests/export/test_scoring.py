@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 
-from monai_kd.data.images import read_mask
+from monai_kd.benchmark.candidates import Candidate
+from monai_kd.benchmark.scoring import mean_dice
+from monai_kd.data.image_files.reading import read_mask
 from monai_kd.export import DataSet
-from monai_kd.export.candidates import Candidate
 from monai_kd.export.images import raw_pixels
-from monai_kd.export.scoring import mean_dice
 
 
 def test_every_class_but_the_background_is_scored_as_lesion(exported, images):

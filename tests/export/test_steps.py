@@ -20,8 +20,8 @@ from monai.transforms import (
     ScaleIntensityRanged,
 )
 
-from monai_kd.export.after import after_network
-from monai_kd.export.before import before_network
+from monai_kd.export.postprocessing import after_network
+from monai_kd.export.preprocessing import before_network
 from monai_kd.export.steps import softmax
 
 TRANSFORMS = [

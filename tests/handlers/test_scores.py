@@ -14,8 +14,8 @@ from monai.transforms import AsDiscreted
 from PIL import Image
 from torch import nn
 
-from monai_kd.figures import GREEN, RED
 from monai_kd.handlers import ScoresHandler
+from monai_kd.utils.figures import GREEN, RED
 from tests.checks import small_files_only
 
 pytestmark = pytest.mark.filterwarnings("ignore:the (prediction|ground truth) of class 1 is all 0")

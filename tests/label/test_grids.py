@@ -13,8 +13,8 @@ pytest.importorskip("monailabel")
 
 from fastapi import HTTPException
 
-from monai_kd.data.images import read_mask
-from monai_kd.data.label_grid import PICTURE, on_grid_of, on_picture
+from monai_kd.data.image_files.label_grid import PICTURE, on_grid_of, on_picture
+from monai_kd.data.image_files.reading import read_mask
 from monai_kd.label.datastore import StudyDatastore
 from tests.data.layout_fixtures import lesion, speckle, write_image
 

@@ -14,10 +14,10 @@ pytest.importorskip("monailabel")
 import itk
 import nibabel
 
-from monai_kd.data import write_phantoms
-from monai_kd.data.images import read_image
+from monai_kd.data.image_files.reading import read_image
 from monai_kd.label.bundle import AppBundle
 from monai_kd.label.infer import BundleInfer
+from monai_kd.phantom import write_phantoms
 from tests.bundles.conftest import run_bundle
 from tests.data.dicom_fixtures import write_dicom
 from tests.label.apps import TINY, tiny_app

@@ -5,10 +5,10 @@ import re
 import pytest
 import torch
 
-from monai_kd.data import write_phantoms
 from monai_kd.label.bundle import AppBundle
 from monai_kd.label.infer import BundleInfer
 from monai_kd.label.install import install
+from monai_kd.phantom import write_phantoms
 from tests.label.apps import BUNDLE, TINY, tiny_app, weights
 
 

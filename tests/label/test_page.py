@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("monailabel")
 
-from monai_kd.data import write_phantoms
+from monai_kd.phantom import write_phantoms
 from tests.label.apps import TINY, weights
 from tests.label.conftest import ROOT, environment, served
 

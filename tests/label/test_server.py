@@ -24,8 +24,8 @@ import requests
 from monailabel.client import MONAILabelClient
 from monailabel.client.client import MONAILabelClientException
 
-from monai_kd.data import write_phantoms
-from monai_kd.data.images import read_mask
+from monai_kd.data.image_files.reading import read_mask
+from monai_kd.phantom import write_phantoms
 from tests.label.apps import tiny_app
 from tests.label.conftest import environment, served
 

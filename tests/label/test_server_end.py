@@ -16,7 +16,7 @@ pytest.importorskip("monailabel")
 import psutil
 import requests
 
-from monai_kd.data import write_phantoms
+from monai_kd.phantom import write_phantoms
 from tests.label.apps import tiny_app
 from tests.label.conftest import served
 

@@ -20,9 +20,9 @@ pytest.importorskip("monailabel")
 import requests
 from monai.bundle import ConfigParser, run
 
-from monai_kd.data import write_phantoms
-from monai_kd.data.formats import name_of
-from monai_kd.data.images import read_image
+from monai_kd.data.image_files.formats import name_of
+from monai_kd.data.image_files.reading import read_image
+from monai_kd.phantom import write_phantoms
 from tests.bundles.conftest import unet
 from tests.label.conftest import ROOT, served
 

@@ -14,10 +14,10 @@ from PIL import Image
 
 pytest.importorskip("monailabel")
 
-from monai_kd.data import write_phantoms
 from monai_kd.label import train
 from monai_kd.label.bundle import AppBundle
 from monai_kd.label.train import DistilTask
+from monai_kd.phantom import write_phantoms
 from tests.label.apps import tiny_app
 
 LABELLED = [f"{i:06d}" for i in range(1, 7)]

@@ -17,11 +17,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from monai_kd import __main__ as command_line
-from monai_kd.data import write_phantoms
 from monai_kd.export import open_bundle
 from monai_kd.networks import StudentUNet
 from monai_kd.packing import pack_bundle
 from monai_kd.packing.network_sources import carry_network
+from monai_kd.phantom import write_phantoms
 from tests.bundles.conftest import CLASSIFICATION, ROOT, run_bundle, unet
 
 SIZES = {"spatial_size": [32, 32], "student_channels": [2, 4, 4], "teacher_def": unet(4, 4, 6)}

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from monai_kd.data import choose_split, write_phantoms
+from monai_kd.data import choose_split
+from monai_kd.phantom import write_phantoms
 from tests.data.layout_fixtures import make_dataset_a, make_plain
 from tests.reliability.attempt import Attempt, command
 

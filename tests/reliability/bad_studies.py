@@ -67,7 +67,7 @@ def _plan(former: str | None, text: str) -> Callable[[Path], Callable[[], object
 
     def prepare(folder: Path) -> Callable[[], object]:
         from monai_kd.study import read_plan
-        from monai_kd.study.runs import list_runs
+        from monai_kd.study.running.runs import list_runs
 
         if former is not None:
             (folder / "study.yaml").write_text(GOOD.replace(former, text, 1))

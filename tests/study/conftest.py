@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from monai_kd.data import write_phantoms
+from monai_kd.phantom import write_phantoms
 from monai_kd.study import read_plan, run_study
-from monai_kd.study.local_workers import LocalWorkers
+from monai_kd.study.running.local_workers import LocalWorkers
 from tests.bundles.conftest import unet
 
 BUNDLE = Path(__file__).parents[2] / "bundles" / "breast_ultrasound_segmentation"

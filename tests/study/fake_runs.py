@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monai_kd.study.runs import Run
+from monai_kd.study.running.runs import Run
 
 
 def fake_run(folder: Path, name: str, seconds: float) -> Run:

@@ -5,8 +5,8 @@ import csv
 
 import pytest
 
-from monai_kd.data import write_phantoms
-from monai_kd.study.report import write_report
+from monai_kd.phantom import write_phantoms
+from monai_kd.study.reporting.report import write_report
 from tests.study.conftest import BUNDLE
 
 pytest.importorskip("yaml")

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from monai_kd.study import read_plan
-from monai_kd.study.report import write_report
-from monai_kd.study.runs import list_runs
+from monai_kd.study.reporting.report import write_report
+from monai_kd.study.running.runs import list_runs
 from tests.study.conftest import DISTILLED, STUDENT, TEACHER
 
 pytest.importorskip("yaml")

@@ -11,14 +11,15 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from monai_kd import __main__ as command_line
-from monai_kd.data import read_dataset, write_phantoms
-from monai_kd.figures import GREEN, RED, overlay
-from monai_kd.study.failures import Answer, worst_images
-from monai_kd.study.group_table import difference_table, group_scores
-from monai_kd.study.groups import write_groups
-from monai_kd.study.image_groups import ImageGroup, image_groups
-from monai_kd.study.scores import Scores
-from monai_kd.study.statistics import interval
+from monai_kd.data import read_dataset
+from monai_kd.phantom import write_phantoms
+from monai_kd.study.reporting.failures import Answer, worst_images
+from monai_kd.study.reporting.group_table import difference_table, group_scores
+from monai_kd.study.reporting.image_groups import ImageGroup, image_groups
+from monai_kd.study.reporting.image_scores import write_groups
+from monai_kd.study.reporting.scores import Scores
+from monai_kd.study.reporting.statistics import interval
+from monai_kd.utils.figures import GREEN, RED, overlay
 
 NAMES = [f"{number:06}" for number in range(1, 8)]
 TEACHER = dict.fromkeys(NAMES, 0.8)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from monai_kd.lock import locked
-from monai_kd.study.local_workers import LocalWorkers
-from monai_kd.study.scheduling import schedule
+from monai_kd.study.running.local_workers import LocalWorkers
+from monai_kd.study.running.scheduling import schedule
+from monai_kd.utils.folder_lock import locked
 from tests.study.fake_runs import fake_run
 
 

@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from monai_kd.study.machine import describe_machines, record_machine
+from monai_kd.study.running.machine import describe_machines, record_machine
 
 
 def test_machines_are_counted_where_they_differ(tmp_path):

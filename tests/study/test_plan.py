@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from monai_kd.study import read_plan
-from monai_kd.study.configs import differences, row_configs
-from monai_kd.study.runs import list_runs
+from monai_kd.study.running.run_configs import differences, row_configs
+from monai_kd.study.running.runs import list_runs
 from tests.study.conftest import BUNDLE, DISTILLED, STUDENT, TEACHER
 
 pytest.importorskip("yaml")

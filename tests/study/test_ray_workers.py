@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from monai_kd.study.ray_workers import RayWorkers
-from monai_kd.study.scheduling import schedule
+from monai_kd.study.running.ray_workers import RayWorkers
+from monai_kd.study.running.scheduling import schedule
 from tests.study.fake_runs import fake_run
 
 pytest.importorskip("ray")

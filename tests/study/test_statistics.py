@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monai_kd.study.metrics_table import metrics_table
-from monai_kd.study.score_table import score_table
-from monai_kd.study.scores import Scores, by_image, read_scores
-from monai_kd.study.statistics import compare, holm, interval, share_recovered
+from monai_kd.study.reporting.metrics_table import metrics_table
+from monai_kd.study.reporting.score_table import score_table
+from monai_kd.study.reporting.scores import Scores, by_image, read_scores
+from monai_kd.study.reporting.statistics import compare, holm, interval, share_recovered
 
 
 def scores(seed, count=40):

@@ -18,10 +18,11 @@ import pytest
 import torch
 from PIL import Image
 
-from monai_kd.data import write_phantoms
-from monai_kd.lock import locked
-from monai_kd.study import read_plan, scheduling
-from monai_kd.study.report import write_report
+from monai_kd.phantom import write_phantoms
+from monai_kd.study import read_plan
+from monai_kd.study.reporting.report import write_report
+from monai_kd.study.running import scheduling
+from monai_kd.utils.folder_lock import locked
 from tests.study.conftest import BUNDLE, DISTILLED, STUDENT, TEACHER
 
 pytest.importorskip("yaml")
@@ -46,7 +47,7 @@ def finished(folder, data):
     import yaml
 
     from monai_kd.study import run_study
-    from monai_kd.study.local_workers import LocalWorkers
+    from monai_kd.study.running.local_workers import LocalWorkers
     from tests.study.conftest import SETTINGS
 
     path = folder / "study.yaml"

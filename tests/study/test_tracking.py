@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from monai_kd.study import Plan, Row
-from monai_kd.study.runs import Run
-from monai_kd.study.scheduling import State
-from monai_kd.study.tracking import MLflowTracker
+from monai_kd.study.running.runs import Run
+from monai_kd.study.running.scheduling import State
+from monai_kd.study.running.tracking import MLflowTracker
 
 mlflow = pytest.importorskip("mlflow")
 PLAN = Plan("tracked", Path("bundle"), (Row("L", ("train",), arguments={"seed": 3}),), settings={"max_epochs": 2})

@@ -25,13 +25,13 @@ from monai_kd.data.conversion.nnunet import NN_UNET
 from monai_kd.data.conversion.pixels import PNG, exact_values, fits_png, natural_suffix, write_values
 from monai_kd.data.conversion.plain import PLAIN
 from monai_kd.data.conversion.target import Entry, Target
-from monai_kd.data.groups import Split
+from monai_kd.data.datasets.load_ultrasound import LoadUltrasoundd
 from monai_kd.data.layouts import find_dataset, read_dataset
-from monai_kd.data.loading import LoadUltrasoundd
-from monai_kd.data.records import Layout, Record
-from monai_kd.data.split_files import read_splits, write_splits
-from monai_kd.errors import closest
-from monai_kd.files import atomic_folder
+from monai_kd.data.records.record import Layout, Record
+from monai_kd.data.splits.groups import Split
+from monai_kd.data.splits.split_files import read_splits, write_splits
+from monai_kd.utils.atomic_files import atomic_folder
+from monai_kd.utils.messages import closest
 
 __all__ = ["TARGETS", "Entry", "Target", "convert_dataset"]
 
@@ -68,7 +68,7 @@ def convert_dataset(
 
     Example:
         >>> from tempfile import TemporaryDirectory
-        >>> from monai_kd.data import write_phantoms
+        >>> from monai_kd.phantom import write_phantoms
         >>> with TemporaryDirectory() as folder:
         ...     write_phantoms(f"{folder}/phantoms", count=1)
         ...     (entry,) = convert_dataset(f"{folder}/phantoms", f"{folder}/Dataset501_Phantoms", layout="nnunet")

@@ -8,7 +8,7 @@ from pathlib import Path
 from monai_kd.data.conversion.naming import numbers
 from monai_kd.data.conversion.pixels import PNG
 from monai_kd.data.conversion.target import Entry, Target
-from monai_kd.data.groups import Split
+from monai_kd.data.splits.groups import Split
 
 
 def _write_table(folder: Path, entries: list[Entry], splits: list[Split]) -> None:

@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 from monai_kd.data.conversion.target import Entry
-from monai_kd.digest import sha256
+from monai_kd.utils.digest import sha256
+from monai_kd.version import __version__
 
 MANIFEST = "manifest.json"
 
@@ -22,7 +23,6 @@ def write_manifest(folder: Path, layout: str, source_layout: str, entries: list[
         source_layout: the layout it was read in.
         entries: one for each image.
     """
-    from monai_kd import __version__  # not above: the package itself imports monai_kd.data
 
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     content = {

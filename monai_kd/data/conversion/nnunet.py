@@ -19,9 +19,9 @@ from monai_kd.data.conversion.naming import plain_names
 from monai_kd.data.conversion.pixels import NIFTI, PNG
 from monai_kd.data.conversion.plain import write_patients
 from monai_kd.data.conversion.target import Entry, Target
-from monai_kd.data.formats import suffix_of
-from monai_kd.data.groups import Split
-from monai_kd.data.records import Record
+from monai_kd.data.image_files.formats import suffix_of
+from monai_kd.data.records.record import Record
+from monai_kd.data.splits.groups import Split
 
 ALWAYS_FIT_PNG = (".png", ".jpg", ".jpeg", ".bmp")  # TIFF may hold floats
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from monai.data import MetaTensor
 from PIL import Image
 
-from monai_kd.data.formats import RASTER_SUFFIXES, suffix_of
+from monai_kd.data.image_files.formats import RASTER_SUFFIXES, suffix_of
 
 Values = npt.NDArray[Any]
 

@@ -7,7 +7,7 @@ import csv
 from pathlib import Path
 
 from monai_kd.data.conversion.target import Entry, Target
-from monai_kd.data.groups import Split
+from monai_kd.data.splits.groups import Split
 
 COLUMNS = ("id", "patient", "pathology")
 

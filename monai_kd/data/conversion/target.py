@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from monai_kd.data.conversion.naming import readable_names
-from monai_kd.data.groups import Split
-from monai_kd.data.records import Record
+from monai_kd.data.records.record import Record
+from monai_kd.data.splits.groups import Split
 
 Entry = dict[str, Any]
 """One written image, with ``id``, ``source_id``, ``patient``, ``pathology``, ``image`` and ``label`` (paths in the new

@@ -15,8 +15,8 @@ from typing import Any
 from monai_kd.data.download.archives import DamagedArchiveError, unpack
 from monai_kd.data.download.sources import ON_REQUEST, SOURCES, RemoteFile, Source, find_source
 from monai_kd.data.download.transfer import fetch
-from monai_kd.digest import sha256
-from monai_kd.files import atomic_write, require_writable
+from monai_kd.utils.atomic_files import atomic_write, require_writable
+from monai_kd.utils.digest import sha256
 
 __all__ = ["ON_REQUEST", "SOURCES", "RemoteFile", "Source", "download_dataset", "find_source"]
 

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from monai_kd.files import atomic_write
+from monai_kd.utils.atomic_files import atomic_write
 
 
 @dataclass

@@ -32,7 +32,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from monai_kd.errors import closest
+from monai_kd.utils.messages import closest
 
 CC_BY = "https://creativecommons.org/licenses/by/4.0/"
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from monai_kd.data.duplicates.pairs import near_duplicates
 from monai_kd.data.duplicates.thumbnails import Thumbnail
-from monai_kd.data.groups import groups_of
-from monai_kd.data.records import Record
+from monai_kd.data.records.record import Record
+from monai_kd.data.splits.groups import groups_of
 
 NearDuplicate = tuple[str, str, float]
 """Two ids, and how alike their pictures are (1 is the same)."""

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import nibabel
 
-from monai_kd.data.formats import NIFTI_SUFFIXES, RASTER_SUFFIXES, format_of
-from monai_kd.data.pictures import open_picture, orientation_of
+from monai_kd.data.image_files.formats import NIFTI_SUFFIXES, RASTER_SUFFIXES, format_of
+from monai_kd.data.image_files.pictures import open_picture, orientation_of
 
 MODES = {
     "1": "1 bit",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from monai_kd.data.layouts import LAYOUTS, find_dataset, read_dataset
-from monai_kd.data.records import Layout, Record
+from monai_kd.data.records.record import Layout, Record
 
 
 @dataclass

@@ -16,8 +16,8 @@ from monai_kd.data.inspection.image_problems import image_problems
 from monai_kd.data.inspection.problems import KINDS, Problem
 from monai_kd.data.inspection.set_problems import exact_duplicates, set_problems
 from monai_kd.data.inspection.summary import mask_files, summarize
-from monai_kd.data.records import Layout, Record
-from monai_kd.data.split_files import read_splits
+from monai_kd.data.records.record import Layout, Record
+from monai_kd.data.splits.split_files import read_splits
 
 
 @dataclass(frozen=True)

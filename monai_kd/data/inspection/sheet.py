@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw
 from monai_kd.data.inspection.inspection import Inspection
 from monai_kd.data.inspection.picks import ROW, Section, sections
 from monai_kd.data.inspection.tiles import CAPTION, FAINT, HEIGHT, INK, PAPER, WIDTH, font, tile
-from monai_kd.figures import RED
-from monai_kd.files import atomic_write
+from monai_kd.utils.atomic_files import atomic_write
+from monai_kd.utils.figures import RED
 
 GAP = 14
 MARGIN = 20

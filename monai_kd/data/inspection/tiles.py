@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from monai_kd.data.datasets.load_ultrasound import LoadUltrasoundd
 from monai_kd.data.inspection.picks import Pick
-from monai_kd.data.loading import LoadUltrasoundd
-from monai_kd.figures import GREEN, contour
+from monai_kd.utils.figures import GREEN, contour
 
 WIDTH, HEIGHT = 236, 180  # of the picture
 CAPTION = 50  # pixels below it: the id and two lines

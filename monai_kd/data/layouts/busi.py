@@ -8,7 +8,7 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from monai_kd.data.records import Record, by_id, entries, png_files, require_pairs
+from monai_kd.data.records.record import Record, by_id, entries, png_files, require_pairs
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from monai_kd.data.layouts.tables import Row, pathologies, read_xlsx, warn_of_unlisted
-from monai_kd.data.records import Record, by_id, entries, png_files, require_pairs
+from monai_kd.data.records.record import Record, by_id, entries, png_files, require_pairs
 
 
 class DatasetA:

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monai_kd.data.formats import name_of
+from monai_kd.data.image_files.formats import name_of
 from monai_kd.data.layouts.plain import labelled_records, pairs_of
-from monai_kd.data.records import Record, by_id, image_files, require_pairs
-from monai_kd.data.trees import known_files
+from monai_kd.data.records.record import Record, by_id, image_files, require_pairs
+from monai_kd.data.records.subfolders import known_files
 
 
 class MonaiLabel:

@@ -8,11 +8,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from monai_kd.data.formats import name_of
+from monai_kd.data.image_files.formats import name_of
 from monai_kd.data.layouts.plain import labelled_records, pairs_of
-from monai_kd.data.records import Record, by_id, first_few, image_files, require_pairs
-from monai_kd.data.trees import known_files
-from monai_kd.files import read_json
+from monai_kd.data.records.record import Record, by_id, first_few, image_files, require_pairs
+from monai_kd.data.records.subfolders import known_files
+from monai_kd.utils.atomic_files import read_json
 
 logger = logging.getLogger(__name__)
 

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
 
-from monai_kd.data.formats import frame_name
-from monai_kd.data.frames import frame_records
-from monai_kd.data.headers import read_header
+from monai_kd.data.image_files.formats import frame_name
+from monai_kd.data.image_files.header import read_header
 from monai_kd.data.layouts.tables import read_csv, require_same_images, rows_by
-from monai_kd.data.records import Record, pathology_of, require_pairs
-from monai_kd.data.trees import folders_of, ids_in, known_files
+from monai_kd.data.records.frames import frame_records
+from monai_kd.data.records.record import Record, pathology_of, require_pairs
+from monai_kd.data.records.subfolders import folders_of, ids_in, known_files
 
 logger = logging.getLogger(__name__)
 

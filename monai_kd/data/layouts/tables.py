@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from monai_kd.data.records import first_few, pathology_of
+from monai_kd.data.records.record import first_few, pathology_of
 
 logger = logging.getLogger(__name__)
 

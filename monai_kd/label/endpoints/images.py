@@ -13,7 +13,7 @@ from monailabel.config import settings
 from monailabel.endpoints.user.auth import RBAC, User
 from monailabel.interfaces.utils.app import app_instance
 
-from monai_kd.data.formats import name_of, suffix_of
+from monai_kd.data.image_files.formats import name_of, suffix_of
 from monai_kd.label.endpoints.answering import in_thread, json_object
 from monai_kd.label.names import require_info, require_name
 from monai_kd.label.notes import client_notes

@@ -12,8 +12,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from monai_kd.__main__ import app
-from monai_kd.data import LoadUltrasoundd, k_folds, read_dataset, read_splits, write_phantoms, write_splits
+from monai_kd.data import LoadUltrasoundd, k_folds, read_dataset, read_splits, write_splits
 from monai_kd.data.conversion import TARGETS, convert_dataset
+from monai_kd.phantom import write_phantoms
 from tests.data.layout_fixtures import (
     lesion,
     make_breast,

@@ -11,7 +11,7 @@ from PIL import Image
 from monai_kd.data import LoadUltrasoundd, read_dataset
 from monai_kd.data.conversion import TARGETS, convert_dataset
 from monai_kd.data.conversion.naming import names_without_dots, numbers, plain_names, readable_names
-from monai_kd.data.formats import suffix_of
+from monai_kd.data.image_files.formats import suffix_of
 from tests.data.layout_fixtures import lesion, make_plain, speckle, write_image
 
 OBLIQUE = np.array([[0.1, 0.02, 0, 5], [-0.02, 0.2, 0, -7], [0, 0, 1.5, 3], [0, 0, 0, 1]])

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from monai_kd.data import check_dataset, hold_out, k_folds, random_splits, read_dataset
 from monai_kd.data.duplicates import join_near_duplicates
-from monai_kd.data.groups import groups_of
+from monai_kd.data.splits.groups import groups_of
 from tests.data.duplicates.pictures import COPIES, jpeg, tissue
 from tests.data.layout_fixtures import lesion, write_image
 

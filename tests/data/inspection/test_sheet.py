@@ -8,7 +8,7 @@ from PIL import Image
 from monai_kd.data import inspect_dataset
 from monai_kd.data.inspection import write_sheet
 from monai_kd.data.inspection.picks import sections
-from monai_kd.figures import GREEN
+from monai_kd.utils.figures import GREEN
 from tests.data.duplicates.pictures import jpeg, tissue
 from tests.data.inspection.test_inspection import make
 from tests.data.layout_fixtures import lesion, make_plain, write_image

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from monai_kd.data import Breast, check_dataset, read_dataset
-from monai_kd.data.images import read_image, read_mask
+from monai_kd.data.image_files.reading import read_image, read_mask
 from tests.data.layout_fixtures import lesion, make_breast, speckle
 
 FOLDER = "BrEaST-Lesions_USG-images_and_masks"

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from monai_kd.data import BusUclm, LoadUltrasoundd, check_dataset, k_folds, random_splits, read_dataset
-from monai_kd.data.groups import groups_of
-from monai_kd.data.images import read_mask
+from monai_kd.data.image_files.reading import read_mask
+from monai_kd.data.splits.groups import groups_of
 from tests.data.layout_fixtures import colored, lesion, make_bus_uclm, speckle, write_image
 
 

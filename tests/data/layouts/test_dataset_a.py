@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from monai_kd.data import check_dataset, read_dataset
-from monai_kd.data.images import read_mask
+from monai_kd.data.image_files.reading import read_mask
 from tests.data.layout_fixtures import dataset_a_ids, lesion, make_dataset_a, speckle, write_image, write_xlsx
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from monai_kd.data.phantom import SCANNERS, PhantomSettings, draw_phantom
+from monai_kd.phantom import SCANNERS, PhantomSettings, draw_phantom
 
 
 @pytest.mark.parametrize("probe", ["linear", "curved"])

@@ -9,8 +9,8 @@ import torch
 from monai.data import CacheDataset, DataLoader, MetaTensor
 from monai.transforms import Compose, RandFlipd, Resized, SpatialCrop
 
-from monai_kd.data import LoadUltrasoundd, read_dataset, write_phantoms
-from monai_kd.data.phantom import CLASSES, PhantomDataset, PhantomSettings, draw_phantom, phantom
+from monai_kd.data import LoadUltrasoundd, read_dataset
+from monai_kd.phantom import CLASSES, PhantomDataset, PhantomSettings, draw_phantom, phantom, write_phantoms
 
 SMALL = Resized(["image", "label"], (32, 24), mode=["bilinear", "nearest"])
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from monai_kd.data.phantom import phantom
-from monai_kd.data.phantom.scanner import Scanner
-from monai_kd.data.phantom.tissue import Tissue
+from monai_kd.phantom import phantom
+from monai_kd.phantom.scanner import Scanner
+from monai_kd.phantom.tissue import Tissue
 
 COUNT = 24
 

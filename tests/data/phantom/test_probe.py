@@ -4,10 +4,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from monai_kd.data.phantom import PhantomSettings, draw_phantom
-from monai_kd.data.phantom.probe import CurvedProbe, LinearProbe
-from monai_kd.data.phantom.scanner import Scanner
-from monai_kd.data.phantom.tissue import grid
+from monai_kd.phantom import PhantomSettings, draw_phantom
+from monai_kd.phantom.probe import CurvedProbe, LinearProbe
+from monai_kd.phantom.scanner import Scanner
+from monai_kd.phantom.tissue import grid
 
 CURVED = CurvedProbe(depth=60, radius=50, angle=0.5)
 LINEAR = LinearProbe(depth=40, width=45)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from monai_kd.data.phantom import SCANNERS, PhantomSettings, draw_phantom, phantom
-from monai_kd.data.phantom.lesion import Lesion, imprint
-from monai_kd.data.phantom.scanner import Scanner
-from monai_kd.data.phantom.tissue import Tissue, grid
+from monai_kd.phantom import SCANNERS, PhantomSettings, draw_phantom, phantom
+from monai_kd.phantom.lesion import Lesion, imprint
+from monai_kd.phantom.scanner import Scanner
+from monai_kd.phantom.tissue import Tissue, grid
 
 COUNT = 8
 

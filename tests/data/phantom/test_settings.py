@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from monai_kd.data.phantom import SCANNERS, PhantomSettings, draw_phantom, phantom
+from monai_kd.phantom import SCANNERS, PhantomSettings, draw_phantom, phantom
 
 
 def gray(**settings):

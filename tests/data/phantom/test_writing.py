@@ -9,7 +9,7 @@ from openpyxl import load_workbook
 from PIL import Image
 
 from monai_kd.data.layouts import read_dataset
-from monai_kd.data.phantom import phantom, write_phantoms
+from monai_kd.phantom import phantom, write_phantoms
 
 
 @pytest.fixture(scope="module")

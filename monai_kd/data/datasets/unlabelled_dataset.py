@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images whose labels are unknown, or must not be looked at."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from os import PathLike
+from typing import Any
+
+from monai.data import CacheDataset
+
+from monai_kd.data.records.list_images import list_images
+from monai_kd.data.records.record import first_few
+
+__all__ = ["UnlabelledDataset"]
+
+
+class UnlabelledDataset(CacheDataset):
+    """
+    The images of a folder or data set without their labels: the target domain to adapt to.
+
+    Whatever masks or tables the data set has, nothing of them reaches the samples: its records have the label None, of
+    which ``LoadUltrasoundd`` makes a blank mask, so that transforms made for labelled images serve here too.
+
+    Args:
+        root: a folder of images, or of a data set in any layout.
+        transform: from a record (``image``, ``label``, ``id``) to a sample; copied, so that it may be the training
+            data's own, whose random numbers stay what they were.
+        ids: those of the images to take, such as a split's training part: leave out what is to be tested on. Defaults
+            to None: all images.
+        cache_arguments: further ones of ``monai.data.CacheDataset``, as in :class:`BreastUltrasoundDataset`.
+
+    Raises:
+        FileNotFoundError: When there is nothing at ``root``.
+        ValueError: When the folder holds no image, or not those of ``ids``.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from monai_kd.data import LoadUltrasoundd
+        >>> from monai_kd.phantom import write_phantoms
+        >>> with TemporaryDirectory() as root:
+        ...     write_phantoms(root, count=3)
+        ...     dataset = UnlabelledDataset(root, LoadUltrasoundd(), ids=["000001", "000003"], progress=False)
+        ...     [(sample["id"], sample["label"].any().item()) for sample in dataset]
+        [('000001', False), ('000003', False)]
+    """
+
+    def __init__(
+        self,
+        root: str | PathLike[str],
+        transform: Sequence[Callable[..., Any]] | Callable[..., Any],
+        ids: Sequence[str] | None = None,
+        **cache_arguments: Any,
+    ) -> None:
+        records = {record["id"]: {**record, "label": None} for record in list_images(root)}
+        absent = [key for key in ids or () if key not in records]
+        if absent:
+            raise ValueError(
+                f"{len(absent)} ids are not in {root}: {first_few(absent)}. Use the split of this data set."
+            )
+        chosen = list(records.values()) if ids is None else [records[key] for key in ids]
+        super().__init__(data=chosen, transform=copy.deepcopy(transform), **cache_arguments)

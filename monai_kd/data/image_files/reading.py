@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One image file or mask file as a MetaTensor (1, W, H[, D]), whatever its format."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from monai.data import MetaTensor
+from monai.data.utils import to_affine_nd
+
+from monai_kd.data.image_files.formats import NIFTI_SUFFIXES, RASTER_SUFFIXES, name_of, suffix_of
+from monai_kd.data.image_files.label_grid import PICTURE, on_grid_of
+from monai_kd.data.image_files.pixels import image_values, mask_values
+from monai_kd.data.image_files.two_levels import binarize
+
+Values = npt.NDArray[Any]
+
+
+def read_image(path: str | Path, frame: int | None = None, name: str = "") -> MetaTensor:
+    """
+    Read an image as gray values in MONAI's index order.
+
+    Color becomes gray by ITU-R 601; transparent pixels are composited on black; 16-bit values are kept.
+
+    Args:
+        path: PNG, JPEG, BMP, TIFF (Pillow), NIfTI (nibabel), NRRD, MHA or DICOM (ITK).
+        frame: which frame of a DICOM loop or page of a TIFF file, from 0; None for the whole file.
+        name: what the image is called, for the name of its mask's file. Defaults to the file's name.
+
+    Returns:
+        (1, W, H) or, for a volume, (1, W, H, D), float32, with ``affine``, ``original_affine``, ``spatial_shape``,
+        ``filename_or_obj`` and ``name``, which tells the frames of a file apart.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ValueError: When it is no readable image, too large, has too many axes or no such frame, or holds NaN or
+            infinite values.
+
+    Example:
+        >>> read_image("images/none.png")
+        Traceback (most recent call last):
+        FileNotFoundError: No file images/none.png. Check the path in the record or the config.
+    """
+    values, affine = image_values(path, frame)
+    if values.dtype.kind == "c":
+        raise ValueError(f"{path} holds complex numbers, as before detection. Save their magnitude as gray values.")
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        count = int((~np.isfinite(values)).sum())
+        raise ValueError(f"{path} holds {count} NaN or infinite values. Export the image again without them.")
+    return _tensor(_spatial(values, path), affine, path, name or name_of(path, frame))
+
+
+def read_mask(paths: str | Path | Sequence[str | Path], frame: int | None = None) -> MetaTensor:
+    """
+    Read a mask as exactly 0 and 1; several masks of one image are joined by OR.
+
+    Colored masks count by their brightest channel, never by alpha; what is two-level, ``masks.binarize`` says. Masks
+    whose axes are turned against the first one's are turned back (:func:`on_image`).
+
+    Args:
+        paths: one file or several, of the formats of ``read_image``.
+        frame: which frame of a loop's masks (or slice of a volume of them); a file of one mask is that frame's own.
+
+    Returns:
+        As ``read_image``; the metadata is the first file's.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ValueError: When a file is no readable image or not two-level, or the masks differ in size.
+
+    Example:
+        >>> read_mask(["labels/none.png"])
+        Traceback (most recent call last):
+        FileNotFoundError: No file labels/none.png. Check the path in the record or the config.
+    """
+    files = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    masks = [_one_mask(file, frame) for file in files]
+    if frame is None:
+        masks = [on_image(mask, masks[0], file, files[0]) for file, mask in zip(files, masks, strict=True)]
+    for file, mask in zip(files, masks, strict=True):
+        require_same_size(mask, masks[0], file, files[0])
+    joined = masks[0]
+    for mask in masks[1:]:
+        joined.logical_or_(mask)
+    return joined
+
+
+def on_image(mask: MetaTensor, image: MetaTensor, mask_path: Any, image_path: Any) -> MetaTensor:
+    """
+    A mask in its image's order of pixels, by where both files say that they lie.
+
+    Files that say nothing of it (pictures, the unit matrix) are taken as they are. NIfTI beside the formats of ITK is
+    turned where the two then lie on one grid, and else taken as it is, for without a place their axes differ.
+
+    Args:
+        mask: (1, W, H[, D]), as read.
+        image: (1, W, H[, D]), as read.
+        mask_path: one path or several, for the message; the first one's suffix tells the format.
+        image_path: as ``mask_path``.
+
+    Returns:
+        The mask, turned where its axes are mirrored or exchanged against the image's.
+
+    Raises:
+        ValueError: When the two lie elsewhere: another spacing, angle or origin.
+    """
+    one, other = (Path(path if isinstance(path, (str, Path)) else path[0]) for path in (mask_path, image_path))
+    if not (_has_place(mask, one) and _has_place(image, other)):
+        return mask
+    values, wanted = mask.numpy()[0], image.affine.numpy()
+    turned = on_grid_of(values, mask.affine.numpy(), image.shape[1:], wanted)
+    if turned is not None:
+        return mask if turned is values else _tensor(turned, wanted, one, str(mask.meta["name"]))
+    if mask.shape != image.shape or _is_nifti(one) != _is_nifti(other):
+        return mask
+    raise ValueError(
+        f"{mask_path} lies elsewhere than {image_path}: its file has another spacing, angle or origin. "
+        "Save the mask on the grid of its image."
+    )
+
+
+def _has_place(tensor: MetaTensor, path: Path) -> bool:
+    affine = tensor.affine.numpy()
+    return suffix_of(path) not in RASTER_SUFFIXES and not any(
+        np.allclose(affine, none) for none in (np.eye(4), PICTURE)
+    )
+
+
+def _is_nifti(path: Path) -> bool:
+    return suffix_of(path) in NIFTI_SUFFIXES
+
+
+def require_same_size(mask: MetaTensor, image: MetaTensor, mask_path: object, image_path: object) -> None:
+    """
+    Check that a mask lies on its image's grid.
+
+    Raises:
+        ValueError: Naming both sizes.
+    """
+    if mask.shape != image.shape:
+        raise ValueError(
+            f"{mask_path} is {_size(mask)} pixels but {image_path} is {_size(image)}. "
+            "Export the mask at the size of its image."
+        )
+
+
+def _one_mask(path: str | Path, frame: int | None) -> MetaTensor:
+    values, affine = mask_values(path, frame)
+    try:
+        mask = binarize(values)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}. Save it with 0 outside the lesion and 255 (or 1) inside.") from None
+    return _tensor(_spatial(mask, path), affine, path, name_of(path, frame))
+
+
+def _spatial(values: Values, path: str | Path) -> Values:
+    """The array without trailing axes of length 1, which 2D NIfTI, NRRD and DICOM files carry."""
+    while values.ndim > 2 and values.shape[-1] == 1:
+        values = values[..., 0]
+    if values.ndim not in (2, 3):
+        raise ValueError(f"{path} has the shape {values.shape}; an image has 2 axes, a volume 3. Save each part alone.")
+    return values
+
+
+def _tensor(values: Values, affine: Values, path: str | Path, name: str) -> MetaTensor:
+    # Only this metadata, for every format alike: batches of mixed formats must collate, and readers' own differs.
+    affine = to_affine_nd(3, affine)
+    meta = {
+        "original_affine": affine.copy(),
+        "spatial_shape": np.asarray(values.shape),
+        "original_channel_dim": float("nan"),  # MONAI's for a file without channel axis
+        "filename_or_obj": str(path),
+        "name": name,
+    }
+    tensor = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+    # The channel is added last, as EnsureChannelFirst does: a MetaTensor counts its spatial axes when it is made.
+    return cast(MetaTensor, MetaTensor(tensor, affine=torch.from_numpy(affine), meta=meta)[None])
+
+
+def _size(tensor: MetaTensor) -> str:
+    return " × ".join(str(length) for length in tensor.shape[1:])

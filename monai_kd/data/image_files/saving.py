@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Masks written back in their images' own geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import numpy.typing as npt
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import SaveImaged
+from PIL import Image
+
+from monai_kd.data.image_files.formats import NIFTI_SUFFIXES, format_of, mask_suffix, name_of, suffix_of
+from monai_kd.data.image_files.image_grid import write_on_grid_of
+from monai_kd.data.image_files.itk_files import grid_of, write_itk
+from monai_kd.utils.atomic_files import atomic_write
+
+__all__ = ["SaveMaskd", "mask_name", "save_mask", "write_image"]
+
+
+def mask_name(mask: MetaTensor) -> str:
+    """
+    What a mask's file is called, without its suffix: the image's id, or else its file's name.
+
+    Args:
+        mask: with its image's metadata.
+
+    Raises:
+        ValueError: When the id has a slash.
+    """
+    source = Path(str(mask.meta["filename_or_obj"]))
+    name = str(mask.meta.get("name") or name_of(source))
+    if Path(name).name != name:
+        raise ValueError(f"The mask of '{source}' cannot be called {name!r}. Give the image an id without a slash.")
+    return name
+
+
+def save_mask(mask: MetaTensor, output_dir: str | PathLike[str]) -> Path:
+    """
+    Write a mask as ``<output_dir>/<image's id>.<suffix>``: PNG (0 and 255) for PNG, JPEG, BMP and TIFF images, NIfTI
+    for NIfTI, NRRD for every other format. The mask of a picture lies on it as viewers show it. NIfTI and NRRD have the
+    axes, origin, spacing and direction of the image's own file (of the affine, where that file is gone). The mask of a
+    cine loop's frame is one slice, with the frame in its name: ``loop_frame007.nrrd``.
+
+    Args:
+        mask: shape (1, W, H[, D]), above 0 inside, in the image's own grid, with its metadata.
+        output_dir: folder; made if missing.
+
+    Returns:
+        The file.
+
+    Raises:
+        ValueError: When the folder cannot be written to, or the mask would overwrite its image.
+
+    Example:
+        >>> from monai.data import MetaTensor
+        >>> from tempfile import TemporaryDirectory
+        >>> mask = MetaTensor(torch.ones(1, 40, 30), meta={"filename_or_obj": "images/scan.jpg"})
+        >>> with TemporaryDirectory() as folder:
+        ...     save_mask(mask, folder).name
+        'scan.png'
+    """
+    source = Path(str(mask.meta["filename_or_obj"]))
+    suffix = mask_suffix(format_of(source))
+    values = (mask.as_tensor().squeeze(0) > 0).to(torch.uint8).cpu().numpy()
+    path = Path(output_dir) / (mask_name(mask) + suffix)
+    if path.resolve() == source.resolve():
+        raise ValueError(f"The mask of '{source}' would overwrite the image. Choose another output_dir.")
+    if suffix == ".png" or not source.is_file():
+        write_image(values * 255 if suffix == ".png" else values, mask.affine, path)
+    else:
+        with atomic_write(path) as temporary:
+            write_on_grid_of(source, values, temporary)
+    return path
+
+
+def write_image(values: npt.NDArray[Any], affine: Any, path: str | PathLike[str]) -> None:
+    """
+    Write an image or a mask, whole or not at all.
+
+    Args:
+        values: shape (W, H[, D]); for PNG (W, H), uint8.
+        affine: (4, 4), from pixels to millimeters in MONAI's RAS; left out of PNG.
+        path: of a PNG, NIfTI or NRRD file.
+
+    Raises:
+        ValueError: When the folder cannot be written to.
+    """
+    path = Path(path)
+    with atomic_write(path) as temporary:
+        if path.suffix == ".png":
+            Image.fromarray(np.ascontiguousarray(values.T)).save(temporary, format="PNG")
+            return
+        to_millimeters = np.asarray(affine, dtype=np.float64)
+        if suffix_of(path) in NIFTI_SUFFIXES:
+            nibabel.save(nibabel.Nifti1Image(values, to_millimeters), temporary)  # type: ignore[no-untyped-call]
+            return
+        grid = grid_of(values.shape, to_millimeters)
+        write_itk(values.reshape(grid.size), grid, temporary)
+
+
+class SaveMaskd(SaveImaged):
+    """
+    Write masks by :func:`save_mask`, each in its image's own geometry and a format that fits the image's
+    (``SaveImaged`` writes one format). Whoever takes every ``SaveImaged`` out of a pipeline, as MONAI Label does, takes
+    this out too.
+
+    Args:
+        keys: the masks, each with the metadata of its image (after ``Invertd``).
+        output_dir: folder; made if missing.
+
+    Raises:
+        ValueError: When the folder cannot be written to.
+
+    Example:
+        >>> from monai.data import MetaTensor
+        >>> from tempfile import TemporaryDirectory
+        >>> mask = MetaTensor(torch.ones(1, 40, 30), meta={"filename_or_obj": "images/scan.nii.gz"})
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = SaveMaskd("pred", folder)({"pred": mask})
+        ...     [path.name for path in Path(folder).iterdir()]
+        ['scan.nii.gz']
+    """
+
+    def __init__(self, keys: KeysCollection, output_dir: str | PathLike[str]) -> None:
+        super().__init__(keys, output_dir=str(output_dir))
+        self.output_dir = output_dir
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """
+        Args:
+            data: holds a MetaTensor for every key.
+
+        Returns:
+            The record as it was.
+        """
+        sample = dict(data)
+        for key in self.key_iterator(sample):
+            save_mask(sample[key], self.output_dir)
+        return sample

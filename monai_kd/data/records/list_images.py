@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images without masks, for inference."""
+
+from __future__ import annotations
+
+import logging
+from os import PathLike
+from pathlib import Path
+
+from monai_kd.data.image_files.dicom_header import NoImageError, read_dicom_header
+from monai_kd.data.image_files.formats import DICOM_SUFFIXES, SUFFIXES, format_of, suffix_of
+from monai_kd.data.layouts import find_dataset, read_dataset
+from monai_kd.data.layouts.monailabel import MonaiLabel
+from monai_kd.data.layouts.nnunet import NnUnet
+from monai_kd.data.records.frames import frame_records
+from monai_kd.data.records.links import require_inside
+from monai_kd.data.records.record import Record, entries, first_few, image_files
+from monai_kd.data.records.several_folders import Folders, folders_of_data, from_dataset
+from monai_kd.data.records.subfolders import folders_of, ids_in, images_below
+
+logger = logging.getLogger(__name__)
+
+__all__ = ["list_images"]
+
+
+def list_images(root: Folders) -> list[Record]:
+    """
+    The images to segment: of a file, of a folder of images (or with a folder ``images`` in it), or of a data set.
+
+    Where a folder has images in subfolders alone, such as one for each patient, these are read, and an image's id
+    begins with their names: ``patient1_scan``. DICOM files need no suffix; what holds no image (reports, the
+    DICOMDIR of a CD) is left out.
+
+    Args:
+        root: a file or folder; or a list of several folders, each named once: their images' ids begin with its name.
+
+    Returns:
+        Records with ``image`` and ``id``, in order of name; of a cine loop one for each frame, with ``frame``.
+
+    Raises:
+        FileNotFoundError: When there is nothing at ``root``.
+        ValueError: When no image is found, two images would give masks of one name, or a link leads out of the folder.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory; from PIL import Image
+        >>> with TemporaryDirectory() as folder:
+        ...     Image.new("L", (4, 3)).save(Path(folder, "scan.png"))
+        ...     [record["id"] for record in list_images(folder)]
+        ['scan']
+    """
+    if not isinstance(root, str | PathLike):
+        return [record for folder in folders_of_data(root) for record in from_dataset(folder, list_images(folder))]
+    root = Path(root)
+    if not root.exists():
+        raise FileNotFoundError(f"No file or folder '{root}'. Correct the path.")
+    if root.is_dir():
+        require_inside(root, broken_too=False)
+    try:
+        # Known data sets first: in some, masks lie beside the images.
+        records = [] if root.is_file() else _of_dataset(root)
+        unknown = None
+    except ValueError as error:
+        records, unknown = [], error
+    if records:
+        return [_without_label(record) for record in records]
+    if root.is_file() and not format_of(root):
+        raise ValueError(f"'{root}' is in no known format. Convert it to one of {', '.join(SUFFIXES)}.")
+    folder, files = (root.parent, [root]) if root.is_file() else _of_folder(root)
+    if not files:
+        raise unknown or ValueError(f"'{root}' holds no image.")
+    found = ids_in(folder, files, "image")
+    return [_without_label(record) for record in frame_records(found, folders_of(folder, found))]
+
+
+def _of_folder(root: Path) -> tuple[Path, list[Path]]:
+    """A folder's images, its own or those in subfolders, and the folder that their ids begin from."""
+    for folder in (root, root / "images"):
+        if files := _with_pixels(_own_images(folder)):
+            tops = {folder / path.relative_to(folder).parts[0] for path in images_below(folder)}
+            if below := sorted(path for path in tops if path.is_dir() and path not in files):
+                logger.warning(
+                    "%s has images of its own, so those in subfolders are left out: %s.", folder, first_few(below)
+                )
+            return folder, files
+    start = root / "images" if (root / "images").is_dir() else root
+    return start, _with_pixels(images_below(start))
+
+
+def _with_pixels(files: list[Path]) -> list[Path]:
+    """Without the DICOM files that hold no image."""
+    without = {path for path in files if format_of(path) in DICOM_SUFFIXES and _is_without_image(path)}
+    if without:
+        logger.warning("%d DICOM files hold no image and are left out: %s.", len(without), first_few(sorted(without)))
+    return [path for path in files if path not in without]
+
+
+def _is_without_image(path: Path) -> bool:
+    try:
+        read_dicom_header(path)
+    except NoImageError:
+        return True
+    except (OSError, ValueError):
+        return False  # loading says what is wrong with it
+    return False
+
+
+def _own_images(folder: Path) -> list[Path]:
+    """Links that lead nowhere and folders with an image's name, too, so that their reading says what they are."""
+    if not folder.is_dir():
+        return []
+    return sorted({*image_files(folder), *(path for path in entries(folder) if suffix_of(path))})
+
+
+def _of_dataset(root: Path) -> list[Record]:
+    layout, folder = find_dataset(root)
+    if not isinstance(layout, (MonaiLabel, NnUnet)):
+        return read_dataset(folder, layout)
+    require_inside(folder)
+    return frame_records(layout.images(folder))  # of these, some have no label
+
+
+def _without_label(record: Record) -> Record:
+    return {key: record[key] for key in ("image", "id", "frame") if key in record}

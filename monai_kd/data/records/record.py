@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every data-set reader shares: the record, the layout's three members, and pairing of files by id."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from monai_kd.data.image_files.formats import format_of
+
+Record = dict[str, Any]
+"""One image as MONAI takes it, with ``image``, ``label`` (paths; ``label`` may be a list of masks to be joined),
+``id`` (unique), ``patient`` and ``pathology`` ("benign", "malignant", "normal" or "unknown"); for a frame of a cine
+loop also ``frame``, from 0."""
+
+SYSTEM_FILES = {"thumbs.db", "desktop.ini", "__macosx", "dicomdir"}  # the last lists the files of a CD
+
+
+class Layout(Protocol):
+    """
+    One data set's folders and file names; adding a data set is one such object in ``layouts.LAYOUTS``.
+
+    What its two methods are told and give is the same for all layouts.
+    """
+
+    @property
+    def name(self) -> str:
+        """The layout's name in configs."""
+
+    def missing(self, root: Path) -> str:
+        """
+        What ``root`` itself lacks to be this layout, in words; empty if it is this layout.
+
+        Args:
+            root: a folder.
+        """
+
+    def read(self, root: Path) -> list[Record]:
+        """
+        The records of a ``root`` for which ``missing`` is empty.
+
+        Args:
+            root: where the data set begins.
+
+        Raises:
+            ValueError: When files are missing or double, or a table does not fit them.
+        """
+
+
+def entries(folder: Path) -> list[Path]:
+    """A folder's files and folders in order of name, without what operating systems leave behind."""
+    names = (path for path in folder.iterdir() if not path.name.startswith("."))
+    return sorted(path for path in names if path.name.lower() not in SYSTEM_FILES)
+
+
+def png_files(folder: Path) -> list[Path]:
+    """A folder's PNG files, whatever the case of the suffix."""
+    return [path for path in entries(folder) if path.suffix.lower() == ".png"]
+
+
+def image_files(folder: Path) -> list[Path]:
+    """A folder's files in formats that are read."""
+    return [path for path in entries(folder) if path.is_file() and format_of(path)] if folder.is_dir() else []
+
+
+def first_few(items: Iterable[object], count: int = 5) -> str:
+    """The first items in words, and how many more there are."""
+    listed = [str(item) for item in items]
+    more = f" and {len(listed) - count} more" if len(listed) > count else ""
+    return ", ".join(listed[:count]) + more
+
+
+def by_id(files: Iterable[Path], id_of: Callable[[Path], str], what: str) -> dict[str, Path]:
+    """
+    Files by their id.
+
+    Raises:
+        ValueError: When two files carry one id.
+    """
+    found: dict[str, list[Path]] = defaultdict(list)
+    for file in files:
+        found[id_of(file)].append(file)
+    double = [paths for paths in found.values() if len(paths) > 1]
+    if double:
+        pairs = first_few(" = ".join(str(path) for path in paths) for paths in double)
+        raise ValueError(f"{len(double)} ids have more than one {what}: {pairs}. Keep one file for each id.")
+    return {key: paths[0] for key, paths in sorted(found.items())}
+
+
+def require_pairs(images: Mapping[str, Path], labels: Mapping[str, Path], root: Path) -> None:
+    """
+    Check that every image has its mask and every mask its image.
+
+    Raises:
+        ValueError: Naming the first images without mask and masks without image.
+    """
+    alone = [images[key] for key in sorted(images.keys() - labels.keys())]
+    if alone:
+        raise ValueError(
+            f"{len(alone)} of {len(images)} images in {root} have no mask: {first_few(alone)}. "
+            "Add the masks, or move these images elsewhere."
+        )
+    orphans = [labels[key] for key in sorted(labels.keys() - images.keys())]
+    if orphans:
+        raise ValueError(
+            f"{len(orphans)} of {len(labels)} masks in {root} have no image: {first_few(orphans)}. "
+            "Add the images, or move these masks elsewhere."
+        )
+
+
+def pathology_of(value: object) -> str:
+    """
+    The pathology in a table's cell: "benign", "malignant", "normal" or, for anything else, "unknown".
+
+    Whole words count, so that "abnormal" is not normal; a cell that names two of them, or denies one, is unknown.
+
+    Example:
+        >>> [pathology_of(cell) for cell in ("Benign", "malignant (IDC)", "abnormal", "non-malignant", None)]
+        ['benign', 'malignant', 'unknown', 'unknown', 'unknown']
+    """
+    words = set(re.findall(r"[a-z]+", str(value).lower()))
+    found = words & {"benign", "malignant", "normal"}
+    return found.pop() if len(found) == 1 and not words & {"no", "non", "not"} else "unknown"

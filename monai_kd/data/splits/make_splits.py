@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training, validation and test images; no patient and no duplicate image is ever in two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from monai_kd.data.layouts import find_dataset
+from monai_kd.data.layouts.bus_bra import BusBra, read_official_folds
+from monai_kd.data.records.record import Record, first_few
+from monai_kd.data.splits.groups import Group, Split, count, groups_of, shuffled
+from monai_kd.data.splits.parts import require_fraction, require_groups, split_of, splits_of
+from monai_kd.data.splits.stratified import deal, take
+
+TRAIN_FRACTION = 130 / 163
+VALIDATION_FRACTION = 0.15
+
+
+def random_splits(
+    records: Sequence[Record],
+    number: int = 3,
+    train_fraction: float = TRAIN_FRACTION,
+    validation_fraction: float = VALIDATION_FRACTION,
+    seed: int = 0,
+    content: Mapping[str, str] | None = None,
+) -> list[Split]:
+    """
+    Random splits, stratified by pathology; the default is the paper's three of 130 training and 33 test images.
+
+    The validation images are taken out of the training images, the test images stay as they are. Split ``i`` depends
+    on ``seed`` and ``i`` alone, not on ``number`` or the order of ``records``.
+
+    Args:
+        records: the records, as ``read_dataset`` gives them.
+        number: how many splits.
+        train_fraction: training and validation images by all images, between 0 and 1.
+        validation_fraction: validation images by training and validation images, between 0 and 1.
+        seed: another seed, other splits.
+        content: each id's hash, from ``check_dataset``; without it duplicates are not seen.
+
+    Returns:
+        For each split the ids of ``"training"``, ``"validation"`` and ``"test"``.
+
+    Raises:
+        ValueError: When a fraction is not between 0 and 1, or there are fewer than three groups of images.
+
+    Example:
+        >>> records = [{"id": f"{i:03}", "patient": str(i), "pathology": "benign"} for i in range(163)]
+        >>> {part: len(ids) for part, ids in random_splits(records)[0].items()}
+        {'training': 110, 'validation': 20, 'test': 33}
+    """
+    require_fraction("train_fraction", train_fraction)
+    require_fraction("validation_fraction", validation_fraction)
+    groups = groups_of(records, content)
+    require_groups(groups, 3)
+    splits = []
+    for index in range(number):
+        test, rest = take(shuffled(groups, seed, index), round(len(records) * (1 - train_fraction)), spare=2)
+        splits.append(split_of(test, rest, round(count(rest) * validation_fraction), seed, index))
+    return splits
+
+
+def hold_out(
+    records: Sequence[Record],
+    validation_fraction: float = VALIDATION_FRACTION,
+    test_fraction: float = 0.15,
+    seed: int = 0,
+    content: Mapping[str, str] | None = None,
+) -> list[Split]:
+    """
+    One random split, stratified by pathology, with validation and test parts as fractions of all images.
+
+    Args:
+        records: the records, as ``read_dataset`` gives them.
+        validation_fraction: validation images by all images, between 0 and 1.
+        test_fraction: test images by all images, between 0 and 1; the rest are training images.
+        seed: another seed, another split.
+        content: each id's hash, from ``check_dataset``; without it duplicates are not seen.
+
+    Returns:
+        A list of one split, for ``write_splits``.
+
+    Raises:
+        ValueError: When a fraction is not between 0 and 1, both leave nothing to train with, or there are fewer than
+            three groups of images.
+
+    Example:
+        >>> records = [{"id": f"{i:03}", "patient": str(i), "pathology": "benign"} for i in range(100)]
+        >>> {part: len(ids) for part, ids in hold_out(records)[0].items()}
+        {'training': 70, 'validation': 15, 'test': 15}
+    """
+    require_fraction("validation_fraction", validation_fraction)
+    require_fraction("test_fraction", test_fraction)
+    if validation_fraction + test_fraction >= 1:
+        raise ValueError(
+            f"validation_fraction {validation_fraction:g} and test_fraction {test_fraction:g} leave nothing to train "
+            "with. Choose fractions that add up to less than 1."
+        )
+    groups = groups_of(records, content)
+    require_groups(groups, 3)
+    test, rest = take(shuffled(groups, seed, "hold-out"), round(len(records) * test_fraction), spare=2)
+    return [split_of(test, rest, round(len(records) * validation_fraction), seed, 0)]
+
+
+def k_folds(
+    records: Sequence[Record],
+    k: int = 5,
+    seed: int = 0,
+    validation_fraction: float = VALIDATION_FRACTION,
+    content: Mapping[str, str] | None = None,
+) -> list[Split]:
+    """
+    K-fold cross-validation, stratified by pathology: each image is a test image once.
+
+    Args:
+        records: the records, as ``read_dataset`` gives them.
+        k: how many folds, at least 2.
+        seed: another seed, other folds.
+        validation_fraction: validation images by training and validation images, between 0 and 1.
+        content: each id's hash, from ``check_dataset``; without it duplicates are not seen.
+
+    Returns:
+        For each fold the ids of ``"training"``, ``"validation"`` and ``"test"``.
+
+    Raises:
+        ValueError: When ``k`` is below 2 or there are too few groups of images.
+
+    Example:
+        >>> records = [{"id": str(i), "patient": str(i), "pathology": "benign"} for i in range(10)]
+        >>> [len(split["test"]) for split in k_folds(records, k=5)]
+        [2, 2, 2, 2, 2]
+    """
+    if k < 2:
+        raise ValueError(f"Cross-validation needs k of at least 2, got {k}.")
+    require_fraction("validation_fraction", validation_fraction)
+    groups = groups_of(records, content)
+    require_groups(groups, max(k, 3))
+    return splits_of(deal(shuffled(groups, seed, "folds"), k), validation_fraction, seed)
+
+
+def official_folds(
+    records: Sequence[Record],
+    root: str | Path,
+    k: int = 5,
+    seed: int = 0,
+    validation_fraction: float = VALIDATION_FRACTION,
+    content: Mapping[str, str] | None = None,
+) -> list[Split]:
+    """
+    BUS-BRA's own folds: fold ``i`` of the publisher is the test part of split ``i``.
+
+    The validation part is drawn by patient from the other folds, because the published one shares patients with
+    the training part.
+
+    Args:
+        records: BUS-BRA's records.
+        root: BUS-BRA's folder, or one above it.
+        k: 5 or 10.
+        seed: for the validation part.
+        validation_fraction: validation images by training and validation images, between 0 and 1.
+        content: each id's hash, from ``check_dataset``.
+
+    Returns:
+        For each fold the ids of ``"training"``, ``"validation"`` and ``"test"``.
+
+    Raises:
+        FileNotFoundError: When BUS-BRA's table of the folds is not there.
+        ValueError: When an image is in no official fold, or the folds leak.
+
+    Example:
+        >>> from pathlib import Path; from tempfile import TemporaryDirectory
+        >>> records = [{"id": str(i), "patient": str(i), "pathology": "benign"} for i in range(10)]
+        >>> with TemporaryDirectory() as folder:
+        ...     for name in ("Images", "Masks"):
+        ...         Path(folder, name).mkdir()
+        ...     _ = Path(folder, "bus_data.csv").write_text("ID,Case,Pathology\\n")
+        ...     rows = [f"{i},{1 + i % 5}" for i in range(10)]
+        ...     _ = Path(folder, "5-fold-cv.csv").write_text("\\n".join(["ID,kFold", *rows]))
+        ...     official_folds(records, folder, k=5)[0]["test"]
+        ['0', '5']
+    """
+    require_fraction("validation_fraction", validation_fraction)
+    fold_of = read_official_folds(find_dataset(root, BusBra())[1], k)
+    absent = [record["id"] for record in records if record["id"] not in fold_of]
+    if absent:
+        raise ValueError(f"{len(absent)} images are in no official fold: {first_few(absent)}. Use k_folds() instead.")
+    folds: list[list[Group]] = [[] for _ in range(k)]
+    for group in groups_of(records, content):
+        numbers = {fold_of[record["id"]]: record["id"] for record in group}
+        if len(numbers) > 1:
+            listed = " and ".join(f"{key} (fold {fold})" for fold, key in sorted(numbers.items()))
+            raise ValueError(f"{listed} share a patient or their pixels. Use k_folds(), which keeps them together.")
+        folds[min(numbers) - 1].append(group)
+    return splits_of(folds, validation_fraction, seed)

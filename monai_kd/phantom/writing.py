@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Phantoms as files: pictures in Dataset_A's layout, volumes in plain folders."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel
+import numpy as np
+from PIL import Image
+
+from monai_kd.phantom.drawing import draw_phantom
+from monai_kd.phantom.settings import PhantomSettings, require_count
+from monai_kd.phantom.volume import phantom_volume
+from monai_kd.utils.atomic_files import atomic_folder
+
+
+def write_phantoms(
+    out: str | os.PathLike[str],
+    count: int = 163,
+    seed: int = 0,
+    progress: Callable[[int], object] | None = None,
+    settings: PhantomSettings | None = None,
+) -> None:
+    """
+    Write phantoms in Dataset_A's layout, all of them or nothing.
+
+    ``original/000001.png`` holds the picture, ``GT/000001.png`` its mask (mode 1 and mode L by turns, as Dataset_A
+    mixes them), and ``DatasetB.xlsx`` the pathology, "Normal" for a picture whose mask is empty. With ``settings`` the
+    table also has a pixel's size in mm and the box of the scan in the picture (the last row and column exclusive).
+
+    Args:
+        out: the folder to make; it may exist if it is empty.
+        count: number of phantoms, the paper's 163 unless given.
+        seed: picks the data set; picture n of a seed is the same, whatever ``count``.
+        progress: called with the number of phantoms done, after each.
+        settings: probe, scanner and what else can be chosen.
+
+    Raises:
+        ValueError: When ``count`` is below 1 or ``seed`` negative, ``out`` is not empty, or cannot be written.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     write_phantoms(folder, count=2)
+        ...     sorted(path.name for path in Path(folder).rglob("*.*"))
+        ['000001.png', '000001.png', '000002.png', '000002.png', 'DatasetB.xlsx']
+    """
+    require_count(count, seed)
+    with atomic_folder(out) as folder:
+        _write(folder, count, seed, progress, settings)
+
+
+def write_phantom_volumes(
+    out: str | os.PathLike[str],
+    count: int = 20,
+    seed: int = 0,
+    progress: Callable[[int], object] | None = None,
+    settings: PhantomSettings | None = None,
+    size: tuple[int, int, int] = (96, 96, 64),
+) -> None:
+    """
+    Write volumes as plain folders, all of them or nothing.
+
+    ``images/000001.nii.gz`` holds the gray values (W, H, D) with millimeters in its affine, ``labels/000001.nii.gz``
+    the mask of 0 and 1, and ``patients.csv`` id, patient and pathology.
+
+    Args:
+        out: the folder to make; it may exist if it is empty.
+        count: number of volumes.
+        seed: picks the data set; volume n of a seed is the same, whatever ``count``.
+        progress: called with the number of volumes done, after each.
+        settings: scanner, gain, noise, dynamic range and share of normals.
+        size: of each volume in voxels, (W, H, D).
+
+    Raises:
+        ValueError: When ``count`` is below 1 or ``seed`` negative, ``settings`` do not suit volumes, ``out`` is not
+            empty, or cannot be written.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     write_phantom_volumes(folder, count=1, size=(32, 32, 24))
+        ...     sorted(path.name for path in Path(folder).rglob("*.*"))
+        ['000001.nii.gz', '000001.nii.gz', 'patients.csv']
+    """
+    require_count(count, seed)
+    with atomic_folder(out) as folder:
+        for name in ("images", "labels"):
+            (folder / name).mkdir()
+        with (folder / "patients.csv").open("w", newline="", encoding="utf-8") as stream:
+            table = csv.writer(stream)
+            table.writerow(["id", "patient", "pathology"])
+            for index in range(1, count + 1):
+                volume, key = phantom_volume(index, seed, size, settings), f"{index:06d}"
+                affine = np.diag([*volume.spacing, 1.0])
+                for name, values in (("images", volume.image), ("labels", volume.mask.astype(np.uint8))):
+                    picture = nibabel.Nifti1Image(values, affine)  # type: ignore[no-untyped-call]
+                    nibabel.save(picture, folder / name / f"{key}.nii.gz")
+                table.writerow([key, key, volume.pathology.lower()])
+                if progress is not None:
+                    progress(index)
+
+
+def _write(
+    folder: Path, count: int, seed: int, progress: Callable[[int], object] | None, settings: PhantomSettings | None
+) -> None:
+    try:
+        from openpyxl import Workbook
+    except ImportError as error:
+        raise ImportError("Phantoms come with a table in .xlsx. Run: pip install openpyxl") from error
+    table = Workbook()
+    sheet = table.worksheets[0]
+    truth = ["Height (mm)", "Width (mm)", "Left", "Top", "Right", "Bottom"] if settings else []
+    sheet.append(["Image", "Type", *truth])
+    for name in ("original", "GT"):
+        (folder / name).mkdir()
+    for index in range(1, count + 1):
+        drawn = draw_phantom(index, seed, settings)
+        label = Image.fromarray(drawn.mask.astype(np.uint8) * np.uint8(255))
+        Image.fromarray(drawn.image).save(folder / "original" / f"{index:06d}.png", compress_level=1)
+        (label.convert("1") if index % 2 else label).save(folder / "GT" / f"{index:06d}.png", compress_level=1)
+        sheet.append([f"{index:06d}", drawn.pathology, *([*drawn.spacing, *drawn.box] if settings else [])])
+        if progress is not None:
+            progress(index)
+    table.save(folder / "DatasetB.xlsx")

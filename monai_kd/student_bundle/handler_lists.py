@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The handlers of an engine, wherever a config keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from monai_kd.bundle.config_ids import Config, find, list_ids, references, replace
+
+__all__ = ["add_handler", "components", "handlers_of", "kind"]
+
+
+def handlers_of(config: Config, engine: str) -> list[tuple[str, dict[str, Any]]]:
+    """
+    The handlers of an engine by their ids, whether they stand in a list or are named there.
+
+    Args:
+        config: of the training.
+        engine: the id of the engine's handlers.
+
+    Example:
+        >>> config = {"log": {"tag": 1}, "all": [{"tag": 0}, "@log"], "trainer": {"handlers": "@all"}}
+        >>> handlers_of(config, "trainer#handlers")
+        [('all#0', {'tag': 0}), ('log', {'tag': 1})]
+    """
+    found = []
+    for name in list_ids(config, engine):
+        for place, handler in enumerate(find(config, name)):
+            named = references(handler) if isinstance(handler, str) else [f"{name}#{place}"]
+            found += [(i, find(config, i)) for i in named if isinstance(find(config, i), dict)]
+    return found
+
+
+def add_handler(config: Config, engine: str, handler: str, in_list: bool = True) -> None:
+    """
+    Put a handler behind those of an engine.
+
+    Args:
+        config: changed in place.
+        engine: the id of the engine's handlers; those above it must be there.
+        handler: a reference to it.
+        in_list: in their list if there is one; MONAI's check of a training takes no references there.
+
+    Example:
+        >>> config = {"all": [], "trainer": {"handlers": "@all"}}
+        >>> add_handler(config, "trainer#handlers", "@best")
+        >>> config["all"]
+        ['@best']
+    """
+    former = find(config, engine)
+    lists = list_ids(config, engine)
+    if in_list and len(lists) == 1 and former in (f"@{lists[0]}", find(config, lists[0])):
+        find(config, lists[0]).append(handler)
+    else:
+        if isinstance(former, list):
+            config[f"{handler[1:]}_before"], former = former, f"@{handler[1:]}_before"
+        text = str(former or "$[]").removeprefix("$")
+        replace(config, engine, f"$list({text}) + [{handler}]")
+
+
+def components(node: Any, name: str) -> Iterator[dict[str, Any]]:
+    """
+    Every component of a class in a config.
+
+    Args:
+        node: a config or a part of one.
+        name: of the class, without its module.
+
+    Example:
+        >>> [loader["to"] for loader in components({"all": [{"_target_": "a.Loader", "to": 1}]}, "Loader")]
+        [1]
+    """
+    if isinstance(node, dict) and kind(node) == name:
+        yield node
+    for item in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from components(item, name)
+
+
+def kind(component: Mapping[str, Any]) -> str:
+    """
+    The class of a component, without its module.
+
+    Args:
+        component: with a ``_target_``.
+    """
+    return str(component.get("_target_")).split(".")[-1]

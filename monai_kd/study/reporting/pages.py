@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report as Markdown and as one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from monai_kd.utils.atomic_files import atomic_write
+from monai_kd.utils.tables import Table
+
+__all__ = ["Figure", "write_html", "write_markdown"]
+
+STYLE = """
+:root { color-scheme: light dark; --page: light-dark(#fff, #16181c); --line: light-dark(#ddd, #3a3d44) }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 100em; margin: 2em auto; padding: 0 1em;
+  color: light-dark(#1a1a1a, #dedede); background: var(--page) }
+section > div { overflow-x: auto }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px }
+th, td { padding: .3em .7em; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap }
+th { white-space: normal; vertical-align: bottom }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--page) }
+tbody tr:hover td { background: light-dark(#f3f6fa, #22262d) }
+img { max-width: 100% }
+p { max-width: 60em }
+"""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """
+    A picture under a title.
+
+    Args:
+        title: above it.
+        path: of the PNG.
+        note: below it.
+    """
+
+    title: str
+    path: Path
+    note: str
+
+
+def write_markdown(
+    path: Path, title: str, facts: Sequence[str], tables: Sequence[Table], figures: Sequence[Figure]
+) -> None:
+    """
+    Write a report as Markdown.
+
+    Args:
+        path: of the file; pictures are linked from its folder.
+        title: of the page.
+        facts: sentences about the study, listed first.
+        tables: in order.
+        figures: in order.
+    """
+    parts = [f"# {title}", "\n".join(f"- {fact}" for fact in facts), *(table.markdown() for table in tables)]
+    parts += [f"## {figure.title}\n\n![{figure.title}]({figure.path.name})\n\n{figure.note}" for figure in figures]
+    _write(path, "\n\n".join(part.rstrip() for part in parts) + "\n")
+
+
+def write_html(
+    path: Path, title: str, facts: Sequence[str], tables: Sequence[Table], figures: Sequence[Figure]
+) -> None:
+    """
+    Write a report as one HTML file that needs nothing else.
+
+    Args:
+        path: of the file; pictures are in it.
+        title: of the page.
+        facts: sentences about the study, listed first.
+        tables: in order.
+        figures: in order.
+    """
+    listed = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
+    drawn = "\n".join(
+        f'<section>\n<h2>{escape(figure.title)}</h2>\n<img alt="{escape(figure.title)}" '
+        f'src="data:image/png;base64,{base64.b64encode(figure.path.read_bytes()).decode()}">\n'
+        f"<p>{escape(figure.note)}</p>\n</section>"
+        for figure in figures
+    )
+    sections = "\n".join([*(table.html() for table in tables), drawn])
+    _write(
+        path,
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width">\n<title>{escape(title)}</title>\n'
+        f"<style>{STYLE}</style>\n</head>\n<body>\n<h1>{escape(title)}</h1>\n<ul>{listed}</ul>\n{sections}\n</body>\n</html>\n",
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The study's main table, like the paper's Table 4."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from monai_kd.study.reporting.hierarchical_bootstrap import over_trainings
+from monai_kd.study.reporting.scores import Scores, by_image, pooled
+from monai_kd.study.reporting.statistics import Comparison, compare, holm, interval, share_recovered
+from monai_kd.utils.tables import Table
+
+__all__ = ["score_table"]
+
+COLUMNS = (
+    "model", "{measure} (%)", "95 % interval", "splits", "difference from {student}", "95 % interval of it",
+    "gap recovered", "t-test, {teacher}", "Wilcoxon, {teacher}", "t-test, {student}", "Wilcoxon, {student}",
+)  # fmt: skip
+REPEATED = ("difference if repeated, 95 %", "p if repeated")
+REPEATED_NOTE = (
+    "If repeated: 95 % interval and p of the difference from {student} if the study were done again with other splits, "
+    "seeds and images (hierarchical bootstrap); in brackets after Holm's correction."
+)
+HD95_NOTE = (
+    "HD95: mean over the images where it is defined, in pixels of the image; in brackets how many have none, for want "
+    "of a lesion, true or predicted."
+)
+
+
+def score_table(scores: Mapping[str, Scores], teacher: str, student: str) -> Table:
+    """
+    The measure of every row, its comparisons with teacher and student, and HD95 where there is one.
+
+    Args:
+        scores: by row.
+        teacher: the row that is the teacher.
+        student: the row that learned from the labels alone.
+    """
+    measure = next(iter(scores.values())).measure
+    against = {name: _comparisons(scores, name) for name in (teacher, student)}
+    has_hd95 = any(of_row.hd95 for of_row in scores.values())
+    repeated = _repeated(scores, student)
+    rows = [
+        [row, *_mean(scores[row]), *_change(scores, row, against[student].get(row), teacher, student)]
+        + [cell for name in (teacher, student) for cell in _tests(against[name], row)]
+        + ([_hd95(scores[row])] if has_hd95 else [])
+        + (repeated.get(row, ["–", "–"]) if repeated else [])
+        for row in scores
+    ]
+    return Table(
+        f"{measure} of every model",
+        [column.format(teacher=teacher, student=student, measure=measure) for column in COLUMNS]
+        + (["HD95"] if has_hd95 else [])
+        + (list(REPEATED) if repeated else []),
+        rows,
+        (
+            f"{measure}: mean ± standard deviation over the test images of all splits and seeds, as Behboodi et al. "
+            'give it; "splits" is the standard deviation of the splits\' means.',
+            "Intervals and tests: an image that is tested in several splits or seeds counts once, with its mean. "
+            "Intervals are percentile bootstrap over images. p: two-sided, paired; in brackets after Holm's correction "
+            f"for all comparisons with {teacher}, or with {student}, by the same test. Models of one training each are "
+            "compared: the tests speak of these models on other images, not of another training.",
+            f"Gap recovered: (model − {student}) / ({teacher} − {student}), by the mean over the runs that all "
+            "three have finished.",
+        )
+        + ((HD95_NOTE,) if has_hd95 else ())
+        + ((REPEATED_NOTE.format(student=student),) if repeated else ()),
+    )
+
+
+def common(scores: Mapping[str, Scores], *rows: str) -> list[str]:
+    """The groups that all of some rows have finished."""
+    found = [set(scores[row].values) if row in scores else set() for row in rows]
+    return sorted(set.intersection(*found))
+
+
+def mean_score(scores: Mapping[str, Scores], row: str, groups: list[str]) -> float:
+    """The mean over images and groups."""
+    return float(pooled({group: scores[row].values[group] for group in groups}).mean())
+
+
+def _comparisons(scores: Mapping[str, Scores], other: str) -> dict[str, tuple[Comparison, float, float]]:
+    """For each row its comparison with another, and both p values after correction."""
+    found = {}
+    for row in scores:
+        groups = common(scores, row, other)
+        if row != other and groups:
+            result = compare(*(by_image(scores[name].values, groups) for name in (row, other)))
+            if result is not None:
+                found[row] = result
+    corrected = [holm([getattr(result, test) for result in found.values()]) for test in ("t_test", "wilcoxon")]
+    return {row: (result, t, w) for (row, result), t, w in zip(found.items(), *corrected, strict=True)}
+
+
+def _repeated(scores: Mapping[str, Scores], student: str) -> dict[str, list[str]]:
+    """For each row with two trainings or more, how its difference from the student would vary."""
+    found = {}
+    for row in scores:
+        groups = common(scores, row, student)
+        if row != student and groups:
+            result = over_trainings(scores[row].values, scores[student].values, groups)
+            if result is not None:
+                found[row] = result
+    corrected = holm([result.p for result in found.values()])
+    return {
+        row: [f"{100 * result.low:+.1f} to {100 * result.high:+.1f}", f"{_p(result.p)} ({_p(p)})"]
+        for (row, result), p in zip(found.items(), corrected, strict=True)
+    }
+
+
+def _mean(scores: Scores) -> list[str]:
+    values = 100 * pooled(scores.values)
+    images = 100 * np.array(list(by_image(scores.values, scores.values).values()))
+    low, high = interval(images) if len(images) > 1 else (np.nan, np.nan)
+    means = [100 * float(np.mean(list(of_group.values()))) for of_group in scores.values.values()]
+    spread = f"{np.std(means, ddof=1):.1f} ({len(means)})" if len(means) > 1 else "– (1)"
+    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return [f"{values.mean():.2f} ± {deviation:.2f}", f"{low:.1f} to {high:.1f}", spread]
+
+
+def _change(
+    scores: Mapping[str, Scores], row: str, against: tuple[Comparison, float, float] | None, teacher: str, student: str
+) -> list[str]:
+    if against is None:
+        return ["–", "–", "–"]
+    result, groups = against[0], common(scores, row, teacher, student)
+    share = share_recovered(*(mean_score(scores, name, groups) for name in (row, student, teacher))) if groups else None
+    shown = "–" if share is None or row == teacher else f"{100 * share:.0f} %"
+    return [f"{100 * result.difference:+.2f}", f"{100 * result.low:+.1f} to {100 * result.high:+.1f}", shown]
+
+
+def _tests(against: Mapping[str, tuple[Comparison, float, float]], row: str) -> list[str]:
+    if row not in against:
+        return ["–", "–"]
+    result, t_test, wilcoxon = against[row]
+    return [f"{_p(result.t_test)} ({_p(t_test)})", f"{_p(result.wilcoxon)} ({_p(wilcoxon)})"]
+
+
+def _p(value: float) -> str:
+    return "<0.0001" if value < 0.0001 else f"{value:.4f}"
+
+
+def _hd95(scores: Scores) -> str:
+    values = pooled(scores.hd95)
+    undefined = int(np.isnan(values).sum())
+    if undefined == len(values):
+        return f"– ({undefined})"
+    return f"{np.nanmean(values):.1f}" + (f" ({undefined})" if undefined else "")

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run was trained on, for its report."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import monai
+import torch
+from monai.bundle import ConfigParser
+
+from monai_kd.utils.atomic_files import atomic_write
+from monai_kd.utils.cpu_name import cpu_name
+
+__all__ = ["describe_machines", "record_machine"]
+
+
+def record_machine(folder: Path, config: Mapping[str, Any]) -> None:
+    """
+    Write ``machine.json``: the device of a run, and the versions that it runs with.
+
+    Args:
+        folder: of the run.
+        config: its training config.
+    """
+    device = torch.device(ConfigParser(dict(config)).get_parsed_content("device") if "device" in config else "cpu")
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
+    content = {"device": name, "torch": torch.__version__, "monai": monai.__version__}
+    with atomic_write(folder / "machine.json") as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def describe_machines(folders: Iterable[Path]) -> str:
+    """
+    What runs were trained on, with the number of runs where it was not one thing for all.
+
+    Args:
+        folders: of the runs.
+
+    Raises:
+        ValueError: When a file is damaged.
+    """
+    files = [folder / "machine.json" for folder in folders]
+    found = [_read(file) for file in files if file.is_file()]
+    kinds = Counter(found)
+    if len(found) < len(files):
+        kinds["unknown"] = len(files) - len(found)
+    return "; ".join(f"{kind} ({count} runs)" if len(kinds) > 1 else kind for kind, count in kinds.items())
+
+
+def _read(file: Path) -> str:
+    try:
+        one = json.loads(file.read_text(encoding="utf-8"))
+        return f"{one['device']}, torch {one['torch']}, MONAI {one['monai']}"
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"'{file}' is damaged ({error!r}). Remove it: the report then calls that run's machine unknown."
+        ) from error

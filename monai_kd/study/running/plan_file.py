@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A study's YAML file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from monai_kd.bundle.config_files import read_file
+from monai_kd.study.running.grid import grid_points
+from monai_kd.study.running.plan import Plan, Row
+from monai_kd.utils.messages import closest
+
+__all__ = ["read_plan"]
+
+NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
+ENTRIES = ("name", "bundle", "teacher", "student", "splits", "images", "seeds", "settings", "rows_of", "rows")
+
+
+def read_plan(path: str | Path) -> Plan:
+    """
+    Read a study's YAML file.
+
+    Args:
+        path: the file; the bundle's folder and the study of ``rows_of`` in it are relative to it.
+
+    Returns:
+        The study.
+
+    Raises:
+        ImportError: When PyYAML is not installed.
+        FileNotFoundError: When there is no such file.
+        ValueError: When it is no YAML, or an entry is missing, unknown or of the wrong kind.
+
+    Example:
+        >>> read_plan("studies/none.yaml")
+        Traceback (most recent call last):
+        FileNotFoundError: No study 'studies/none.yaml'. bundles/breast_ultrasound_segmentation/studies holds some.
+    """
+    path = Path(path)
+    content = _content(path)
+    rows = tuple(row for name, entry in _rows(content, path).items() for row in _with_points(name, entry, path))
+    seeds = content.get("seeds", [0])
+    if not isinstance(seeds, list) or not all(_whole(seed, 0) for seed in seeds) or len(set(seeds)) < len(seeds):
+        raise ValueError(f"{path}: seeds must be a list of different whole numbers from 0, got {seeds!r}.")
+    for key in ("splits", "images"):
+        if content.get(key) is not None and not _whole(content[key], 1):
+            raise ValueError(f"{path}: {key} must be a whole number from 1, got {content[key]!r}.")
+    plan = Plan(
+        name=str(content.get("name", path.stem)),
+        bundle=(path.parent / str(content["bundle"])).resolve(),
+        rows=rows,
+        teacher=str(content.get("teacher", "Teacher")),
+        student=str(content.get("student", "Student")),
+        splits=content.get("splits") or 3,
+        images=content.get("images"),
+        seeds=tuple(seeds),
+        settings=_mapping(content.get("settings") or {}, f"{path}, settings"),
+    )
+    _check_names(plan, path)
+    return plan
+
+
+def _content(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise FileNotFoundError(f"No study '{path}'. bundles/breast_ultrasound_segmentation/studies holds some.")
+    content = read_file(path)
+    content = _mapping(content, str(path), ENTRIES)
+    for key, other in (("bundle", "bundle"), ("rows", "rows_of")):
+        if not content.get(key) and not content.get(other):
+            raise ValueError(f"'{path}' has no '{key}'. A study names its bundle's folder and its rows.")
+    return content
+
+
+def _rows(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """The rows of another study, if it is to have them, and its own."""
+    own = _mapping(content.get("rows") or {}, f"{path}, rows")
+    if not content.get("rows_of"):
+        return own
+    other = path.parent / str(content["rows_of"])
+    there = _content(other)
+    if there.get("rows_of"):
+        raise ValueError(f"{path}: rows_of names '{other}', which has rows_of itself. Name the study it takes from.")
+    shared = _mapping(there["rows"], f"{other}, rows")
+    return {**shared, **own}
+
+
+def _with_points(name: str, entry: Any, path: Path) -> list[Row]:
+    """A row, and one for each point of its grid."""
+    row = _row(name, entry, path)
+    try:
+        points = grid_points(name, _mapping(entry.get("grid") or {}, f"{path}, row '{name}', grid"))
+    except ValueError as error:
+        raise ValueError(f"{path}, {error}") from error
+    return [row] + [
+        replace(row, name=of_point, arguments={**row.arguments, **point}, grid_of=name)
+        for of_point, point in points
+        if {**row.arguments, **point} != row.arguments  # the row itself
+    ]
+
+
+def _row(name: str, entry: Any, path: Path) -> Row:
+    where = f"{path}, row '{name}'"
+    entry = _mapping(entry, where, ("train", "evaluate", "arguments", "grid", "teacher", "checkpoints"))
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{where}: a name is a folder's name, of letters, digits and . _ + - only.")
+    configs = {key: entry.get(key, default) for key, default in (("train", None), ("evaluate", ["evaluate"]))}
+    for key, names in configs.items():
+        none = key == "evaluate" and names == []
+        if not none and not (isinstance(names, list) and names and all(isinstance(item, str) for item in names)):
+            raise ValueError(f"{where}: '{key}' must be a list of config names, for instance [train], got {names!r}.")
+    arguments = _mapping(entry.get("arguments") or {}, f"{where}, arguments")
+    teachers = entry.get("teacher") or []
+    teachers = [teachers] if isinstance(teachers, str) else teachers
+    if not isinstance(teachers, list) or not all(isinstance(item, str) for item in teachers):
+        raise ValueError(f"{where}: 'teacher' must be the name of a row, or a list of names, got {teachers!r}.")
+    checkpoints = _mapping(entry.get("checkpoints") or {}, f"{where}, checkpoints")
+    return Row(name, tuple(configs["train"]), tuple(configs["evaluate"]), arguments, tuple(teachers), checkpoints)
+
+
+def _mapping(value: Any, where: str, allowed: Collection[str] = ()) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{where} must be names with values ('name: value'), got {value!r}.")
+    value = {str(key): item for key, item in value.items()}
+    for key in value if allowed else ():
+        if key not in allowed:
+            raise ValueError(f"{where}: no entry '{key}'. Closest: '{closest(key, allowed)}'.")
+    return value
+
+
+def _whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _check_names(plan: Plan, path: Path) -> None:
+    names = [row.name for row in plan.rows]
+    wanted = [("teacher", plan.teacher), ("student", plan.student)]
+    wanted += [(f"row '{row.name}', teacher", teacher) for row in plan.rows for teacher in row.teacher]
+    wanted += [(f"row '{row.name}', {key}", other) for row in plan.rows for key, other in row.checkpoints.items()]
+    for where, name in wanted:
+        if str(name) not in names:
+            raise ValueError(f"{path}: {where}: there is no row '{name}'. Closest: '{closest(name, names)}'.")
+    twice = {name.lower() for name in names if [other.lower() for other in names].count(name.lower()) > 1}
+    if twice:
+        raise ValueError(f"{path}: the rows {sorted(twice)} differ in case alone. Give them different names.")

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a plan and a data set to finished runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from monai_kd.data.records.several_folders import Folders, as_text
+from monai_kd.study.running.plan import Plan
+from monai_kd.study.running.runs import list_runs
+from monai_kd.study.running.scheduling import State, Workers, schedule
+from monai_kd.study.running.study_splits import study_splits
+from monai_kd.utils.atomic_files import atomic_write, require_writable
+from monai_kd.utils.distinct_paths import require_distinct, require_outside
+from monai_kd.utils.folder_lock import locked
+
+__all__ = ["run_study"]
+
+
+def run_study(
+    plan: Plan,
+    dataset_dir: Folders,
+    output_dir: Path,
+    workers: Callable[[], Workers],
+    layout: str | None = None,
+    split_file: Path | None = None,
+    watch: Callable[[State], None] = lambda state: None,
+) -> State:
+    """
+    Carry out every run of a study that is not finished, after checking everything that can be checked before.
+
+    Args:
+        plan: the study.
+        dataset_dir: the data set's folder, or a list of several.
+        output_dir: the study's folder, ``<split>-<seed>/<row>/`` for each run.
+        workers: makes what carries out the runs, once all checks have passed.
+        layout: of the data set; None looks at the folder.
+        split_file: a file of ``python -m monai_kd data split``; None makes random splits.
+        watch: called several times a second with the state.
+
+    Returns:
+        The last state, with the runs that failed.
+
+    Raises:
+        FileNotFoundError: When data or split file are missing.
+        ValueError: When plan, data or splits are unusable, a finished run was made with other settings or by a
+            teacher that is gone, the folder lies in the data set's, or another study works in the folder.
+    """
+    require_outside("output_dir", output_dir, {"dataset_dir": dataset_dir})
+    require_distinct({"output_dir": output_dir}, {"split_file": split_file})
+    require_writable(output_dir)
+    with locked(output_dir):
+        list_runs(plan, [], dataset_dir, output_dir, layout)  # a wrong row is found before the images are looked at
+        splits = study_splits(plan, dataset_dir, output_dir, layout, split_file)
+        runs = list_runs(plan, splits, dataset_dir, output_dir, layout)
+        for run in runs:
+            run.require_same()
+            run.require_needs()
+        with atomic_write(output_dir / "study.json") as temporary:
+            content = {**dataclasses.asdict(plan), "bundle": str(plan.bundle), "dataset_dir": as_text(dataset_dir)}
+            temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        return schedule(runs, workers(), watch)

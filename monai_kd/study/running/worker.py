@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The process of one run: trains and evaluates by the configs in its folder."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+
+from monai_kd.study.running.runs import DONE
+from monai_kd.utils.end_with_parent import end_with
+from monai_kd.utils.folder_lock import locked
+from monai_kd.utils.messages import first_cause
+
+__all__ = ["work"]
+
+# A run that was started again may meet its former process, which ends within a second of its parent.
+WAIT = 30.0
+
+
+def work(folder: Path) -> None:
+    """
+    Train, or continue training, and evaluate, as ``python -m monai.bundle run`` does with the folder's configs.
+
+    Args:
+        folder: holds ``train.json`` and, where there is something to evaluate, ``evaluate.json``.
+    """
+    with locked(folder, WAIT):
+        from monai.bundle import ConfigParser, run
+
+        from monai_kd.study.running.machine import record_machine
+
+        record_machine(folder, ConfigParser.load_config_file(str(folder / "train.json")))
+        paths = [path for kind in ("train", "evaluate") if (path := folder / f"{kind}.json").is_file()]
+        for path in paths:
+            configs = Path(ConfigParser.load_config_file(str(path))["bundle_root"]) / "configs"
+            logging, metadata = configs / "logging.conf", configs / "metadata.json"
+            given = {"logging_file": logging, "meta_file": metadata}
+            run(config_file=str(path), **{key: str(file) for key, file in given.items() if file.is_file()})
+        (folder / DONE).touch()
+
+
+def main() -> None:
+    """Run; the last line of a failure says what a user can mend."""
+    # A run whose study is gone must not go on writing: the next start of the study would run it a second time.
+    end_with(int(sys.argv[2]))
+    try:
+        work(Path(sys.argv[1]))
+    except Exception as error:
+        traceback.print_exc()
+        cause = first_cause(error, (ValueError, ImportError))
+        print(f"Error: {type(cause).__name__}: {cause}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

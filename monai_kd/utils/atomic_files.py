@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that are either whole or not there."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from monai_kd.utils.distinct_paths import PathOrPaths, require_distinct, require_outside
+from monai_kd.utils.folder_lock import hold
+from monai_kd.utils.partial_names import reserved
+
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+MENDABLE = (ValueError, ImportError, FileNotFoundError)  # what these say is the cause
+
+__all__ = ["atomic_folder", "atomic_write", "claim_outputs", "read_json", "require_writable"]
+
+
+def read_json(path: str | PathLike[str], remedy: str = "Restore it.") -> Any:
+    """
+    The content of a JSON file.
+
+    Args:
+        path: of the file, in UTF-8.
+        remedy: what to do where it is damaged, for the message.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ValueError: When it is not JSON.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "metadata.json").write_text('{"version": "0.1.0"}')
+        ...     read_json(Path(folder, "metadata.json"))
+        {'version': '0.1.0'}
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"'{path}' is not JSON: {error}. {remedy}") from None
+
+
+def require_writable(folder: str | PathLike[str]) -> None:
+    """
+    Make a folder if it is missing, and find out now, not hours later, whether files can be written there.
+
+    Args:
+        folder: of files to come.
+
+    Raises:
+        ValueError: When it cannot be made or written to.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"Cannot write to the folder '{folder}': {error.strerror}. Choose one that is writable."
+        ) from None
+
+
+def claim_outputs(
+    output_dir: str | PathLike[str],
+    files: Mapping[str, str | PathLike[str]] | None = None,
+    inputs: Mapping[str, PathOrPaths] | None = None,
+    images: bool = False,
+) -> None:
+    """
+    Take the places that a run writes to, before it starts: all can be written, none is an input, nobody else has them.
+
+    Each is held until this process ends, however it ends. Of several processes of one training the first takes them.
+
+    Args:
+        output_dir: the run's folder; made if missing.
+        files: what else it writes, by the names of their arguments.
+        inputs: files and folders that it reads, likewise; a list is several, None is none.
+        images: the run writes images into ``output_dir``, which must not be read as a data set's then.
+
+    Raises:
+        ValueError: When one cannot be written to, is an input or another output, or another process works there.
+
+    Example:
+        >>> claim_outputs("runs", {"checkpoint": "a.pt"}, {"teacher_checkpoint": "./a.pt"})
+        Traceback (most recent call last):
+        ValueError: checkpoint and teacher_checkpoint are both 'a.pt', which would be overwritten. Change one of them.
+    """
+    files, inputs = files or {}, inputs or {}
+    require_distinct({"output_dir": output_dir, **files}, inputs)
+    if images:
+        require_outside("output_dir", output_dir, inputs)
+    for name, file in files.items():
+        if Path(file).is_dir():
+            raise ValueError(f"{name} '{file}' is a folder. Name a file.")
+    for folder in dict.fromkeys([Path(output_dir), *(Path(file).absolute().parent for file in files.values())]):
+        require_writable(folder)
+    if _rank() == 0:
+        for path in (output_dir, *files.values()):
+            hold(Path(path))
+
+
+def _rank() -> int:
+    """The number of this process among those of its training."""
+    distributed: Any = sys.modules.get("torch.distributed")  # not imported: nothing here needs torch
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        return int(distributed.get_rank())
+    return int(os.environ.get("RANK", 0))
+
+
+@contextmanager
+def atomic_write(path: str | PathLike[str]) -> Iterator[Path]:
+    """
+    Give a temporary path to write to; when the block ends without an error, it becomes ``path`` in one step.
+
+    Whatever goes wrong (an error, a full disk, a kill), a former file at ``path`` survives whole.
+
+    Args:
+        path: the file to write; its folder is made if missing. The temporary name keeps its suffixes.
+
+    Yields:
+        The temporary path.
+
+    Raises:
+        ValueError: When the folder cannot be written to, or writing fails; nothing is left behind.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> with atomic_write(folder / "scores.csv") as temporary:
+        ...     _ = temporary.write_text("id,dice")
+        >>> [p.name for p in folder.iterdir()]
+        ['scores.csv']
+    """
+    path = Path(path)
+    require_writable(path.parent)
+    try:
+        with reserved(path) as temporary:
+            yield temporary
+            temporary.replace(path)
+    except OSError as error:
+        remedy = "Free some space" if error.errno in FULL else "Choose another place"
+        raise ValueError(
+            f"Writing '{path}' failed: {error.strerror or error}. {remedy}; a former file is still there."
+        ) from None
+
+
+@contextmanager
+def atomic_folder(path: str | PathLike[str]) -> Iterator[Path]:
+    """
+    Give a temporary folder to fill; when the block ends without an error, it becomes ``path`` in one step.
+
+    Whatever goes wrong in the block, nothing is left behind.
+
+    Args:
+        path: the folder to make; it may exist if it is empty. Folders above it are made if missing.
+
+    Yields:
+        The temporary folder.
+
+    Raises:
+        ValueError: When ``path`` is a file or not empty, or it cannot be written to.
+
+    Example:
+        >>> import tempfile
+        >>> out = Path(tempfile.mkdtemp()) / "data"
+        >>> with atomic_folder(out) as temporary:
+        ...     _ = (temporary / "table.csv").write_text("id,patient")
+        ...     out.exists()
+        False
+        >>> [p.name for p in out.iterdir()]
+        ['table.csv']
+    """
+    folder = Path(path).resolve()
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            kind = "is not empty" if folder.is_dir() else "is a file"
+            raise ValueError(f"{path} {kind}. Choose a folder that does not exist yet, or remove it first.")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    try:
+        with reserved(folder, folder=True) as temporary:
+            try:
+                yield temporary
+            except Exception as error:
+                full = _no_space(error, temporary)
+                if full is None:
+                    raise
+                raise OSError(full.errno, full.strerror, full.filename) from None
+            _become(temporary, folder)
+    except OSError as error:
+        if error.errno is None:  # not the system's: a message of our own, for instance of a missing source file
+            raise
+        raise _unwritable(path, error) from None
+
+
+def _become(temporary: Path, folder: Path) -> None:
+    if folder.exists():
+        folder.rmdir()
+    temporary.rename(folder)
+
+
+def _no_space(error: Exception, folder: Path) -> OSError | None:
+    """The full disk that is behind an error: libraries tell of it in words of their own."""
+    chain: list[BaseException] = [error]
+    while (behind := chain[-1].__cause__ or chain[-1].__context__) is not None and behind not in chain:
+        chain.append(behind)
+    for one in chain:
+        if isinstance(one, OSError) and one.errno in FULL:
+            return one
+    if all(isinstance(one, MENDABLE) for one in chain):
+        return None
+    try:
+        _try_to_grow(folder)
+    except OSError as full:
+        return full if full.errno in FULL else None
+    return None
+
+
+def _try_to_grow(folder: Path) -> None:
+    """Whether there is space for the largest file once more, without writing it."""
+    largest = max((path.stat().st_size for path in folder.rglob("*") if path.is_file()), default=0)
+    if hasattr(os, "posix_fallocate"):
+        with tempfile.TemporaryFile(dir=folder) as file:
+            os.posix_fallocate(file.fileno(), 0, largest + 2**20)
+
+
+def _unwritable(path: str | PathLike[str], error: OSError) -> ValueError:
+    remedy = "Free some space" if error.errno in FULL else "Choose a folder that you may write to"
+    named = f" ({error.filename})" if error.filename else ""
+    return ValueError(f"Cannot write the folder {path}: {error.strerror or error}{named}. {remedy}.")

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files of tensors that are whole, finite and what was saved, or are refused."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from monai_kd.utils.atomic_files import atomic_write
+
+__all__ = ["CheckpointError", "first_not_finite", "load_checkpoint", "require_finite", "save_checkpoint"]
+
+MARK = b"sha256="
+LENGTH = len(MARK) + 64
+END = b"PK\5\6"  # of a ZIP archive, as torch.save writes: 22 bytes, the last two the length of a comment behind them
+END_LENGTH = 22
+
+
+class CheckpointError(ValueError):
+    """
+    A file that is no checkpoint, or a damaged one.
+
+    Args:
+        message: with the file and what to do.
+        reason: what is wrong, in a few words, for messages of those who know what the file should be.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def save_checkpoint(content: Any, path: str | PathLike[str]) -> None:
+    """
+    ``torch.save`` that leaves either the new file or the former one, with the digest of its bytes.
+
+    The digest is the archive's comment, which other readers pass over: ``torch.load`` and MONAI's ``CheckpointLoader``
+    read the file as any.
+
+    Args:
+        content: what to save.
+        path: of the file.
+
+    Raises:
+        ValueError: When the file cannot be written (no space, no permission); the former one is still there.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     save_checkpoint({"weight": torch.ones(1)}, f"{folder}/model.pt")
+        ...     torch.load(f"{folder}/model.pt", weights_only=True)
+        {'weight': tensor([1.])}
+    """
+    # A file and not its path: torch, writing by itself, would not tell why it failed.
+    with atomic_write(path) as temporary, temporary.open("w+b") as file:
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:  # closing the unfinished archive hides the cause
+            raise error.__context__ if isinstance(error.__context__, OSError) else error  # noqa: B904
+        file.seek(-END_LENGTH, 2)
+        if file.read(4) != END:
+            raise ValueError(
+                f"'{path}' was not written as a ZIP archive, in which alone there is place for its digest."
+            )
+        file.seek(-2, 2)
+        file.write(LENGTH.to_bytes(2, "little"))
+        file.seek(0)
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        file.seek(0, 2)
+        file.write(MARK + digest.encode())
+
+
+def load_checkpoint(path: str | PathLike[str], mapped: bool = False, checked: bool = False) -> Any:
+    """
+    What ``torch.save`` or :func:`save_checkpoint` wrote, without executing code from the file.
+
+    Every byte is compared with the digest, where there is one, else the content with the check sums of the archive.
+
+    Args:
+        path: of the file.
+        mapped: map tensors into memory in place of reading them.
+        checked: the bytes were compared before.
+
+    Returns:
+        The content, on the CPU.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        CheckpointError: When it is damaged, or holds anything else than tensors and plain values.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"No file '{path}'. Correct the path.")
+    try:
+        if not checked:
+            _require_as_saved(path)
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+        _require_real(content, path.stat().st_size)
+    except Exception as error:
+        reason = str(error) if isinstance(error, _DamagedError) else "torch cannot read it"
+        raise CheckpointError(f"'{path}' is not a checkpoint of plain tensors. {_remedy(error)}", reason) from None
+    return content
+
+
+def first_not_finite(content: Any, own: Any = None) -> str | None:
+    """
+    The first tensor that holds NaN or an infinite number, and how many of its numbers are so.
+
+    Args:
+        content: tensors in dictionaries and lists.
+        own: tensors by the same names that may be infinite where these are, as a mask of attention or the range of a
+            quantizer that saw nothing yet. Defaults to None: none may be.
+
+    Example:
+        >>> first_not_finite({"a": torch.ones(2), "b": [torch.tensor([1.0, torch.nan])]})
+        "'b#0' (1 of 2)"
+    """
+    tensors = {name: tensor for name, tensor in _tensors(content) if _has_real_numbers(tensor)}
+    by_device: dict[torch.device, list[torch.Tensor]] = {}
+    for tensor in tensors.values():
+        by_device.setdefault(tensor.device, []).append(tensor.isfinite().all())
+    if all(bool(torch.stack(flags).all()) for flags in by_device.values()):  # one wait for each device
+        return None
+    allowed = dict(_tensors(own or {}))
+    for name, tensor in tensors.items():
+        bad = ~tensor.isfinite()
+        if name in allowed and allowed[name].shape == tensor.shape:
+            bad &= tensor != allowed[name].to(tensor.device)
+        if bad.any():
+            return f"'{name}' ({int(bad.sum())} of {tensor.numel()})"
+    return None
+
+
+def require_finite(content: Any, path: str | PathLike[str], own: Any = None) -> None:
+    """
+    Refuse tensors of a file that hold numbers which are not finite.
+
+    Args:
+        content: of the file.
+        path: of the file, for the message.
+        own: as for :func:`first_not_finite`.
+
+    Raises:
+        ValueError: Naming the first tensor.
+    """
+    found = first_not_finite(content, own)
+    if found is not None:
+        raise ValueError(
+            f"'{path}' holds numbers that are not finite, first in {found}: a training that failed wrote it, or it was "
+            "changed since. Take the file of another run."
+        )
+
+
+class _DamagedError(Exception):
+    """Bytes are not those that were saved."""
+
+
+def _require_as_saved(path: Path) -> None:
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        if size == 0:
+            raise _DamagedError("it is empty")
+        file.seek(max(0, size - 2 * LENGTH))
+        tail = file.read()
+        end = tail.rfind(END)
+        behind = tail[end + END_LENGTH :]
+        if end >= 0 and len(behind) != int.from_bytes(tail[end + END_LENGTH - 2 : end + END_LENGTH], "little"):
+            raise _DamagedError("it is damaged: its end is cut off, or something was appended")
+        if (end >= 0 and len(behind) == LENGTH) or tail[-LENGTH:].startswith(MARK):
+            file.seek(0)
+            if tail[-LENGTH:] != MARK + _digest(file, size - LENGTH).encode():
+                raise _DamagedError("it is damaged: its bytes are not those that were saved (SHA-256)")
+            return
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if any(name.endswith("constants.pkl") for name in archive.namelist()):
+                return  # TorchScript, which is refused by its name
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                raise _DamagedError("it is a compressed archive, which torch.save does not write")
+            wrong = archive.testzip()
+        if wrong is not None:
+            raise _DamagedError(f"it is damaged: the check sum of '{wrong}' in it is wrong")
+
+
+def _digest(file: Any, count: int) -> str:
+    digest = hashlib.sha256()
+    while count > 0:
+        block = file.read(min(count, 2**20))
+        digest.update(block)
+        count -= len(block)
+    return digest.hexdigest()
+
+
+def _require_real(content: Any, size: int) -> None:
+    """A file of a few bytes can describe a tensor that no memory holds."""
+    for name, tensor in _tensors(content):
+        if tensor.numel() * tensor.element_size() > size:
+            raise _DamagedError(f"its '{name}' is {tuple(tensor.shape)}, more than the file holds")
+
+
+def _tensors(content: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    if isinstance(content, torch.Tensor):
+        yield name, content.detach()
+    items: Any = ()
+    if isinstance(content, Mapping):
+        items = content.items()
+    elif isinstance(content, Sequence) and not isinstance(content, str | bytes):
+        items = enumerate(content)
+    for key, item in items:
+        yield from _tensors(item, f"{name}#{key}".lstrip("#"))
+
+
+def _has_real_numbers(tensor: torch.Tensor) -> bool:
+    return (tensor.is_floating_point() or tensor.is_complex()) and tensor.layout is torch.strided
+
+
+def _remedy(error: Exception) -> str:
+    if isinstance(error, _DamagedError):
+        text = str(error)
+        return f"{text[0].upper()}{text[1:]}. Copy it again, or train anew."
+    if "TorchScript" in str(error):
+        return "It is TorchScript: torch.jit.load reads it, network and weights in one."
+    if isinstance(error, pickle.UnpicklingError) and "Unsupported operand" not in str(error):  # that is no pickle
+        return "It holds Python objects, a whole network perhaps: write torch.save(network.state_dict(), path)."
+    return "It is damaged, or was written by something other than torch.save."

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The door through which anything adds to the loss of a running trainer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from ignite.engine import Engine
+
+from monai_kd.utils.plain_tensor import plain
+
+__all__ = ["add_loss_term", "loss_terms"]
+
+
+def add_loss_term(engine: Engine, name: str, value: torch.Tensor) -> None:
+    """
+    Add a term to the loss of the current iteration and log it under a name.
+
+    Call it between ``LOSS_COMPLETED`` and the backward pass: from a handler of that event.
+
+    Args:
+        engine: a MONAI trainer whose ``state.output`` is a dictionary with "loss".
+        name: key in ``engine.state.output`` that must be free.
+        value: scalar, with its weight and its gradient history.
+
+    Raises:
+        ValueError: When the value is no scalar or the name is taken.
+
+    Example:
+        >>> import torch
+        >>> from ignite.engine import Engine
+        >>> engine = Engine(lambda engine, batch: None)
+        >>> engine.state.output = {"loss": torch.tensor(1.0)}
+        >>> add_loss_term(engine, "adversarial", torch.tensor(0.5))
+        >>> engine.state.output["loss"], engine.state.output["adversarial"]
+        (tensor(1.5000), tensor(0.5000))
+    """
+    output: Any = engine.state.output
+    value = plain(value)
+    if value.ndim != 0:
+        raise ValueError(f"Loss term '{name}' has shape {tuple(value.shape)}, expected a scalar. Reduce it by .mean().")
+    if name in output:
+        raise ValueError(f"Loss term '{name}' is already in engine.state.output ({sorted(output)}). Rename it.")
+    output["loss"] = plain(output["loss"]) + value
+    output[name] = value.detach()
+
+
+def loss_terms(output: Any) -> dict[str, float]:
+    """
+    The scalars of an engine's output: the ``output_transform`` with which ``StatsHandler``,
+    ``TensorBoardStatsHandler``, ``MLFlowHandler`` and ignite's ``ProgressBar`` log the total and every term by name.
+
+    Args:
+        output: ``engine.state.output``, before or after MONAI's decollation.
+
+    Returns:
+        The numbers by name.
+
+    Example:
+        >>> import torch
+        >>> loss_terms([{"loss": torch.tensor(1.5), "logits": torch.tensor(0.5), "image": torch.zeros(1, 4, 4)}])
+        {'loss': 1.5, 'logits': 0.5}
+    """
+    first = output[0] if isinstance(output, list) else output
+    scalars = {k: v for k, v in first.items() if isinstance(v, float) or (isinstance(v, torch.Tensor) and v.ndim == 0)}
+    return {str(k): float(v.detach()) if isinstance(v, torch.Tensor) else v for k, v in scalars.items()}
