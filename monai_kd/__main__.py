@@ -9,24 +9,24 @@ from rich.markup import escape
 from monai_kd.commands.benchmark import benchmark
 from monai_kd.commands.bundle_pack import pack
 from monai_kd.commands.console import error_console
-from monai_kd.commands.data_boxes import boxes
-from monai_kd.commands.data_check import check
-from monai_kd.commands.data_convert import convert
-from monai_kd.commands.data_download import download
-from monai_kd.commands.data_phantom import phantom
-from monai_kd.commands.data_split import split
+from monai_kd.commands.data.boxes import boxes
+from monai_kd.commands.data.check import check
+from monai_kd.commands.data.convert import convert
+from monai_kd.commands.data.download import download
+from monai_kd.commands.data.phantom import phantom
+from monai_kd.commands.data.split import split
 from monai_kd.commands.demo import demo
 from monai_kd.commands.diagnose import diagnose
 from monai_kd.commands.distill import distill
 from monai_kd.commands.export import export
-from monai_kd.commands.label_install import install
-from monai_kd.commands.label_start import start
+from monai_kd.commands.label.install import install
+from monai_kd.commands.label.start import start
 from monai_kd.commands.run import run as run_config
 from monai_kd.commands.run_errors import Stopped
 from monai_kd.commands.segment import segment
-from monai_kd.commands.study_groups import groups
-from monai_kd.commands.study_report import report
-from monai_kd.commands.study_run import run
+from monai_kd.commands.study.groups import groups
+from monai_kd.commands.study.report import report
+from monai_kd.commands.study.run import run
 from monai_kd.utils.messages import first_cause
 
 INTERRUPTED = 130  # what typer ends with after Ctrl+C

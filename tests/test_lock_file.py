@@ -60,7 +60,8 @@ def test_children_of_a_process_work_where_it_does_one_at_a_time(tmp_path):
 
 
 def test_what_a_process_has_claimed_it_may_lock(tmp_path):
-    inside = "from monai_kd.utils.folder_lock import locked\nwith locked(Path(FOLDER)): pass\nimport os; print(os.listdir(FOLDER))"
+    inside = "from monai_kd.utils.folder_lock import locked\nwith locked(Path(FOLDER)): pass"
+    inside += "\nimport os; print(os.listdir(FOLDER))"
     told = start(tmp_path, inside.replace("FOLDER", repr(str(tmp_path))))
     assert told.stdout.strip() == "['.lock']", told.stderr
 

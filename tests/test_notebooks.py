@@ -14,8 +14,8 @@ import pytest
 from nbclient import NotebookClient
 
 NOTEBOOKS = sorted(Path(__file__).parents[1].joinpath("docs", "notebooks").glob("*.ipynb"))
-SMALL = {"COUNT": 16, "SIZE": 32, "EPOCHS": 2}
-FURTHER = {"distil_your_first_student": {"SIZE": 64, "LABELS": 4, "STEPS": 2}}
+SMALL = {"COUNT": 16, "LABELS": 4, "SIZE": 64, "STEPS": 2, "EPOCHS": 2}
+FURTHER = {"compare_pathways": {"TEACHER_EPOCHS": 2}}
 MACHINE_PATH = re.compile(r"(?<![\w.<>/:])/(?:tmp|home|root|Users|usr|opt|var|mnt|builds)\b|[A-Z]:\\")
 KEPT = {"tags", "mystnb"}  # of a cell's metadata
 
@@ -74,9 +74,36 @@ def check_results(notebook):
     assert [name for name, row in first.items() if row["weights"] != "0"] == ["hidden features"]
     assert first["student alone"]["times"] == "1.00"
     assert all(float(row["ms per step"]) > 0 for row in first.values())
-    for row in others[0].values():  # the terms add up to the loss, rounded as they are
-        terms = [float(cell) for column, cell in row.items() if column != "loss" and cell != "–"]
-        assert math.isclose(sum(terms), float(row["loss"]), abs_tol=0.003)
+    check_gains(first)
+    check_terms(others[0])
+
+
+def check_gains(rows):
+    alone = rows["student alone"]
+    for name, row in rows.items():
+        for column in (column for column in row if column.startswith("gain")):
+            if row is alone:
+                assert row[column] == "–"
+                continue
+            dice = column.replace("gain", "Dice") + " (%)"
+            gain = float(row[dice]) - float(alone[dice])
+            assert math.isclose(float(row[column]), gain, abs_tol=0.151), name  # three rounded numbers
+
+
+def check_terms(rows):
+    """The terms are those that a row names, and add up to the loss, rounded as they are."""
+    named = {
+        "student alone": set(),
+        "logits": {"logits", "overlap"},
+        "hidden features": {"hidden"},
+        "relations": {"relations"},
+        "logits and relations": {"logits", "overlap", "relations"},
+    }
+    assert list(rows) == list(named)
+    for name, row in rows.items():
+        terms = {column: float(cell) for column, cell in row.items() if column != "loss" and cell != "–"}
+        assert set(terms) == {"supervised_loss", *named[name]}
+        assert math.isclose(sum(terms.values()), float(row["loss"]), abs_tol=0.003)
 
 
 def title(path):
@@ -133,6 +160,16 @@ def test_links_lead_somewhere(path):
     assert links
     for link in links:
         assert (path.parent / link).exists(), link
+
+
+def test_stored_logits_win_with_every_seed():
+    notebook = nbformat.read(NOTEBOOKS[0].with_stem("compare_pathways"), as_version=4)
+    rows = tables(notebook)[0]
+    dice = {
+        name: [float(cell) for column, cell in row.items() if column.startswith("Dice")] for name, row in rows.items()
+    }
+    for name in ("logits", "logits and relations"):
+        assert min(dice[name]) > max(dice["student alone"])
 
 
 def test_there_are_notebooks():

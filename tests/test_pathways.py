@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from monai_kd import LogitsKLLoss, Pathway, Pathways
-from monai_kd.losses.precision import full_precision
+from monai_kd.losses.parts.precision import full_precision
 from monai_kd.networks import FeatureRegressor
 
 

@@ -16,7 +16,7 @@ from monai_kd.export.bundle import Bundle
 from monai_kd.export.graph import RawNetwork, Segmenter, one_tensor
 from monai_kd.export.images import Pixels, Record, raw_pixels
 from monai_kd.export.runners import Arrays, Runner
-from monai_kd.export.translate import concerning, is_writer
+from monai_kd.export.transforms.translate import concerning, is_writer
 from monai_kd.utils.messages import first_line
 
 __all__ = ["Agreement", "Sample", "compare", "inputs", "samples"]

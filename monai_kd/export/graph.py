@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from monai_kd.export.bundle import Bundle
-from monai_kd.export.postprocessing import After, after_network
-from monai_kd.export.preprocessing import Before, before_network
-from monai_kd.export.steps import ResizeBack
+from monai_kd.export.transforms.postprocessing import After, after_network
+from monai_kd.export.transforms.preprocessing import Before, before_network
+from monai_kd.export.transforms.steps import ResizeBack
 
 __all__ = ["RawNetwork", "Segmenter", "fused_norms", "one_tensor", "segmenter"]
 

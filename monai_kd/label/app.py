@@ -24,16 +24,16 @@ from monailabel.tasks.activelearning.first import First
 from monailabel.utils.async_tasks.utils import tasks
 
 from monai_kd.label.bundle import AppBundle
-from monai_kd.label.datastore import StudyDatastore
-from monai_kd.label.disagreement import Disagreement, MostDisagreement
-from monai_kd.label.errors import client_errors
 from monai_kd.label.infer import BundleInfer
-from monai_kd.label.kept_dice import Dice
-from monai_kd.label.request_files import admitted
-from monai_kd.label.requests import batch_options, prediction_tag, scoring_options, training_options
+from monai_kd.label.requests.client_errors import client_errors
+from monai_kd.label.requests.long_work import batch_options, prediction_tag, scoring_options, training_options
+from monai_kd.label.requests.request_files import admitted
 from monai_kd.label.server_end import end_with_server, is_child
-from monai_kd.label.sessions import CheckedSessions
-from monai_kd.label.strategies import Unseen
+from monai_kd.label.studies.datastore import StudyDatastore
+from monai_kd.label.studies.disagreement import Disagreement, MostDisagreement
+from monai_kd.label.studies.kept_dice import Dice
+from monai_kd.label.studies.sessions import CheckedSessions
+from monai_kd.label.studies.strategies import Unseen
 from monai_kd.label.train import DistilTask
 
 __all__ = ["DistillationApp"]

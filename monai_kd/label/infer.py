@@ -21,9 +21,9 @@ from monai_kd.data.image_files.formats import RASTER_SUFFIXES, mask_suffix, suff
 from monai_kd.data.image_files.label_grid import PICTURE
 from monai_kd.data.image_files.saving import write_image
 from monai_kd.label.bundle import AppBundle
-from monai_kd.label.devices import chosen_device
-from monai_kd.label.limits import require_decodable, room
-from monai_kd.label.request_files import new_file
+from monai_kd.label.requests.devices import chosen_device
+from monai_kd.label.requests.limits import require_decodable, room
+from monai_kd.label.requests.request_files import new_file
 from monai_kd.teachers import load_weights
 
 __all__ = ["ANSWERS", "BundleInfer"]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_kd.data.image_files.formats import SUFFIXES
-from monai_kd.label.request_files import request_files
+from monai_kd.label.requests.request_files import request_files
 from monai_kd.label.server_end import begin, stop_all
 
 __all__ = ["HOST", "ClosedDoors", "OwnFiles", "environment", "serve"]

@@ -18,11 +18,11 @@ from monailabel.utils.others.generic import device_list
 
 from monai_kd.data import Record, Split, list_images, read_dataset
 from monai_kd.label.bundle import AppBundle
-from monai_kd.label.devices import chosen_device
-from monai_kd.label.options import Options
+from monai_kd.label.requests.devices import chosen_device
+from monai_kd.label.requests.options import Options
+from monai_kd.label.requests.uploads import require_placed
 from monai_kd.label.server_end import require_server
-from monai_kd.label.uploads import require_placed
-from monai_kd.label.validation import judge, patient_parts, run_config, scores, study_split
+from monai_kd.label.studies.validation import judge, patient_parts, run_config, scores, study_split
 from monai_kd.utils.atomic_files import atomic_write
 from monai_kd.utils.folder_lock import locked
 

@@ -38,32 +38,32 @@ Loss                           Compares                                         
 =============================  ===============================================  =======================================
 """
 
-from monai_kd.losses.affinity import AffinityLoss
-from monai_kd.losses.attention_transfer import AttentionTransferLoss
-from monai_kd.losses.channel_wise import ChannelWiseLoss
-from monai_kd.losses.cross_image_relation import CrossImageRelationLoss
-from monai_kd.losses.decoupled_logits import DecoupledLogitsLoss
-from monai_kd.losses.feature_reconstruction import FeatureReconstructionLoss
-from monai_kd.losses.flow_of_solution import FlowOfSolutionLoss
-from monai_kd.losses.gradient_attention import GradientAttentionLoss
-from monai_kd.losses.hidden_kl import HiddenKLLoss
-from monai_kd.losses.intra_class_variation import IntraClassVariationLoss
-from monai_kd.losses.latent_adaptation import LatentAdaptationLoss
-from monai_kd.losses.layerwise_l1 import LayerwiseL1Loss
-from monai_kd.losses.logits_bce import LogitsBCELoss
-from monai_kd.losses.logits_correlation import LogitsCorrelationLoss
-from monai_kd.losses.logits_kl import LogitsKLLoss
-from monai_kd.losses.logits_mse import LogitsMSELoss
-from monai_kd.losses.masked_generation import MaskedGenerationLoss
-from monai_kd.losses.memory_relation import MemoryRelationLoss
-from monai_kd.losses.noise_adaptation import NoiseAdaptationLoss
-from monai_kd.losses.pairwise_affinity import PairwiseAffinityLoss
-from monai_kd.losses.region_affinity import RegionAffinityLoss
-from monai_kd.losses.relational import RelationalLoss
-from monai_kd.losses.review import ReviewLoss
-from monai_kd.losses.similarity_preserving import SimilarityPreservingLoss
-from monai_kd.losses.soft_dice import SoftDiceLoss
-from monai_kd.losses.soft_label_bce import SoftLabelBCELoss
+from monai_kd.losses.features.affinity import AffinityLoss
+from monai_kd.losses.features.attention_transfer import AttentionTransferLoss
+from monai_kd.losses.features.channel_wise import ChannelWiseLoss
+from monai_kd.losses.features.feature_reconstruction import FeatureReconstructionLoss
+from monai_kd.losses.features.flow_of_solution import FlowOfSolutionLoss
+from monai_kd.losses.features.gradient_attention import GradientAttentionLoss
+from monai_kd.losses.features.hidden_kl import HiddenKLLoss
+from monai_kd.losses.features.latent_adaptation import LatentAdaptationLoss
+from monai_kd.losses.features.layerwise_l1 import LayerwiseL1Loss
+from monai_kd.losses.features.masked_generation import MaskedGenerationLoss
+from monai_kd.losses.features.review import ReviewLoss
+from monai_kd.losses.logits.binary_cross_entropy import LogitsBCELoss
+from monai_kd.losses.logits.correlation import LogitsCorrelationLoss
+from monai_kd.losses.logits.decoupled import DecoupledLogitsLoss
+from monai_kd.losses.logits.kullback_leibler import LogitsKLLoss
+from monai_kd.losses.logits.mean_squared_error import LogitsMSELoss
+from monai_kd.losses.logits.noise_adaptation import NoiseAdaptationLoss
+from monai_kd.losses.logits.soft_dice import SoftDiceLoss
+from monai_kd.losses.logits.soft_label_bce import SoftLabelBCELoss
+from monai_kd.losses.relations.cross_image_relation import CrossImageRelationLoss
+from monai_kd.losses.relations.intra_class_variation import IntraClassVariationLoss
+from monai_kd.losses.relations.memory_relation import MemoryRelationLoss
+from monai_kd.losses.relations.pairwise_affinity import PairwiseAffinityLoss
+from monai_kd.losses.relations.region_affinity import RegionAffinityLoss
+from monai_kd.losses.relations.relational import RelationalLoss
+from monai_kd.losses.relations.similarity_preserving import SimilarityPreservingLoss
 
 __all__ = [
     "AffinityLoss",

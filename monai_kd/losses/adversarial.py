@@ -15,8 +15,8 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from monai_kd.losses.class_masks import check_label, class_masks
-from monai_kd.losses.precision import full_precision
+from monai_kd.losses.parts.class_masks import check_label, class_masks
+from monai_kd.losses.parts.precision import full_precision
 
 __all__ = ["class_loss", "gradient_penalty", "hinge_loss", "realness_loss", "wasserstein_loss"]
 

@@ -9,8 +9,8 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import nn
 
-from monai_kd.losses.gradient_bank import GradientBank
-from monai_kd.losses.precision import full_precision
+from monai_kd.losses.parts.gradient_bank import GradientBank
+from monai_kd.losses.parts.precision import full_precision
 
 __all__ = ["TrajectoryLoss"]
 

@@ -21,7 +21,7 @@ from monai_kd.phantom.consoles import SCANNERS
 from monai_kd.phantom.dataset import CLASSES, PhantomDataset
 from monai_kd.phantom.drawing import Phantom, draw_phantom, phantom
 from monai_kd.phantom.settings import PhantomSettings
-from monai_kd.phantom.volume import PhantomVolume, phantom_volume
+from monai_kd.phantom.volumes.volume import PhantomVolume, phantom_volume
 from monai_kd.phantom.writing import write_phantom_volumes, write_phantoms
 
 __all__ = [

@@ -14,7 +14,7 @@ from PIL import Image
 
 from monai_kd.phantom.drawing import draw_phantom
 from monai_kd.phantom.settings import PhantomSettings, require_count
-from monai_kd.phantom.volume import phantom_volume
+from monai_kd.phantom.volumes.volume import phantom_volume
 from monai_kd.utils.atomic_files import atomic_folder
 
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from fire.parser import DefaultParseValue
 
 from monai_kd.bundle.config_ids import Config
-from monai_kd.student_bundle.config_files import read_config, read_overlay
-from monai_kd.student_bundle.data_folder import absolute, data_folder
-from monai_kd.student_bundle.metadata import RECORD
+from monai_kd.student_bundle.configs.config_files import read_config, read_overlay
+from monai_kd.student_bundle.configs.metadata import RECORD
 from monai_kd.student_bundle.methods import HIDDEN
 from monai_kd.student_bundle.student_weights import STUDENT
-from monai_kd.student_bundle.zoo_checks import evaluation_configs
+from monai_kd.student_bundle.teacher.data_folder import absolute, data_folder
+from monai_kd.student_bundle.trial.zoo_checks import evaluation_configs
 
 __all__ = ["bundle_commands", "commands", "run_training"]
 

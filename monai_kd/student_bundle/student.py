@@ -14,8 +14,8 @@ from monai.utils.module import optional_import
 
 import monai_kd.networks
 from monai_kd.bundle.config_ids import references
-from monai_kd.student_bundle.config_files import read_overlay
-from monai_kd.student_bundle.data_format import DataFormat
+from monai_kd.student_bundle.configs.config_files import read_overlay
+from monai_kd.student_bundle.teacher.data_format import DataFormat
 
 __all__ = ["STUDENTS", "student_definition"]
 

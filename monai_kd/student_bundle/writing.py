@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from monai_kd.bundle.scripts import uses_scripts
-from monai_kd.student_bundle.config_files import read_config, write_config
-from monai_kd.student_bundle.data_folder import data_folder
+from monai_kd.student_bundle.configs.config_files import read_config, write_config
+from monai_kd.student_bundle.configs.handler_lists import kind
+from monai_kd.student_bundle.configs.metadata import RECORD, new_metadata
+from monai_kd.student_bundle.configs.other_configs import other_files
+from monai_kd.student_bundle.configs.readme import readme
+from monai_kd.student_bundle.configs.train_config import teacher_file
 from monai_kd.student_bundle.draft import WEIGHT, Draft
-from monai_kd.student_bundle.handler_lists import kind
-from monai_kd.student_bundle.metadata import RECORD, new_metadata
 from monai_kd.student_bundle.methods import HIDDEN, logits_pathway
-from monai_kd.student_bundle.other_configs import other_files
 from monai_kd.student_bundle.pairs import Pair, hidden_pathway
-from monai_kd.student_bundle.readme import readme
 from monai_kd.student_bundle.running import commands
-from monai_kd.student_bundle.train_config import teacher_file
-from monai_kd.student_bundle.trial import try_bundle
-from monai_kd.student_bundle.zoo_checks import check_bundle, evaluation_configs
+from monai_kd.student_bundle.teacher.data_folder import data_folder
+from monai_kd.student_bundle.trial.try_bundle import try_bundle
+from monai_kd.student_bundle.trial.zoo_checks import check_bundle, evaluation_configs
 from monai_kd.utils.atomic_files import atomic_folder
 from monai_kd.utils.checkpoints import save_checkpoint
 from monai_kd.utils.distinct_paths import require_distinct, require_outside

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from monai_kd.data import choose_split, read_dataset
-from monai_kd.networks.prompted_teacher import lesion_boxes
+from monai_kd.networks.teachers.prompted_teacher import lesion_boxes
 from monai_kd.phantom import write_phantoms
 from tests.bundles.conftest import run_bundle
 

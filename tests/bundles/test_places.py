@@ -69,7 +69,8 @@ def test_nothing_is_written_into_the_data(phantoms, student):
 
 
 def test_two_trainings_in_one_folder(tmp_path, phantoms):
-    code = "import sys; from monai_kd.utils import claim_outputs; claim_outputs(sys.argv[1]); print(1, flush=True); input()"
+    code = "import sys; from monai_kd.utils import claim_outputs; claim_outputs(sys.argv[1]); print(1, flush=True)"
+    code += "; input()"
     command = [sys.executable, "-c", code, str(tmp_path / "runs")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "1\n"

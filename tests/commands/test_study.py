@@ -6,7 +6,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from monai_kd import __main__ as command_line
-from monai_kd.commands.study_progress import StudyProgress
+from monai_kd.commands.study.progress import StudyProgress
 from monai_kd.study.running.runs import Run
 from monai_kd.study.running.scheduling import State
 

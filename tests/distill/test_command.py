@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from monai_kd import __main__ as command_line
 from monai_kd.student_bundle import draft, running
-from monai_kd.student_bundle.teacher_bundle import read_teacher
+from monai_kd.student_bundle.teacher.teacher_bundle import read_teacher
 
 
 def call(monkeypatch, zoo, *options, bundle="ct"):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from monai_kd.student_bundle import Request, make_draft, write_bundle
-from monai_kd.student_bundle.monai_ids import renamed_overlay, with_monai_ids
+from monai_kd.student_bundle.teacher.monai_ids import renamed_overlay, with_monai_ids
 from tests.distill.test_zoo_bundles import run
 
 FORMER = {

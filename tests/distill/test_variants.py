@@ -9,7 +9,8 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 
-from monai_kd.student_bundle import Request, config_files, make_draft, write_bundle
+from monai_kd.student_bundle import Request, make_draft, write_bundle
+from monai_kd.student_bundle.configs import config_files
 from tests.distill.zoo_bundles import edit, make_ct_data, save_weights
 
 # Stock MONAI's command line where this package is not installed.

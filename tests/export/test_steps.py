@@ -20,9 +20,9 @@ from monai.transforms import (
     ScaleIntensityRanged,
 )
 
-from monai_kd.export.postprocessing import after_network
-from monai_kd.export.preprocessing import before_network
-from monai_kd.export.steps import softmax
+from monai_kd.export.transforms.postprocessing import after_network
+from monai_kd.export.transforms.preprocessing import before_network
+from monai_kd.export.transforms.steps import softmax
 
 TRANSFORMS = [
     Resized("image", (20, 34)),

@@ -17,7 +17,7 @@ from torch import nn
 from monai_kd import CachedTeacher, DistillationTrainer, Pathway, Pathways, loss_terms
 from monai_kd.engines import PrepareBatchViews
 from monai_kd.handlers import AdversarialLogitsHandler, HolisticHandler, ResumeHandler, SeedHandler
-from monai_kd.handlers.predictions import Predictions
+from monai_kd.handlers.methods.predictions import Predictions
 from monai_kd.networks import LogitsDiscriminator, SelfAttentionDiscriminator
 from monai_kd.transforms import BatchRandAffine, View
 from tests.checks import assert_identical

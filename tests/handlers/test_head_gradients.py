@@ -6,7 +6,7 @@ from monai.data import MetaTensor
 from monai.networks.nets import UNet
 from torch import nn
 
-from monai_kd.handlers.head_gradients import count_weights, head_gradients
+from monai_kd.handlers.methods.head_gradients import count_weights, head_gradients
 from monai_kd.networks import StudentUNet
 
 

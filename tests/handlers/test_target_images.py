@@ -4,7 +4,7 @@ import torch
 from monai.data import Dataset, MetaTensor
 from monai.transforms import Compose, RandGaussianNoised
 
-from monai_kd.handlers.target_images import TargetImages
+from monai_kd.handlers.methods.target_images import TargetImages
 
 
 def numbered(count):

@@ -20,7 +20,7 @@ from monailabel.interfaces.datastore import DefaultLabelTag
 from PIL import Image
 
 from monai_kd.data import read_dataset
-from monai_kd.label.datastore import StudyDatastore
+from monai_kd.label.studies.datastore import StudyDatastore
 from tests.data.layout_fixtures import SIZE, lesion, speckle, write_image
 
 

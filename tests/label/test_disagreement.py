@@ -10,8 +10,8 @@ from PIL import Image
 
 pytest.importorskip("monailabel")
 
-from monai_kd.label.datastore import StudyDatastore
-from monai_kd.label.disagreement import Disagreement, MostDisagreement, disagreement
+from monai_kd.label.studies.datastore import StudyDatastore
+from monai_kd.label.studies.disagreement import Disagreement, MostDisagreement, disagreement
 
 SIZE = (20, 16)
 

@@ -7,8 +7,8 @@ from PIL import Image
 
 pytest.importorskip("monailabel")
 
-from monai_kd.label.datastore import StudyDatastore
-from monai_kd.label.kept_dice import Dice
+from monai_kd.label.studies.datastore import StudyDatastore
+from monai_kd.label.studies.kept_dice import Dice
 
 SIZE = (20, 16)
 

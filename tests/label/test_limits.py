@@ -15,9 +15,9 @@ pytest.importorskip("monailabel")
 
 from fastapi import HTTPException
 
-from monai_kd.label.datastore import StudyDatastore
-from monai_kd.label.limits import MOST_DECODED, decoded_bytes, require_decodable
-from monai_kd.label.sessions import CheckedSessions
+from monai_kd.label.requests.limits import MOST_DECODED, decoded_bytes, require_decodable
+from monai_kd.label.studies.datastore import StudyDatastore
+from monai_kd.label.studies.sessions import CheckedSessions
 from tests.data.layout_fixtures import speckle, write_image
 
 

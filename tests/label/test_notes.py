@@ -13,11 +13,11 @@ pytest.importorskip("monailabel")
 from fastapi import HTTPException
 from monailabel.tasks.activelearning.first import First
 
-from monai_kd.label.datastore import StudyDatastore
-from monai_kd.label.disagreement import MostDisagreement
-from monai_kd.label.kept_dice import Dice
-from monai_kd.label.notes import OWN, client_notes
-from monai_kd.label.strategies import Unseen
+from monai_kd.label.requests.notes import OWN, client_notes
+from monai_kd.label.studies.datastore import StudyDatastore
+from monai_kd.label.studies.disagreement import MostDisagreement
+from monai_kd.label.studies.kept_dice import Dice
+from monai_kd.label.studies.strategies import Unseen
 from tests.data.layout_fixtures import lesion, speckle, write_image
 
 BROKEN = [

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from monai_kd.label.bundle import AppBundle
-from monai_kd.label.options import Options
+from monai_kd.label.requests.options import Options
 from tests.label.apps import BUNDLE
 
 

@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("monailabel")
 
-from monai_kd.label.request_files import admitted, new_file, request_files
+from monai_kd.label.requests.request_files import admitted, new_file, request_files
 
 
 @pytest.fixture

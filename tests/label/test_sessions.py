@@ -13,7 +13,7 @@ pytest.importorskip("monailabel")
 
 from fastapi import HTTPException
 
-from monai_kd.label.sessions import CheckedSessions
+from monai_kd.label.studies.sessions import CheckedSessions
 from tests.data.layout_fixtures import speckle, write_image
 
 GIVEN = "17cc3d88-1307-4e04-a81a-3205bff10c44"

@@ -14,7 +14,7 @@ pytest.importorskip("monailabel")
 
 from fastapi import HTTPException
 
-from monai_kd.label.datastore import StudyDatastore
+from monai_kd.label.studies.datastore import StudyDatastore
 from tests.data.layout_fixtures import lesion, speckle, write_image
 
 PATHS = [

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from monai_kd.label.validation import patient_parts, study_split
+from monai_kd.label.studies.validation import patient_parts, study_split
 
 
 def names(count, seed=0):

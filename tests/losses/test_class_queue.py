@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from monai_kd.losses.class_queue import ClassQueue
+from monai_kd.losses.parts.class_queue import ClassQueue
 
 
 def test_the_oldest_are_replaced():

@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from monai_kd.losses.gradient_bank import GradientBank
+from monai_kd.losses.parts.gradient_bank import GradientBank
 from tests.checks import assert_identical
 
 

@@ -7,7 +7,7 @@ import torch
 
 from monai_kd import Pathway
 from monai_kd.losses import ReviewLoss
-from monai_kd.losses.review import _hierarchical_context
+from monai_kd.losses.features.review import _hierarchical_context
 from tests.loss_contract import LossContract
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from monai_kd.losses.sample_gradients import sample_gradients
+from monai_kd.losses.parts.sample_gradients import sample_gradients
 
 
 def one_by_one(layer, feature, delta):

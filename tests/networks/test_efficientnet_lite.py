@@ -84,7 +84,7 @@ def test_every_weight_learns():
 
 
 def test_a_package_that_is_missing_is_named(monkeypatch):
-    monkeypatch.setattr("monai_kd.networks.efficientnet_lite.find_spec", lambda name: None)
+    monkeypatch.setattr("monai_kd.networks.pretrained.efficientnet_lite.find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"efficientnet-lite1 are not installed.*monai_kd\[pretrained\]"):
         EfficientNetLiteEncoder(pretrained=True, backbone="efficientnet-lite1")
 

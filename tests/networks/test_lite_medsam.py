@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from monai_kd.__main__ import app
 from monai_kd.data import LoadUltrasoundd, read_dataset
 from monai_kd.networks import LiteMedSAM, PromptedTeacher
-from monai_kd.networks.prompted_teacher import lesion_boxes
+from monai_kd.networks.teachers.prompted_teacher import lesion_boxes
 from monai_kd.phantom import write_phantoms
 
 

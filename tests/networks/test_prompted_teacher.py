@@ -8,7 +8,7 @@ import torch
 
 from monai_kd import CachedTeacher
 from monai_kd.networks import PromptedTeacher
-from monai_kd.networks.prompted_teacher import lesion_boxes
+from monai_kd.networks.teachers.prompted_teacher import lesion_boxes
 from tests.networks.inside import Ellipse
 
 

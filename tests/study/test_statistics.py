@@ -8,8 +8,8 @@ from scipy import stats
 
 from monai_kd.study.reporting.metrics_table import metrics_table
 from monai_kd.study.reporting.score_table import score_table
-from monai_kd.study.reporting.scores import Scores, by_image, read_scores
-from monai_kd.study.reporting.statistics import compare, holm, interval, share_recovered
+from monai_kd.study.results.scores import Scores, by_image, read_scores
+from monai_kd.study.results.statistics import compare, holm, interval, share_recovered
 
 
 def scores(seed, count=40):

@@ -6,10 +6,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from monai_kd.study.reporting.hierarchical_bootstrap import over_trainings
 from monai_kd.study.reporting.score_table import score_table
-from monai_kd.study.reporting.scores import Scores
-from monai_kd.study.reporting.statistics import interval
+from monai_kd.study.results.hierarchical_bootstrap import over_trainings
+from monai_kd.study.results.scores import Scores
+from monai_kd.study.results.statistics import interval
 
 
 def study(splits, seeds, images, between=0.0, within=0.0, noise=0.1, mean=0.05, seed=0):

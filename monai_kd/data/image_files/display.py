@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monai_kd.data.image_files.dicom_display import not_applied
-from monai_kd.data.image_files.dicom_header import read_dicom_header
+from monai_kd.data.image_files.dicom.display import not_applied
+from monai_kd.data.image_files.dicom.header import read_dicom_header
 from monai_kd.data.image_files.file_errors import naming
 from monai_kd.data.image_files.formats import DICOM_SUFFIXES, RASTER_SUFFIXES, format_of
 from monai_kd.data.image_files.pictures import open_picture

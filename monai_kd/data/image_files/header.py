@@ -11,8 +11,8 @@ from pathlib import Path
 import nibabel
 from PIL import Image
 
-from monai_kd.data.image_files.dicom_display import not_applied
-from monai_kd.data.image_files.dicom_header import read_dicom_header
+from monai_kd.data.image_files.dicom.display import not_applied
+from monai_kd.data.image_files.dicom.header import read_dicom_header
 from monai_kd.data.image_files.file_errors import UnsuitableError, naming
 from monai_kd.data.image_files.formats import (
     DICOM_SUFFIXES,

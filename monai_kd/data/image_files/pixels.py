@@ -16,9 +16,9 @@ from monai.data.utils import is_no_channel
 from PIL import Image
 
 from monai_kd.data.image_files.colors import brightest, brightest_picture, gray, gray_picture
-from monai_kd.data.image_files.dicom_display import as_shown
-from monai_kd.data.image_files.dicom_header import read_dicom_header
-from monai_kd.data.image_files.dicom_streams import agreeing
+from monai_kd.data.image_files.dicom.display import as_shown
+from monai_kd.data.image_files.dicom.header import read_dicom_header
+from monai_kd.data.image_files.dicom.streams import agreeing
 from monai_kd.data.image_files.file_errors import UnsuitableError, naming
 from monai_kd.data.image_files.formats import DICOM_SUFFIXES, NIFTI_SUFFIXES, RASTER_SUFFIXES, format_of, suffix_of
 from monai_kd.data.image_files.header import pages_of, read_header, require_plausible, require_readable

@@ -7,7 +7,7 @@ import logging
 from os import PathLike
 from pathlib import Path
 
-from monai_kd.data.image_files.dicom_header import NoImageError, read_dicom_header
+from monai_kd.data.image_files.dicom.header import NoImageError, read_dicom_header
 from monai_kd.data.image_files.formats import DICOM_SUFFIXES, SUFFIXES, format_of, suffix_of
 from monai_kd.data.layouts import find_dataset, read_dataset
 from monai_kd.data.layouts.monailabel import MonaiLabel

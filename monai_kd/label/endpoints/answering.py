@@ -21,7 +21,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from monailabel.config import settings
 
-from monai_kd.label.errors import client_errors
+from monai_kd.label.requests.client_errors import client_errors
 from monai_kd.utils.messages import first_line
 
 __all__ = ["Answer", "in_thread", "json_object", "refuse_unfit", "without_paths"]

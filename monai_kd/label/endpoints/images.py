@@ -15,9 +15,9 @@ from monailabel.interfaces.utils.app import app_instance
 
 from monai_kd.data.image_files.formats import name_of, suffix_of
 from monai_kd.label.endpoints.answering import in_thread, json_object
-from monai_kd.label.names import require_info, require_name
-from monai_kd.label.notes import client_notes
-from monai_kd.label.request_files import current
+from monai_kd.label.requests.names import require_info, require_name
+from monai_kd.label.requests.notes import client_notes
+from monai_kd.label.requests.request_files import current
 
 __all__ = ["file_answer", "received", "router"]
 

@@ -18,7 +18,7 @@ from requests_toolbelt import MultipartEncoder
 
 from monai_kd.label.endpoints.answering import in_thread, json_object, without_paths
 from monai_kd.label.endpoints.images import file_answer, received
-from monai_kd.label.request_files import current
+from monai_kd.label.requests.request_files import current
 
 __all__ = ["router"]
 

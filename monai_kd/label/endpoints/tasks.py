@@ -17,7 +17,7 @@ from monailabel.utils.async_tasks.utils import processes, tasks
 from psutil import NoSuchProcess
 
 from monai_kd.label.endpoints.answering import in_thread
-from monai_kd.label.names import MAX_BYTES
+from monai_kd.label.requests.names import MAX_BYTES
 
 __all__ = ["router"]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from monai_kd.study.reporting.cost import Cost, network_cost, read_network
-from monai_kd.study.reporting.scores import Scores, pooled
+from monai_kd.study.results.scores import Scores, pooled
 from monai_kd.utils.tables import Table
 
 __all__ = ["cost_table", "measure"]

@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from monai_kd.data import LoadUltrasoundd, Record
 from monai_kd.study.reporting.pictures import draw_panels
-from monai_kd.study.reporting.scores import Scores, by_image
+from monai_kd.study.results.scores import Scores, by_image
 from monai_kd.utils.figures import RED, overlay
 from monai_kd.utils.tables import Table
 

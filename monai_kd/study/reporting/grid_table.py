@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from monai_kd.study.reporting.scores import Scores
+from monai_kd.study.results.scores import Scores
 from monai_kd.utils.checkpoints import load_checkpoint
 from monai_kd.utils.tables import Table
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from monai_kd.study.reporting.image_groups import ImageGroup
 from monai_kd.study.reporting.score_table import common
-from monai_kd.study.reporting.scores import SEGMENTATION, Scores, by_image
-from monai_kd.study.reporting.statistics import compare, interval
+from monai_kd.study.results.image_groups import ImageGroup
+from monai_kd.study.results.scores import SEGMENTATION, Scores, by_image
+from monai_kd.study.results.statistics import compare, interval
 from monai_kd.utils.tables import Table
 
 __all__ = ["GroupScore", "difference_table", "group_scores", "group_tables", "long_table"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from monai_kd.study.reporting.scores import Scores
+from monai_kd.study.results.scores import Scores
 from monai_kd.utils.tables import Table
 
 __all__ = ["metrics_table"]

@@ -13,8 +13,8 @@ from PIL import Image
 
 from monai_kd.data import LoadUltrasoundd
 from monai_kd.study.reporting.cost import Cost
-from monai_kd.study.reporting.scores import Scores, by_image, pooled
-from monai_kd.study.reporting.statistics import interval
+from monai_kd.study.results.scores import Scores, by_image, pooled
+from monai_kd.study.results.statistics import interval
 from monai_kd.utils.atomic_files import atomic_write
 from monai_kd.utils.figures import GREEN, overlay
 

@@ -18,8 +18,8 @@ from monai_kd.study.reporting.metrics_table import metrics_table
 from monai_kd.study.reporting.pages import Figure, write_html, write_markdown
 from monai_kd.study.reporting.pictures import contours, score_against_parameters, typical_image
 from monai_kd.study.reporting.score_table import score_table
-from monai_kd.study.reporting.scores import Scores
-from monai_kd.study.reporting.study_folder import StoredStudy, read_study
+from monai_kd.study.results.scores import Scores
+from monai_kd.study.results.study_folder import StoredStudy, read_study
 from monai_kd.study.running.machine import describe_machines
 from monai_kd.utils.messages import closest
 from monai_kd.utils.tables import Table

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from monai_kd.study.reporting.hierarchical_bootstrap import over_trainings
-from monai_kd.study.reporting.scores import Scores, by_image, pooled
-from monai_kd.study.reporting.statistics import Comparison, compare, holm, interval, share_recovered
+from monai_kd.study.results.hierarchical_bootstrap import over_trainings
+from monai_kd.study.results.scores import Scores, by_image, pooled
+from monai_kd.study.results.statistics import Comparison, compare, holm, interval, share_recovered
 from monai_kd.utils.tables import Table
 
 __all__ = ["score_table"]

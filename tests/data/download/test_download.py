@@ -197,7 +197,7 @@ def test_command_without_consent_fetches_nothing(source, publisher, tmp_path):
 
 def test_consent_can_be_given_at_a_terminal(source, publisher, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "monai_kd.commands.data_download.sys", type("Sys", (), {"stdin": type("T", (), {"isatty": lambda: True})})
+        "monai_kd.commands.data.download.sys", type("Sys", (), {"stdin": type("T", (), {"isatty": lambda: True})})
     )
     arguments = ["data", "download", "small", "--out", str(tmp_path / "out")]
     assert RUNNER.invoke(app, arguments, input="n\n").exit_code == 1 and not publisher.requests

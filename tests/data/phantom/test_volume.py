@@ -12,9 +12,9 @@ from monai_kd.data import LoadUltrasoundd, read_dataset
 from monai_kd.phantom import PhantomSettings, phantom_volume, write_phantom_volumes
 from monai_kd.phantom.beam import blur
 from monai_kd.phantom.scanner import Scanner
-from monai_kd.phantom.sweep import ELEVATION, sweep
 from monai_kd.phantom.tissue import Tissue
-from monai_kd.phantom.volume_tissue import Block
+from monai_kd.phantom.volumes.sweep import ELEVATION, sweep
+from monai_kd.phantom.volumes.tissue import Block
 
 SIZE = (48, 40, 32)
 

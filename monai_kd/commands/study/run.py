@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m monai_kd study run``."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from monai_kd.commands.console import console
+from monai_kd.commands.settings import one_or_all, parse_settings
+from monai_kd.commands.study.progress import StudyProgress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from monai_kd.study import Plan
+    from monai_kd.study.running.scheduling import State, Workers
+
+Data = Annotated[
+    list[Path],
+    typer.Option("--dataset_dir", "--dataset-dir", help="The data set's folder; may be repeated: several, as one."),
+]
+Output = Annotated[Path, typer.Option("--output_dir", "--output-dir", help="The study's folder.")]
+SplitFile = Annotated[
+    Path | None, typer.Option("--split_file", "--split-file", help="Splits of 'data split'; by default random ones.")
+]
+Images = Annotated[int | None, typer.Option(min=1, help="Draw so many images once, and split those.")]
+Splits = Annotated[int | None, typer.Option(min=1, help="So many splits, in place of the study's.")]
+Seeds = Annotated[int | None, typer.Option(min=1, help="Train with so many seeds (0, 1, …), in place of the study's.")]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Runs at a time. Default: 1; on Ray what it has room for.")]
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, help="CPU threads of a run, unless OMP_NUM_THREADS is set. Default: all, shared; on Ray 1."),
+]
+Ray = Annotated[str | None, typer.Option(help="Run on this Ray cluster: host:port, ray://host:port, or auto.")]
+Fraction = Annotated[
+    float, typer.Option("--gpu_fraction", "--gpu-fraction", help="With --ray: GPUs of a run; 0 is the CPU.")
+]
+Setting = Annotated[list[str] | None, typer.Option("--set", help="id=value of the study's settings; may be repeated.")]
+MLflow = Annotated[str | None, typer.Option(help="Track in this MLflow store, e.g. sqlite:///runs/mlflow.db.")]
+
+
+def run(
+    study: Annotated[Path, typer.Argument(help="The study's YAML file.")],
+    dataset_dir: Data,
+    output_dir: Output,
+    jobs: Jobs = None,
+    threads: Threads = None,
+    split_file: SplitFile = None,
+    images: Images = None,
+    splits: Splits = None,
+    seeds: Seeds = None,
+    setting: Setting = None,
+    layout: Annotated[str | None, typer.Option(help="The layout's name; by default the folder tells.")] = None,
+    ray: Ray = None,
+    gpu_fraction: Fraction = 0.0,
+    mlflow: MLflow = None,
+) -> None:
+    """
+    Train and evaluate every row of a study on every split; give the same command again to go on after a stop.
+
+    Each run is a MONAI bundle run in its own folder, <split>-<seed>/<row>/: train.json, evaluate.json, log.txt,
+    model.pt, evaluation/scores.csv.
+
+    Example: python -m monai_kd study run bundles/breast_ultrasound_segmentation/studies/paper.yaml --dataset_dir
+    data/BrEaST --output_dir runs/paper --jobs 4
+    """
+    from monai_kd.study import read_plan, run_study
+    from monai_kd.study.running.local_workers import LocalWorkers
+
+    def workers() -> Workers:
+        if ray is None:
+            return LocalWorkers(jobs or 1, threads)
+        from monai_kd.study.running.ray_workers import RayWorkers
+
+        return RayWorkers(ray, gpu_fraction, threads or 1, jobs)
+
+    plan = read_plan(study)
+    given: dict[str, Any] = {"images": images, "splits": splits, "seeds": seeds and tuple(range(seeds))}
+    plan = dataclasses.replace(plan, **{key: value for key, value in given.items() if value is not None})
+    plan = dataclasses.replace(plan, settings={**plan.settings, **parse_settings(setting)})
+    track = _tracker(mlflow, plan)
+    with StudyProgress(console) as progress:
+
+        def watch(state: State) -> None:
+            progress(state)
+            track(state)
+
+        state = run_study(plan, one_or_all(dataset_dir), output_dir, workers, layout, split_file, watch)
+    for run, reason in state.failed.items():
+        console.print(f"{run.name} failed: {reason}", markup=False, highlight=False)
+    done = f"{len(state.finished)} runs finished, {len(state.skipped)} had been, {len(state.failed)} failed."
+    console.print(f"{done} Next: python -m monai_kd study report {output_dir}", markup=False, highlight=False)
+    if state.failed:
+        raise SystemExit(1)
+
+
+def _tracker(uri: str | None, plan: Plan) -> Callable[[State], None]:
+    if uri is None:
+        return lambda state: None
+    from monai_kd.study.running.tracking import MLflowTracker
+
+    return MLflowTracker(uri, plan)

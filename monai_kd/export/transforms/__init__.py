@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MONAI's transforms as parts of an exported graph."""

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MONAI's transforms after a network, as steps of a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from monai.transforms import Activationsd, AsDiscreted, Invertd, MapTransform
+from torch import nn
+
+from monai_kd.export.transforms.preprocessing import Before
+from monai_kd.export.transforms.steps import Activation, ResizeBack
+from monai_kd.export.transforms.translate import TYPES, concerning, is_writer, refused
+
+__all__ = ["After", "after_network"]
+
+
+@dataclass(frozen=True)
+class After:
+    """
+    What happens after the network.
+
+    Args:
+        steps: in order, until a mask is made.
+        argmax: whether the mask is the class of the highest probability.
+        threshold: from which on a channel is in the mask; None otherwise.
+    """
+
+    steps: tuple[nn.Module, ...]
+    argmax: bool
+    threshold: float | None
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether there is one; a classifier has none."""
+        return self.argmax or self.threshold is not None
+
+
+def after_network(transforms: Sequence[Any], before: Before, key: str = "pred") -> After:
+    """
+    Translate a bundle's ``postprocessing``; what writes files is left out.
+
+    Args:
+        transforms: in order.
+        before: what ``Invertd`` inverts.
+        key: of the prediction.
+
+    Raises:
+        ValueError: Naming a transform that cannot be in a graph.
+    """
+    steps: list[nn.Module] = []
+    argmax, threshold, decided = False, None, False
+    for one in concerning(transforms, key):
+        if is_writer(one) or isinstance(one, TYPES):
+            continue
+        if decided:
+            raise refused(type(one).__name__, "it changes the mask after AsDiscreted has made it")
+        place = one.keys.index(key) if isinstance(one, MapTransform) else 0
+        if isinstance(one, Activationsd):
+            steps.append(_activation(one, place))
+        elif isinstance(one, Invertd):
+            if before.resize is not None:
+                steps.append(ResizeBack(before.resize, nearest=bool(one.nearest_interp[place])))
+        elif isinstance(one, AsDiscreted):
+            _require_known(one, place)
+            decided, argmax, threshold = True, bool(one.argmax[place]), one.threshold[place]
+        else:
+            raise refused(type(one).__name__, "it is none that has been written as a step")
+    return After(tuple(steps), argmax, threshold)
+
+
+def _require_known(one: Any, place: int) -> None:
+    """AsDiscreted makes the arg-max, as classes or as a channel for each, or compares with a threshold; no more."""
+    argmax = one.argmax[place]
+    left_out = {
+        "rounding": one.rounding[place] is not None,
+        "dim": one.converter.kwargs.get("dim", 0) != 0,
+        "to_onehot without argmax": one.to_onehot[place] is not None and not argmax,
+        "threshold after argmax": one.threshold[place] is not None and argmax,
+    }
+    if any(left_out.values()):
+        names = ", ".join(name for name, given in left_out.items() if given)
+        raise refused("AsDiscreted", f"not translated: {names}")
+
+
+def _activation(one: Any, place: int) -> Activation:
+    if one.other[place] is not None or one.sigmoid[place] == one.softmax[place] or one.converter.kwargs:
+        raise refused("Activationsd", "only softmax=True or sigmoid=True can be")
+    return Activation("softmax" if one.softmax[place] else "sigmoid")

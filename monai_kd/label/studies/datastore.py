@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The study's folder as MONAI Label's datastore: no client reaches out of it, and nothing unusable gets into it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+import unicodedata
+import zipfile
+from filecmp import cmp
+from pathlib import Path
+from typing import Any
+
+from fastapi import HTTPException
+from monailabel.datastore.local import DataModel, ImageLabelModel
+from monailabel.interfaces.datastore import DefaultLabelTag
+
+from monai_kd.data.image_files.formats import name_of, suffix_of
+from monai_kd.data.records.record import image_files
+from monai_kd.label.requests.names import require_info, require_name, require_tag
+from monai_kd.label.requests.notes import believable, require_believable
+from monai_kd.label.requests.request_files import new_file
+from monai_kd.label.requests.uploads import placed_label, require_image, require_suffix
+from monai_kd.label.studies.study_files import StudyFiles, alone
+from monai_kd.utils.atomic_files import atomic_write
+
+__all__ = ["StudyDatastore"]
+
+
+class StudyDatastore(StudyFiles):
+    """
+    MONAI Label's folder of images and labels, with every name and every file of a client checked.
+
+    What a client gets wrong is answered with an HTTP status and the cause: 400 for a name, a tag or a file that is not
+    taken, 404 for an image or a label that is not there, 409 for an id that is taken, 507 for a disk that is full.
+
+    Args:
+        studies, extensions, auto_reload, read_only: as of ``StudyFiles``.
+
+    Raises:
+        ValueError: When ``datastore_v2.json`` is damaged, or a link leads out of the folder.
+        HTTPException: In answer to a request, as above.
+    """
+
+    @alone
+    def get_image_uri(self, image_id: str) -> str:
+        """An image's file."""
+        image = self._image(image_id).image
+        return self.inside(str(Path(self._datastore.image_path()) / (image_id + image.ext)))
+
+    @alone
+    def get_image_info(self, image_id: str) -> dict[str, Any]:
+        """What is known of an image, without the server's own notes where a file from elsewhere has them broken."""
+        self._image(image_id)
+        return believable(super().get_image_info(image_id))
+
+    @alone
+    def update_image_info(self, image_id: str, info: dict[str, Any]) -> None:
+        """Note something of an image."""
+        notes = require_believable(require_info(info))
+        with self.changing():
+            self._image(image_id).image.info.update(notes)
+            self._update_datastore_file(lock=False)
+
+    @alone
+    def remove_image(self, image_id: str) -> None:
+        """Remove an image and its labels."""
+        path = Path(self.get_image_uri(image_id))
+        for tag in [*self._image(image_id).labels]:
+            self.remove_label(image_id, tag)
+        path.unlink(missing_ok=True)
+        self.refresh()
+
+    @alone
+    def get_labels_by_image_id(self, image_id: str) -> dict[str, str]:
+        """An image's labels by their tags."""
+        self._image(image_id)
+        return super().get_labels_by_image_id(image_id)
+
+    @alone
+    def get_label_uri(self, label_id: str, label_tag: str) -> str:
+        """A label's file."""
+        label = self._label(label_id, label_tag)
+        return self.inside(str(Path(self._datastore.label_path(label_tag)) / (label_id + label.ext)))
+
+    @alone
+    def get_label_info(self, label_id: str, label_tag: str) -> dict[str, Any]:
+        """What is known of a label."""
+        return believable(self._label(label_id, label_tag).info)
+
+    @alone
+    def remove_label(self, label_id: str, label_tag: str) -> None:
+        """Remove a label."""
+        Path(self.get_label_uri(label_id, label_tag)).unlink(missing_ok=True)
+        self.refresh()
+
+    @alone
+    def update_label_info(self, label_id: str, label_tag: str, info: dict[str, Any]) -> None:
+        """Note something of a label."""
+        notes = require_believable(require_info(info))
+        with self.changing():
+            self._label(label_id, label_tag).info.update(notes)
+            self._update_datastore_file(lock=False)
+
+    def add_image(self, image_id: str, image_filename: str, image_info: dict[str, Any]) -> str:
+        """
+        Copy an image into the study.
+
+        Args:
+            image_id: what it shall be called; the file's own name if empty.
+            image_filename: the file.
+            image_info: what is known of it.
+
+        Returns:
+            The image's id. The same file once more is no error.
+        """
+        file = Path(image_filename)
+        key = unicodedata.normalize("NFC", require_name(image_id or name_of(file), "An image's id"))
+        what, info = f"Image {key!r}", require_info(image_info)
+        suffix = require_suffix(file, what, self.suffixes())
+        require_image(file, what)  # before it is alone: nobody waits while an image is decoded
+        return self._add(key, file, suffix, require_believable(info))
+
+    @alone
+    def _add(self, key: str, file: Path, suffix: str, info: dict[str, Any]) -> str:
+        folder = Path(self._datastore.image_path())
+        for former in image_files(folder):
+            if name_of(former) == key:
+                if suffix_of(former) != suffix or not cmp(file, former, shallow=False):
+                    raise HTTPException(
+                        409, f"Image {key!r} is another file of this study. Choose another id, or remove it."
+                    )
+                self.refresh()
+                return self._to_id(former.name)[0]
+        with self.changing():
+            self._datastore.objects[key] = ImageLabelModel(image=_noted(info, key, suffix))
+            self._place(file, folder / (key + suffix))
+        return key
+
+    def save_label(self, image_id: str, label_filename: str, label_tag: str, label_info: dict[str, Any]) -> str:
+        """
+        Copy an image's label into the study, in place of a former one of the same tag.
+
+        Args:
+            image_id: the image's id.
+            label_filename: a mask on the image's grid.
+            label_tag: "final" for the annotator's labels.
+            label_info: what is known of it.
+
+        Returns:
+            The label's id, which is the image's.
+        """
+        file, image = Path(label_filename), Path(self.get_image_uri(image_id))
+        what, info = f"The label of {image_id!r}", require_believable(require_info(label_info))
+        self._label_folder(label_tag)
+        require_suffix(file, what, self.suffixes())
+        placed = placed_label(file, image, what)  # before it is alone: nobody waits while a label is decoded
+        return self._save(image_id, placed, label_tag, info)
+
+    def _label_folder(self, tag: str) -> Path:
+        return Path(self.inside(self._datastore.label_path(require_tag(tag))))
+
+    @alone
+    def _save(self, image_id: str, file: Path, label_tag: str, info: dict[str, Any]) -> str:
+        folder, suffix = self._label_folder(label_tag), suffix_of(file)
+        new = folder / (image_id + suffix)
+        former = [path for path in image_files(folder) if name_of(path) == name_of(new) and path.name != new.name]
+        with self.changing():
+            self._image(image_id).labels[label_tag] = _noted(info, image_id, suffix)
+            self._place(file, new)
+            for path in former:
+                if not path.samefile(new):  # "1.PNG" and "1.png" may be one
+                    path.unlink()
+        return image_id
+
+    def get_dataset_archive(self, limit_cases: int | None) -> str:
+        """
+        A ZIP file of the images with final labels; whoever asked removes it.
+
+        Args:
+            limit_cases: so many at most; None for all.
+        """
+        pairs, notes = self._labelled()
+        if not pairs:
+            raise HTTPException(404, "No image of the study has a final label yet. Save one first.")
+        path = new_file(".zip")
+        with zipfile.ZipFile(path, "w") as archive:
+            for pair in pairs[: limit_cases if limit_cases and limit_cases > 0 else None]:
+                for kind, file in pair.items():
+                    archive.write(file, f"{kind}/{Path(file).name}")
+            archive.writestr("metadata.json", notes)
+        return str(path)
+
+    @alone
+    def _labelled(self) -> tuple[list[dict[str, str]], str]:
+        """Image and final label of each that has both, and all notes."""
+        final = DefaultLabelTag.FINAL.value
+        images = self.get_labeled_images()
+        pairs = [{"image": self.get_image_uri(key), "label": self.get_label_uri(key, final)} for key in images]
+        return pairs, json.dumps(self.json(), default=str)
+
+    def _image(self, image_id: str) -> ImageLabelModel:
+        found = self._datastore.objects.get(require_name(image_id, "An image's id"))
+        if found is None:
+            count = len(self._datastore.objects)
+            raise HTTPException(404, f"No image {image_id!r} among the study's {count}. Add it, or list them all.")
+        return found
+
+    def _label(self, label_id: str, label_tag: str) -> DataModel:
+        labels = self._image(label_id).labels
+        if require_tag(label_tag) not in labels:
+            tags = ", ".join(map(str, labels)) or "none"
+            raise HTTPException(404, f"No label {label_tag!r} of image {label_id!r}; it has {tags}. Save one first.")
+        return labels[label_tag]
+
+    def _place(self, file: Path, place: Path) -> None:
+        """A copy of a file and the note of it, or neither."""
+        with atomic_write(place) as temporary:
+            shutil.copyfile(file, temporary)
+            self._update_datastore_file(lock=False)
+
+
+def _noted(info: dict[str, Any], key: str, suffix: str) -> DataModel:
+    return DataModel(info={**info, "ts": int(time.time()), "name": key + suffix}, ext=suffix)

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import torch
+
+from monai_kd.losses.logits.divergence import softmax_divergence
+from monai_kd.losses.logits.softened import SoftenedLoss
+
+__all__ = ["ChannelWiseLoss"]
+
+
+class ChannelWiseLoss(SoftenedLoss):
+    r"""
+    Kullback-Leibler divergence of where each channel answers, from where the teacher's does (CWD).
+
+    .. math:: T^2 \,\big\langle \textstyle\sum_{i \in \Omega} p_i \log (p_i / q_i) \big\rangle_{n, c}, \qquad
+              p = \mathrm{softmax}_{i \in \Omega}(z^t / T),\ q = \mathrm{softmax}_{i \in \Omega}(z^s / T)
+
+    A softmax over the positions makes each channel of each sample a distribution. Summed over the positions, averaged
+    over samples and channels, so the value depends neither on the batch nor on the image size. An offset of a channel
+    changes nothing, and logits of one channel are welcome. :class:`HiddenKLLoss` takes the distribution over the
+    channels at each position instead.
+
+    Source: Shu et al., "Channel-wise knowledge distillation for dense prediction", ICCV 2021, arXiv 2011.13256; weight
+    3 on logits, 50 on features, beside a cross-entropy of weight 1. Where channels differ, a 1×1 convolution
+    (``ChannelAdapter``) brings the student's to the teacher's.
+
+    Args:
+        temperature: divisor of the logits or features, above 0; larger values look at wider regions. Defaults to 4.0,
+            the paper's.
+
+    Raises:
+        ValueError: When ``temperature`` is not above 0; at the call, when the shapes differ, or when there is one
+            position (its softmax is always 1, so the loss would always be 0).
+
+    Example:
+        >>> import torch
+        >>> teacher = torch.tensor([[[[8.0, 0.0]]]])  # one channel, which answers on the left
+        >>> round(ChannelWiseLoss()(torch.zeros(1, 1, 1, 2), teacher).item(), 3)
+        5.245
+        >>> ChannelWiseLoss()(teacher - 5, teacher).item()
+        0.0
+    """
+
+    def __init__(self, temperature: float = 4.0) -> None:
+        super().__init__(temperature)
+
+    def compare(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+        """
+        Args:
+            student: logits or feature divided by the temperature, shape BNH[WD].
+            teacher: the same, without gradient history.
+        """
+        if student[0, 0].numel() == 1:
+            raise ValueError(
+                f"ChannelWiseLoss got features of one position, shape {tuple(student.shape)}: a softmax over one "
+                "position is always 1 and the loss always 0. Use HiddenKLLoss, or name a layer of higher resolution."
+            )
+        return softmax_divergence(student.flatten(2), teacher.flatten(2), dim=2)

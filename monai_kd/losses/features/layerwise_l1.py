@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from monai_kd.losses.parts.checks import check_same_shape
+from monai_kd.losses.parts.layers import as_layers
+from monai_kd.losses.parts.precision import full_precision
+
+__all__ = ["LayerwiseL1Loss"]
+
+
+class LayerwiseL1Loss(nn.Module):
+    r"""
+    Mean absolute difference of every layer, the smaller its map the more it counts (Vaze et al.).
+
+    .. math:: \sum_l w_l \langle |F^s_l - F^t_l| \rangle, \qquad
+              w_l \propto 1 / (H_l W_l [D_l]), \qquad \textstyle\sum_l w_l = \mathrm{total}
+
+    Only ratios of the sizes matter, so the value depends neither on the batch nor on the image size. For teachers of
+    the student's own topology, whose features have the same shapes: there is no adapter. Each halving of the
+    resolution makes a layer count four times as much (eight in 3D), so the deepest few make nearly all of the loss.
+
+    Source: Vaze, Xie and Namburete, "Low-memory CNNs enabling real-time ultrasound segmentation towards mobile
+    deployment", IEEE JBHI 2020. Their published code takes the last activation of every block before its
+    normalization, and adds this loss to the supervised one as it is: pathway and supervised loss have the weight 1.
+
+    Args:
+        total: sum of the layers' weights, above 0. Defaults to 10.0, as published.
+
+    Raises:
+        ValueError: When ``total`` is not above 0; at the call, when the layers do not pair up or a pair's shapes
+            differ.
+
+    Example:
+        >>> student = [torch.zeros(1, 2, 4, 4), torch.zeros(1, 3, 2, 2)]  # weights 2 and 8
+        >>> teacher = [torch.ones(1, 2, 4, 4), torch.zeros(1, 3, 2, 2)]
+        >>> LayerwiseL1Loss()(student, teacher).item()
+        2.0
+    """
+
+    joint = True
+
+    def __init__(self, total: float = 10.0) -> None:
+        super().__init__()
+        if not total > 0:
+            raise ValueError(f"total must be above 0, got {total}. The paper's is 10.")
+        self.total = total
+
+    def extra_repr(self) -> str:
+        """The arguments."""
+        return f"total={self.total}"
+
+    @full_precision
+    def forward(self, student: Sequence[torch.Tensor], teacher: Sequence[torch.Tensor]) -> torch.Tensor:
+        """
+        Args:
+            student: one feature for each layer, shape BNH[WD].
+            teacher: features of the same shapes; no gradient flows into them.
+        """
+        pairs = as_layers(student, teacher)
+        for pair in pairs:
+            check_same_shape(*pair)
+        shares = [1 / feature[0, 0].numel() for feature, _ in pairs]
+        differences = [share * F.l1_loss(*pair) for share, pair in zip(shares, pairs, strict=True)]
+        return self.total / sum(shares) * torch.stack(differences).sum()

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+from monai_kd.losses.logits.divergence import softmax_divergence
+from monai_kd.losses.logits.softened import SoftenedLoss
+
+__all__ = ["LogitsKLLoss"]
+
+
+class LogitsKLLoss(SoftenedLoss):
+    r"""
+    Kullback-Leibler divergence of the student's class probabilities from the teacher's (KD; KLD in Behboodi et al.).
+
+    .. math:: T^2 \,\big\langle \textstyle\sum_c p^t_c \log (p^t_c / p^s_c) \big\rangle, \qquad p = \sigma(z / T)
+
+    Summed over the classes, averaged over samples and positions, so the value depends neither on the batch nor on the
+    image size. The factor :math:`T^2` keeps the gradient's size when the temperature is raised.
+
+    Source: Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015, arXiv 1503.02531; for breast
+    ultrasound Behboodi et al., Artificial Intelligence in Health 2(2), 2025, doi 10.36922/aih.3509.
+
+    Args:
+        temperature: divisor of the logits, above 0; larger values show more of what the teacher thinks of the less
+            likely classes. Defaults to 1.0, the value of Behboodi et al. (2025).
+        sigmoid: for heads whose channels are independent yes-or-no answers: the divergence between two coins is taken
+            per channel and averaged over the channels. For one channel it equals the two-class softmax form on the
+            logits (0, z). Defaults to False: softmax over the channels.
+
+    Raises:
+        ValueError: When ``temperature`` is not above 0; at the call, when the shapes differ, or when a softmax is asked
+            of one channel (it is always 1, so the loss would always be 0).
+
+    Example:
+        >>> import torch
+        >>> logits = torch.tensor([[2.0, 0.0]])
+        >>> LogitsKLLoss()(logits, logits).item()
+        0.0
+        >>> round(LogitsKLLoss(temperature=4.0)(torch.zeros(1, 2), logits).item(), 3)
+        0.485
+    """
+
+    def __init__(self, temperature: float = 1.0, sigmoid: bool = False) -> None:
+        super().__init__(temperature)
+        self.sigmoid = sigmoid
+
+    def extra_repr(self) -> str:
+        """The arguments."""
+        return f"{super().extra_repr()}, sigmoid={self.sigmoid}"
+
+    def compare(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+        """
+        Args:
+            student: logits divided by the temperature, shape BNH[WD].
+            teacher: the same, without gradient history.
+        """
+        if self.sigmoid:
+            p = teacher.sigmoid()
+            entropy = F.binary_cross_entropy_with_logits(teacher, p)
+            return F.binary_cross_entropy_with_logits(student, p) - entropy
+        if student.shape[1] == 1:
+            raise ValueError(
+                f"LogitsKLLoss got logits of one channel, shape {tuple(student.shape)}: a softmax over one channel is "
+                "always 1 and the loss always 0. Use LogitsKLLoss(sigmoid=True), or a head of two channels."
+            )
+        return softmax_divergence(student, teacher, dim=1)

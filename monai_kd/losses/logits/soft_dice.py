@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from monai_kd.losses.parts.checks import check_images, check_same_shape
+from monai_kd.losses.parts.precision import full_precision
+
+__all__ = ["SoftDiceLoss"]
+
+SMOOTH = 1e-5  # pixels: where neither sees anything, they agree
+
+
+class SoftDiceLoss(nn.Module):
+    r"""
+    Soft Dice loss between the student's and the teacher's class probabilities.
+
+    .. math:: 1 - \Big\langle \frac{2 \sum_i p^s_i p^t_i}{\sum_i (p^s_i)^2 + \sum_i (p^t_i)^2} \Big\rangle,
+              \qquad p = \mathrm{softmax}(z)
+
+    Summed over the positions of an image, averaged over images and classes. It is 0 where both agree: the squares in
+    the denominator (Milletari et al.) do that for probabilities between 0 and 1, too. A small lesion counts as much as
+    a large one, where a loss averaged over positions hardly sees it.
+
+    Source: Milletari, Navab and Ahmadi, "V-Net", 2016, arXiv 1606.04797, for labels; with a teacher's probabilities in
+    their place.
+
+    Args:
+        include_background: whether the first class counts. Defaults to False.
+
+    Raises:
+        ValueError: At the call, when the shapes differ, there are no spatial axes, or one class alone.
+
+    Example:
+        >>> logits = torch.randn(2, 2, 8, 8)
+        >>> round(SoftDiceLoss()(logits, logits).item(), 6)
+        0.0
+        >>> sure = torch.tensor([[-9.0, 9.0]]).view(1, 2, 1, 1).expand(1, 2, 4, 4)
+        >>> round(SoftDiceLoss()(sure, -sure).item(), 3)
+        1.0
+    """
+
+    def __init__(self, include_background: bool = False) -> None:
+        super().__init__()
+        self.include_background = include_background
+
+    def extra_repr(self) -> str:
+        """The arguments."""
+        return f"include_background={self.include_background}"
+
+    @full_precision
+    def forward(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+        """
+        Args:
+            student: logits, shape BNH[WD].
+            teacher: logits of the same shape, without gradient history.
+
+        Returns:
+            A scalar from 0 to 1.
+        """
+        check_same_shape(student, teacher)
+        check_images(student, teacher, "SoftDiceLoss")
+        if student.shape[1] == 1:
+            raise ValueError(
+                f"SoftDiceLoss got logits of one channel, shape {tuple(student.shape)}: a softmax over one channel is "
+                "always 1 and the loss always the same. Give a head with a channel for each class."
+            )
+        p, q = (logits.softmax(1)[:, 0 if self.include_background else 1 :] for logits in (student, teacher.detach()))
+        places = tuple(range(2, student.ndim))
+        overlap, squares = 2 * (p * q).sum(places), (p * p + q * q).sum(places)
+        return 1 - ((overlap + SMOOTH) / (squares + SMOOTH)).mean()

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from monai_kd.losses.logits.binary_cross_entropy import one_against_rest
+from monai_kd.losses.parts.checks import check_same_shape
+from monai_kd.losses.parts.class_masks import has_class
+from monai_kd.losses.parts.precision import full_precision
+
+__all__ = ["SoftLabelBCELoss"]
+
+
+class SoftLabelBCELoss(nn.Module):
+    r"""
+    Binary cross-entropy against the label where there is one, and against the teacher's probability where not (BCE).
+
+    .. math:: -\big\langle q \log p + (1 - q) \log (1 - p) \big\rangle, \qquad p = \sigma(z^s),\quad
+              q = \begin{cases} y & \text{labelled} \\ \sigma(z^t) & \text{else} \end{cases}
+
+    One loss for a batch of labelled and unlabelled images, and the whole loss of such a training: the supervised term
+    is in it (``supervised_weight=0``). Averaged over samples, channels and positions. Of an unlabelled sample the label
+    is not read, whatever it holds.
+
+    Source: Owen et al., "Student becomes teacher", Biomedical Optics Express 12 (2021) 5387, for one logit an image:
+    "abnormal" or "normal". Here also for several classes, and for segmentation, with a label for each position.
+
+    Args:
+        softmax: for a softmax head: each class against all others, so that p and q are the softmax probabilities.
+            Defaults to False: the channels are independent (sigmoid heads).
+
+    Raises:
+        ValueError: At the call, when the shapes do not fit or ``softmax`` is asked of one channel.
+
+    Example:
+        >>> student, teacher = torch.tensor([[0.0], [0.0]]), torch.tensor([[9.0], [9.0]])
+        >>> label, has_label = torch.tensor([0, 0]), torch.tensor([1, 0])  # the second label does not count
+        >>> round(SoftLabelBCELoss()(student, teacher, label=label, has_label=has_label).item(), 4)  # log 2
+        0.6931
+    """
+
+    uses = ("label", "has_label")
+
+    def __init__(self, softmax: bool = False) -> None:
+        super().__init__()
+        self.softmax = softmax
+
+    def extra_repr(self) -> str:
+        """The arguments."""
+        return f"softmax={self.softmax}"
+
+    @full_precision
+    def forward(
+        self, student: torch.Tensor, teacher: torch.Tensor, label: torch.Tensor, has_label: torch.Tensor
+    ) -> torch.Tensor:
+        """
+        Args:
+            student: logits, shape BN[HWD]: without spatial axes they classify images.
+            teacher: logits, the same shape; no gradient flows into them.
+            label: class indices, shape B1[HWD] (or B, to classify); or one number from 0 to 1 for each logit, in the
+                logits' shape. A position whose index is no class (an "ignore" label, say) has no label.
+            has_label: for each sample whether there is a label, shape B.
+        """
+        check_same_shape(student, teacher)
+        teacher = teacher.detach()
+        if self.softmax:
+            student, teacher = one_against_rest(student), one_against_rest(teacher)
+        target, known = _targets(label, student)
+        known = known & _per_sample(has_label, student)
+        return F.binary_cross_entropy_with_logits(student, torch.where(known, target, teacher.sigmoid()))
+
+
+def _per_sample(has_label: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+    if has_label.numel() != len(logits):
+        raise ValueError(
+            f"has_label has shape {tuple(has_label.shape)} for logits of shape {tuple(logits.shape)}. Give one number "
+            f"for each of the {len(logits)} samples, as monai_kd.data.PooledDataset does."
+        )
+    return has_label.bool().reshape(-1, *[1] * (logits.ndim - 1))
+
+
+def _targets(label: torch.Tensor, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the label says of each logit, and where it says something."""
+    if logits.ndim == 2 and label.ndim == 1:
+        label = label[:, None]
+    if label.shape == logits.shape:
+        return label.to(logits.dtype), (label >= 0) & (label <= 1)
+    if label.shape != (len(logits), 1, *logits.shape[2:]):
+        raise ValueError(
+            f"label has shape {tuple(label.shape)} for logits of shape {tuple(logits.shape)}. Give class indices of "
+            f"shape {(len(logits), 1, *logits.shape[2:])}, or one number for each logit."
+        )
+    classes = torch.arange(logits.shape[1], device=label.device).reshape(-1, *[1] * (logits.ndim - 2))
+    return (label == classes).to(logits.dtype), has_class(label, logits.shape[1])

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What several losses share: checks, class masks, unit vectors, precision."""

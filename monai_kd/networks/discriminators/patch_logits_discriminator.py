@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import torch
+from monai.networks.nets import PatchDiscriminator
+from torch import nn
+
+from monai_kd.networks.discriminators.conditioned import conditioned
+
+__all__ = ["PatchLogitsDiscriminator"]
+
+
+class PatchLogitsDiscriminator(nn.Module):
+    r"""
+    Tells from patches of logits, and of the image they are about, whether they are the teacher's, and which classes lie
+    there.
+
+    .. math:: (z, I) \mapsto (\text{logits of } P(\mathrm{real}),\ \text{logits of } P(y)) \quad \text{for each patch}
+
+    MONAI's ``PatchDiscriminator`` with an output for each class beside the one for real. It normalizes each sample by
+    itself, not over the batch, so that several processes play the same game as one.
+
+    Source: Xu, Hsu and Huang, 2017, arXiv 1709.00513, taken from classification to segmentation (their discriminator is
+    :class:`LogitsDiscriminator`); patches by Isola et al., CVPR 2017, arXiv 1611.07004.
+
+    Args:
+        spatial_dims: 2 or 3.
+        in_channels: channels of the logits.
+        num_classes: of the label, the background included.
+        image_channels: channels of the image. Defaults to 1; 0 leaves the image out.
+        channels: of the first convolution, doubled by each further one. Defaults to 64.
+        num_layers: convolutions behind the first. Defaults to 3: a patch is 70 pixels wide; with 2 it is 34.
+
+    Raises:
+        ValueError: When an argument is out of range; at the call, when logits or image have other shapes, or are too
+            small.
+
+    Example:
+        >>> discriminator = PatchLogitsDiscriminator(spatial_dims=2, in_channels=2, num_classes=2, channels=8)
+        >>> real, classes = discriminator(torch.rand(3, 2, 32, 32), torch.rand(3, 1, 32, 32))
+        >>> real.shape, classes.shape
+        (torch.Size([3, 1, 2, 2]), torch.Size([3, 2, 2, 2]))
+    """
+
+    def __init__(
+        self,
+        spatial_dims: int,
+        in_channels: int,
+        num_classes: int,
+        image_channels: int = 1,
+        channels: int = 64,
+        num_layers: int = 3,
+    ) -> None:
+        super().__init__()
+        if spatial_dims not in (2, 3) or in_channels < 1 or num_classes < 2 or min(channels, num_layers) < 1:
+            raise ValueError(
+                f"PatchLogitsDiscriminator got spatial_dims={spatial_dims}, in_channels={in_channels}, "
+                f"num_classes={num_classes}, channels={channels} and num_layers={num_layers}. Give 2 or 3 dimensions, "
+                "2 classes or more, and of the others 1 or more."
+            )
+        self.channels = (in_channels, image_channels)
+        self.smallest = 3 * 2**num_layers
+        self.layers = PatchDiscriminator(
+            spatial_dims, channels, in_channels + image_channels, 1 + num_classes, num_layers, norm="INSTANCE"
+        )
+
+    def forward(self, logits: torch.Tensor, image: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """
+        Args:
+            logits: shape (B, in_channels, H, W[, D]).
+            image: shape (B, image_channels, H, W[, D]).
+
+        Returns:
+            Logits of being the teacher's, shape (B, 1, h, w[, d]), and of the classes, (B, num_classes, h, w[, d]).
+        """
+        joined = conditioned(type(self).__name__, logits, image, self.channels, self.smallest)
+        answer = self.layers(torch.cat(joined, dim=1))[-1]
+        return answer[:, :1], answer[:, 1:]

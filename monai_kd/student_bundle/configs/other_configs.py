@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The configs of the teacher's bundle beside the training: inference, evaluation, several processes, and the rest."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from monai_kd.bundle.config_ids import Config, component_ids, find
+from monai_kd.student_bundle.configs.config_files import load, read_overlay
+from monai_kd.student_bundle.configs.handler_lists import components
+from monai_kd.student_bundle.configs.safeguards import safe_overlay, safe_reading
+from monai_kd.student_bundle.configs.train_config import put_student, with_resume_handlers
+from monai_kd.student_bundle.student_weights import STUDENT, load_student
+from monai_kd.student_bundle.teacher.monai_ids import name_parts, renamed_overlay
+from monai_kd.student_bundle.teacher.teacher_bundle import SUFFIXES, TRAINER, TeacherBundle
+
+__all__ = ["inference_config", "other_files", "overlays", "unreadable"]
+
+OWN = ("metadata", "train", "inference")
+NEEDED = (*OWN, "evaluate")
+EVALUATIONS = ("evaluate", "test")
+EVALUATOR = "validate#evaluator"  # of the training, which the overlay uses
+
+
+def inference_config(bundle: TeacherBundle, student: Mapping[str, Any]) -> Config:
+    """
+    The new bundle's inference: the teacher's, with the student as network.
+
+    Args:
+        bundle: the teacher's.
+        student: its ``network_def``.
+    """
+    config = copy.deepcopy(bundle.inference)
+    name_parts(config)
+    put_student(config, bundle.inference_network, student)
+    load_student(config, config, "evaluator", str(bundle.inference_file))
+    safe_reading(config, config, is_stock=not str(student["_target_"]).startswith("monai_kd."))
+    return config
+
+
+def overlays(bundle: TeacherBundle, student: Mapping[str, Any], train: Config) -> tuple[dict[str, Config], list[str]]:
+    """
+    The teacher's further configs, made to fit the student.
+
+    Args:
+        bundle: the teacher's.
+        student: its ``network_def``.
+        train: the new training, which they are laid over.
+
+    Returns:
+        Those that serve the student too, by name, and the names of those that do not, for they define a network or a
+        training of their own.
+    """
+    kept, left_out = {}, []
+    for file in _others(bundle):
+        config = read_overlay(file)
+        evaluated = component_ids(config, "evaluator#network")
+        if len(evaluated) == 1 and file.stem.startswith(EVALUATIONS):
+            name_parts(config)
+            put_student(config, evaluated[0], student)
+            load_student(config, config, "evaluator", str(file))
+            safe_reading(config, config)
+        elif find(config, "network_def") is not None or isinstance(find(config, TRAINER), dict):
+            left_out.append(file.name)
+            continue
+        else:
+            config = _laid_over(renamed_overlay(config, bundle.renamed), file, train)
+        kept[file.stem] = config
+    if "evaluate" not in kept and "test" in kept:
+        kept["evaluate"] = kept.pop("test")
+    return kept, left_out
+
+
+def _laid_over(config: Config, file: Path, train: Config) -> Config:
+    """An overlay of the training; if it loads weights, for evaluation or to start from, the student's or none."""
+    reads = any(word in file.stem for word in ("eval", "infer", "test"))
+    if file.stem == "evaluate" or (reads and any(components(config, "CheckpointLoader"))):
+        load_student(config, train, EVALUATOR, str(file))
+    if file.stem == "evaluate":
+        safe_reading(config, train)
+    else:
+        safe_overlay(config, reads)
+    for loader in components(config, "CheckpointLoader"):
+        loader |= {} if loader["load_path"] == f"@{STUDENT}" else {"_disabled_": True}
+    return _with_resume_handlers(config)
+
+
+def other_files(bundle: TeacherBundle) -> list[Path]:
+    """
+    Files of the teacher's ``configs`` that are data and not configs: lists of images, logging, what cannot be read.
+
+    Args:
+        bundle: the teacher's.
+    """
+    files = [file for file in (bundle.root / "configs").iterdir() if file.is_file()]
+    return sorted(file for file in files if file.suffix not in SUFFIXES or _is_data(file))
+
+
+def unreadable(bundle: TeacherBundle) -> list[str]:
+    """
+    What should be known of files of the teacher's ``configs`` that cannot be read and that nothing needs.
+
+    Args:
+        bundle: the teacher's.
+    """
+    troubles = [_trouble(file) for file in other_files(bundle)]
+    return [f"{trouble} It is copied as it is." for trouble in troubles if trouble]
+
+
+def _others(bundle: TeacherBundle) -> list[Path]:
+    files = sorted(file for file in (bundle.root / "configs").iterdir() if file.suffix in SUFFIXES)
+    used = {*bundle.train_files, bundle.inference_file}
+    return [file for file in files if file not in used and file.stem not in OWN and not _is_data(file)]
+
+
+def _is_data(file: Path) -> bool:
+    """Lists of images (Decathlon's, say) have names in configs, but nothing that a config has."""
+    if file.stem in NEEDED:
+        return False
+    if _trouble(file):
+        return True
+    config = load(file)
+    if not isinstance(config, dict):
+        return True
+    lists = [config.get(key) for key in ("training", "validation", "test", "testing")]
+    return any(isinstance(entries, list) and entries and isinstance(entries[0], dict) for entries in lists)
+
+
+def _trouble(file: Path) -> str:
+    try:
+        _ = load(file) if file.suffix in SUFFIXES else None
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _with_resume_handlers(config: Config) -> Config:
+    """An overlay that chooses among the trainer's handlers still leaves those that resume."""
+    for name in (f"{TRAINER}#train_handlers", f"{TRAINER}#train_handlers".replace("#", "::")):
+        if name in config:
+            config[name] = with_resume_handlers(config[name])
+    return config

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Teacher and student made of a config, and run once on an image of zeros."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from monai.bundle import ConfigParser
+from torch import nn
+
+from monai_kd.student_bundle.layers import Layer, all_layers
+from monai_kd.student_bundle.teacher.data_format import BY_HAND, DataFormat
+from monai_kd.utils.messages import first_cause, first_line
+
+__all__ = ["Probed", "build", "probe", "probe_training"]
+
+
+@dataclass(frozen=True)
+class Probed:
+    """
+    A network and what its layers gave.
+
+    Args:
+        network: in evaluation mode.
+        layers: by name.
+    """
+
+    network: nn.Module
+    layers: dict[str, Layer]
+
+    @property
+    def parameters(self) -> int:
+        """How many."""
+        return sum(parameter.numel() for parameter in self.network.parameters())
+
+
+def build(parser: ConfigParser, name: str, whose: str) -> nn.Module:
+    """
+    A network of a config.
+
+    Args:
+        parser: of the config.
+        name: the network's id.
+        whose: "teacher" or "student", for the message.
+
+    Raises:
+        ValueError: When it cannot be made.
+    """
+    try:
+        network = parser.get_parsed_content(name)
+    except Exception as error:
+        cause = first_cause(error)
+        raise ValueError(
+            f"The {whose}'s definition {parser[name]!r} makes no network: {type(cause).__name__}: {cause}. Correct its "
+            "arguments."
+        ) from error
+    if not isinstance(network, nn.Module):
+        raise ValueError(f"The {whose}'s definition gives a {type(network).__name__}, not a network.")
+    return network.cpu().eval()
+
+
+def probe(network: nn.Module, data_format: DataFormat, whose: str) -> Probed:
+    """
+    Run a network as the metadata says that it is run.
+
+    Args:
+        network: on the CPU.
+        data_format: what it is to take and give.
+        whose: "teacher" or "student", for the message.
+
+    Raises:
+        ValueError: When it cannot take the image, or gives something else than one map of logits of its size.
+    """
+    given: list[str] = []
+    handle = network.register_forward_hook(lambda module, args, output: given.append(_shape(output)))
+    image = torch.zeros(_expected(data_format, 1, data_format.in_channels))
+    with _told(f"The {whose}, {type(network).__name__}, cannot take an image of shape {tuple(image.shape)}"):
+        try:
+            layers = all_layers(network, image)
+        finally:
+            handle.remove()
+    _require(given[0], data_format, 1, f"The {whose}, {type(network).__name__},")
+    return Probed(network, layers)
+
+
+def probe_training(network: nn.Module, data_format: DataFormat) -> None:
+    """
+    Run a student as in training, where some networks give more than one map.
+
+    Args:
+        network: its batch statistics are changed.
+        data_format: what it is to take and give.
+
+    Raises:
+        ValueError: When it cannot, or gives something else than one map of logits.
+    """
+    who = f"The student, {type(network).__name__}, in training"
+    image = torch.zeros(_expected(data_format, 2, data_format.in_channels))
+    with _told(f"{who} cannot take images of shape {tuple(image.shape)}"), torch.no_grad():
+        output = network.train()(image)
+    network.eval()
+    _require(_shape(output), data_format, 2, who)
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"{what}, the metadata's: {first_line(error)} Correct network_data_format, or choose another student."
+        ) from error
+
+
+def _require(given: str, data_format: DataFormat, count: int, who: str) -> None:
+    expected = _expected(data_format, count, data_format.out_channels)
+    if given != str(expected):
+        raise ValueError(
+            f"{who} gives {given} for an image of shape {_expected(data_format, count, data_format.in_channels)}, and "
+            f"one map of logits of shape {expected} is needed, as the metadata describes it. {BY_HAND}"
+        )
+
+
+def _expected(data_format: DataFormat, count: int, channels: int) -> tuple[int, ...]:
+    return (count, channels, *data_format.spatial_size)
+
+
+def _shape(output: object) -> str:
+    return str(tuple(output.shape)) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"

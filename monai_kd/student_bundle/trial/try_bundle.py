@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A new bundle is tried before it is written: one step of everything that it does."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import random
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from monai.bundle import ConfigWorkflow
+from monai.utils import misc
+
+from monai_kd.bundle.config_ids import Config
+from monai_kd.bundle.scripts import importable_scripts
+from monai_kd.student_bundle.configs.config_files import read_config, write_config
+from monai_kd.student_bundle.teacher.stock import stock_config
+from monai_kd.student_bundle.teacher.teacher_bundle import TeacherBundle
+from monai_kd.student_bundle.trial.trial_config import shortened
+from monai_kd.student_bundle.trial.zoo_checks import evaluation_configs
+from monai_kd.utils.messages import first_cause, first_line
+
+__all__ = ["try_bundle"]
+
+UNTRIED = "write the bundle untried: --no-try"
+
+
+def try_bundle(root: Path, bundle: TeacherBundle, dataset_dir: str, inference_dir: str) -> list[str]:
+    """
+    Run one step of the training (with the validation behind it), of the evaluation and of the inference, on the first
+    item of each, in a copy that is thrown away.
+
+    Args:
+        root: the new bundle's folder.
+        bundle: the teacher's.
+        dataset_dir: the data.
+        inference_dir: those of the inference.
+
+    Returns:
+        What should be known of it, such as a step that there are no images for.
+
+    Raises:
+        ValueError: When a step fails; it tells whether the teacher's own fails, too.
+    """
+    notes = []
+    with tempfile.TemporaryDirectory() as scratch, _unchanged():
+        copy = _copied(root, Path(scratch) / "new")
+        for what, names in _stages(root).items():
+            data = inference_dir if what == "inference" else dataset_dir
+            config = read_config([root / "configs" / f"{name}.json" for name in names])
+            error, empty = _step(config, copy, data, what)
+            if empty:
+                notes.append(f"The {what} was not tried: it finds no image in '{data}'.")
+            elif error is not None:
+                raise ValueError(_told(error, what, bundle, data, Path(scratch))) from error
+    return notes
+
+
+def _stages(root: Path) -> dict[str, Sequence[str]]:
+    stages: dict[str, Sequence[str]] = {"training": ["train"]}
+    if (root / "configs" / "methods" / "hidden.json").is_file():
+        stages["training with pairs of layers"] = ["train", "methods/hidden"]
+    if evaluation_configs(root):
+        stages["evaluation"] = evaluation_configs(root)
+    return {**stages, "inference": ["inference"]}
+
+
+def _step(config: Config, root: Path, data: str, what: str) -> tuple[Exception | None, bool]:
+    """The error of one step, if it fails, and whether there is no image for it."""
+    output_dir = root.with_name(f"{root.name}_output")
+    config |= {"bundle_root": str(root), "dataset_dir": data, "output_dir": str(output_dir)}
+    file = root / "configs" / "trial.json"
+    try:
+        with importable_scripts(root), contextlib.redirect_stdout(io.StringIO()):
+            if shortened(config):
+                return None, True
+            write_config(config, file)
+            kind = "train" if "training" in what else "infer"
+            workflow = ConfigWorkflow(config_file=str(file), workflow_type=kind, logging_file=False)
+            workflow.initialize()
+            workflow.run()
+            workflow.finalize()
+    except Exception as error:
+        return error, False
+    finally:
+        shutil.rmtree(output_dir, ignore_errors=True)
+    return None, False
+
+
+def _told(error: Exception, what: str, bundle: TeacherBundle, data: str, scratch: Path) -> str:
+    stock = stock_config(bundle, what)
+    its: Exception | None = None
+    if stock is not None:
+        its, _ = _step(stock, _copied(bundle.root, scratch / "teacher"), data, what)
+    if its is not None:
+        return (
+            f"The teacher's own {what} fails in its first step, in '{bundle.root}': {_line(its)}. Mend that bundle, "
+            f"its data or its packages, or {UNTRIED}."
+        )
+    runs = ", where the teacher's own runs" if stock is not None else ""
+    return (
+        f"The new bundle's {what} fails in its first step{runs}: {_line(error)}. Choose another --student or --method, "
+        f"give ids other values by --set id=value, or {UNTRIED}."
+    )
+
+
+def _line(error: Exception) -> str:
+    cause = first_cause(error)
+    return f"{type(cause).__name__}: {first_line(cause)}".rstrip(".")
+
+
+def _copied(root: Path, copy: Path) -> Path:
+    """A copy to write into, whose files are links."""
+    shutil.copytree(root.resolve(), copy, copy_function=os.symlink, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
+@contextlib.contextmanager
+def _unchanged() -> Iterator[None]:
+    """Leave the process as it was: configs set seeds, and engines log."""
+    seeds = random.getstate(), np.random.get_state(), misc._seed
+    flags = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
+    logging.disable(logging.CRITICAL)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
+        random.setstate(seeds[0])
+        np.random.set_state(seeds[1])
+        misc._seed = seeds[2]
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = flags

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a new bundle stands: the Model Zoo's checks that need neither network nor training."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import BundleWorkflow, ConfigWorkflow
+
+from monai_kd.bundle.config_ids import find
+from monai_kd.bundle.scripts import importable_scripts
+from monai_kd.student_bundle.configs.config_files import read_config, read_overlay
+from monai_kd.student_bundle.student_weights import STUDENT
+from monai_kd.utils.messages import first_cause, first_line
+
+__all__ = ["check_bundle", "evaluation_configs"]
+
+CACHING = ("CacheDataset", "SmartCacheDataset")
+LEFT_OUT = "not now"  # an id that no config has: nothing is initialized, so no seed is set in this process
+
+
+def check_bundle(root: Path, dataset_dir: str, inference_dir: str) -> None:
+    """
+    Make every component of the new bundle's workflows, as ``ConfigWorkflow.check_properties()`` does, without loading
+    images.
+
+    Args:
+        root: the bundle's folder.
+        dataset_dir: the data.
+        inference_dir: the data of the inference.
+
+    Raises:
+        ValueError: When a property that MONAI wants of a bundle is missing, or a component cannot be made.
+    """
+    workflows = [("train", ["train"]), ("infer", ["inference"])]
+    if (root / "configs" / "methods" / "hidden.json").is_file():
+        workflows.append(("train", ["train", "methods/hidden"]))
+    evaluation = evaluation_configs(root)
+    if evaluation:
+        workflows.append(("train" if "train" in evaluation else "infer", evaluation))
+    with tempfile.TemporaryDirectory() as scratch, importable_scripts(root):
+        logging.disable(logging.WARNING)  # a workflow without a log file says so
+        try:
+            for kind, names in workflows:
+                _check(root, kind, names, inference_dir if names == ["inference"] else dataset_dir, Path(scratch))
+        finally:
+            logging.disable(logging.NOTSET)
+
+
+def evaluation_configs(root: Path) -> list[str]:
+    """
+    The configs that evaluate, by name: one by itself, or an overlay behind the training; none where there is none.
+
+    Args:
+        root: the bundle's folder.
+    """
+    file = root / "configs" / "evaluate.json"
+    if not file.is_file():
+        return []
+    return ["evaluate"] if "network_def" in read_overlay(file) else ["train", "evaluate"]
+
+
+def _check(root: Path, kind: str, names: Sequence[str], dataset_dir: str, scratch: Path) -> None:
+    files = [root / "configs" / f"{name}.json" for name in names]
+    config = read_config(files)
+    values: dict[str, Any] = {"bundle_root": str(root), "dataset_dir": dataset_dir}
+    values |= {"output_dir": str(scratch)} if "output_dir" in config else {}
+    values |= {STUDENT: str(scratch / "model.pt")} if STUDENT in config else {}
+    for name in ("train#dataset", "validate#dataset", "dataset"):
+        if str(find(config, f"{name}#_target_")).split(".")[-1] in CACHING:
+            values[f"{name}#cache_rate"] = 0.0
+    workflow = ConfigWorkflow(
+        config_file=[str(file) for file in files],
+        workflow_type=kind,
+        logging_file=False,
+        init_id=LEFT_OUT,
+        **values,
+    )
+    try:
+        workflow.initialize()
+        missing = _missing(workflow)
+    except Exception as error:
+        cause = first_cause(error)
+        elsewhere = " If its images lie elsewhere: --inference_dataset_dir DIR." if names == ["inference"] else ""
+        raise ValueError(
+            f"The new bundle's {' with '.join(names)} cannot be made: {type(cause).__name__}: {first_line(cause)}. "
+            f"Correct the teacher's config, or give its ids other values: --set id=value.{elsewhere}"
+        ) from error
+    if missing:
+        raise ValueError(
+            f"The new bundle's {' with '.join(names)} lacks what MONAI wants of a bundle: {', '.join(missing)}. "
+            "Add these to the teacher's config, under MONAI's names."
+        )
+
+
+def _missing(workflow: ConfigWorkflow) -> list[str] | None:
+    try:
+        return workflow.check_properties()
+    except (TypeError, AttributeError):
+        # MONAI's check of the optional ids expects components in the list of handlers, and fails at a reference there.
+        return BundleWorkflow.check_properties(workflow)

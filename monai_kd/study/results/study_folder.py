@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a study's folder holds: its plan, splits and scores so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from monai_kd.data import Record, read_dataset
+from monai_kd.data.records.several_folders import Folders, folders_of_data
+from monai_kd.study.results.scores import Scores, read_scores
+from monai_kd.utils.atomic_files import read_json
+
+__all__ = ["StoredStudy", "read_study"]
+
+AGAIN = "Give 'python -m monai_kd study run' again: it writes the file anew."
+
+
+@dataclass(frozen=True)
+class StoredStudy:
+    """
+    A study as it is on disk, finished or not.
+
+    Args:
+        folder: of the study.
+        plan: what ``study.json`` says of it.
+        splits: the ids of each part of each split.
+        groups: every split with every seed, ``"<split>-<seed>"``.
+        scores: of every row that has finished a run, by its name.
+    """
+
+    folder: Path
+    plan: Mapping[str, Any]
+    splits: Sequence[Mapping[str, list[str]]]
+    groups: Sequence[str]
+    scores: Mapping[str, Scores]
+
+    def records(self, dataset_dir: Folders | None = None) -> dict[str, Record]:
+        """
+        The images of the study's data set, by id.
+
+        Args:
+            dataset_dir: where they are, a folder or several; None takes the folder that the study was run with.
+
+        Returns:
+            The records.
+
+        Raises:
+            FileNotFoundError: When the folder is not there.
+            ValueError: When it is no data set.
+        """
+        root: Folders = self.plan["dataset_dir"] if dataset_dir is None else dataset_dir
+        gone = [folder for folder in folders_of_data(root) if not folder.is_dir()]
+        if gone:
+            raise FileNotFoundError(
+                f"No folder '{gone[0]}' with the images of the study '{self.folder}'. If they were moved, say where "
+                "they are now: --dataset_dir FOLDER."
+            )
+        row, of_row = next(iter(self.scores.items()))
+        config = read_json(self.folder / next(iter(of_row.values)) / row / "evaluate.json", AGAIN)
+        return {record["id"]: record for record in read_dataset(root, config.get("layout"))}
+
+
+def read_study(output_dir: Path) -> StoredStudy:
+    """
+    Read a study's folder.
+
+    Args:
+        output_dir: the folder of ``python -m monai_kd study run``.
+
+    Returns:
+        What it holds.
+
+    Raises:
+        FileNotFoundError: When no study was begun in the folder.
+        ValueError: When no run has finished yet, or scores are damaged.
+    """
+    description = output_dir / "study.json"
+    if not description.is_file():
+        raise FileNotFoundError(f"No study in '{output_dir}'. Give the --output_dir of 'python -m monai_kd study run'.")
+    plan = read_json(description, AGAIN)
+    splits = read_json(output_dir / "splits.json")["splits"][: plan["splits"]]
+    rows = [row["name"] for row in plan["rows"] if row["evaluate"]]
+    groups = [f"{index}-{seed}" for index in range(len(splits)) for seed in plan["seeds"]]
+    scores = read_scores(output_dir, rows, groups)
+    if not scores:
+        raise ValueError(f"No run of '{output_dir}' has finished yet. Run the study first.")
+    return StoredStudy(output_dir, plan, splits, groups, scores)
