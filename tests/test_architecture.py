@@ -5,50 +5,47 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import monai_kd
 
 PACKAGE = Path(monai_kd.__file__).parent
+# From the ground up: a room imports rooms of lower floors, and on its own floor those that BESIDE names.
 FLOORS = [
-    {"files", "figures", "metrics", "losses", "networks", "features", "transforms", "data", "lock", "parent"}
-    | {"cpu", "tables", "bundle", "digest", "errors", "reserve", "places", "checkpoints"},
+    {"utils", "version"},
+    {"losses", "networks", "features", "transforms", "data", "phantom", "metrics", "bundle"},
     {"pathways", "teachers"},
-    {"handlers", "engines"},
-    {"demo", "study", "label", "packing", "distill", "export", "segment", "outline", "diagnosis"},
+    {"handlers"},
+    {"engines"},
+    {"demo", "study", "label", "packing", "student_bundle", "export", "benchmark", "segmentation", "diagnosis"},
     {"commands"},
     {"__main__"},
 ]
-# Helpers without knowledge of anything else, which the ground floor may share.
-FOUNDATION = {
-    "cpu",
-    "digest",
-    "errors",
-    "files",
-    "figures",
-    "lock",
-    "parent",
-    "tables",
-    "reserve",
-    "places",
-    "checkpoints",
-}
+BESIDE = {("benchmark", "export"), ("diagnosis", "study")}
+MOST_MODULES = 15
 
 
 def floor_of(room):
     return next(level for level, rooms in enumerate(FLOORS) if room in rooms)
 
 
+def room_of(name):
+    """Where a name of the package's root comes from: a room, or what a room gives to the root."""
+    return monai_kd._HOMES.get(name, name)
+
+
 def imports():
     for path in sorted(PACKAGE.rglob("*.py")):
         room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(ast.parse(path.read_text())) if room != "__init__" else ():
+            if isinstance(node, ast.ImportFrom) and node.module == "monai_kd":
+                yield from ((path, room, room_of(alias.name)) for alias in node.names)
+                continue
             names = [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            for name in names:
-                if name.startswith("monai_kd.") and room != "__init__":
-                    yield path, room, name.split(".")[1]
+            yield from ((path, room, name.split(".")[1]) for name in names if name.startswith("monai_kd."))
 
 
 def test_every_room_is_on_a_floor():
@@ -56,6 +53,11 @@ def test_every_room_is_on_a_floor():
     assert rooms == set().union(*FLOORS)
     floors = (PACKAGE.parent / "CONTRIBUTING.md").read_text()
     assert not {room for room in rooms if f"`{room}`" not in floors}
+
+
+def test_no_folder_holds_more_than_one_can_take_in():
+    counts = Counter(path.parent for path in PACKAGE.rglob("*.py"))
+    assert not {str(folder): count for folder, count in counts.items() if count > MOST_MODULES}
 
 
 def test_every_file_names_its_license():
@@ -70,10 +72,14 @@ def test_imports_point_down_only():
     upward = [
         f"{path.name} ({room}) imports {other}"
         for path, room, other in imports()
-        if room != other
-        and (floor_of(other) > floor_of(room) or (floor_of(room) == floor_of(other) == 0 and other not in FOUNDATION))
+        if room != other and floor_of(other) >= floor_of(room) and (room, other) not in BESIDE
     ]
     assert not upward
+
+
+def test_what_may_be_imported_from_beside_is_needed_and_no_circle():
+    assert {(room, other) for _, room, other in imports()} >= BESIDE
+    assert not {(other, room) for room, other in BESIDE} & BESIDE
 
 
 def test_what_is_imported_at_once_is_installed_along():

@@ -20,7 +20,7 @@ from monai_kd.phantom import write_phantoms
 from monai_kd.study import read_plan
 from tests.bundles.conftest import run_bundle
 from tests.data.layout_fixtures import make_breast
-from tests.distill.zoo_bundles import make_ct_bundle, make_ct_data, make_tools_bundle, make_tools_data
+from tests.student_bundle.zoo_bundles import make_ct_bundle, make_ct_data, make_tools_bundle, make_tools_data
 
 ROOT = Path(__file__).parents[1]
 BUNDLE = Path("bundles", "breast_ultrasound_segmentation")

@@ -53,10 +53,8 @@ from __future__ import annotations
 
 from monai_kd.data.conversion import convert_dataset
 from monai_kd.data.datasets.breast_ultrasound_dataset import BreastUltrasoundDataset
-from monai_kd.data.datasets.check_dataset import check_dataset
 from monai_kd.data.datasets.class_labels import class_weights
 from monai_kd.data.datasets.label_map import AsLabelMapd
-from monai_kd.data.datasets.load_ultrasound import LoadUltrasoundd
 from monai_kd.data.datasets.overlays import SaveOverlayd
 from monai_kd.data.datasets.pooled_dataset import PooledDataset
 from monai_kd.data.datasets.probabilities import ProbabilitySaver
@@ -64,18 +62,20 @@ from monai_kd.data.datasets.thread_data_loader import ThreadDataLoader
 from monai_kd.data.datasets.tolerant_dataset import TolerantDataset, collate_tolerant
 from monai_kd.data.datasets.unlabelled_dataset import UnlabelledDataset
 from monai_kd.data.download import download_dataset
+from monai_kd.data.image_files.load_ultrasound import LoadUltrasoundd
 from monai_kd.data.image_files.saving import SaveMaskd, save_mask
 from monai_kd.data.inspection import Inspection, inspect_dataset
+from monai_kd.data.inspection.check_dataset import check_dataset
 from monai_kd.data.layouts import LAYOUTS, read_dataset
 from monai_kd.data.layouts.breast import Breast
 from monai_kd.data.layouts.bus_bra import BusBra, read_official_folds
 from monai_kd.data.layouts.bus_uclm import BusUclm
 from monai_kd.data.layouts.busi import Busi
 from monai_kd.data.layouts.dataset_a import DatasetA
+from monai_kd.data.layouts.list_images import list_images
 from monai_kd.data.layouts.monailabel import MonaiLabel
 from monai_kd.data.layouts.nnunet import NnUnet
 from monai_kd.data.layouts.plain import PlainFolders
-from monai_kd.data.records.list_images import list_images
 from monai_kd.data.records.record import Layout, Record
 from monai_kd.data.splits.choose_split import choose_split
 from monai_kd.data.splits.groups import Split

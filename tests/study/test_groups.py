@@ -14,9 +14,9 @@ from monai_kd import __main__ as command_line
 from monai_kd.data import read_dataset
 from monai_kd.phantom import write_phantoms
 from monai_kd.study.reporting.failures import Answer, worst_images
+from monai_kd.study.reporting.group_report import write_groups
 from monai_kd.study.reporting.group_table import difference_table, group_scores
 from monai_kd.study.results.image_groups import ImageGroup, image_groups
-from monai_kd.study.results.image_scores import write_groups
 from monai_kd.study.results.scores import Scores
 from monai_kd.study.results.statistics import interval
 from monai_kd.utils.figures import GREEN, RED, overlay

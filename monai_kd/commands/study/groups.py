@@ -37,7 +37,7 @@ def groups(
 
     Example: python -m monai_kd study groups runs/paper --row L_KLD
     """
-    from monai_kd.study.results.image_scores import write_groups
+    from monai_kd.study.reporting.group_report import write_groups
 
     folders = one_or_all(dataset_dir) if dataset_dir else None
     tables, told = write_groups(output_dir, folders, row, count)

@@ -25,7 +25,7 @@ from monai_kd.data.conversion.nnunet import NN_UNET
 from monai_kd.data.conversion.pixels import PNG, exact_values, fits_png, natural_suffix, write_values
 from monai_kd.data.conversion.plain import PLAIN
 from monai_kd.data.conversion.target import Entry, Target
-from monai_kd.data.datasets.load_ultrasound import LoadUltrasoundd
+from monai_kd.data.image_files.load_ultrasound import LoadUltrasoundd
 from monai_kd.data.layouts import find_dataset, read_dataset
 from monai_kd.data.records.record import Layout, Record
 from monai_kd.data.splits.groups import Split

@@ -18,7 +18,7 @@ from monai_kd.data.duplicates import Thumbnail, thumbnail
 from monai_kd.data.duplicates.pairs import near_duplicates
 from monai_kd.data.image_files.reading import read_image
 from monai_kd.data.layouts import read_dataset
-from monai_kd.data.records.list_images import list_images
+from monai_kd.data.layouts.list_images import list_images
 from monai_kd.data.records.record import Layout, Record, first_few
 from monai_kd.data.records.several_folders import Folders
 from monai_kd.data.splits.choose_split import choose_split

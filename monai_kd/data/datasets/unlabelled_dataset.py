@@ -10,7 +10,7 @@ from typing import Any
 
 from monai.data import CacheDataset
 
-from monai_kd.data.records.list_images import list_images
+from monai_kd.data.layouts.list_images import list_images
 from monai_kd.data.records.record import first_few
 
 __all__ = ["UnlabelledDataset"]

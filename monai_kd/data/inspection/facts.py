@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from monai_kd.data.datasets.check_dataset import content_hash
-from monai_kd.data.datasets.load_ultrasound import LoadUltrasoundd
 from monai_kd.data.duplicates import Thumbnail, thumbnail
 from monai_kd.data.image_files.display import display_settings
+from monai_kd.data.image_files.load_ultrasound import LoadUltrasoundd
+from monai_kd.data.inspection.check_dataset import content_hash
 from monai_kd.data.inspection.encodings import encoding_of
 from monai_kd.data.records.record import Record
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from monai_kd.data.datasets.load_ultrasound import LoadUltrasoundd
+from monai_kd.data.image_files.load_ultrasound import LoadUltrasoundd
 from monai_kd.data.inspection.picks import Pick
 from monai_kd.utils.figures import GREEN, contour
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_kd.data.datasets.check_dataset import check_dataset
-from monai_kd.data.datasets.load_ultrasound import loading_of
+from monai_kd.data.image_files.load_ultrasound import loading_of
+from monai_kd.data.inspection.check_dataset import check_dataset
 from monai_kd.data.layouts import read_dataset
 from monai_kd.data.records.listed_pairs import given_records
 from monai_kd.data.records.record import Layout

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from monai_kd.student_bundle import running
-from tests.distill.zoo_bundles import edit
+from tests.student_bundle.zoo_bundles import edit
 
 
 def call(words, folder):

@@ -11,7 +11,7 @@ from monai.bundle import ConfigParser
 
 from monai_kd.student_bundle import Request, make_draft, write_bundle
 from monai_kd.student_bundle.configs import config_files
-from tests.distill.zoo_bundles import edit, make_ct_data, save_weights
+from tests.student_bundle.zoo_bundles import edit, make_ct_data, save_weights
 
 # Stock MONAI's command line where this package is not installed.
 WITHOUT = """

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from monai_kd.student_bundle import Request, bundle_commands, make_draft, write_bundle
-from tests.distill.zoo_bundles import edit
+from tests.student_bundle.zoo_bundles import edit
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from monai_kd.data.datasets.load_ultrasound import LoadUltrasoundd
 from monai_kd.data.duplicates import Thumbnail, find_near_duplicates, join_near_duplicates, thumbnail
+from monai_kd.data.image_files.load_ultrasound import LoadUltrasoundd
 from monai_kd.data.records.record import Record
 
 PROBLEMS_SHOWN = 5

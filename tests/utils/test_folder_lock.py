@@ -8,7 +8,7 @@ import pytest
 
 from monai_kd.utils.folder_lock import locked
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 HOLD = "from pathlib import Path; from monai_kd.utils.folder_lock import hold; hold(Path({folder!r}))\n"
 
 

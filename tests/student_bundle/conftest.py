@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.distill.zoo_bundles import make_ct_bundle, make_ct_data, make_tools_bundle, make_tools_data
+from tests.student_bundle.zoo_bundles import make_ct_bundle, make_ct_data, make_tools_bundle, make_tools_data
 
 
 @pytest.fixture(scope="session")

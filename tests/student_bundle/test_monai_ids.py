@@ -8,7 +8,7 @@ import torch
 
 from monai_kd.student_bundle import Request, make_draft, write_bundle
 from monai_kd.student_bundle.teacher.monai_ids import renamed_overlay, with_monai_ids
-from tests.distill.test_zoo_bundles import run
+from tests.student_bundle.test_zoo_bundles import run
 
 FORMER = {
     "train#trainer": "trainer",

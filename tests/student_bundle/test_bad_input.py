@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from monai_kd.student_bundle import Request, make_draft, write_bundle
-from tests.distill.zoo_bundles import edit, make_ct_data, save_weights
+from tests.student_bundle.zoo_bundles import edit, make_ct_data, save_weights
 
 SECOND = {"num_channels": 1, "spatial_shape": [16, 16, 16], "channel_def": {}}
 GAN = {"_target_": "GanTrainer", "g_network": "@gnetwork", "d_network": "@dnetwork"}

@@ -9,8 +9,8 @@ import torch
 from monai.bundle import ConfigParser
 
 from monai_kd.student_bundle import Request, make_draft, write_bundle
-from tests.distill.test_zoo_bundles import run
-from tests.distill.zoo_bundles import edit
+from tests.student_bundle.test_zoo_bundles import run
+from tests.student_bundle.zoo_bundles import edit
 
 NETWORK = {"model": "@network"}
 

@@ -10,7 +10,7 @@ import torch
 
 from monai_kd.student_bundle import Request, make_draft, write_bundle
 from monai_kd.student_bundle.trial.try_bundle import try_bundle
-from tests.distill.zoo_bundles import edit
+from tests.student_bundle.zoo_bundles import edit
 
 BROKEN = {"_target_": "Lambdad", "keys": "image", "func": "$lambda x: x.no_such_thing"}
 ONLY_ZEROS = (
