@@ -17,13 +17,12 @@ from monai_kd.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from monai_kd import data, engines, features, handlers, losses, networks, pathways, teachers, transforms
-    from monai_kd.engines import DistillationTrainer, add_loss_term
+    from monai_kd.engines import DistillationTrainer, add_loss_term, loss_terms
     from monai_kd.features import FeatureHooks, layer_shapes
     from monai_kd.handlers import FeatureHookHandler
     from monai_kd.losses import HiddenKLLoss, LogitsBCELoss, LogitsKLLoss, LogitsMSELoss
     from monai_kd.pathways import Pathway, Pathways
     from monai_kd.teachers import CachedTeacher, LiveTeacher, load_weights
-    from monai_kd.utils import loss_terms
 
 
 __all__ = [

@@ -8,7 +8,7 @@ import pytest
 import torch
 from ignite.engine import Events
 
-from monai_kd.utils import loss_terms
+from monai_kd.engines import loss_terms
 from tests.checks import assert_identical
 from tests.handlers.tiny_run import EPOCH_LENGTH, Run, build
 
