@@ -10,7 +10,7 @@ import torch
 from monai.networks.nets import UNet
 
 from monai_kd import CachedTeacher
-from monai_kd.data.splits.make_splits import label_folds
+from monai_kd.data import label_folds
 from monai_kd.networks import FlipAverage, PretrainedUNet
 from monai_kd.teachers import MixedTeacher
 from tests.bundles.conftest import unet

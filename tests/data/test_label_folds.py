@@ -6,8 +6,7 @@ from collections import Counter
 
 import pytest
 
-from monai_kd.data import BreastUltrasoundDataset, PooledDataset
-from monai_kd.data.splits.make_splits import label_folds
+from monai_kd.data import BreastUltrasoundDataset, PooledDataset, label_folds
 from tests.data.layout_fixtures import make_bus_bra, make_plain
 
 RECORDS = [
