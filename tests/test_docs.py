@@ -101,6 +101,8 @@ def smaller_run(words):
     settings = Path(words[words.index("--args_file") + 1]).read_text() if "--args_file" in words else ""
     if any(word.isdigit() for key, word in itertools.pairwise(words) if key == "--labels") or '"labels"' in settings:
         small["labels"] = "3"
+    if "autoencoder" in config:  # halves a feature of a sixteenth of the image's size, and wants more than one place
+        small["spatial_size"] = "[64,64]"
     for key, value in small.items():
         if key in config and f"--{key}" in words:
             words[words.index(f"--{key}") + 1] = value
@@ -127,6 +129,7 @@ def checkout(tmp_path_factory):
         study.write_text(shorter(study.read_text()))
     run_bundle(
         "train_teacher",
+        teacher_def=ConfigParser.load_config_file(folder / BUNDLE / "configs" / "train_teacher.json")["teacher_def"],
         dataset_dir=str(folder / "data" / "phantoms"),
         output_dir=str(folder / "teacher"),
         checkpoint=str(folder / BUNDLE / "models" / "teacher.pt"),

@@ -34,7 +34,7 @@ sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
 from label_attacks import Attack, attacks  # noqa: E402
 
-from monai_kd.data import write_phantoms  # noqa: E402
+from monai_kd.phantom import write_phantoms  # noqa: E402
 from tests.label.apps import tiny_app  # noqa: E402
 from tests.label.conftest import served  # noqa: E402
 

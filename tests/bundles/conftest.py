@@ -51,7 +51,7 @@ def tiny(configs: list[str], root: Path) -> dict[str, Any]:
     """``TINY`` as a config takes it: an overlay keeps its own teacher, and a classifier's has channels alone."""
     values = copy.deepcopy(TINY)  # which a run may change
     files = [root / "configs" / f"{name}.json" for name in configs[1:] if name != "teacher"]
-    if root == CLASSIFICATION:
+    if root.name == CLASSIFICATION.name:
         values["teacher_channels"] = values.pop("teacher_def")["channels"]
     elif any("teacher_def" in json.loads(file.read_text()) for file in files):
         del values["teacher_def"]

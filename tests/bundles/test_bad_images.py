@@ -71,13 +71,16 @@ def checkpoints(tmp_path_factory):
     """The weights of networks that nobody trained."""
     from monai.bundle import ConfigParser
 
-    from tests.bundles.conftest import TINY
+    from tests.bundles.conftest import tiny
 
     found = {}
     for name, (_, root) in PARTS.items():
         parser = ConfigParser()
         parser.read_config(str(root / "configs" / "inference.json"))
-        small = {**TINY, **({"student_channels": [2, 4, 4, 6]} if name == "classification" else {})}
+        small = {
+            **tiny(["inference"], root),
+            **({"student_channels": [2, 4, 4, 6]} if name == "classification" else {}),
+        }
         parser.update({key: value for key, value in small.items() if key in parser})
         found[name] = tmp_path_factory.mktemp(name) / "model.pt"
         torch.save(parser.get_parsed_content("network_def").state_dict(), found[name])

@@ -8,14 +8,20 @@ from monai.fl.utils.constants import ExtraItems
 from monai.fl.utils.exchange_object import ExchangeObject
 
 from monai_kd.phantom import write_phantoms
-from tests.bundles.conftest import CLASSIFICATION, ROOT, TINY
+from tests.bundles.conftest import CLASSIFICATION, ROOT, tiny
 
 CONFIGS = ["configs/train.json", "configs/methods/logits_and_hidden.json", "configs/federated.json"]
 
 
 def client(name, seed, root, folder, teacher, **sizes):
     write_phantoms(folder / "data", count=24, seed=seed)
-    given = {**TINY, **sizes, "dataset_dir": str(folder / "data"), "output_dir": str(folder), "rounds": 2}
+    given = {
+        **tiny(["train"], root),
+        **sizes,
+        "dataset_dir": str(folder / "data"),
+        "output_dir": str(folder),
+        "rounds": 2,
+    }
     given |= {"teacher_checkpoint": teacher, "checkpoint": str(folder / "local.pt")}
     site = MonaiAlgo(
         bundle_root=str(root),

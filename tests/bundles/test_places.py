@@ -10,7 +10,7 @@ import pytest
 from monai.bundle import ConfigWorkflow
 
 from monai_kd.utils.messages import first_cause
-from tests.bundles.conftest import CLASSIFICATION, ROOT, TINY
+from tests.bundles.conftest import CLASSIFICATION, ROOT, tiny
 
 TRAININGS = ("train", "train_student", "train_teacher", "train_autoencoder")
 CONFIGS = [
@@ -29,7 +29,11 @@ def refusal(root, config, **places):
         logging_file=False,
         bundle_root=str(root),
         **{
-            **{key: value for key, value in TINY.items() if key in (root / "configs" / f"{config}.json").read_text()},
+            **{
+                key: value
+                for key, value in tiny([config], root).items()
+                if key in (root / "configs" / f"{config}.json").read_text()
+            },
             **{key: str(value) for key, value in places.items()},
         },
     )

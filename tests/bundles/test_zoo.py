@@ -13,7 +13,7 @@ from monai.bundle import ConfigWorkflow, ckpt_export, download, load, verify_met
 
 import monai_kd
 from monai_kd.packing import pack_bundle
-from tests.bundles.conftest import CLASSIFICATION, ROOT, TINY, run_bundle
+from tests.bundles.conftest import CLASSIFICATION, ROOT, TINY, run_bundle, tiny
 
 BUNDLES = [ROOT, CLASSIFICATION]
 CHANNELS = {ROOT: TINY["student_channels"], CLASSIFICATION: [2, 4, 4, 6]}
@@ -142,7 +142,8 @@ def test_its_workflows_run(configs, source, packed, phantoms, teacher_checkpoint
 
 def test_training_and_evaluation_together_are_an_evaluation_too(packed, phantoms, tmp_path):
     configs = [str(packed / "configs" / f"{name}.json") for name in ("train", "evaluate")]
-    given = {**TINY, "dataset_dir": phantoms, "output_dir": str(tmp_path), "bundle_root": str(packed)}
+    given = {**tiny(["train"], packed), "dataset_dir": phantoms, "output_dir": str(tmp_path)}
+    given["bundle_root"] = str(packed)
     del given["student_channels"]
     workflow = ConfigWorkflow(config_file=configs, workflow_type="eval", logging_file=False, **given)
     workflow.initialize()
