@@ -71,7 +71,8 @@ def test_the_three_trainings_share_all_that_is_not_theirs():
     for name in ("evaluate", "inference"):
         for key in ("network_def", "student_channels", "spatial_size", "crop_margins", "classes"):
             assert config(name)[key] == train[key]
-    assert train["teacher_def"] == teacher["network_def"] == config("teacher")["network_def"]
+    assert train["teacher_def"] == teacher["teacher_def"] == config("teacher")["teacher_def"]
+    assert teacher["network_def"] == config("teacher")["network_def"] == "@teacher_def"
     assert train["teacher_channels"] == teacher["teacher_channels"] == config("teacher")["teacher_channels"]
 
 
