@@ -35,6 +35,7 @@ SMALL = {
     "bundle": {
         "device": "$torch.device('cpu')",
         "spatial_size": "[32,32]",
+        "teacher_channels": "[4,4,6,6]",
         "max_epochs": "1",
         "steps_per_epoch": "2",
         "batch_size": "4",
@@ -101,7 +102,8 @@ def smaller_run(words):
     settings = Path(words[words.index("--args_file") + 1]).read_text() if "--args_file" in words else ""
     if any(word.isdigit() for key, word in itertools.pairwise(words) if key == "--labels") or '"labels"' in settings:
         small["labels"] = "3"
-    if "autoencoder" in config:  # halves a feature of a sixteenth of the image's size, and wants more than one place
+    if "autoencoder" in config or "teacher_layers" in str(config.get("pathways")):
+        # The teacher's deepest feature has a 32nd of the image's size, and methods want more than one place in it.
         small["spatial_size"] = "[64,64]"
     for key, value in small.items():
         if key in config and f"--{key}" in words:
