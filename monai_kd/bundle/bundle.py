@@ -30,21 +30,11 @@ class BundleFolder:
     root: Path
 
     def find(self, name: str) -> Path | None:
-        """
-        The file of a config; None where there is none.
-
-        Args:
-            name: of the config, without suffix.
-        """
+        """The file of a config; None where there is none."""
         return find_file(self.root / CONFIGS, name)
 
     def has(self, name: str) -> bool:
-        """
-        Whether there is a config of this name.
-
-        Args:
-            name: of the config, without suffix.
-        """
+        """Whether there is a config of this name."""
         return self.find(name) is not None
 
     def file(self, name: str, remedy: str = "Name a bundle's folder.") -> Path:
@@ -52,7 +42,7 @@ class BundleFolder:
         The file of a config.
 
         Args:
-            name: of the config, without suffix.
+            name: without suffix.
             remedy: what to do where there is none, for the message.
 
         Raises:
@@ -77,9 +67,6 @@ class BundleFolder:
     def config(self, *names: str) -> Config:
         """
         A config and its overlays, merged in MONAI's way.
-
-        Args:
-            names: without suffix, the config first.
 
         Raises:
             FileNotFoundError: When there is none of a name.

@@ -11,50 +11,24 @@ from typing import Any
 
 from monai_kd.utils.messages import first_line
 
-__all__ = [
-    "CONFIGS",
-    "SUFFIXES",
-    "find_file",
-    "is_config_file",
-    "list_files",
-    "read_any",
-    "read_file",
-    "read_merged",
-    "write_config",
-]
+__all__ = ["find_file", "is_config_file", "list_files", "read_any", "read_file", "read_merged", "write_config"]
 
 CONFIGS = "configs"
 SUFFIXES = (".json", ".yaml", ".yml")
 
 
 def is_config_file(path: Path) -> bool:
-    """
-    Whether a file is JSON or YAML by its name.
-
-    Args:
-        path: of any file.
-    """
+    """Whether a file is JSON or YAML by its name."""
     return path.suffix.lower() in SUFFIXES
 
 
 def find_file(folder: Path, name: str) -> Path | None:
-    """
-    A file by its name without suffix; JSON before YAML, None where there is neither.
-
-    Args:
-        folder: that it is in.
-        name: such as ``"train"`` or ``"methods/logits_kl"``.
-    """
+    """A file by its name without suffix, such as ``"train"``; JSON before YAML, None where there is neither."""
     return next((path for end in SUFFIXES if (path := folder / f"{name}{end}").is_file()), None)
 
 
 def list_files(folder: Path) -> list[Path]:
-    """
-    The JSON and YAML files of a folder, not those of folders in it.
-
-    Args:
-        folder: need not exist.
-    """
+    """The JSON and YAML files of a folder, which need not exist; not those of folders in it."""
     return sorted(path for path in folder.glob("*") if is_config_file(path) and path.is_file())
 
 
@@ -95,9 +69,7 @@ def read_merged(files: Sequence[Path]) -> dict[str, Any]:
         files: the config first; each overlays those before it.
 
     Raises:
-        FileNotFoundError: When one is missing.
-        ImportError: When one is YAML and PyYAML is not installed.
-        ValueError: When one cannot be read, or does not fit those before it.
+        ValueError: When one does not fit those before it; else what :func:`read_file` raises.
     """
     from monai.bundle import ConfigParser  # the other functions do without
     from monai.bundle.utils import merge_kv
@@ -118,17 +90,9 @@ def read_merged(files: Sequence[Path]) -> dict[str, Any]:
 
 def read_any(path: str | Path) -> Any:
     """
-    What a JSON or YAML file holds, be it names and values, a list or a single value.
+    What a JSON or YAML file holds: names and values, a list or a single value; it raises what :func:`read_file` does.
 
     MONAI takes the last of two values of one name, and only warns.
-
-    Args:
-        path: of the file.
-
-    Raises:
-        FileNotFoundError: When there is no such file.
-        ImportError: When it is YAML and PyYAML is not installed.
-        ValueError: When it is neither JSON nor YAML, or has a name twice.
     """
     path = Path(path)
     if not path.is_file():
@@ -147,13 +111,7 @@ def read_any(path: str | Path) -> Any:
 
 
 def write_config(path: Path, content: dict[str, Any]) -> None:
-    """
-    Write a config as its name says, JSON or YAML; its folder is made if missing.
-
-    Args:
-        path: of the file, which is replaced.
-        content: plain data.
-    """
+    """Write plain data as the file's name says, JSON or YAML, in place of the former; its folder is made if missing."""
     if path.suffix.lower() == ".json":
         text = json.dumps(content, indent=4, ensure_ascii=False) + "\n"
     else:

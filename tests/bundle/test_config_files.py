@@ -9,6 +9,7 @@ from monai.bundle import ConfigParser
 
 from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.config_files import read_any, read_file, read_merged, write_config
+from tests.bundle.in_yaml import in_yaml
 from tests.bundles.conftest import ROOT
 
 yaml = pytest.importorskip("yaml")
@@ -68,11 +69,11 @@ def test_an_overlay_that_does_not_fit_is_named(files, key):
 
 
 def test_every_config_of_a_bundle_means_the_same_in_yaml(tmp_path):
-    names = ("train", "evaluate", "inference", "methods/logits_kl", "views/shared", "metadata")
-    for name in names:
-        write_config(tmp_path / "configs" / f"{name}.yaml", read_file(ROOT / "configs" / f"{name}.json"))
-    for overlays in (["train"], ["train", "methods/logits_kl", "views/shared"], ["inference"], ["metadata"]):
-        assert BundleFolder(tmp_path).config(*overlays) == BundleFolder(ROOT).config(*overlays)
+    folder, json_folder = BundleFolder(in_yaml(ROOT, tmp_path)), BundleFolder(ROOT)
+    assert folder.names() == json_folder.names()
+    for overlays in (["train"], ["train", "methods/logits_kl", "views/shared"], ["inference"], ["evaluate"]):
+        assert folder.config(*overlays) == json_folder.config(*overlays)
+    assert folder.metadata == json_folder.metadata
 
 
 def test_a_key_that_replaces_a_merged_one_is_there_once(tmp_path):
