@@ -14,7 +14,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow, create_workflow
 from monai.bundle.reference_resolver import ReferenceResolver
 from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS, merge_kv
 
-from monai_kd.bundle.config_files import SUFFIXES, read_file
+from monai_kd.bundle.config_files import list_files, read_file
 from monai_kd.bundle.known_ids import require_known, require_value, used_ids
 from monai_kd.bundle.running_config import Start, parser_at_work, start_at_work
 from monai_kd.bundle.value_kinds import require_kinds
@@ -202,10 +202,9 @@ def _check_by_folder(parser: ConfigParser, folder: Path) -> None:
 def _folder_ids(folder: Path) -> dict[Path, set[str]]:
     """The top ids of every config in a folder and those just below."""
     found = {}
-    for file in sorted([*folder.glob("*"), *folder.glob("*/*")]):
-        if file.suffix.lower() in SUFFIXES:
-            try:
-                found[file] = {key.removeprefix("+").replace("::", "#") for key in read_file(file)}
-            except (OSError, ValueError, ImportError):  # of no concern to this run
-                continue
+    for file in [file for place in (folder, *sorted(folder.glob("*/"))) for file in list_files(place)]:
+        try:
+            found[file] = {key.removeprefix("+").replace("::", "#") for key in read_file(file)}
+        except (OSError, ValueError, ImportError):  # of no concern to this run
+            continue
     return found

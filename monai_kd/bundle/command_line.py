@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_kd.bundle.config_files import SUFFIXES, read_file
-from monai_kd.bundle.finding import CONFIGS, bundles, find_bundle, find_config, find_overlay, overlay_folder
+from monai_kd.bundle.config_files import CONFIGS, is_config_file, read_file
+from monai_kd.bundle.finding import bundles, find_bundle, find_config, find_overlay, overlay_folder
 
 __all__ = ["chosen_bundle", "read_command"]
 
@@ -64,7 +64,7 @@ def read_command(config: str, bundle: str | None, overlays: Sequence[str], words
     defaults = {} if settings is None else read_file(settings)
     root = defaults.get("bundle_root")
     folder = chosen_bundle(bundle or (None if root is None else str(root)))
-    if folder is None and Path(config).suffix not in SUFFIXES:
+    if folder is None and not is_config_file(Path(config)):
         raise ValueError(f"Which bundle? Add --bundle with a folder or a name: {', '.join(bundles())}.")
     files = [Path(config) if folder is None else find_config(folder, config)]
     given: dict[str, Any] = {}

@@ -1,23 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configs as their files have them: JSON or YAML, each key once."""
+"""Config files of bundles, JSON or YAML alike: found, read with each key once, merged in MONAI's way, and written."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["SUFFIXES", "read_file"]
+from monai_kd.utils.messages import first_line
 
+__all__ = ["find_file", "is_config_file", "list_files", "read_any", "read_file", "read_merged", "write_config"]
+
+CONFIGS = "configs"
 SUFFIXES = (".json", ".yaml", ".yml")
+
+
+def is_config_file(path: Path) -> bool:
+    """Whether a file is JSON or YAML by its name."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def find_file(folder: Path, name: str) -> Path | None:
+    """A file by its name without suffix, such as ``"train"``; JSON before YAML, None where there is neither."""
+    return next((path for end in SUFFIXES if (path := folder / f"{name}{end}").is_file()), None)
+
+
+def list_files(folder: Path) -> list[Path]:
+    """The JSON and YAML files of a folder, which need not exist; not those of folders in it."""
+    return sorted(path for path in folder.glob("*") if is_config_file(path) and path.is_file())
 
 
 def read_file(path: str | Path) -> dict[str, Any]:
     """
     The content of a JSON or YAML file of names and values.
-
-    MONAI takes the last of two values of one name, and only warns.
 
     Args:
         path: of a config, an overlay, arguments or a plan.
@@ -38,51 +55,105 @@ def read_file(path: str | Path) -> dict[str, Any]:
         ...         print(str(error).replace(folder, "…"))
         '…/mine.yaml' has 'seed' twice. Keep one of them.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"No file '{path}'. Correct the path.")
-    if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"'{path}' must be JSON or YAML, by its name too: {', '.join(SUFFIXES)}.")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise ValueError(f"'{path}' is not text in UTF-8. Save it as UTF-8.") from None
-    content = _json(path, text) if path.suffix.lower() == ".json" else _yaml(path, text)
+    content = read_any(path)
     if not isinstance(content, dict):
         raise ValueError(f"'{path}' must be names with values ('name: value'), got {content!r:.80}.")
     return {str(key): value for key, value in content.items()}
 
 
-def _json(path: Path, text: str) -> Any:
+def read_merged(files: Sequence[Path]) -> dict[str, Any]:
+    """
+    A config and its overlays, as ``--config_file "[config, overlay, …]"`` merges them.
+
+    Args:
+        files: the config first; each overlays those before it.
+
+    Raises:
+        ValueError: When one does not fit those before it; else what :func:`read_file` raises.
+    """
+    from monai.bundle import ConfigParser  # the other functions do without
+    from monai.bundle.utils import merge_kv
+
+    merged = ConfigParser(config={})
+    for file in files:
+        for key, value in read_file(file).items():
+            try:
+                merge_kv(merged, key, value)
+            except (KeyError, IndexError, ValueError, TypeError) as error:
+                raise ValueError(
+                    f"'{file}': '{key}' does not fit what it is merged into ({type(error).__name__}: "
+                    f"{first_line(error)}). Give the config first, then its overlays."
+                ) from None
+    config: dict[str, Any] = merged.get()
+    return config
+
+
+def read_any(path: str | Path) -> Any:
+    """
+    What a JSON or YAML file holds: names and values, a list or a single value; it raises what :func:`read_file` does.
+
+    MONAI takes the last of two values of one name, and only warns.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"No file '{path}'. Correct the path.")
+    if not is_config_file(path):
+        raise ValueError(f"'{path}' must be JSON or YAML, by its name too: {', '.join(SUFFIXES)}.")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"'{path}' is not text in UTF-8. Save it as UTF-8.") from None
+    twice: list[str] = []
+    content = (_json if path.suffix.lower() == ".json" else _yaml)(path, text, twice)
+    if twice:
+        raise ValueError(f"'{path}' has '{twice[0]}' twice. Keep one of them.")
+    return content
+
+
+def write_config(path: Path, content: dict[str, Any]) -> None:
+    """Write plain data as the file's name says, JSON or YAML, in place of the former; its folder is made if missing."""
+    if path.suffix.lower() == ".json":
+        text = json.dumps(content, indent=4, ensure_ascii=False) + "\n"
+    else:
+        text = _yaml_package(path).safe_dump(content, sort_keys=False, allow_unicode=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _json(path: Path, text: str, twice: list[str]) -> Any:
     def once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-        _require_once(path, [key for key, _ in pairs])
+        twice.extend(_repeated(key for key, _ in pairs))
         return dict(pairs)
 
     try:
         return json.loads(text, object_pairs_hook=once)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"'{path}' is not JSON: {error}. Correct it there.") from None
 
 
-def _yaml(path: Path, text: str) -> Any:
-    try:
-        import yaml
-    except ImportError:
-        raise ImportError(f"'{path}' needs the package 'pyyaml': pip install pyyaml.") from None
+def _yaml(path: Path, text: str, twice: list[str]) -> Any:
+    yaml = _yaml_package(path)
 
-    class Loader(yaml.SafeLoader):
-        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
+    class Loader(yaml.SafeLoader):  # type: ignore[name-defined]
+        def compose_mapping_node(self, anchor: Any) -> Any:
             # Before merging: a key that replaces one of '<<' is there once.
-            _require_once(path, [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"])
-            return super().construct_mapping(node, deep)
+            node = super().compose_mapping_node(anchor)
+            twice.extend(_repeated(str(key.value) for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"))
+            return node
 
     try:
         return yaml.load(text, Loader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a ValueError is a date that there is not
         raise ValueError(f"'{path}' is not YAML: {' '.join(str(error).split())}. Correct it there.") from None
 
 
-def _require_once(path: Path, keys: Sequence[str]) -> None:
-    twice = next((key for i, key in enumerate(keys) if key in keys[:i]), None)
-    if twice is not None:
-        raise ValueError(f"'{path}' has '{twice}' twice. Keep one of them.")
+def _yaml_package(path: Path) -> Any:
+    try:
+        import yaml
+    except ImportError:
+        raise ImportError(f"'{path}' is YAML, which needs the package 'pyyaml': pip install pyyaml.") from None
+    return yaml
+
+
+def _repeated(keys: Iterable[str]) -> list[str]:
+    return [key for key, count in Counter(keys).items() if count > 1]

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import monai_kd
-from monai_kd.bundle.config_files import SUFFIXES, read_file
+from monai_kd.bundle.config_files import CONFIGS, find_file, is_config_file, list_files, read_file
 from monai_kd.bundle.config_ids import references, texts
 
 __all__ = ["bundles", "config_names", "find_bundle", "find_config", "find_overlay", "overlay_folder", "overlay_names"]
 
-CONFIGS = "configs"
 SHOWN = 12  # names in a message
 NOT_CONFIGS = ("metadata",)
 
@@ -124,11 +123,11 @@ def find_config(bundle: Path, name: str) -> Path:
         Traceback (most recent call last):
         ValueError: 'cached_teacher' is an overlay: it has no 'teacher_def'. Write: train --overlay cached_teacher.
     """
-    if Path(name).suffix in SUFFIXES:
+    if is_config_file(Path(name)):
         if Path(name).is_file():
             return Path(name)
         raise FileNotFoundError(f"No config '{name}'. Correct the path, or name a config of the bundle.")
-    file = _file(bundle / CONFIGS, name)
+    file = find_file(bundle / CONFIGS, name)
     names = config_names(bundle)
     if file is None or name in NOT_CONFIGS:
         for folder, overlays in overlay_names(bundle).items():
@@ -158,11 +157,11 @@ def find_overlay(bundle: Path, name: str, folder: str = "") -> Path:
         Traceback (most recent call last):
         FileNotFoundError: No 'logits_lk' in 'methods' of the bundle. Closest: 'logits_kl'.
     """
-    if Path(name).suffix in SUFFIXES:
+    if is_config_file(Path(name)):
         if Path(name).is_file():
             return Path(name)
         raise FileNotFoundError(f"No overlay '{name}'. Correct the path.")
-    file = _file(bundle / CONFIGS / folder, name)
+    file = find_file(bundle / CONFIGS / folder, name)
     if file is not None and (folder or "/" in name or name in overlay_names(bundle).get("", [])):
         return file
     there = overlay_names(bundle)
@@ -183,12 +182,8 @@ def _there(name: str, names: Iterable[str]) -> str:
     return f"There are {', '.join(names[:SHOWN])}{more}." if names else "There are none here."
 
 
-def _file(folder: Path, name: str) -> Path | None:
-    return next((path for end in SUFFIXES if (path := folder / f"{name}{end}").is_file()), None)
-
-
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*") if path.suffix in SUFFIXES and path.stem not in NOT_CONFIGS)
+    return [path for path in list_files(folder) if path.stem not in NOT_CONFIGS]
 
 
 def _open_ids(file: Path) -> list[str]:

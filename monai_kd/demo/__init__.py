@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.demo.report import report
 from monai_kd.demo.runs import DemoBundle, Model
 from monai_kd.phantom import write_phantoms
@@ -44,7 +45,7 @@ def run_demo(output_dir: Path, bundle_root: Path, seed: int, epochs: int, consol
         FileNotFoundError: When there is no bundle at ``bundle_root``.
         ImportError: When the package with the teacher's first weights is not installed.
     """
-    if not (bundle_root / "configs" / "train.json").is_file():
+    if not BundleFolder(bundle_root).has("train"):
         raise FileNotFoundError(f"No bundle at '{bundle_root}'. Run from the repository's root, or give --bundle-root.")
     phantoms = output_dir / "phantoms"
     runs = output_dir / f"seed-{seed}-epochs-{epochs}"

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from torch import nn
 
+from monai_kd.bundle.bundle import BundleFolder
+
 __all__ = ["DemoBundle", "Model"]
 
 
@@ -99,7 +101,7 @@ class DemoBundle:
         return network
 
     def _workflow(self, kind: str, configs: tuple[str, ...], model: Model, **arguments: Any) -> Any:
-        files = [str(self.root / "configs" / f"{name}.json") for name in configs]
+        files = [str(BundleFolder(self.root).file(name)) for name in configs]
         workflow = ConfigWorkflow(
             config_file=files,
             logging_file=False,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.diagnosis.answers import Answers, agreement, answers
 from monai_kd.diagnosis.gradients import GradientShare, gradient_shares
 from monai_kd.diagnosis.trained import TrainedRun
@@ -117,7 +118,7 @@ def _commands(run: TrainedRun) -> dict[str, str]:
     base = f"python -m monai_kd run train --bundle {root}"
     data = f"--dataset_dir {_text(run.get('dataset_dir'))}"
     names = ("recipes/few_labels", "recipes/patient", "methods/logits_kl", "networks/pretrained", "teachers/paper")
-    has = {name: (root / "configs" / f"{name}.json").is_file() for name in names}
+    has = {name: BundleFolder(root).has(name) for name in names}
     patient = " --recipe patient" if has["recipes/patient"] else ""
     epochs = 4 * int(run.last["max_epochs"])
     network = " --network pretrained" if has["networks/pretrained"] else ""

@@ -11,7 +11,7 @@ From a student to the device it runs on: ONNX, INT8, OpenVINO and TorchScript wi
 
 from __future__ import annotations
 
-from monai_kd.export.bundle import Bundle, open_bundle
+from monai_kd.bundle.opened import Bundle, open_bundle
 from monai_kd.export.folder import Exported, open_export
 from monai_kd.export.images import DataSet
 from monai_kd.export.runners import FORMS, load_form

@@ -12,7 +12,7 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import AsDiscreted, Compose, ResizeWithPadOrCrop
 
-from monai_kd.export.bundle import Bundle
+from monai_kd.bundle.opened import Bundle
 from monai_kd.export.graph import RawNetwork, Segmenter, one_tensor
 from monai_kd.export.images import Pixels, Record, raw_pixels
 from monai_kd.export.runners import Arrays, Runner

@@ -12,7 +12,8 @@ from typing import Any
 
 from torch import nn
 
-from monai_kd.export.bundle import Bundle, open_bundle
+from monai_kd.bundle.config_files import CONFIGS, read_merged, write_config
+from monai_kd.bundle.opened import Bundle, open_bundle
 from monai_kd.export.graph import RawNetwork, Segmenter, segmenter
 from monai_kd.export.runners import FORMS
 from monai_kd.teachers import load_weights
@@ -67,27 +68,16 @@ def write_bundle(folder: Path, bundle: Bundle, checkpoint: Path) -> None:
         bundle: to copy.
         checkpoint: of the student.
     """
-    content = dict(bundle.parser.get())
-    for key in ("_meta_", "device", "bundle_root"):
-        content.pop(key, None)
-    original = {key: value for key, value in _original(bundle).items() if key in ("device", "bundle_root")}
-    (folder / "configs").mkdir()
-    text = json.dumps({**content, **original, **({"bundle_root": "."} if "bundle_root" in original else {})}, indent=4)
-    (folder / "configs" / "inference.json").write_text(text + "\n", encoding="utf-8")
+    original = read_merged(bundle.configs)  # without what was set for exporting
+    own = {"device": original.get("device"), "bundle_root": "."}
+    content = {key: own.get(key, value) for key, value in bundle.parser.get().items() if key in original}
+    write_config(folder / CONFIGS / "inference.json", content)
     if bundle.metadata:
-        text = json.dumps(bundle.metadata, indent=4)
-        (folder / "configs" / "metadata.json").write_text(text + "\n", encoding="utf-8")
+        write_config(folder / CONFIGS / "metadata.json", bundle.metadata)
     (folder / CHECKPOINT).parent.mkdir()
     shutil.copyfile(checkpoint, folder / CHECKPOINT)
     if (bundle.root / "scripts").is_dir():
         shutil.copytree(bundle.root / "scripts", folder / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
-
-
-def _original(bundle: Bundle) -> dict[str, Any]:
-    """The configs without what was set for exporting."""
-    plain = Bundle(bundle.root, bundle.configs)
-    merged: dict[str, Any] = plain.parser.load_config_files([str(file) for file in bundle.configs])
-    return merged
 
 
 def open_export(path: Path) -> tuple[Exported, list[str]]:

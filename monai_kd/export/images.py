@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from monai_kd.bundle.opened import Bundle
 from monai_kd.data import choose_split, read_dataset
 from monai_kd.data.image_files.saving import write_image
-from monai_kd.export.bundle import Bundle
 from monai_kd.export.transforms.preprocessing import before_network
 from monai_kd.export.transforms.translate import LOADING, concerning
 from monai_kd.phantom import phantom, phantom_volume

@@ -9,9 +9,9 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from monai_kd.bundle.opened import Bundle
 from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.export.agreement import Agreement, Sample, compare, inputs, samples
-from monai_kd.export.bundle import Bundle
 from monai_kd.export.folder import REPORT, hashes, write_bundle
 from monai_kd.export.graph import RawNetwork, Segmenter, segmenter
 from monai_kd.export.images import DataSet, Pixels, Record, phantoms

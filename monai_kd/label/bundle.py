@@ -10,11 +10,13 @@ from typing import Any
 
 from monai.bundle import ComponentLocator, ConfigParser
 
-from monai_kd.utils.atomic_files import read_json
+from monai_kd.bundle.bundle import BundleFolder
+from monai_kd.bundle.config_files import CONFIGS, list_files, read_file
 
 __all__ = ["SETTINGS", "AppBundle"]
 
 SETTINGS = "app"  # configs/app.json: the arguments that the app's networks were trained with
+REMEDY = "Name a bundle's folder (label install --bundle); if this is an app's, write the app again."
 
 
 class _Locator(ComponentLocator):
@@ -26,7 +28,7 @@ class _Locator(ComponentLocator):
 
 
 @dataclass(frozen=True)
-class AppBundle:
+class AppBundle(BundleFolder):
     """
     A bundle whose configs make the app's tasks.
 
@@ -35,18 +37,12 @@ class AppBundle:
 
     Raises:
         FileNotFoundError: When there is no bundle.
-        ValueError: From the properties, when a file is not JSON.
+        ValueError: From the properties, when a file cannot be read.
     """
-
-    root: Path
 
     def __post_init__(self) -> None:
         for name in ("inference", "train", "evaluate", "metadata"):
-            if not (self.root / "configs" / f"{name}.json").is_file():
-                raise FileNotFoundError(
-                    f"No configs/{name}.json in '{self.root}'. Name a bundle's folder (label install --bundle); if "
-                    "this is an app's, write the app again."
-                )
+            self.file(name, REMEDY)
 
     @property
     def student(self) -> Path:
@@ -63,18 +59,16 @@ class AppBundle:
         A config, its overlays, the app's settings and some values, as ``--config_file "[…]" --id value`` merges them.
 
         Args:
-            names: of files in ``configs``, without ``.json``.
+            names: of files in ``configs``, without suffix.
             values: by id, ``__`` standing for ``#``.
 
         Raises:
             ValueError: When a value, or a text in it, would be taken as a program or a reference.
         """
         _require_plain(values)
-        names = (*names, SETTINGS) if (self.root / "configs" / f"{SETTINGS}.json").is_file() else names
-        parser = ConfigParser()
+        names = (*names, SETTINGS) if self.has(SETTINGS) else names
+        parser = ConfigParser({**self.config(*names), "bundle_root": str(self.root)})
         parser.locator = _Locator(excludes=parser.locator.excludes)
-        parser.read_config([str(self.root / "configs" / f"{name}.json") for name in names])
-        parser["bundle_root"] = str(self.root)
         for key, value in values.items():
             parser[key.replace("__", "#")] = value
         return parser
@@ -82,23 +76,8 @@ class AppBundle:
     @property
     def pathways(self) -> list[str]:
         """The overlays in ``configs/methods`` that change what is distilled and nothing else."""
-        overlays = sorted((self.root / "configs" / "methods").glob("*.json"))
-        return [path.stem for path in overlays if set(read_json(path)) == {"pathways"}]
-
-    def has(self, overlay: str) -> bool:
-        """
-        Whether there is a config of this name.
-
-        Args:
-            overlay: the name, without ``.json``.
-        """
-        return (self.root / "configs" / f"{overlay}.json").is_file()
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """``configs/metadata.json``."""
-        content: dict[str, Any] = read_json(self.root / "configs" / "metadata.json")
-        return content
+        overlays = list_files(self.root / CONFIGS / "methods")
+        return [file.stem for file in overlays if set(read_file(file)) == {"pathways"}]
 
     @property
     def labels(self) -> dict[str, int]:

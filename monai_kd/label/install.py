@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import copy
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from monai_kd.bundle.config_files import CONFIGS, write_config
 from monai_kd.bundle.config_ids import set_values
 from monai_kd.label.bundle import SETTINGS, AppBundle
 from monai_kd.teachers import load_weights
@@ -58,7 +58,7 @@ def install(
         copy = app / "bundle"
         ignored = shutil.ignore_patterns("models", "runs", "data", "studies", "__pycache__", ".*")
         shutil.copytree(bundle, copy, ignore=ignored)
-        (copy / "configs" / f"{SETTINGS}.json").write_text(json.dumps(settings, indent=4) + "\n", encoding="utf-8")
+        write_config(copy / CONFIGS / f"{SETTINGS}.json", settings)
         made = AppBundle(copy)
         made.student.parent.mkdir()
         for given, own, there, names in (

@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from monai.bundle import ConfigParser
 
+from monai_kd.bundle.bundle import BundleFolder
+from monai_kd.bundle.config_files import read_any, read_file, write_config
 from monai_kd.bundle.config_ids import set_values
-from monai_kd.packing.configs import read_config, write_config
 from monai_kd.packing.stock_inference import make_stock
 from monai_kd.teachers import load_weights
 from monai_kd.utils.atomic_files import atomic_write
@@ -92,10 +93,8 @@ def pack_bundle(
 
 
 def _version(root: Path) -> str:
-    path = root / "configs" / "metadata.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"No configs/metadata.json in '{root}'. Name a bundle's folder.")
-    metadata = read_config(path)
+    path = BundleFolder(root).file("metadata")
+    metadata = read_file(path)
     version = metadata.get("version")
     if not version or version not in metadata.get("changelog", {}):
         raise ValueError(f"'{path}' has version {version!r}, which its changelog does not tell of. Add an entry.")
@@ -113,11 +112,12 @@ def _copy(root: Path, copy: Path) -> None:
 
 
 def _set(copy: Path, settings: dict[str, Any]) -> None:
-    paths = sorted((copy / "configs").rglob("*.json"), key=lambda path: path.name != "inference.json")
-    configs = {path: read_config(path) for path in paths}
+    files = sorted(BundleFolder(copy).files(), key=lambda file: file.stem != "inference")
+    contents = {file: read_any(file) for file in files}
+    configs = {file: content for file, content in contents.items() if isinstance(content, dict)}  # no lists of images
     set_values(configs.values(), settings, f"the configs of '{copy.name}'")
     for path, config in configs.items() if settings else ():
-        if path.name == "metadata.json" and "spatial_size" in settings:
+        if path.stem == "metadata" and "spatial_size" in settings:
             _describe(config, settings["spatial_size"])
         write_config(path, config)
 
@@ -136,11 +136,11 @@ def _save(network: torch.nn.Module, copy: Path) -> None:
 
 
 def _copy_teacher(root: Path, copy: Path) -> None:
-    file = copy / "configs" / "train.json"
-    config = read_config(file) if file.is_file() else {}
+    folder = BundleFolder(copy)
+    config = folder.config("train") if folder.has("train") else {}
     if "teacher_checkpoint" not in config:
         raise ValueError(
-            f"The train.json of '{root}' has no 'teacher_checkpoint': there are no weights of a teacher to pack. Leave "
+            f"The training of '{root}' has no 'teacher_checkpoint': there are no weights of a teacher to pack. Leave "
             "out --with-teacher."
         )
     path = Path(ConfigParser({**config, "bundle_root": str(root)}).get_parsed_content("teacher_checkpoint"))

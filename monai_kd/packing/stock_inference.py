@@ -9,13 +9,14 @@ from typing import Any
 from monai.bundle import ConfigParser
 from torch import nn
 
+from monai_kd.bundle.bundle import BundleFolder
+from monai_kd.bundle.config_files import read_file, write_config
 from monai_kd.bundle.scripts import importable_scripts
-from monai_kd.packing.configs import read_config, write_config
 from monai_kd.packing.network_sources import PACKAGE, beyond_network, carry_network
 
 __all__ = ["make_stock"]
 
-STOCK = "inference_stock.json"
+STOCK = "inference_stock"
 
 
 def make_stock(copy: Path) -> nn.Module:
@@ -32,35 +33,35 @@ def make_stock(copy: Path) -> nn.Module:
         FileNotFoundError: When there is no ``configs/inference.json``.
         ValueError: When it has no ``network_def``, cannot be carried, or does what its stock config cannot.
     """
-    inference, stock, metadata = (copy / "configs" / name for name in ("inference.json", STOCK, "metadata.json"))
-    if not inference.is_file():
-        raise FileNotFoundError(f"No configs/inference.json in '{copy.name}'. Name a bundle's folder.")
-    config = read_config(stock if stock.is_file() else inference)
+    folder = BundleFolder(copy)
+    inference, stock, metadata = folder.file("inference"), folder.find(STOCK), folder.file("metadata")
+    config = read_file(stock or inference)
     if "network_def" not in config:
         raise ValueError(f"The inference config of '{copy.name}' has no 'network_def'. MONAI loads a bundle by it.")
     # With all of its ids: the network's sizes are references.
     with importable_scripts(copy):
         network: nn.Module = ConfigParser(config).get_parsed_content("network_def")
-    if stock.is_file():
-        _require_nothing_lost(read_config(inference), config)
-    if stock.is_file() or not beyond_network(config):
+    if stock is not None:
+        _require_nothing_lost(inference, read_file(inference), stock, config)
+    if stock is not None or not beyond_network(config):
         carried, sources = carry_network(config)
         write_config(inference, carried)
-        stock.unlink(missing_ok=True)
+        if stock is not None:
+            stock.unlink()
         _write_sources(sources, copy)
-        described = read_config(metadata)
+        described = read_file(metadata)
         described.get("required_packages_version", {}).pop(PACKAGE.replace("_", "-"), None)
         write_config(metadata, described)
     return network
 
 
-def _require_nothing_lost(own: dict[str, Any], stock: dict[str, Any]) -> None:
+def _require_nothing_lost(file: Path, own: dict[str, Any], stock_file: Path, stock: dict[str, Any]) -> None:
     """What was switched on in the bundle's inference must not be left out in silence."""
     lost = [name for name, value in own.items() if value is True and name not in stock]
     if lost:
         raise ValueError(
-            f"configs/inference.json has {lost[0]!r}: true, which inference by MONAI alone ({STOCK}) does not know. "
-            f"Train without it, or remove configs/{STOCK}: the released inference then needs monai_kd."
+            f"configs/{file.name} has {lost[0]!r}: true, which inference by MONAI alone ({stock_file.name}) does not "
+            f"know. Train without it, or remove configs/{stock_file.name}: the released inference then needs monai_kd."
         )
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from fire.parser import DefaultParseValue
 
+from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.config_ids import Config
-from monai_kd.student_bundle.configs.config_files import read_config, read_overlay
 from monai_kd.student_bundle.configs.metadata import RECORD
 from monai_kd.student_bundle.methods import HIDDEN
 from monai_kd.student_bundle.student_weights import STUDENT
@@ -80,7 +80,7 @@ def bundle_commands(root: Path, dataset_dir: str | Path, inference_dir: str | Pa
     Returns:
         Command lines by words such as "Training (logits_kl)", "Evaluation" and "Inference".
     """
-    has_pairs = (root / "configs" / "methods" / "hidden.json").is_file()
+    has_pairs = BundleFolder(root).has("methods/hidden")
     data, other = (data_folder(folder, _configs(root)) if folder else None for folder in (dataset_dir, inference_dir))
     return commands(root, str(data), _method(root), has_pairs, evaluation_configs(root), other)
 
@@ -107,11 +107,11 @@ def run_training(root: Path, dataset_dir: str | Path) -> None:
 
 
 def _method(root: Path) -> str:
-    return str(read_overlay(root / "configs" / "metadata.json")[RECORD]["method"])
+    return str(BundleFolder(root).metadata[RECORD]["method"])
 
 
 def _configs(root: Path) -> list[Config]:
-    return [read_config([root / "configs" / f"{name}.json"]) for name in ("train", "inference")]
+    return [BundleFolder(root).config(name) for name in ("train", "inference")]
 
 
 def _run(root: Path, names: Sequence[str], dataset_dir: str) -> list[str]:

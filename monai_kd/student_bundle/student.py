@@ -13,8 +13,8 @@ from monai.networks import nets
 from monai.utils.module import optional_import
 
 import monai_kd.networks
+from monai_kd.bundle.config_files import read_file
 from monai_kd.bundle.config_ids import references
-from monai_kd.student_bundle.configs.config_files import read_overlay
 from monai_kd.student_bundle.teacher.data_format import DataFormat
 
 __all__ = ["STUDENTS", "student_definition"]
@@ -64,7 +64,7 @@ def student_definition(student: str, data_format: DataFormat) -> dict[str, Any]:
 
 
 def _from_file(path: Path) -> dict[str, Any]:
-    content = read_overlay(path)
+    content = read_file(path)
     definition = content.get("network_def", content)
     if not isinstance(definition, dict) or "_target_" not in definition:
         raise ValueError(

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from monai_kd.bundle.bundle import BundleFolder
+from monai_kd.bundle.config_files import write_config
 from monai_kd.bundle.scripts import uses_scripts
-from monai_kd.student_bundle.configs.config_files import read_config, write_config
 from monai_kd.student_bundle.configs.handler_lists import kind
 from monai_kd.student_bundle.configs.metadata import RECORD, new_metadata
 from monai_kd.student_bundle.configs.other_configs import other_files
@@ -70,8 +71,7 @@ def is_made(output_dir: Path, made: Mapping[str, Any]) -> bool:
     """
     if not output_dir.exists() or (output_dir.is_dir() and not any(output_dir.iterdir())):
         return False
-    metadata = output_dir / "configs" / "metadata.json"
-    former = read_config([metadata]).get(RECORD) if metadata.is_file() else None
+    former = BundleFolder(output_dir).metadata.get(RECORD)
     if former is None:
         raise ValueError(
             f"'{output_dir}' holds something that this command did not write. Choose another --output_dir."
@@ -122,9 +122,9 @@ def write_bundle(
     with atomic_folder(output_dir) as folder:
         configs = folder / "configs"
         for name, config in {**draft.configs, "metadata": metadata}.items():
-            write_config(config, configs / f"{name}.json")
+            write_config(configs / f"{name}.json", config)
         if pairs:
-            write_config(_hidden(draft.logits, pairs), configs / "methods" / "hidden.json")
+            write_config(configs / "methods" / "hidden.json", _hidden(draft.logits, pairs))
         (configs / "logging.conf").write_text(LOGGING, encoding="utf-8")
         _copy_files(draft, folder)
         (folder / "models").mkdir(exist_ok=True)

@@ -4,8 +4,11 @@ import shutil
 
 import pytest
 
-from monai_kd.export import load_form, open_export
-from tests.export.conftest import FORMS
+from monai_kd.export import load_form, open_bundle, open_export
+from monai_kd.export.folder import write_bundle
+from tests.bundle.in_yaml import in_yaml
+from tests.bundles.conftest import ROOT
+from tests.export.conftest import FORMS, SETTINGS
 
 
 def test_opening_what_is_no_export(exported, tmp_path):
@@ -67,3 +70,24 @@ def test_loading_what_cannot_be(tmp_path):
     (tmp_path / "student.bin").write_bytes(b"")
     with pytest.raises(ValueError, match="is of no known form"):
         load_form(tmp_path / "student.bin", ["mask"])
+
+
+def test_a_bundle_in_yaml_is_exported_as_one_in_json(exported, checkpoint, tmp_path):
+    pytest.importorskip("yaml")
+    bundle = open_bundle(in_yaml(ROOT, tmp_path), **SETTINGS)
+    assert bundle.configs[0].suffix == ".yaml" and bundle.metadata == exported.bundle.metadata
+    assert bundle.input_shape() == (1, 1, 32, 32) and bundle.classes == exported.bundle.classes
+    write_bundle(tmp_path, bundle, checkpoint)
+    written, former = (
+        json.loads((folder / "configs" / "inference.json").read_text()) for folder in (tmp_path, exported.folder)
+    )
+    assert written == former and written["bundle_root"] == "." and written["device"].startswith("$torch.device('cuda")
+
+
+def test_overlays_in_yaml_are_merged(tmp_path):
+    pytest.importorskip("yaml")
+    copy = in_yaml(ROOT, tmp_path)
+    assert open_bundle(copy, ("networks/small",)).parser.get() == {
+        **open_bundle(ROOT, ("networks/small",)).parser.get(),
+        "bundle_root": str(copy),
+    }

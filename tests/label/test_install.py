@@ -9,6 +9,7 @@ from monai_kd.label.bundle import AppBundle
 from monai_kd.label.infer import BundleInfer
 from monai_kd.label.install import install
 from monai_kd.phantom import write_phantoms
+from tests.bundle.in_yaml import in_yaml
 from tests.label.apps import BUNDLE, TINY, tiny_app, weights
 
 
@@ -45,6 +46,17 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(tmp_path, arguments
     with pytest.raises(error, match=re.escape(message)):
         install(tmp_path / "app", **given)
     assert not any(path.is_dir() for path in tmp_path.iterdir())
+
+
+def test_a_bundle_in_yaml_becomes_an_app(tmp_path):
+    pytest.importorskip("yaml")
+    app = install(tmp_path / "app", in_yaml(BUNDLE, tmp_path), **weights(tmp_path), **TINY)
+    json_app = AppBundle(BUNDLE)
+    assert app.labels == json_app.labels and app.pathways == json_app.pathways and app.has("views/plain_teacher")
+    assert app.parser("inference", spatial_size=[8, 8])["spatial_size"] == [8, 8]
+    config = app.parser("train", "methods/hidden_mse")
+    assert config["pathways"] == json_app.parser("train", "methods/hidden_mse")["pathways"]
+    assert config["student_channels"] == TINY["student_channels"]
 
 
 def test_a_folder_in_use_is_left_as_it_is(tmp_path):

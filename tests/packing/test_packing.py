@@ -17,6 +17,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from monai_kd import __main__ as command_line
+from monai_kd.bundle.bundle import BundleFolder
+from monai_kd.bundle.config_files import write_config
 from monai_kd.export import open_bundle
 from monai_kd.networks import StudentUNet
 from monai_kd.packing import pack_bundle
@@ -239,6 +241,22 @@ def test_the_teacher_is_packed_where_it_is_asked_for(bundle, weights, tmp_path):
         with zipfile.ZipFile(pack_bundle(bundle, tmp_path / "dist", weights, teacher=teacher, **SIZES)) as packed:
             assert (f"{ROOT.name}/models/teacher.pt" in packed.namelist()) == teacher
     assert not (bundle / "models" / "model.pt").exists()
+
+
+def test_configs_in_yaml_are_packed_with_their_settings(bundle, weights, tmp_path):
+    pytest.importorskip("yaml")
+    names = ("inference", "inference_stock", "train", "metadata", "networks/small")
+    for file in (bundle / "configs" / f"{name}.json" for name in names):
+        write_config(file.with_suffix(".yaml"), json.loads(file.read_text()))
+        file.unlink()
+    (bundle / "configs" / "datalist.json").write_text('["a.png"]')
+    folder = BundleFolder(unpacked(pack_bundle(bundle, tmp_path / "dist", weights, **SIZES), tmp_path / "out"))
+    assert not folder.has("inference_stock") and folder.file("inference").suffix == ".yaml"
+    inference, metadata = folder.config("inference"), folder.metadata
+    assert inference["spatial_size"] == folder.config("train")["spatial_size"] == SIZES["spatial_size"]
+    assert inference["network_def"]["_target_"].startswith("scripts.") and "monai_kd" not in repr(inference)
+    assert metadata["network_data_format"]["inputs"]["image"]["spatial_shape"] == SIZES["spatial_size"]
+    assert (folder.root / "configs" / "datalist.json").read_text() == '["a.png"]'
 
 
 def test_a_training_without_a_teacher_has_none_to_pack(bundle, weights, tmp_path):

@@ -59,8 +59,8 @@ def not_json(root):
 CASES = {
     "no training": (remove("configs/train.json"), ["No configs/train.json", "evaluate.json", "--config", BY_HAND]),
     "no inference": (remove("configs/inference.json"), ["No configs/inference.json", BY_HAND]),
-    "no metadata": (remove("configs/metadata.json"), ["No config", "metadata.json"]),
-    "no JSON": (not_json, ["train.json' is not a config in JSON", "Correct"]),
+    "no metadata": (remove("configs/metadata.json"), ["No configs/metadata.json", "inference.json", BY_HAND]),
+    "no JSON": (not_json, ["train.json' is not JSON: Expecting property name", "line 1", "Correct"]),
     "unknown schema": (
         change("metadata", schema="https://somewhere/meta_schema_hovernet_20231024.json"),
         ["schema is", "hovernet", BY_HAND],
@@ -167,7 +167,7 @@ def test_no_bundle_and_no_data(ct, zoo, tmp_path):
     [
         ("StudentUnet", ["No student 'StudentUnet'", "Closest: StudentUNet"]),
         ("xyz", ["There are: StudentUNet"]),
-        ("none.json", ["No config 'none.json'"]),
+        ("none.json", ["No file 'none.json'. Correct the path."]),
         ({"channels": [1]}, ["defines no network", "_target_"]),
         ({"_target_": "SegResNett"}, ["no network 'SegResNett'", "Closest: SegResNet"]),
         ({"_target_": "StudentUNet", "channels": "@channels"}, ["refers to @channels"]),

@@ -203,6 +203,23 @@ def test_an_overlay_of_which_nothing_is_used_is_refused(tmp_path, study):
         row_configs(plan, plan.rows[0])
 
 
+def test_a_row_of_configs_in_yaml(tmp_path, study):
+    configs = tmp_path / "configs"
+    (configs / "methods").mkdir(parents=True)
+    (configs / "train.yaml").write_text("a: {x: 1, y: 2}\nb: '@a'\nseed: 0\n")
+    (configs / "methods" / "mine.yml").write_text("a#x: 5\n")
+    (configs / "evaluate.yaml").write_text("b: 1\n")
+    rows = {"Student": {"train": ["train", "methods/mine"], "arguments": {"a#y": 4}}}
+    plan = read_plan(study({}, bundle=str(tmp_path), rows=rows, teacher="Student"))
+    assert row_configs(plan, plan.rows[0])["train"] == {"a": {"x": 5, "y": 4}, "b": "@a", "seed": 0}
+    (configs / "methods" / "mine.yml").write_text("a#x: 5\na#x: 6\n")
+    with pytest.raises(ValueError, match=r"Row 'Student': .*mine\.yml' has 'a#x' twice"):
+        row_configs(plan, plan.rows[0])
+    (configs / "methods" / "mine.yml").write_text("c#x: 5\n")
+    with pytest.raises(ValueError, match=r"Row 'Student': .*mine\.yml': 'c#x' does not fit"):
+        row_configs(plan, plan.rows[0])
+
+
 def test_differences_leave_places_out():
     former = {"device": "cpu", "output_dir": "a", "list": [1, 2], "x": {"y": 1}, "gone": 0}
     current = {"device": "cuda", "output_dir": "b", "list": [1, 3], "x": {"y": 1}, "new": 0}

@@ -193,7 +193,7 @@ def run_config(bundle: AppBundle, config: ConfigParser, path: Path) -> None:
     """
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(config.get(), indent=2) + "\n", encoding="utf-8")
-    metadata = str(bundle.root / "configs" / "metadata.json")
+    metadata = str(bundle.file("metadata"))
     # The server has its own logging.
     workflow = ConfigWorkflow(config_file=str(path), meta_file=metadata, logging_file=False, workflow_type="train")
     workflow.initialize()

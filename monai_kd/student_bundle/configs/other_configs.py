@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from monai_kd.bundle.config_files import CONFIGS, is_config_file, list_files, read_any, read_file
 from monai_kd.bundle.config_ids import Config, component_ids, find
-from monai_kd.student_bundle.configs.config_files import load, read_overlay
 from monai_kd.student_bundle.configs.handler_lists import components
 from monai_kd.student_bundle.configs.safeguards import safe_overlay, safe_reading
 from monai_kd.student_bundle.configs.train_config import put_student, with_resume_handlers
 from monai_kd.student_bundle.student_weights import STUDENT, load_student
 from monai_kd.student_bundle.teacher.monai_ids import name_parts, renamed_overlay
-from monai_kd.student_bundle.teacher.teacher_bundle import SUFFIXES, TRAINER, TeacherBundle
+from monai_kd.student_bundle.teacher.teacher_bundle import TRAINER, TeacherBundle
 
 __all__ = ["inference_config", "other_files", "overlays", "unreadable"]
 
@@ -56,7 +56,7 @@ def overlays(bundle: TeacherBundle, student: Mapping[str, Any], train: Config) -
     """
     kept, left_out = {}, []
     for file in _others(bundle):
-        config = read_overlay(file)
+        config = read_file(file)
         evaluated = component_ids(config, "evaluator#network")
         if len(evaluated) == 1 and file.stem.startswith(EVALUATIONS):
             name_parts(config)
@@ -95,8 +95,8 @@ def other_files(bundle: TeacherBundle) -> list[Path]:
     Args:
         bundle: the teacher's.
     """
-    files = [file for file in (bundle.root / "configs").iterdir() if file.is_file()]
-    return sorted(file for file in files if file.suffix not in SUFFIXES or _is_data(file))
+    files = [file for file in (bundle.root / CONFIGS).iterdir() if file.is_file()]
+    return sorted(file for file in files if not is_config_file(file) or _is_data(file))
 
 
 def unreadable(bundle: TeacherBundle) -> list[str]:
@@ -111,9 +111,9 @@ def unreadable(bundle: TeacherBundle) -> list[str]:
 
 
 def _others(bundle: TeacherBundle) -> list[Path]:
-    files = sorted(file for file in (bundle.root / "configs").iterdir() if file.suffix in SUFFIXES)
     used = {*bundle.train_files, bundle.inference_file}
-    return [file for file in files if file not in used and file.stem not in OWN and not _is_data(file)]
+    files = [file for file in list_files(bundle.root / CONFIGS) if file not in used and file.stem not in OWN]
+    return [file for file in files if not _is_data(file)]
 
 
 def _is_data(file: Path) -> bool:
@@ -122,7 +122,7 @@ def _is_data(file: Path) -> bool:
         return False
     if _trouble(file):
         return True
-    config = load(file)
+    config = read_any(file)
     if not isinstance(config, dict):
         return True
     lists = [config.get(key) for key in ("training", "validation", "test", "testing")]
@@ -131,8 +131,8 @@ def _is_data(file: Path) -> bool:
 
 def _trouble(file: Path) -> str:
     try:
-        _ = load(file) if file.suffix in SUFFIXES else None
-    except ValueError as error:
+        _ = read_any(file) if is_config_file(file) else None
+    except (ValueError, ImportError) as error:
         return str(error)
     return ""
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from monai.bundle import ConfigParser
 
+from monai_kd.bundle.bundle import BundleFolder
+from monai_kd.bundle.config_files import read_file, read_merged
 from monai_kd.bundle.config_ids import Config
-from monai_kd.student_bundle.configs.config_files import read_config, read_overlay
 from monai_kd.student_bundle.configs.handler_lists import components
 from monai_kd.student_bundle.configs.safeguards import lines_of
 from monai_kd.student_bundle.configs.train_config import RUN_IDS
 from monai_kd.student_bundle.teacher.monai_ids import renamed_overlay
-from monai_kd.student_bundle.teacher.teacher_bundle import SUFFIXES, TeacherBundle
+from monai_kd.student_bundle.teacher.teacher_bundle import TeacherBundle
 
 __all__ = ["stock_config"]
 
@@ -37,10 +38,11 @@ def stock_config(bundle: TeacherBundle, what: str) -> Config | None:
     elif what == "inference":
         config = copy.deepcopy(bundle.inference)
     else:
-        file = _evaluation(bundle)
+        folder = BundleFolder(bundle.root)
+        file = folder.find("evaluate") or folder.find("test")
         if file is None:
             return None
-        own = read_overlay(file)
+        own = read_file(file)
         config = own if "network_def" in own else _merged(bundle, file)
     for former in RUN_IDS:
         if former in config:
@@ -49,16 +51,11 @@ def stock_config(bundle: TeacherBundle, what: str) -> Config | None:
     return config
 
 
-def _evaluation(bundle: TeacherBundle) -> Path | None:
-    files = [bundle.root / "configs" / f"{name}{suffix}" for name in ("evaluate", "test") for suffix in SUFFIXES]
-    return next((file for file in files if file.is_file()), None)
-
-
 def _merged(bundle: TeacherBundle, file: Path) -> Config:
     if not bundle.renamed:
-        return read_config([*bundle.train_files, file])
+        return read_merged([*bundle.train_files, file])
     parser = ConfigParser(copy.deepcopy(bundle.train))
-    for key, value in renamed_overlay(read_overlay(file), bundle.renamed).items():
+    for key, value in renamed_overlay(read_file(file), bundle.renamed).items():
         parser[key] = value
     return dict(parser.get())
 

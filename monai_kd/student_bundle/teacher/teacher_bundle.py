@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from monai_kd.bundle.bundle import BundleFolder
+from monai_kd.bundle.config_files import CONFIGS, read_file, read_merged
 from monai_kd.bundle.config_ids import Config, component_ids, find
 from monai_kd.bundle.scripts import require_scripts
-from monai_kd.student_bundle.configs.config_files import read_config
 from monai_kd.student_bundle.teacher.data_format import BY_HAND, DataFormat, read_format
 from monai_kd.student_bundle.teacher.monai_ids import with_monai_ids
 
 __all__ = ["TRAINER", "TeacherBundle", "read_teacher"]
 
-SUFFIXES = (".json", ".yaml", ".yml")
 TRAINER = "train#trainer"
 
 
@@ -68,14 +68,16 @@ def read_teacher(root: Path, configs: Sequence[Path] = ()) -> TeacherBundle:
         ValueError: When the bundle is other than a network trained by ``SupervisedTrainer`` from one image to one map;
             the message tells what was found and what to write by hand.
     """
-    if not (root / "configs").is_dir():
+    if not (root / CONFIGS).is_dir():
         raise FileNotFoundError(f"No bundle in '{root}': it has no folder 'configs'. Name a bundle's folder.")
-    train_files = tuple(configs) or (_config_file(root, "train"),)
-    inference_file = _config_file(root, "inference")
-    train, renamed = with_monai_ids(read_config(train_files))
-    inference = read_config([inference_file])
-    metadata_file = root / "configs" / "metadata.json"
-    metadata = read_config([metadata_file])
+    folder, needed = BundleFolder(root), "The new bundle's {} is the teacher's own."
+    other = f"{needed.format('training')} A training config of another name is given by --config. {BY_HAND}"
+    train_files = tuple(configs) or (folder.file("train", other),)
+    inference_file = folder.file("inference", f"{needed.format('inference')} {BY_HAND}")
+    train, renamed = with_monai_ids(read_merged(train_files))
+    inference = read_merged([inference_file])
+    metadata_file = folder.file("metadata", f"It says what the teacher takes and gives. {BY_HAND}")
+    metadata = read_file(metadata_file)
     data_format = read_format(metadata, str(metadata_file))
     _require_supervised(train, str(train_files[0]))
     for config, file in ((train, train_files[0]), (inference, inference_file)):
@@ -92,19 +94,6 @@ def read_teacher(root: Path, configs: Sequence[Path] = ()) -> TeacherBundle:
         inference_file=inference_file,
         renamed=renamed,
     )
-
-
-def _config_file(root: Path, kind: str) -> Path:
-    files = [root / "configs" / f"{kind}{suffix}" for suffix in SUFFIXES]
-    found = [file for file in files if file.is_file()]
-    if not found:
-        there = sorted(file.name for file in (root / "configs").iterdir() if file.suffix in SUFFIXES)
-        more = " Training configs of other names are given by --config." if kind == "train" else ""
-        raise FileNotFoundError(
-            f"No configs/{kind}.json (nor .yaml) in '{root}', which has {', '.join(there) or 'no config'}: the new "
-            f"bundle's {kind} is the teacher's own.{more} {BY_HAND}"
-        )
-    return found[0]
 
 
 def _require_supervised(train: Config, file: str) -> None:

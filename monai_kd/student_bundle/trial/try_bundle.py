@@ -18,9 +18,10 @@ import torch
 from monai.bundle import ConfigWorkflow
 from monai.utils import misc
 
+from monai_kd.bundle.bundle import BundleFolder
+from monai_kd.bundle.config_files import write_config
 from monai_kd.bundle.config_ids import Config
 from monai_kd.bundle.scripts import importable_scripts
-from monai_kd.student_bundle.configs.config_files import read_config, write_config
 from monai_kd.student_bundle.teacher.stock import stock_config
 from monai_kd.student_bundle.teacher.teacher_bundle import TeacherBundle
 from monai_kd.student_bundle.trial.trial_config import shortened
@@ -54,7 +55,7 @@ def try_bundle(root: Path, bundle: TeacherBundle, dataset_dir: str, inference_di
         copy = _copied(root, Path(scratch) / "new")
         for what, names in _stages(root).items():
             data = inference_dir if what == "inference" else dataset_dir
-            config = read_config([root / "configs" / f"{name}.json" for name in names])
+            config = BundleFolder(root).config(*names)
             error, empty = _step(config, copy, data, what)
             if empty:
                 notes.append(f"The {what} was not tried: it finds no image in '{data}'.")
@@ -65,7 +66,7 @@ def try_bundle(root: Path, bundle: TeacherBundle, dataset_dir: str, inference_di
 
 def _stages(root: Path) -> dict[str, Sequence[str]]:
     stages: dict[str, Sequence[str]] = {"training": ["train"]}
-    if (root / "configs" / "methods" / "hidden.json").is_file():
+    if BundleFolder(root).has("methods/hidden"):
         stages["training with pairs of layers"] = ["train", "methods/hidden"]
     if evaluation_configs(root):
         stages["evaluation"] = evaluation_configs(root)
@@ -81,7 +82,7 @@ def _step(config: Config, root: Path, data: str, what: str) -> tuple[Exception |
         with importable_scripts(root), contextlib.redirect_stdout(io.StringIO()):
             if shortened(config):
                 return None, True
-            write_config(config, file)
+            write_config(file, config)
             kind = "train" if "training" in what else "infer"
             workflow = ConfigWorkflow(config_file=str(file), workflow_type=kind, logging_file=False)
             workflow.initialize()

@@ -11,9 +11,10 @@ from typing import Any
 
 from monai.bundle import BundleWorkflow, ConfigWorkflow
 
+from monai_kd.bundle.bundle import BundleFolder
+from monai_kd.bundle.config_files import read_file, read_merged
 from monai_kd.bundle.config_ids import find
 from monai_kd.bundle.scripts import importable_scripts
-from monai_kd.student_bundle.configs.config_files import read_config, read_overlay
 from monai_kd.student_bundle.student_weights import STUDENT
 from monai_kd.utils.messages import first_cause, first_line
 
@@ -37,7 +38,7 @@ def check_bundle(root: Path, dataset_dir: str, inference_dir: str) -> None:
         ValueError: When a property that MONAI wants of a bundle is missing, or a component cannot be made.
     """
     workflows = [("train", ["train"]), ("infer", ["inference"])]
-    if (root / "configs" / "methods" / "hidden.json").is_file():
+    if BundleFolder(root).has("methods/hidden"):
         workflows.append(("train", ["train", "methods/hidden"]))
     evaluation = evaluation_configs(root)
     if evaluation:
@@ -58,15 +59,15 @@ def evaluation_configs(root: Path) -> list[str]:
     Args:
         root: the bundle's folder.
     """
-    file = root / "configs" / "evaluate.json"
-    if not file.is_file():
+    file = BundleFolder(root).find("evaluate")
+    if file is None:
         return []
-    return ["evaluate"] if "network_def" in read_overlay(file) else ["train", "evaluate"]
+    return ["evaluate"] if "network_def" in read_file(file) else ["train", "evaluate"]
 
 
 def _check(root: Path, kind: str, names: Sequence[str], dataset_dir: str, scratch: Path) -> None:
-    files = [root / "configs" / f"{name}.json" for name in names]
-    config = read_config(files)
+    files = [BundleFolder(root).file(name) for name in names]
+    config = read_merged(files)
     values: dict[str, Any] = {"bundle_root": str(root), "dataset_dir": dataset_dir}
     values |= {"output_dir": str(scratch)} if "output_dir" in config else {}
     values |= {STUDENT: str(scratch / "model.pt")} if STUDENT in config else {}

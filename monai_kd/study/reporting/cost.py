@@ -14,6 +14,8 @@ from monai.bundle import ConfigParser
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from monai_kd.bundle.config_files import read_file
+
 __all__ = ["Cost", "network_cost", "read_network"]
 
 WARM_UP, ROUNDS = 5, 30
@@ -42,7 +44,7 @@ def read_network(config: Path) -> tuple[nn.Module, tuple[int, ...]]:
     Args:
         config: with ``network_def`` and ``spatial_size``.
     """
-    parser = ConfigParser(ConfigParser.load_config_file(str(config)))
+    parser = ConfigParser(read_file(config))
     network: nn.Module = parser.get_parsed_content("network_def")
     size: list[int] = parser.get_parsed_content("spatial_size")
     definition: Any = parser.get("network_def")

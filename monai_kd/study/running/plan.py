@@ -18,7 +18,7 @@ class Row:
 
     Args:
         name: of the row, and of its folders.
-        train: a training config and its overlays, as names in the bundle's ``configs`` folder, without ``.json``.
+        train: a training config and its overlays, as names in the bundle's ``configs`` folder, without suffix.
         evaluate: an evaluation config and its overlays; none for a row that only others need, an auto-encoder say.
         arguments: values by id, given to the configs of this row alone.
         teacher: the rows whose checkpoints this one learns from, several for an ensemble; none where the study's own

@@ -10,8 +10,9 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
-from monai_kd.bundle.config_files import read_file
-from monai_kd.bundle.config_ids import has
+from monai_kd.bundle.bundle import BundleFolder
+from monai_kd.bundle.config_files import read_file, read_merged
+from monai_kd.bundle.config_ids import has, texts
 from monai_kd.bundle.known_ids import require_known, require_value, used_ids
 from monai_kd.study.running.plan import Plan, Row
 from monai_kd.utils.messages import closest
@@ -52,7 +53,7 @@ def row_configs(plan: Plan, row: Row) -> Configs:
         row: of the study.
 
     Raises:
-        ValueError: When a config is missing or no JSON, or an id of the row is in none of its configs.
+        ValueError: When a config is missing or cannot be read, or an id of the row is in none of its configs.
     """
     wanted = {"train": row.train, "evaluate": row.evaluate}
     configs = {kind: merge(plan.bundle, names, row.name) for kind, names in wanted.items() if names}
@@ -110,31 +111,29 @@ def merge(bundle: Path, names: Sequence[str], row: str) -> dict[str, Any]:
 
     Args:
         bundle: the bundle's folder.
-        names: of configs, without ``.json``; the first is the base.
+        names: of configs, without suffix; the first is the base.
         row: the row's name, for messages.
 
     Raises:
-        ValueError: When one is missing, is no JSON, or holds an id that nothing uses.
+        ValueError: When one is missing, cannot be read, or holds an id that nothing uses.
     """
-    files = [bundle / "configs" / f"{name}.json" for name in names]
-    for name, file in zip(names, files, strict=True):
-        if not file.is_file():
-            there = [
-                str(path.relative_to(file.parents[name.count("/")]).with_suffix(""))
-                for path in (bundle / "configs").rglob("*.json")
-            ]
-            hint = f"Closest: '{closest(name, there)}'" if there else f"'{bundle}' is not a bundle's folder"
-            raise ValueError(f"Row '{row}': no config '{file}'. {hint}.")
+    folder = BundleFolder(bundle)
+    missing = next((name for name in names if not folder.has(name)), None)
+    if missing is not None:
+        there = folder.names()
+        hint = f"Closest: '{closest(missing, there)}'" if there else f"'{bundle}' is not a bundle's folder"
+        raise ValueError(f"Row '{row}': no config '{missing}' in '{bundle}'. {hint}.")
+    files = [folder.file(name) for name in names]
     try:
-        base, *overlays = [read_file(file) for file in files]  # each key once
-        config: dict[str, Any] = ConfigParser.load_config_files([str(file) for file in files])
+        base, *overlays = map(read_file, files)
+        config = read_merged(files)
     except ValueError as error:
         raise ValueError(f"Row '{row}': {error}") from None
-    text = json.dumps([base, *overlays])  # of the files: one overlay may replace what used another one's id
+    used = " ".join(texts([base, *overlays]))  # of the files: one overlay may replace what used another one's id
     for key in config:
-        if key not in base and f"@{key}" not in text:
+        if key not in base and f"@{key}" not in used:
             raise ValueError(
-                f"Row '{row}': '{key}' of {names[-1]}.json is used nowhere. Closest: '{closest(key, base)}'."
+                f"Row '{row}': '{key}' of {files[-1].name} is used nowhere. Closest: '{closest(key, base)}'."
             )
     return config
 

@@ -26,17 +26,18 @@ def work(folder: Path) -> None:
         folder: holds ``train.json`` and, where there is something to evaluate, ``evaluate.json``.
     """
     with locked(folder, WAIT):
-        from monai.bundle import ConfigParser, run
+        from monai.bundle import run
 
+        from monai_kd.bundle.bundle import BundleFolder
+        from monai_kd.bundle.config_files import CONFIGS, read_file
         from monai_kd.study.running.machine import record_machine
 
-        record_machine(folder, ConfigParser.load_config_file(str(folder / "train.json")))
+        record_machine(folder, read_file(folder / "train.json"))
         paths = [path for kind in ("train", "evaluate") if (path := folder / f"{kind}.json").is_file()]
         for path in paths:
-            configs = Path(ConfigParser.load_config_file(str(path))["bundle_root"]) / "configs"
-            logging, metadata = configs / "logging.conf", configs / "metadata.json"
-            given = {"logging_file": logging, "meta_file": metadata}
-            run(config_file=str(path), **{key: str(file) for key, file in given.items() if file.is_file()})
+            bundle = BundleFolder(Path(read_file(path)["bundle_root"]))
+            given = {"logging_file": bundle.root / CONFIGS / "logging.conf", "meta_file": bundle.find("metadata")}
+            run(config_file=str(path), **{key: str(file) for key, file in given.items() if file and file.is_file()})
         (folder / DONE).touch()
 
 

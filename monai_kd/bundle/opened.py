@@ -15,15 +15,15 @@ from monai.transforms import Compose
 from monai.utils import fall_back_tuple
 from torch import nn
 
+from monai_kd.bundle.bundle import BundleFolder
+from monai_kd.bundle.config_files import CONFIGS, find_file, read_file, read_merged
 from monai_kd.bundle.config_ids import find, set_values
 from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.bundle.sizes import possible_size
-from monai_kd.utils.atomic_files import read_json
 from monai_kd.utils.messages import first_cause
 
 __all__ = ["Bundle", "open_bundle"]
 
-SUFFIXES = (".json", ".yaml", ".yml")
 CPU = "$torch.device('cpu')"  # a config's program for the device, as bundles write it
 
 
@@ -48,14 +48,12 @@ class Bundle:
     @cached_property
     def parser(self) -> ConfigParser:
         """The merged configs."""
-        parser = ConfigParser()
-        parser.read_config([str(file) for file in self.configs])
-        known = parser.get()
-        set_values([known], self.settings, str(self.configs[0]))
-        parser["bundle_root"] = str(self.root)
-        if "device" in known:
-            parser["device"] = CPU
-        return parser
+        config = read_merged(self.configs)
+        set_values([config], self.settings, str(self.configs[0]))
+        config["bundle_root"] = str(self.root)
+        if "device" in config:
+            config["device"] = CPU
+        return ConfigParser(config)
 
     def network(self) -> nn.Module:
         """``network_def`` with random weights, in evaluation mode."""
@@ -80,9 +78,8 @@ class Bundle:
     @cached_property
     def metadata(self) -> dict[str, Any]:
         """``metadata.json`` beside the config; empty where there is none."""
-        path = self.configs[0].with_name("metadata.json")
-        content: dict[str, Any] = read_json(path) if path.is_file() else {}
-        return content
+        file = find_file(self.configs[0].parent, "metadata")
+        return {} if file is None else read_file(file)
 
     @property
     def classes(self) -> dict[str, str]:
@@ -165,24 +162,17 @@ def open_bundle(path: Path, overlays: Sequence[str] = (), **settings: Any) -> Bu
         FileNotFoundError: No configs/inference.json in 'nowhere'. Name a bundle's folder or its inference config.
     """
     path = path.resolve() if path.exists() else path
-    file = path if path.is_file() else _config(path / "configs", "inference")
-    if file is None:
-        raise FileNotFoundError(
-            f"No configs/inference.json in '{path}'. Name a bundle's folder or its inference config."
-        )
+    remedy = "Name a bundle's folder or its inference config."
+    file = path if path.is_file() else BundleFolder(path).file("inference", remedy)
     files = [file]
     for name in overlays:
-        overlay = _config(file.parent, name)
+        overlay = find_file(file.parent, name)
         if overlay is None:
             raise FileNotFoundError(f"No config '{name}' in '{file.parent}', which is needed for this. Add it.")
         files.append(overlay)
-    bundle = Bundle(file.parent.parent if file.parent.name == "configs" else file.parent, tuple(files), settings)
+    bundle = Bundle(file.parent.parent if file.parent.name == CONFIGS else file.parent, tuple(files), settings)
     _ = bundle.parser
     return bundle
-
-
-def _config(folder: Path, name: str) -> Path | None:
-    return next((folder / (name + suffix) for suffix in SUFFIXES if (folder / (name + suffix)).is_file()), None)
 
 
 def _flat(transforms: Any) -> list[Any]:
