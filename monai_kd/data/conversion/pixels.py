@@ -12,7 +12,7 @@ import numpy.typing as npt
 from monai.data import MetaTensor
 from PIL import Image
 
-from monai_kd.data.image_files.formats import RASTER_SUFFIXES, suffix_of
+from monai_kd.data.image_files.formats import is_picture
 
 Values = npt.NDArray[Any]
 
@@ -52,7 +52,7 @@ def natural_suffix(values: Values, source: str | Path) -> str:
         >>> natural_suffix(gray, "a.tif"), natural_suffix(gray, "a.dcm"), natural_suffix(gray / 2, "a.tif")
         ('.png', '.nii.gz', '.nii.gz')
     """
-    return PNG if fits_png(values) and suffix_of(source) in RASTER_SUFFIXES else NIFTI
+    return PNG if fits_png(values) and is_picture(source) else NIFTI
 
 
 def fits_png(values: Values) -> bool:
