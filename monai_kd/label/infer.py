@@ -118,7 +118,7 @@ class BundleInfer(BasicInferTask):
             values = KeepLargestConnectedComponent(is_onehot=False)(values[None])[0]
         affine = PICTURE if is_picture(data["image_path"]) else data["image"].meta["original_affine"]
         path = new_file(suffix)
-        write_image(_stored(values, suffix, bool(data["probability"])), affine, path)
+        write_image(_stored(values, path, bool(data["probability"])), affine, path)
         return str(path), {
             "format": suffix,
             "spatial_shape": list(values.shape),
@@ -158,9 +158,9 @@ def _transforms(made: Any) -> list[Any]:
     return list(made.transforms) if isinstance(made, Compose) else list(made)
 
 
-def _stored(values: torch.Tensor, suffix: str, probability: bool) -> npt.NDArray[Any]:
+def _stored(values: torch.Tensor, path: Path, probability: bool) -> npt.NDArray[Any]:
     array = values.numpy()
-    if suffix == ".png":
+    if is_picture(path):
         if array.ndim > 2:
             raise ValueError(f"PNG holds no volume, and the answer is {array.shape}. Set result_extension to .nrrd.")
         return np.rint(array * 255).astype(np.uint8)

@@ -86,11 +86,6 @@ def require_plausible(shape: Sequence[int], size: int | None = None) -> None:
 
 
 def require_frame(frame: int, frames: int) -> None:
-    """
-    Check that a file has a frame.
-
-    Raises:
-        UnsuitableError: When it has not.
-    """
+    """Refuse a frame that a file does not have."""
     if not 0 <= frame < frames:
         raise UnsuitableError(f"has the frames 0 to {frames - 1}, but frame {frame} was asked for. List it again.")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from monai_kd.data.image_files.dicom import DICOM
 from monai_kd.data.image_files.file_checks import naming, require_plausible
-from monai_kd.data.image_files.image_format import Header, ImageFormat, Pixels
+from monai_kd.data.image_files.image_format import Header, ImageFormat, Pixels, Write
 from monai_kd.data.image_files.nifti import NIFTI
 from monai_kd.data.image_files.nrrd_mha import MHA, NRRD
 from monai_kd.data.image_files.pillow import PICTURES, TIFF
@@ -140,6 +140,19 @@ def read_pixels(path: str | Path, frame: int | None = None, is_mask: bool = Fals
         frame = None if is_mask and is_flat else frame
     with naming(path):
         return found.pixels(Path(path), frame, is_mask)
+
+
+def writer_of(path: str | Path) -> Write:
+    """
+    The verb ``write`` of the format that a new file's suffix says.
+
+    Raises:
+        ValueError: When that format is not written.
+    """
+    found = format_of(path)
+    if found is None or found.write is None:
+        raise ValueError(f"'{path}' is in no format that is written. Write PNG, NIfTI or NRRD.")
+    return found.write
 
 
 def _header(found: ImageFormat, path: str | Path) -> Header:

@@ -16,6 +16,7 @@ __all__ = ["Header", "ImageFormat"]
 Values = npt.NDArray[Any]
 Pixels = tuple[Values, Values]
 """Values (W, H[, D]) in MONAI's index order, and their affine (4, 4) from pixels to millimeters in RAS."""
+Write = Callable[[Values, Values | Path, Path], None]
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class ImageFormat:
     header: Callable[[Path], Header]
     pixels: Callable[[Path, int | None, bool], Pixels]
     recognise: Callable[[Path], bool] = lambda path: False
-    write: Callable[[Values, Values | Path, Path], None] | None = None
+    write: Write | None = None
     mask_suffix: str = ".nrrd"
     is_picture: bool = False
     tells_frames: bool = False

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from monai.data.utils import is_no_channel
 
 from monai_kd.data.image_files.file_checks import UnsuitableError
 from monai_kd.data.image_files.geometry import Grid, grid_of, on_axes
-from monai_kd.data.image_files.image_format import Header, ImageFormat, Values
+from monai_kd.data.image_files.image_format import Header, ImageFormat, Values, Write
 from monai_kd.data.image_files.volumes import Decoded, of_whole
 
 PIXELS = {
@@ -65,7 +64,7 @@ def itk_values(path: Path, reader: str) -> Decoded:
     return values, meta["affine"], not is_no_channel(meta["original_channel_dim"])
 
 
-def itk_writer(reader: str) -> Callable[[Values, Values | Path, Path], None]:
+def itk_writer(reader: str) -> Write:
     """
     The verb ``write`` of a format, which writes in the format of the new file's suffix.
 

@@ -14,7 +14,7 @@ from monai.data.utils import to_affine_nd
 
 from monai_kd.data.image_files.formats import format_of, is_picture, name_of, read_pixels
 from monai_kd.data.image_files.geometry import PICTURE, on_grid_of
-from monai_kd.data.image_files.image_format import ImageFormat, Values
+from monai_kd.data.image_files.image_format import Values
 from monai_kd.data.image_files.two_levels import binarize
 
 
@@ -113,7 +113,8 @@ def on_image(mask: MetaTensor, image: MetaTensor, mask_path: Any, image_path: An
     turned = on_grid_of(values, mask.affine.numpy(), image.shape[1:], wanted)
     if turned is not None:
         return mask if turned is values else _tensor(turned, wanted, one, str(mask.meta["name"]))
-    if mask.shape != image.shape or _axes_of(one) != _axes_of(other):
+    axes = {found.axes for path in (one, other) if (found := format_of(path)) is not None}
+    if mask.shape != image.shape or len(axes) > 1:
         return mask
     raise ValueError(
         f"{mask_path} lies elsewhere than {image_path}: its file has another spacing, angle or origin. "
@@ -124,11 +125,6 @@ def on_image(mask: MetaTensor, image: MetaTensor, mask_path: Any, image_path: An
 def _has_place(tensor: MetaTensor, path: Path) -> bool:
     affine = tensor.affine.numpy()
     return not is_picture(path) and not any(np.allclose(affine, none) for none in (np.eye(4), PICTURE))
-
-
-def _axes_of(path: Path) -> str:
-    found = format_of(path)
-    return ImageFormat.axes if found is None else found.axes
 
 
 def require_same_size(mask: MetaTensor, image: MetaTensor, mask_path: object, image_path: object) -> None:

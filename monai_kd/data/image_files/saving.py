@@ -15,7 +15,7 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import SaveImaged
 
-from monai_kd.data.image_files.formats import format_of, is_picture, mask_suffix, name_of
+from monai_kd.data.image_files.formats import format_of, is_picture, mask_suffix, name_of, writer_of
 from monai_kd.utils.atomic_files import atomic_write
 
 __all__ = ["SaveMaskd", "mask_name", "save_mask", "write_image"]
@@ -91,12 +91,9 @@ def write_image(values: npt.NDArray[Any], affine: Any, path: str | PathLike[str]
     Raises:
         ValueError: When the folder cannot be written to, or the file is of another format.
     """
-    path = Path(path)
-    found = format_of(path)
-    if found is None or found.write is None:
-        raise ValueError(f"'{path}' is in no format that is written. Write PNG, NIfTI or NRRD.")
-    with atomic_write(path) as temporary:
-        found.write(values, np.asarray(affine, dtype=np.float64), temporary)
+    write = writer_of(Path(path))
+    with atomic_write(Path(path)) as temporary:
+        write(values, np.asarray(affine, dtype=np.float64), temporary)
 
 
 class SaveMaskd(SaveImaged):

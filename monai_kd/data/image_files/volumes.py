@@ -40,7 +40,7 @@ def of_whole(decode: Callable[[Path], Decoded]) -> Callable[[Path, int | None, b
             require_frame(frame, 1 if is_flat else values.shape[2])
             values = values if is_flat else values[:, :, frame]
         if has_channels:
-            values = _brightest(values) if is_mask else _gray(values)
+            values = values[..., :3].max(axis=-1) if is_mask else _gray(values)
         return values, affine
 
     return pixels
@@ -60,9 +60,3 @@ def _gray(values: Values) -> Values:
     if values.shape[-1] == 4:
         mixed = mixed * (values[..., 3] / (np.iinfo(values.dtype).max if is_integer else 1.0))
     return np.rint(mixed) if is_integer else mixed
-
-
-def _brightest(values: Values) -> Values:
-    """The largest of each pixel's colors, never its alpha."""
-    largest: Values = values[..., :3].max(axis=-1)
-    return largest

@@ -95,8 +95,7 @@ def _with_pixels(files: list[Path]) -> list[Path]:
 
 
 def _is_without_image(path: Path) -> bool:
-    found = format_of(path)
-    if found is None or not found.tells_frames:
+    if (found := format_of(path)) is None or not found.tells_frames:
         return False
     try:
         read_header(path)

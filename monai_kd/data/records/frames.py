@@ -64,8 +64,7 @@ def frame_records(files: Mapping[str, Path], folders: Mapping[str, str] | None =
 
 
 def _header(path: Path) -> Header:
-    found = format_of(path)
-    if found is None or not found.tells_frames:
+    if (found := format_of(path)) is None or not found.tells_frames:
         return Header(())
     try:
         return read_header(path)
