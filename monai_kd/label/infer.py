@@ -17,8 +17,8 @@ from monai.transforms import AsDiscreted, Compose, KeepLargestConnectedComponent
 from monailabel.interfaces.tasks.infer_v2 import InferType
 from monailabel.tasks.infer.basic_infer import BasicInferTask
 
-from monai_kd.data.image_files.formats import RASTER_SUFFIXES, mask_suffix, suffix_of
-from monai_kd.data.image_files.label_grid import PICTURE
+from monai_kd.data.image_files.formats import is_picture, mask_suffix
+from monai_kd.data.image_files.geometry import PICTURE
 from monai_kd.data.image_files.saving import write_image
 from monai_kd.label.bundle import AppBundle
 from monai_kd.label.requests.devices import chosen_device
@@ -108,8 +108,7 @@ class BundleInfer(BasicInferTask):
 
     def writer(self, data: Any, extension: Any = None, dtype: Any = None) -> tuple[Any, Any]:
         """A file of the answer, and what is said beside it."""
-        source = suffix_of(data["image_path"])
-        suffix = data.get("result_extension") or mask_suffix(source)
+        suffix = data.get("result_extension") or mask_suffix(data["image_path"])
         if suffix not in ANSWERS:
             raise ValueError(
                 f"No answer in the format {suffix!r}. Set result_extension to one of {', '.join(ANSWERS)}."
@@ -117,9 +116,9 @@ class BundleInfer(BasicInferTask):
         values = self._foreground(data)
         if data["largest_component"] and not data["probability"]:
             values = KeepLargestConnectedComponent(is_onehot=False)(values[None])[0]
-        affine = PICTURE if source in RASTER_SUFFIXES else data["image"].meta["original_affine"]
+        affine = PICTURE if is_picture(data["image_path"]) else data["image"].meta["original_affine"]
         path = new_file(suffix)
-        write_image(_stored(values, suffix, bool(data["probability"])), affine, path)
+        write_image(_stored(values, path, bool(data["probability"])), affine, path)
         return str(path), {
             "format": suffix,
             "spatial_shape": list(values.shape),
@@ -159,9 +158,9 @@ def _transforms(made: Any) -> list[Any]:
     return list(made.transforms) if isinstance(made, Compose) else list(made)
 
 
-def _stored(values: torch.Tensor, suffix: str, probability: bool) -> npt.NDArray[Any]:
+def _stored(values: torch.Tensor, path: Path, probability: bool) -> npt.NDArray[Any]:
     array = values.numpy()
-    if suffix == ".png":
+    if is_picture(path):
         if array.ndim > 2:
             raise ValueError(f"PNG holds no volume, and the answer is {array.shape}. Set result_extension to .nrrd.")
         return np.rint(array * 255).astype(np.uint8)

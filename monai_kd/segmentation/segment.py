@@ -17,7 +17,7 @@ from monai_kd.bundle.arguments import check_start
 from monai_kd.bundle.finding import find_bundle, find_config, find_overlay
 from monai_kd.bundle.running_config import Start
 from monai_kd.data import Record, list_images
-from monai_kd.data.image_files.formats import format_of, mask_suffix
+from monai_kd.data.image_files.formats import mask_suffix
 from monai_kd.data.image_files.saving import mask_name
 from monai_kd.data.records.record import first_few
 from monai_kd.utils.atomic_files import read_json
@@ -99,7 +99,7 @@ def segment(
         for output in engine.state.output:
             mask = output["pred"]
             image, name = Path(mask.meta["filename_or_obj"]), mask_name(mask)
-            written = folder / f"{name}{mask_suffix(format_of(image))}"
+            written = folder / f"{name}{mask_suffix(image)}"
             share = float((mask > 0).float().mean())
             found.append(Segmented(image, written, folder / "overlays" / f"{name}.png", share))
         if progress is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from monai_kd.data.image_files.pictures import ORIENTATION
+from monai_kd.data.image_files.pillow import ORIENTATION
 
 TAGS = tuple(range(1, 9))
 KINDS = {"u": 1, "i": 2, "f": 3}

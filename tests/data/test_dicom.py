@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from monai_kd.data.image_files.header import read_header
+from monai_kd.data.image_files.formats import read_header
 from monai_kd.data.image_files.reading import read_image, read_mask
 from tests.data.dicom_fixtures import (
     BIG_ENDIAN,

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from monai_kd.data import inspect_dataset, list_images
-from monai_kd.data.image_files.display import display_settings
+from monai_kd.data.image_files.formats import read_header
 from monai_kd.data.image_files.reading import read_image
 from tests.data.dicom_fixtures import write_dicom
 from tests.data.layout_fixtures import make_plain, speckle
@@ -68,7 +68,7 @@ def test_rescaling_is_applied_also_before_an_inversion(tmp_path):
 )
 def test_window_is_told_where_it_matters(tmp_path, extra, words):
     path = write_dicom(tmp_path / "1.dcm", speckle(1).T, extra=extra)
-    assert display_settings(path) == words
+    assert read_header(path).display == words
     np.testing.assert_array_equal(read_image(path).numpy()[0], speckle(1))
 
 
@@ -91,5 +91,5 @@ def test_gamma_of_png(tmp_path, gamma, words):
     info = PngImagePlugin.PngInfo()
     info.add(b"gAMA", gamma.to_bytes(4, "big"))
     Image.fromarray(speckle(1).T).save(tmp_path / "1.png", pnginfo=info)
-    assert display_settings(tmp_path / "1.png") == words
+    assert read_header(tmp_path / "1.png").display == words
     np.testing.assert_array_equal(read_image(tmp_path / "1.png").numpy()[0], speckle(1))

@@ -12,7 +12,7 @@ from monai.transforms import Compose, Invertd, Resized
 from PIL import Image
 
 from monai_kd.data import LoadUltrasoundd, SaveMaskd, check_dataset, list_images, random_splits, read_dataset
-from monai_kd.data.image_files import pixels as readers_module
+from monai_kd.data.image_files import dicom as dicom_module
 from monai_kd.data.image_files.reading import read_image, read_mask
 from tests.data.dicom_fixtures import ULTRASOUND_VOLUME, write_dicom
 from tests.data.layout_fixtures import SIZE, lesion, speckle, write_image
@@ -156,8 +156,8 @@ def test_no_such_frame(tmp_path, suffix):
 
 def test_loop_is_decoded_once_and_not_from_memory_when_it_changed(tmp_path, monkeypatch):
     decoded = []
-    decode = readers_module._decode
-    monkeypatch.setattr(readers_module, "_decode", lambda path: decoded.append(path) or decode(path))
+    decode = dicom_module.itk_values
+    monkeypatch.setattr(dicom_module, "itk_values", lambda path, reader: decoded.append(path) or decode(path, reader))
     path = write_loop(tmp_path / "loop.dcm", frames())
     check_dataset(list_images(path), workers=4)
     assert len(decoded) == 1

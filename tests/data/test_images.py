@@ -9,6 +9,7 @@ import pytest
 from monai.transforms import LoadImage
 from PIL import Image
 
+from monai_kd.data import list_images
 from monai_kd.data.image_files.reading import read_image, read_mask
 from tests.data.layout_fixtures import SIZE, speckle, write_image
 
@@ -161,11 +162,14 @@ def test_pages(tmp_path, read):
 
 
 def test_without_itk_only_its_formats_fail(tmp_path, monkeypatch):
-    nrrd, png = (write_image(tmp_path / name, speckle(1)) for name in ("1.nrrd", "1.png"))
+    nrrd, png, dicom = (write_image(tmp_path / name, speckle(1)) for name in ("1.nrrd", "1.png", "1.dcm"))
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(
-        "monai_kd.data.image_files.itk_files.find_spec", lambda name: None if name == "itk" else find_spec(name)
+        "monai_kd.data.image_files.nrrd_mha.find_spec", lambda name: None if name == "itk" else find_spec(name)
     )
     assert read_image(png).shape == (1, *SIZE)
     with pytest.raises(ImportError, match=r"1\.nrrd needs ITK.*pip install itk-io"):
         read_image(nrrd)
+    assert [record["id"] for record in list_images(dicom)] == ["1"]
+    with pytest.raises(ImportError, match=r"1\.dcm needs ITK.*pip install itk-io"):
+        read_image(dicom)

@@ -8,11 +8,11 @@ import struct
 import nibabel
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from monai_kd.data import LoadUltrasoundd, convert_dataset, inspect_dataset, read_dataset, save_mask
-from monai_kd.data.image_files.header import read_header
-from monai_kd.data.image_files.pictures import ORIENTATION
+from monai_kd.data.image_files.formats import read_header
+from monai_kd.data.image_files.pillow import ORIENTATION
 from monai_kd.data.image_files.reading import read_image, read_mask
 from tests.data.layout_fixtures import SIZE, lesion, speckle
 from tests.data.picture_fixtures import DEFLATE, RAW, TAGS, png_chunks, stored, write_tagged, write_tiff
@@ -90,6 +90,15 @@ def test_png_with_its_tag_behind_the_pixels(tmp_path):
     assert late != chunks
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(late))
     np.testing.assert_array_equal(read_image(path).numpy()[0], speckle(1))
+    assert read_header(path).shape == SIZE
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_header_of_png_decodes_no_pixels(tmp_path, monkeypatch, tag):
+    path = write_tagged(tmp_path / "1.png", speckle(1), tag)
+    if tag == 1:
+        Image.fromarray(speckle(1).T).save(path)
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: pytest.fail("pixels were decoded"))
     assert read_header(path).shape == SIZE
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from monai_kd.data import LoadUltrasoundd, convert_dataset, inspect_dataset, list_images, read_dataset, save_mask
-from monai_kd.data.image_files.header import read_header
+from monai_kd.data.image_files.formats import read_header
 from monai_kd.data.image_files.reading import read_image, read_mask
 from tests.data.dicom_fixtures import write_dicom
 from tests.data.layout_fixtures import SIZE, lesion, make_bus_uclm, make_plain, speckle, write_image

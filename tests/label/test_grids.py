@@ -13,7 +13,7 @@ pytest.importorskip("monailabel")
 
 from fastapi import HTTPException
 
-from monai_kd.data.image_files.label_grid import PICTURE, on_grid_of, on_picture
+from monai_kd.data.image_files.geometry import PICTURE, on_grid_of, on_picture
 from monai_kd.data.image_files.reading import read_mask
 from monai_kd.label.studies.datastore import StudyDatastore
 from tests.data.layout_fixtures import lesion, speckle, write_image

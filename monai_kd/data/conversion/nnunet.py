@@ -19,15 +19,15 @@ from monai_kd.data.conversion.naming import plain_names
 from monai_kd.data.conversion.pixels import NIFTI, PNG
 from monai_kd.data.conversion.plain import write_patients
 from monai_kd.data.conversion.target import Entry, Target
-from monai_kd.data.image_files.formats import suffix_of
+from monai_kd.data.image_files.formats import format_of
+from monai_kd.data.image_files.pillow import PICTURES
 from monai_kd.data.records.record import Record
 from monai_kd.data.splits.groups import Split
 
-ALWAYS_FIT_PNG = (".png", ".jpg", ".jpeg", ".bmp")  # TIFF may hold floats
-
 
 def _suffix(records: Sequence[Record]) -> str:
-    return PNG if all(suffix_of(record["image"]) in ALWAYS_FIT_PNG for record in records) else NIFTI
+    # TIFF may hold floats.
+    return PNG if all(format_of(record["image"]) is PICTURES for record in records) else NIFTI
 
 
 def _check(out: Path) -> None:

@@ -6,13 +6,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 import numpy.typing as npt
 from monai.data import MetaTensor
-from PIL import Image
 
-from monai_kd.data.image_files.formats import RASTER_SUFFIXES, suffix_of
+from monai_kd.data.image_files.formats import is_picture, writer_of
 
 Values = npt.NDArray[Any]
 
@@ -52,7 +50,7 @@ def natural_suffix(values: Values, source: str | Path) -> str:
         >>> natural_suffix(gray, "a.tif"), natural_suffix(gray, "a.dcm"), natural_suffix(gray / 2, "a.tif")
         ('.png', '.nii.gz', '.nii.gz')
     """
-    return PNG if fits_png(values) and suffix_of(source) in RASTER_SUFFIXES else NIFTI
+    return PNG if fits_png(values) and is_picture(source) else NIFTI
 
 
 def fits_png(values: Values) -> bool:
@@ -70,8 +68,5 @@ def write_values(values: Values, affine: Values, path: Path) -> None:
         path: ends in ``.png`` or ``.nii.gz``; its folder is made if missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.name.endswith(PNG):
-        Image.fromarray(np.ascontiguousarray(values.T)).save(path)
-    else:
-        volume = values[..., None] if values.ndim == 2 else values
-        nibabel.save(nibabel.Nifti1Image(volume, affine), path)  # type: ignore[no-untyped-call]
+    needs_axis = values.ndim == 2 and not is_picture(path)
+    writer_of(path)(values[..., None] if needs_axis else values, affine, path)

@@ -11,7 +11,7 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
-from monai_kd.data.image_files.formats import RASTER_SUFFIXES, suffix_of
+from monai_kd.data.image_files.formats import is_picture
 
 __all__ = ["AsLabelMapd"]
 
@@ -54,7 +54,7 @@ class AsLabelMapd(MapTransform):
         """
         sample = dict(data)
         image = cast(MetaTensor, sample[self.image].clone())
-        axes = 2 if suffix_of(str(image.meta["filename_or_obj"])) in RASTER_SUFFIXES else 3
+        axes = 2 if is_picture(str(image.meta["filename_or_obj"])) else 3
         for key in self.key_iterator(sample):
             mask = sample[key].squeeze(0).to(torch.uint8)
             sample[key] = mask if mask.ndim >= axes else mask[..., None]

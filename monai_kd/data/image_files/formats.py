@@ -1,58 +1,81 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The file formats that are read, by suffix."""
+"""The registry of file formats, and the way to each: what a file is called, what its header says, its pixels."""
 
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
-TIFF_SUFFIXES = (".tif", ".tiff")
-RASTER_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", *TIFF_SUFFIXES)
-NIFTI_SUFFIXES = (".nii", ".nii.gz")
-DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
-ITK_SUFFIXES = (".nrrd", ".mha", *DICOM_SUFFIXES)
-DICOM_START = b"DICM"  # behind 128 bytes that say nothing
-SUFFIXES = RASTER_SUFFIXES + NIFTI_SUFFIXES + ITK_SUFFIXES
+from monai_kd.data.image_files.dicom import DICOM
+from monai_kd.data.image_files.file_checks import naming, require_plausible
+from monai_kd.data.image_files.image_format import Header, ImageFormat, Pixels, Write
+from monai_kd.data.image_files.nifti import NIFTI
+from monai_kd.data.image_files.nrrd_mha import MHA, NRRD
+from monai_kd.data.image_files.pillow import PICTURES, TIFF
+
+FORMATS: tuple[ImageFormat, ...] = (
+    PICTURES,
+    TIFF,
+    NIFTI,
+    NRRD,
+    MHA,
+    DICOM,
+)
+SUFFIXES = tuple(suffix for each in FORMATS for suffix in each.suffixes)
 
 
 def suffix_of(path: str | Path) -> str:
     """
-    The suffix in lower case if it is one of ``SUFFIXES``, else an empty string.
+    The suffix in lower case if it is that of a format, else an empty string.
 
     Example:
         >>> suffix_of("images/Case.1.NII.GZ"), suffix_of("notes.txt")
         ('.nii.gz', '')
     """
     name = Path(path).name.lower()
-    return max((suffix for suffix in SUFFIXES if name.endswith(suffix)), key=len, default="")
+    return max((end for each in FORMATS for end in each.suffixes if name.endswith(end)), key=len, default="")
 
 
-def format_of(path: str | Path) -> str:
+def format_of(path: str | Path) -> ImageFormat | None:
     """
-    As :func:`suffix_of`; ``.dcm`` for a file of no known suffix that begins as DICOM does, as PACS export them.
+    The format that a file's suffix says; without a known suffix, the one that recognises the file, as PACS export them.
 
     Example:
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
         ...     _ = Path(folder, "IM-0001.0002").write_bytes(bytes(128) + b"DICM")
-        ...     format_of(Path(folder, "IM-0001.0002"))
-        '.dcm'
+        ...     format_of(Path(folder, "IM-0001.0002")).name
+        'DICOM'
     """
-    return suffix_of(path) or (".dcm" if _begins_as_dicom(Path(path)) else "")
+    suffix = suffix_of(path)
+    if suffix:
+        return next(each for each in FORMATS if suffix in each.suffixes)
+    return next((each for each in FORMATS if each.recognise(Path(path))), None)
 
 
-def mask_suffix(suffix: str) -> str:
+def is_picture(path: str | Path) -> bool:
     """
-    The format that a mask is written in: NIfTI stays, a picture's mask is PNG, everything else NRRD.
-
-    Args:
-        suffix: of the image, as :func:`suffix_of` gives it.
+    Whether an image has two axes, and no place in space.
 
     Example:
-        >>> [mask_suffix(suffix) for suffix in (".nii.gz", ".jpg", ".dcm")]
+        >>> is_picture("scan.tif"), is_picture("scan.nii")
+        (True, False)
+    """
+    found = format_of(path)
+    return found is not None and found.is_picture
+
+
+def mask_suffix(path: str | Path) -> str:
+    """
+    The format that an image's mask is written in: NIfTI stays, a picture's mask is PNG, everything else NRRD.
+
+    Example:
+        >>> [mask_suffix(name) for name in ("scan.nii.gz", "scan.jpg", "scan.dcm")]
         ['.nii.gz', '.png', '.nrrd']
     """
-    return suffix if suffix in NIFTI_SUFFIXES else ".png" if suffix in RASTER_SUFFIXES else ".nrrd"
+    found = format_of(path)
+    return ImageFormat.mask_suffix if found is None else found.mask_suffix or suffix_of(path)
 
 
 def name_of(path: str | Path, frame: int | None = None) -> str:
@@ -80,9 +103,87 @@ def frame_name(name: str, frame: int) -> str:
     return f"{name}_frame{frame:03}"
 
 
-def _begins_as_dicom(path: Path) -> bool:
+def read_header(path: str | Path) -> Header:
+    """
+    Read an image file's header and refuse one that promises more pixels than an ultrasound image has.
+
+    A DICOM file of several frames and a TIFF file of several pages are loops, unless DICOM's storage class is that of
+    a volume; NIfTI, NRRD and MHA files with a third axis are volumes.
+
+    Args:
+        path: a file of one of ``FORMATS``.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ValueError: When it cannot be opened, is of another format, damaged, or too large.
+    """
+    return _header(_readable(path), path)
+
+
+def read_pixels(path: str | Path, frame: int | None = None, is_mask: bool = False) -> Pixels:
+    """
+    One value for each pixel, and the affine.
+
+    Args:
+        path: a file of one of ``FORMATS``.
+        frame: which frame of a loop or page of a TIFF file, from 0; None for the whole file.
+        is_mask: whether a color's brightest channel is meant, not its gray; a mask of one plane is that of any frame.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ValueError: When it is no readable image, too large, or has no such frame.
+    """
+    found = _readable(path)
+    if not found.is_picture or (is_mask and frame is not None):
+        # Refuses what is damaged or too large before it is decoded.
+        is_flat = len(_header(found, path).shape) == 2
+        frame = None if is_mask and is_flat else frame
+    with naming(path):
+        return found.pixels(Path(path), frame, is_mask)
+
+
+def writer_of(path: str | Path) -> Write:
+    """
+    The verb ``write`` of the format that a new file's suffix says.
+
+    Raises:
+        ValueError: When that format is not written.
+    """
+    found = format_of(path)
+    if found is None or found.write is None:
+        raise ValueError(f"'{path}' is in no format that is written. Write PNG, NIfTI or NRRD.")
+    return found.write
+
+
+def _header(found: ImageFormat, path: str | Path) -> Header:
+    with naming(path):
+        header = found.header(Path(path))
+        header = replace(header, shape=_without_trailing_ones(header.shape))
+        require_plausible(header.shape, None if found.is_picture else Path(path).stat().st_size)
+    return header
+
+
+def _without_trailing_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A plane has further axes of length 1 in the files of volumetric formats."""
+    kept = tuple(int(length) for length in shape)
+    while len(kept) > 2 and kept[-1] == 1:
+        kept = kept[:-1]
+    return kept
+
+
+def _readable(path: str | Path) -> ImageFormat:
+    """The format of a file that is there, not empty, and can be opened."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"No file {path}. Check the path in the record or the config.")
+    found = format_of(path)
+    if found is None:
+        raise ValueError(f"{path} is in no known format. Convert it to one of {', '.join(SUFFIXES)}.")
     try:
-        with path.open("rb") as stream:
-            return stream.read(len(DICOM_START) + 128)[128:] == DICOM_START
-    except OSError:  # a folder, or what may not be read
-        return False
+        with Path(path).open("rb") as stream:
+            is_empty = not stream.read(1)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be opened ({error.strerror}). Allow reading it, or copy it again.") from None
+    if is_empty:
+        with naming(path):
+            raise ValueError("the file is empty")
+    return found

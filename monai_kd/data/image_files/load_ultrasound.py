@@ -19,7 +19,7 @@ class LoadUltrasoundd(MapTransform):
     Load image and mask of a record as MetaTensors (1, W, H[, D]), float32, the mask exactly 0 and 1.
 
     One orientation for all formats: MONAI's index order, as ``LoadImaged`` and ``EnsureChannelFirstd`` give it, so
-    that ``Invertd`` and ``SaveImaged`` work as after these. ``images.read_image`` and ``read_mask`` say what is read
+    that ``Invertd`` and ``SaveImaged`` work as after these. ``reading.read_image`` and ``read_mask`` say what is read
     how. A key that the record lacks is left out: at inference there is only ``image``. A record of a cine loop has
     ``frame``, the frame to load of image and mask; it is taken out, so that records with and without it collate.
     A mask that is None (of an unlabelled image among labelled ones) becomes a blank one of its image's size.

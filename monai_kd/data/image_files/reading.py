@@ -8,17 +8,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from monai.data import MetaTensor
 from monai.data.utils import to_affine_nd
 
-from monai_kd.data.image_files.formats import NIFTI_SUFFIXES, RASTER_SUFFIXES, name_of, suffix_of
-from monai_kd.data.image_files.label_grid import PICTURE, on_grid_of
-from monai_kd.data.image_files.pixels import image_values, mask_values
+from monai_kd.data.image_files.formats import format_of, is_picture, name_of, read_pixels
+from monai_kd.data.image_files.geometry import PICTURE, on_grid_of
+from monai_kd.data.image_files.image_format import Values
 from monai_kd.data.image_files.two_levels import binarize
-
-Values = npt.NDArray[Any]
 
 
 def read_image(path: str | Path, frame: int | None = None, name: str = "") -> MetaTensor:
@@ -46,7 +43,7 @@ def read_image(path: str | Path, frame: int | None = None, name: str = "") -> Me
         Traceback (most recent call last):
         FileNotFoundError: No file images/none.png. Check the path in the record or the config.
     """
-    values, affine = image_values(path, frame)
+    values, affine = read_pixels(path, frame)
     if values.dtype.kind == "c":
         raise ValueError(f"{path} holds complex numbers, as before detection. Save their magnitude as gray values.")
     if values.dtype.kind == "f" and not np.isfinite(values).all():
@@ -59,8 +56,8 @@ def read_mask(paths: str | Path | Sequence[str | Path], frame: int | None = None
     """
     Read a mask as exactly 0 and 1; several masks of one image are joined by OR.
 
-    Colored masks count by their brightest channel, never by alpha; what is two-level, ``masks.binarize`` says. Masks
-    whose axes are turned against the first one's are turned back (:func:`on_image`).
+    Colored masks count by their brightest channel, never by alpha; what is two-level, ``two_levels.binarize`` says.
+    Masks whose axes are turned against the first one's are turned back (:func:`on_image`).
 
     Args:
         paths: one file or several, of the formats of ``read_image``.
@@ -116,7 +113,8 @@ def on_image(mask: MetaTensor, image: MetaTensor, mask_path: Any, image_path: An
     turned = on_grid_of(values, mask.affine.numpy(), image.shape[1:], wanted)
     if turned is not None:
         return mask if turned is values else _tensor(turned, wanted, one, str(mask.meta["name"]))
-    if mask.shape != image.shape or _is_nifti(one) != _is_nifti(other):
+    axes = {found.axes for path in (one, other) if (found := format_of(path)) is not None}
+    if mask.shape != image.shape or len(axes) > 1:
         return mask
     raise ValueError(
         f"{mask_path} lies elsewhere than {image_path}: its file has another spacing, angle or origin. "
@@ -126,13 +124,7 @@ def on_image(mask: MetaTensor, image: MetaTensor, mask_path: Any, image_path: An
 
 def _has_place(tensor: MetaTensor, path: Path) -> bool:
     affine = tensor.affine.numpy()
-    return suffix_of(path) not in RASTER_SUFFIXES and not any(
-        np.allclose(affine, none) for none in (np.eye(4), PICTURE)
-    )
-
-
-def _is_nifti(path: Path) -> bool:
-    return suffix_of(path) in NIFTI_SUFFIXES
+    return not is_picture(path) and not any(np.allclose(affine, none) for none in (np.eye(4), PICTURE))
 
 
 def require_same_size(mask: MetaTensor, image: MetaTensor, mask_path: object, image_path: object) -> None:
@@ -150,7 +142,7 @@ def require_same_size(mask: MetaTensor, image: MetaTensor, mask_path: object, im
 
 
 def _one_mask(path: str | Path, frame: int | None) -> MetaTensor:
-    values, affine = mask_values(path, frame)
+    values, affine = read_pixels(path, frame, is_mask=True)
     try:
         mask = binarize(values)
     except ValueError as error:

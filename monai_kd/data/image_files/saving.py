@@ -8,18 +8,14 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 import numpy.typing as npt
 import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import SaveImaged
-from PIL import Image
 
-from monai_kd.data.image_files.formats import NIFTI_SUFFIXES, format_of, mask_suffix, name_of, suffix_of
-from monai_kd.data.image_files.image_grid import write_on_grid_of
-from monai_kd.data.image_files.itk_files import grid_of, write_itk
+from monai_kd.data.image_files.formats import format_of, is_picture, mask_suffix, name_of, writer_of
 from monai_kd.utils.atomic_files import atomic_write
 
 __all__ = ["SaveMaskd", "mask_name", "save_mask", "write_image"]
@@ -68,16 +64,18 @@ def save_mask(mask: MetaTensor, output_dir: str | PathLike[str]) -> Path:
         'scan.png'
     """
     source = Path(str(mask.meta["filename_or_obj"]))
-    suffix = mask_suffix(format_of(source))
-    values = (mask.as_tensor().squeeze(0) > 0).to(torch.uint8).cpu().numpy()
-    path = Path(output_dir) / (mask_name(mask) + suffix)
+    path = Path(output_dir) / (mask_name(mask) + mask_suffix(source))
     if path.resolve() == source.resolve():
         raise ValueError(f"The mask of '{source}' would overwrite the image. Choose another output_dir.")
-    if suffix == ".png" or not source.is_file():
-        write_image(values * 255 if suffix == ".png" else values, mask.affine, path)
+    values = (mask.as_tensor().squeeze(0) > 0).to(torch.uint8).cpu().numpy()
+    if is_picture(source):
+        values *= 255
+    own = format_of(source) if source.is_file() else None
+    if own is None or own.write is None:
+        write_image(values, mask.affine, path)
     else:
         with atomic_write(path) as temporary:
-            write_on_grid_of(source, values, temporary)
+            own.write(values, source, temporary)
     return path
 
 
@@ -91,19 +89,11 @@ def write_image(values: npt.NDArray[Any], affine: Any, path: str | PathLike[str]
         path: of a PNG, NIfTI or NRRD file.
 
     Raises:
-        ValueError: When the folder cannot be written to.
+        ValueError: When the folder cannot be written to, or the file is of another format.
     """
-    path = Path(path)
-    with atomic_write(path) as temporary:
-        if path.suffix == ".png":
-            Image.fromarray(np.ascontiguousarray(values.T)).save(temporary, format="PNG")
-            return
-        to_millimeters = np.asarray(affine, dtype=np.float64)
-        if suffix_of(path) in NIFTI_SUFFIXES:
-            nibabel.save(nibabel.Nifti1Image(values, to_millimeters), temporary)  # type: ignore[no-untyped-call]
-            return
-        grid = grid_of(values.shape, to_millimeters)
-        write_itk(values.reshape(grid.size), grid, temporary)
+    write = writer_of(Path(path))
+    with atomic_write(Path(path)) as temporary:
+        write(values, np.asarray(affine, dtype=np.float64), temporary)
 
 
 class SaveMaskd(SaveImaged):

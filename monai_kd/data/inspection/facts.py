@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from monai_kd.data.duplicates import Thumbnail, thumbnail
-from monai_kd.data.image_files.display import display_settings
+from monai_kd.data.image_files.formats import read_header
 from monai_kd.data.image_files.load_ultrasound import LoadUltrasoundd
 from monai_kd.data.inspection.check_dataset import content_hash
-from monai_kd.data.inspection.encodings import encoding_of
 from monai_kd.data.records.record import Record
 
 Values = npt.NDArray[Any]
@@ -122,15 +121,16 @@ def _misfit(record: Record) -> str:
 
 
 def _image_facts(record: Record, values: Values) -> ImageFacts:
+    header = read_header(record["image"])
     return ImageFacts(
-        encoding=encoding_of(record["image"]),
+        encoding=header.encoding,
         size=values.shape,
         low=float(values.min()),
         high=float(values.max()),
         mean=float(values.mean(dtype=np.float64)),
         content=content_hash(values[None]),
         thumbnail=thumbnail(values),
-        display=display_settings(record["image"]),
+        display=header.display,
     )
 
 

@@ -7,8 +7,8 @@ import logging
 from os import PathLike
 from pathlib import Path
 
-from monai_kd.data.image_files.dicom.header import NoImageError, read_dicom_header
-from monai_kd.data.image_files.formats import DICOM_SUFFIXES, SUFFIXES, format_of, suffix_of
+from monai_kd.data.image_files.file_checks import NoImageError
+from monai_kd.data.image_files.formats import SUFFIXES, format_of, read_header, suffix_of
 from monai_kd.data.layouts import find_dataset, read_dataset
 from monai_kd.data.layouts.monailabel import MonaiLabel
 from monai_kd.data.layouts.nnunet import NnUnet
@@ -88,15 +88,17 @@ def _of_folder(root: Path) -> tuple[Path, list[Path]]:
 
 def _with_pixels(files: list[Path]) -> list[Path]:
     """Without the DICOM files that hold no image."""
-    without = {path for path in files if format_of(path) in DICOM_SUFFIXES and _is_without_image(path)}
+    without = {path for path in files if _is_without_image(path)}
     if without:
         logger.warning("%d DICOM files hold no image and are left out: %s.", len(without), first_few(sorted(without)))
     return [path for path in files if path not in without]
 
 
 def _is_without_image(path: Path) -> bool:
+    if (found := format_of(path)) is None or not found.tells_frames:
+        return False
     try:
-        read_dicom_header(path)
+        read_header(path)
     except NoImageError:
         return True
     except (OSError, ValueError):

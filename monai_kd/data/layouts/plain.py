@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
 
-from monai_kd.data.image_files.formats import frame_name
-from monai_kd.data.image_files.header import read_header
+from monai_kd.data.image_files.formats import frame_name, read_header
 from monai_kd.data.layouts.tables import read_csv, require_same_images, rows_by
 from monai_kd.data.records.frames import frame_records
 from monai_kd.data.records.record import Record, pathology_of, require_pairs

@@ -8,8 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from monai_kd.data.image_files.formats import DICOM_SUFFIXES, TIFF_SUFFIXES, format_of, frame_name
-from monai_kd.data.image_files.header import Header, read_header
+from monai_kd.data.image_files.formats import format_of, frame_name, read_header
+from monai_kd.data.image_files.image_format import Header
 from monai_kd.data.records.record import Record, first_few
 
 logger = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ def frame_records(files: Mapping[str, Path], folders: Mapping[str, str] | None =
     """
     One record for each image, and for each frame of each loop.
 
-    A loop is a DICOM file of several frames or a TIFF file of several pages; see ``headers.read_header``. Its frames'
+    A loop is a DICOM file of several frames or a TIFF file of several pages; see ``formats.read_header``. Its frames'
     ids are ``<name>_frame000`` and so on, and they are of one patient. The patient is DICOM's Patient ID, so that all
     files of a patient stay together, but the file's own name where the ID is empty, a word like "anonymous", or the
     same in all files of the folder, which then could not be split at all. Files in subfolders are of the patient whose
@@ -64,7 +64,7 @@ def frame_records(files: Mapping[str, Path], folders: Mapping[str, str] | None =
 
 
 def _header(path: Path) -> Header:
-    if format_of(path) not in DICOM_SUFFIXES + TIFF_SUFFIXES:
+    if (found := format_of(path)) is None or not found.tells_frames:
         return Header(())
     try:
         return read_header(path)

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from monai_kd.data.image_files.formats import DICOM_SUFFIXES, SUFFIXES, format_of, name_of, suffix_of
+from monai_kd.data.image_files.dicom import DICOM
+from monai_kd.data.image_files.formats import SUFFIXES, format_of, name_of, suffix_of
 from monai_kd.data.records.record import by_id, entries, first_few
 
 DEPTH = 5  # of subfolders: a CD has one each for patient, study and series, in one more
@@ -23,7 +24,7 @@ def images_below(folder: Path) -> list[Path]:
     """
     found = [path for path in _below(folder, DEPTH) if format_of(path)]
     has_contents = any(path.name.upper() == CONTENTS for path in folder.iterdir())
-    return [path for path in found if not has_contents or format_of(path) in DICOM_SUFFIXES]
+    return [path for path in found if not has_contents or format_of(path) is DICOM]
 
 
 def known_files(folder: Path) -> list[Path]:

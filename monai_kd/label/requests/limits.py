@@ -9,14 +9,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import nibabel
 from fastapi import HTTPException
-from PIL import Image
 
-from monai_kd.data.image_files.formats import NIFTI_SUFFIXES, RASTER_SUFFIXES, suffix_of
-from monai_kd.data.image_files.header import read_header
+from monai_kd.data.image_files.formats import is_picture, read_header
 
 __all__ = ["MOST_DECODED", "decoded_bytes", "require_decodable", "room"]
 
@@ -40,22 +36,15 @@ def decoded_bytes(path: Path) -> int:
         ValueError: When it cannot be read, or is larger than any ultrasound image.
 
     Example:
-        >>> import tempfile
+        >>> import tempfile; from PIL import Image
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     Image.new("L", (400, 300)).save(Path(folder, "1.png"))
         ...     decoded_bytes(Path(folder, "1.png"))
         480000
     """
-    shape, suffix = read_header(path).shape, suffix_of(path)
-    if suffix in RASTER_SUFFIXES:
-        with Image.open(path) as image:
-            return math.prod(image.size) * max(COMPUTED, len(image.getbands()))
-    stored = 0
-    if suffix in NIFTI_SUFFIXES:
-        nifti: Any = nibabel.load(path)
-        scaled = (nifti.dataobj.slope, nifti.dataobj.inter) != (1.0, 0.0)
-        stored = 8 if scaled else nifti.get_data_dtype().itemsize
-    return math.prod(shape) * max(COMPUTED, stored)
+    header = read_header(path)
+    shape = header.shape[:2] if is_picture(path) else header.shape
+    return math.prod(shape) * max(COMPUTED, header.pixel_bytes)
 
 
 def require_decodable(path: Path, what: str) -> None:

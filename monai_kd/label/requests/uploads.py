@@ -13,10 +13,8 @@ import numpy.typing as npt
 from fastapi import HTTPException
 from monai.data.utils import to_affine_nd
 
-from monai_kd.data.image_files.formats import NIFTI_SUFFIXES, RASTER_SUFFIXES, SUFFIXES, suffix_of
-from monai_kd.data.image_files.header import read_header
-from monai_kd.data.image_files.label_grid import PICTURE, on_grid_of, on_picture
-from monai_kd.data.image_files.pixels import image_values, mask_values
+from monai_kd.data.image_files.formats import SUFFIXES, is_picture, mask_suffix, read_header, read_pixels, suffix_of
+from monai_kd.data.image_files.geometry import PICTURE, on_grid_of, on_picture
 from monai_kd.data.image_files.reading import read_image
 from monai_kd.data.image_files.saving import write_image
 from monai_kd.data.records.record import first_few
@@ -100,7 +98,7 @@ def placed_label(file: Path, image: Path, what: str) -> Path:
             size, wanted = read_header(file).shape, read_header(image).shape
             if sorted(size) != sorted(wanted):
                 raise ValueError(_other_size(what, size, wanted))
-            values, affine = mask_values(file)
+            values, affine = read_pixels(file, is_mask=True)
             levels = np.unique(values)
             if not any(set(levels.tolist()) <= allowed for allowed in MASK_VALUES):
                 raise ValueError(
@@ -121,10 +119,10 @@ def require_placed(file: Path, image: Path) -> None:
     Raises:
         ValueError: Naming both, when it does not.
     """
-    if suffix_of(file) in RASTER_SUFFIXES:
+    if is_picture(file):
         return
     size = read_header(file).shape
-    values, affine = mask_values(file)
+    values, affine = read_pixels(file, is_mask=True)
     placed = _turned(values.reshape(size), to_affine_nd(3, affine), file, image, f"'{file}'")
     if placed != file:
         placed.unlink()
@@ -136,12 +134,12 @@ def require_placed(file: Path, image: Path) -> None:
 
 def _turned(values: Array, affine: Array, file: Path, image: Path, what: str) -> Path:
     header, wanted = read_header(image), PICTURE
-    if suffix_of(file) in RASTER_SUFFIXES:  # it has no place of its own
+    if is_picture(file):  # it has no place of its own
         turned = values if values.shape == header.shape else None
-    elif suffix_of(image) in RASTER_SUFFIXES:
+    elif is_picture(image):
         turned = on_picture(values, affine, header.shape)
     else:
-        wanted = to_affine_nd(3, image_values(image, 0 if header.is_loop else None)[1])
+        wanted = to_affine_nd(3, read_pixels(image, 0 if header.is_loop else None)[1])
         turned = on_grid_of(values, affine, header.shape, wanted)
     if turned is None and values.shape != header.shape:
         raise ValueError(_other_size(what, values.shape, header.shape))
@@ -152,7 +150,7 @@ def _turned(values: Array, affine: Array, file: Path, image: Path, what: str) ->
         )
     if turned is values:
         return file
-    moved = new_file(suffix_of(file) if suffix_of(file) in NIFTI_SUFFIXES else ".nrrd")
+    moved = new_file(mask_suffix(file))
     write_image(np.ascontiguousarray(turned.astype(np.uint8)), wanted, moved)
     return moved
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from monai_kd.data.image_files.dicom.header import (
+from monai_kd.data.image_files.dicom_parts.header import (
     BITS_STORED,
     CENTER,
     INTERCEPT,

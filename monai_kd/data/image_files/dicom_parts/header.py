@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from monai_kd.data.image_files.dicom.syntax import require_read
+from monai_kd.data.image_files.dicom_parts.syntax import require_read
+from monai_kd.data.image_files.file_checks import NoImageError
 
 IMPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
 UNCOMPRESSED = {IMPLICIT, BIG_ENDIAN, "1.2.840.10008.1.2.1"}
@@ -33,10 +34,6 @@ TABLES = {MODALITY_LUT, VOI_LUT}
 DISPLAY = {BITS_STORED, SIGN, CENTER, WIDTH, INTERCEPT, SLOPE, SHAPE, *TABLES}
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 LONGEST_TEXT = 1024
-
-
-class NoImageError(ValueError):
-    """A DICOM file that is something else than an image: a report, a presentation state."""
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A label's pixels in the order of its image's, by where both files say that they lie."""
+"""Where files say that their pixels lie, and a label's pixels in the order of its image's."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ __all__ = ["PICTURE", "on_grid_of", "on_picture"]
 # A picture without geometry has its first pixel at the origin and its axes along left and posterior, as ITK and with it
 # 3D Slicer have it; MONAI's axes are right and anterior.
 PICTURE = np.diag([-1.0, -1.0, 1.0, 1.0])
+TINY = 1e-12
 TOLERANCE = 0.1  # pixels: programs round spacings to a few digits
 
 Array = npt.NDArray[Any]
@@ -22,6 +24,53 @@ Array = npt.NDArray[Any]
 io_orientation: Any = orientations.io_orientation
 apply_orientation: Any = orientations.apply_orientation
 inv_ornt_aff: Any = orientations.inv_ornt_aff
+
+
+class Grid(NamedTuple):
+    """Where a file's pixels lie: the length of each axis, and its origin, spacing and direction in millimeters."""
+
+    size: tuple[int, ...]
+    origin: list[float]
+    spacing: list[float]
+    direction: npt.NDArray[np.float64]
+
+
+def grid_of(size: Sequence[int], affine: Array) -> Grid:
+    """
+    The grid that an affine (4, 4) of MONAI's coordinates says, with a third axis where the plane needs one.
+
+    Example:
+        >>> grid_of((40, 30), np.diag([-0.1, -0.2, 1, 1])).spacing
+        [0.1, 0.2]
+    """
+    to_itk = np.diag([-1.0, -1, 1, 1]) @ affine
+    is_flat = len(size) == 2 and abs(np.linalg.det(to_itk[:2, :2])) > TINY
+    axes = 2 if is_flat else 3
+    columns = to_itk[:axes, :axes]
+    spacing = np.linalg.norm(columns, axis=0)
+    return Grid(
+        (*size, 1)[:axes] if len(size) == 2 else tuple(size),
+        to_itk[:axes, 3].tolist(),
+        spacing.tolist(),
+        columns / spacing,
+    )
+
+
+def on_axes(values: Array, size: tuple[int, ...]) -> Array:
+    """
+    A mask with the axes of length 1 that were left out when its image's file was read; that of a frame is one slice.
+
+    Args:
+        values: (W, H[, D]).
+        size: the lengths of the file's axes.
+
+    Example:
+        >>> on_axes(np.zeros((40, 30)), (40, 30, 1)).shape, on_axes(np.zeros((40, 30)), (40, 30, 9)).shape
+        ((40, 30, 1), (40, 30, 1))
+    """
+    if values.size == math.prod(size):
+        return values.reshape(size)
+    return values.reshape(*values.shape, *[1] * (len(size) - values.ndim))
 
 
 def on_grid_of(values: Array, affine: Array, shape: Sequence[int], wanted: Array) -> Array | None:
