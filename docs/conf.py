@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 project = "monai_kd"
 author = "the monai_kd contributors"
 project_copyright = "the monai_kd contributors, Apache License 2.0"
-release = re.search(r'^__version__ = "(.+)"$', (ROOT / "monai_kd" / "__init__.py").read_text(encoding="utf-8"), re.M)[1]
+release = re.search(r'^__version__ = "(.+)"$', (ROOT / "monai_kd" / "version.py").read_text(encoding="utf-8"), re.M)[1]
 
 extensions = [
     "myst_nb",

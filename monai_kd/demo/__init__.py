@@ -45,7 +45,7 @@ def run_demo(output_dir: Path, bundle_root: Path, seed: int, epochs: int, consol
         ImportError: When the package with the teacher's first weights is not installed.
     """
     if not (bundle_root / "configs" / "train.json").is_file():
-        raise FileNotFoundError(f"No bundle at '{bundle_root}'. Run from the repository's root, or give --bundle-root.")
+        raise FileNotFoundError(f"No configs/train.json in '{bundle_root}'. Name a bundle that trains.")
     phantoms = output_dir / "phantoms"
     runs = output_dir / f"seed-{seed}-epochs-{epochs}"
     teacher = Model(
