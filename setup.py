@@ -89,6 +89,7 @@ setup(
         "monai_kd": ["py.typed"],
         "monai_kd.label": ["requirements.txt", "without_torchvision/torchvision/*.py"],
     },
+    entry_points={"console_scripts": ["monai-kd = monai_kd.__main__:main"]},
     cmdclass={"build_py": BuildWithBundles},
     install_requires=[
         "torch>=2.8",
@@ -112,7 +113,7 @@ setup(
         "Development Status :: 3 - Alpha",
         "Intended Audience :: Healthcare Industry",
         "Intended Audience :: Science/Research",
-        "Programming Language :: Python :: 3",
+        *(f"Programming Language :: Python :: {version}" for version in ("3", "3.11", "3.12", "3.13")),
         "Topic :: Scientific/Engineering :: Medical Science Apps.",
     ],
 )

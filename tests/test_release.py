@@ -93,6 +93,7 @@ def test_the_version_is_in_one_place(dist):
     (wheel,) = dist.glob("*.whl")
     assert wheel.name.startswith(f"monai_kd-{monai_kd.__version__}-")
     assert f"\n## {monai_kd.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+    assert f"\nversion: {monai_kd.__version__}\n" in (ROOT / "CITATION.cff").read_text()
     for name in ("setup.py", "pyproject.toml", "README.md"):
         assert not re.search(rf"(?<![\d.]){re.escape(monai_kd.__version__)}(?![\d.])", (ROOT / name).read_text()), name
 
@@ -127,7 +128,8 @@ def test_the_source_archive_has_what_the_tests_need(dist):
 
 
 def test_another_environment_runs_the_command_line(python, tmp_path):
-    assert "Usage" in run(python, "-m", "monai_kd", "--help", cwd=tmp_path)
+    assert "Usage: python -m monai_kd" in run(python, "-m", "monai_kd", "--help", cwd=tmp_path)
+    assert "Usage: monai-kd" in run(python.with_name("monai-kd"), "--help", cwd=tmp_path)
 
 
 def test_another_environment_runs_the_readmes_script(python, tmp_path):
