@@ -24,7 +24,8 @@ lint: $(LABEL)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# The site, at docs/_build/html/index.html; a warning is an error.
+# The site, at docs/_build/html/index.html; a warning is an error. `make docs VERSION=latest` puts that name into its title.
+docs: export DOCS_VERSION = $(VERSION)
 docs: $(INSTALLED)
 	$(BIN)/python -m typer monai_kd.__main__ utils docs --name "python -m monai_kd" --title Commands --output docs/reference/commands.md
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build/html

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Package definition; the tools' settings are in pyproject.toml, the tested versions in constraints.txt."""
 
+import hashlib
+import json
 import re
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 EXPORT = ["onnx", "onnxruntime", "onnxscript"]
 STUDY = ["pyyaml", "ray"]
@@ -31,6 +35,47 @@ HERE = Path(__file__).parent
 # Read, not imported: the package needs torch, which a build does without.
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "monai_kd" / "version.py").read_text(encoding="utf-8"), re.M)
 
+# What of bundles/ is given away. All else there may be a user's: images of patients, weights that were trained on them.
+BUNDLE_FILES = (
+    *("LICENSE", "docs/README.md", "docs/data_license.txt", "studies/*.yaml"),
+    *("configs/*.json", "configs/*/*.json", "configs/logging.conf"),
+)
+WEIGHTS = HERE / "bundles" / "breast_ultrasound_segmentation" / "models"
+
+
+def bundle_files():
+    """The bundles' files, relative to this folder; of weights those that weights.json names by their SHA-256."""
+    files = [file for pattern in BUNDLE_FILES for file in sorted(HERE.glob(f"bundles/*/{pattern}")) if file.is_file()]
+    shipped = [WEIGHTS / name for name in ("model.pt", "model_small.pt")]
+    return [str(file.relative_to(HERE)) for file in [*files, WEIGHTS / "weights.json", *filter(is_shipped, shipped)]]
+
+
+def is_shipped(file):
+    known = json.loads((WEIGHTS / "weights.json").read_text(encoding="utf-8"))[file.name]["sha256"]
+    return file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() == known
+
+
+class BuildWithBundles(build_py):
+    """Copies the bundles into the package; an editable install finds them beside it."""
+
+    def run(self):
+        super().run()
+        if self.editable_mode:
+            return
+        for name in ("model.pt", "model_small.pt"):
+            if not is_shipped(WEIGHTS / name):
+                raise ValueError(f"{WEIGHTS / name} is not the shipped one. Restore it: git checkout {WEIGHTS}")
+        target = Path(self.build_lib, "monai_kd")
+        shutil.rmtree(target / "bundles", ignore_errors=True)  # of an earlier build
+        for name in bundle_files():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(HERE / name, target / name)
+
+    def get_source_files(self):
+        """What the source archive holds, too."""
+        return [*super().get_source_files(), *bundle_files()]
+
+
 setup(
     name="monai-kd",
     version=VERSION[1],
@@ -44,6 +89,8 @@ setup(
         "monai_kd": ["py.typed"],
         "monai_kd.label": ["requirements.txt", "without_torchvision/torchvision/*.py"],
     },
+    entry_points={"console_scripts": ["monai-kd = monai_kd.__main__:main"]},
+    cmdclass={"build_py": BuildWithBundles},
     install_requires=[
         "torch>=2.8",
         "monai>=1.6,<1.7",
@@ -66,7 +113,7 @@ setup(
         "Development Status :: 3 - Alpha",
         "Intended Audience :: Healthcare Industry",
         "Intended Audience :: Science/Research",
-        "Programming Language :: Python :: 3",
+        *(f"Programming Language :: Python :: {version}" for version in ("3", "3.11", "3.12", "3.13")),
         "Topic :: Scientific/Engineering :: Medical Science Apps.",
     ],
 )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The site, by Sphinx: `make docs`. Pages are Markdown (MyST), the reference comes from the docstrings."""
 
+import os
 import re
 from importlib import import_module
 from pathlib import Path
@@ -16,7 +17,9 @@ ROOT = Path(__file__).parents[1]
 project = "monai_kd"
 author = "the monai_kd contributors"
 project_copyright = "the monai_kd contributors, Apache License 2.0"
-release = re.search(r'^__version__ = "(.+)"$', (ROOT / "monai_kd" / "version.py").read_text(encoding="utf-8"), re.M)[1]
+# `make docs VERSION=latest` names another one, for a site that shows several.
+VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "monai_kd" / "version.py").read_text(encoding="utf-8"), re.M)
+release = os.environ.get("DOCS_VERSION") or VERSION[1]
 
 extensions = [
     "myst_nb",

@@ -7,6 +7,7 @@ import typer
 from rich.markup import escape
 
 from monai_kd.commands.benchmark import benchmark
+from monai_kd.commands.bundle_copy import copy
 from monai_kd.commands.bundle_pack import pack
 from monai_kd.commands.console import error_console
 from monai_kd.commands.data.boxes import boxes
@@ -50,7 +51,7 @@ app.add_typer(study_app, name="study")
 label_app = typer.Typer(no_args_is_help=True, help="Serve a student to 3D Slicer by MONAI Label, and distil it there.")
 app.add_typer(label_app, name="label")
 
-bundle_app = typer.Typer(no_args_is_help=True, help="Pack a bundle to give away.")
+bundle_app = typer.Typer(no_args_is_help=True, help="Copy a bundle to work on, or pack it to give away.")
 app.add_typer(bundle_app, name="bundle")
 
 app.command()(benchmark)
@@ -60,6 +61,7 @@ app.command()(distill)
 app.command()(export)
 app.command()(segment)
 app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run_config)
+bundle_app.command()(copy)
 bundle_app.command()(pack)
 data_app.command()(boxes)
 data_app.command()(check)

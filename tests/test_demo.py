@@ -42,7 +42,7 @@ def test_user_errors_are_one_line(tmp_path, monkeypatch, capsys):
     (tmp_path / "full" / "file").write_text("")
     for arguments, message in (
         (["data", "phantom", str(tmp_path / "full")], "full"),
-        (["demo", "--bundle-root", str(tmp_path)], "No bundle at"),
+        (["demo", "--bundle-root", str(tmp_path)], "is no bundle"),
     ):
         monkeypatch.setattr("sys.argv", ["monai_kd", *arguments])
         with pytest.raises(SystemExit) as end:

@@ -8,11 +8,20 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import monai_kd
 from monai_kd.bundle.config_files import CONFIGS, find_file, is_config_file, list_files, read_file
 from monai_kd.bundle.config_ids import references, texts
+from monai_kd.bundle.shipped import shipped_bundles
 
-__all__ = ["bundles", "config_names", "find_bundle", "find_config", "find_overlay", "overlay_folder", "overlay_names"]
+__all__ = [
+    "bundles",
+    "config_names",
+    "find_bundle",
+    "find_config",
+    "find_overlay",
+    "find_path",
+    "overlay_folder",
+    "overlay_names",
+]
 
 SHOWN = 12  # names in a message
 NOT_CONFIGS = ("metadata",)
@@ -27,10 +36,31 @@ def bundles() -> dict[str, Path]:
         ['breast_ultrasound_classification', 'breast_ultrasound_segmentation']
     """
     found: dict[str, Path] = {}
-    for folder in (Path("bundles"), Path(monai_kd.__file__).parents[1] / "bundles"):
+    for folder in (Path("bundles"), shipped_bundles()):
         for path in sorted(folder.glob(f"*/{CONFIGS}")):
             found.setdefault(path.parent.name, path.parent)
     return found
+
+
+def find_path(path: str | Path) -> Path:
+    """
+    A bundle's folder, or a file in it: ``NAME/…`` and ``bundles/NAME/…`` may be of a bundle that came with the package.
+
+    Args:
+        path: what is in the working folder comes first.
+
+    Returns:
+        Where it is; the path itself where there is no such file.
+
+    Example:
+        >>> find_path("bundles/breast_ultrasound_segmentation/studies/paper.yaml").is_file(), find_path("nowhere")
+        (True, PosixPath('nowhere'))
+    """
+    path = Path(path)
+    parts = path.parts[1:] if path.parts[:1] == ("bundles",) else path.parts
+    root = bundles().get(parts[0]) if parts else None
+    found = path if path.exists() or root is None else root.joinpath(*parts[1:])
+    return found if found.exists() else path
 
 
 def find_bundle(name: str | Path) -> Path:
@@ -38,7 +68,7 @@ def find_bundle(name: str | Path) -> Path:
     A bundle's folder.
 
     Args:
-        name: a path to it, or its name.
+        name: a path to it, or its name: in the working folder, in ``./bundles``, or of one that came with the package.
 
     Raises:
         FileNotFoundError: When there is none.
@@ -48,7 +78,7 @@ def find_bundle(name: str | Path) -> Path:
         Traceback (most recent call last):
         FileNotFoundError: No bundle 'breast_ultrasound_segmentatoin'. Closest: 'breast_ultrasound_segmentation'.
     """
-    path, known = Path(name), bundles()
+    path, known = find_path(name), bundles()
     if (path / CONFIGS).is_dir():
         return path
     if str(name) in known:

@@ -16,7 +16,7 @@ from monai_kd.commands.settings import parse_settings
 
 Students = Annotated[list[Path], typer.Argument(help="Folders that 'export' wrote, or files in them.")]
 Teacher = Annotated[Path | None, typer.Option(help="The teacher's weights; --bundle has its config.")]
-BundleDir = Annotated[Path, typer.Option(help="The teacher's bundle, with configs/teacher.json.")]
+BundleDir = Annotated[Path, typer.Option(help="The teacher's bundle, with configs/teacher.json: folder or name.")]
 Setting = Annotated[
     list[str] | None,
     typer.Option("--set", help="id=value: what the teacher was trained with, e.g. spatial_size=[96,96]."),
@@ -38,7 +38,7 @@ Output = Annotated[Path, typer.Option(help="Folder of latency.md and latency.csv
 def benchmark(
     students: Students,
     teacher: Teacher = None,
-    bundle: BundleDir = Path("bundles/breast_ultrasound_segmentation"),
+    bundle: BundleDir = Path("breast_ultrasound_segmentation"),
     setting: Setting = None,
     dataset_dir: Data = None,
     split_file: SplitFile = None,
@@ -58,6 +58,7 @@ def benchmark(
     from monai_kd.benchmark.candidates import forms_of, teacher_of
     from monai_kd.benchmark.latency_report import Settings
     from monai_kd.benchmark.latency_report import benchmark as measure
+    from monai_kd.bundle.finding import find_path
     from monai_kd.export.images import DataSet
     from monai_kd.utils.atomic_files import atomic_write
 
@@ -69,7 +70,7 @@ def benchmark(
     candidates = list(forms.values())
     if teacher is not None:
         raw = bool(next(iter(opened.values())).report["raw"])
-        candidates.append(teacher_of(bundle, teacher, parse_settings(setting), raw))
+        candidates.append(teacher_of(find_path(bundle), teacher, parse_settings(setting), raw))
     data = None if dataset_dir is None else DataSet(dataset_dir, layout, split_file, fold)
     with Progress(console=console, transient=True) as progress:
         tasks: dict[str, TaskID] = {}

@@ -13,7 +13,7 @@ from monai_kd.commands.settings import parse_settings
 
 
 def pack(
-    bundle: Annotated[Path, typer.Argument(help="The bundle's folder.")],
+    bundle: Annotated[Path, typer.Argument(help="The bundle's folder or name.")],
     output_dir: Annotated[Path, typer.Option(help="Folder of the archive.")] = Path("dist"),
     checkpoint: Annotated[Path | None, typer.Option(help="The student's weights. Default: the bundle's model.pt.")] = (
         None
@@ -33,11 +33,13 @@ def pack(
     """
     Pack a bundle as <name>_v<version>.zip, as MONAI downloads and loads it; inference in it needs MONAI only.
 
-    Example: python -m monai_kd bundle pack bundles/breast_ultrasound_segmentation --checkpoint runs/model.pt
+    Example: python -m monai_kd bundle pack breast_ultrasound_segmentation --checkpoint runs/model.pt
     --set spatial_size=[96,96] --set student_channels=[8,12,16,24,32]
     """
+    from monai_kd.bundle.finding import find_path
     from monai_kd.packing import pack_bundle
 
-    path = pack_bundle(bundle, output_dir, checkpoint, not without_weights, with_teacher, **parse_settings(setting))
+    root = find_path(bundle)
+    path = pack_bundle(root, output_dir, checkpoint, not without_weights, with_teacher, **parse_settings(setting))
     text = f"{path}: {path.stat().st_size / 1000:.0f} kB" + (", without weights" if without_weights else "")
     console.print(text, markup=False, highlight=False)

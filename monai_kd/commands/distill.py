@@ -21,7 +21,7 @@ METHODS = "logits_kl, logits_mse, logits_bce or hidden (logits and pairs of laye
 
 
 def distill(
-    teacher: Annotated[Path, typer.Option(help="The teacher's bundle: any whose training is a SupervisedTrainer.")],
+    teacher: Annotated[Path, typer.Option(help="The teacher's bundle, by folder or name, with a SupervisedTrainer.")],
     student: Annotated[str, typer.Option(help="StudentUNet, or a JSON file with any network's `_target_`.")],
     dataset_dir: Annotated[
         str, typer.Option("--dataset_dir", "--dataset-dir", help="Data as the teacher's bundle expects them.")
@@ -61,12 +61,12 @@ def distill(
     Example: python -m monai_kd distill --teacher spleen_ct_segmentation --student StudentUNet --dataset_dir
     Task09_Spleen --output_dir spleen_student
     """
+    from monai_kd.bundle.finding import find_path
     from monai_kd.student_bundle import Request, bundle_commands, is_made, read_names, run_training
 
     given = parse_settings(setting)
-    request = Request(
-        teacher, student, dataset_dir, method, tuple(config or ()), weights, given, epochs, inference_dir, round_labels
-    )
+    root, configs = find_path(teacher), tuple(config or ())
+    request = Request(root, student, dataset_dir, method, configs, weights, given, epochs, inference_dir, round_labels)
     names = {} if pairs is None else {"pairs": read_names(_text(pairs), str(pairs))}
     made = {**request.record, **names}
     if is_made(output_dir, made):

@@ -12,7 +12,7 @@ from rich.table import Table
 from monai_kd.commands.console import console
 from monai_kd.commands.settings import parse_settings
 
-Source = Annotated[Path, typer.Argument(help="The bundle's folder, or its inference config.")]
+Source = Annotated[Path, typer.Argument(help="The bundle's folder or name, or its inference config.")]
 Checkpoint = Annotated[
     Path | None, typer.Option(help="The student's weights. Default: the checkpoint of the bundle's inference config.")
 ]
@@ -62,17 +62,18 @@ def export(
 
     Each form is run beside the bundle itself; where a form in floating point differs, nothing is written.
 
-    Example: python -m monai_kd export bundles/breast_ultrasound_segmentation --network small
+    Example: python -m monai_kd export breast_ultrasound_segmentation --network small
 
-    Example: python -m monai_kd export bundles/breast_ultrasound_segmentation --checkpoint runs/model.pt --set
+    Example: python -m monai_kd export breast_ultrasound_segmentation --checkpoint runs/model.pt --set
     spatial_size=[96,96] --set student_channels=[8,12,16,24,32] --forms onnx,int8 --dataset_dir data/BUSBRA
     """
+    from monai_kd.bundle.finding import find_path
     from monai_kd.export import DataSet, Options, export_student, open_bundle
 
     data = None if dataset_dir is None else DataSet(dataset_dir, layout, split_file, fold)
     options = Options(_names(forms), raw, _names(float_layers), data)
     overlays = () if network is None else (f"networks/{network}",)
-    bundle = open_bundle(source, overlays, **parse_settings(setting))
+    bundle = open_bundle(find_path(source), overlays, **parse_settings(setting))
     if checkpoint is None:
         if "checkpoint" not in bundle.parser:
             raise ValueError(f"'{bundle.configs[0]}' has no 'checkpoint' to take by default. Give --checkpoint.")

@@ -45,19 +45,44 @@ def run(
             return
         from monai_kd.bundle.command_line import read_command
 
+        errors.prepare()
         arguments = read_command(config, bundle, overlay or (), context.args)
+        _check(arguments)
+        copy = _copy(arguments)
+        if copy is not None:
+            arguments = read_command(config, str(copy), overlay or (), context.args)
         _run(arguments, errors)
+
+
+def _check(arguments: dict[str, Any]) -> None:
+    from monai_kd.bundle.arguments import check_start
+    from monai_kd.bundle.running_config import Start
+
+    given = {key: value for key, value in arguments.items() if key not in ("config_file", "args_file")}
+    check_start(Start.of(arguments["config_file"], given, arguments.get("args_file")))
+
+
+def _copy(arguments: dict[str, Any]) -> Path | None:
+    """Of an installed bundle into which the run would write: where outputs are not named, they go into the bundle."""
+    from monai_kd.bundle.shipped import copy_bundle, writes_into_package
+
+    root = Path(arguments.get("bundle_root", "."))
+    if not writes_into_package(root, arguments):
+        return None
+    copy = Path("bundles", root.name)
+    try:
+        copy_bundle(root, copy)
+    except ValueError:  # of several processes another one has made it
+        if not (copy / "configs").is_dir():
+            raise
+    else:
+        console.print(f"The bundle is now in {copy}: this run writes into it.", markup=False, highlight=False)
+    return copy
 
 
 def _run(arguments: dict[str, Any], errors: RunErrors) -> None:
     from monai.bundle import create_workflow
 
-    from monai_kd.bundle.arguments import check_start
-    from monai_kd.bundle.running_config import Start
-
-    errors.prepare()
-    given = {key: value for key, value in arguments.items() if key not in ("config_file", "args_file")}
-    check_start(Start.of(arguments["config_file"], given, arguments.get("args_file")))
     begin = time.time()
     # As monai.bundle.run does.
     workflow = create_workflow(**arguments)

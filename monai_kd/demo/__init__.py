@@ -46,7 +46,7 @@ def run_demo(output_dir: Path, bundle_root: Path, seed: int, epochs: int, consol
         ImportError: When the package with the teacher's first weights is not installed.
     """
     if not BundleFolder(bundle_root).has("train"):
-        raise FileNotFoundError(f"No bundle at '{bundle_root}'. Run from the repository's root, or give --bundle-root.")
+        raise FileNotFoundError(f"No config 'train' in '{bundle_root}'. Name a bundle that trains.")
     phantoms = output_dir / "phantoms"
     runs = output_dir / f"seed-{seed}-epochs-{epochs}"
     teacher = Model(

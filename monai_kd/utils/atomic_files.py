@@ -14,7 +14,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from monai_kd.utils.distinct_paths import PathOrPaths, require_distinct, require_outside
+from monai_kd.utils.distinct_paths import PathOrPaths, require_distinct, require_not_installed, require_outside
 from monai_kd.utils.folder_lock import hold
 from monai_kd.utils.partial_names import reserved
 
@@ -86,7 +86,8 @@ def claim_outputs(
         images: the run writes images into ``output_dir``, which must not be read as a data set's then.
 
     Raises:
-        ValueError: When one cannot be written to, is an input or another output, or another process works there.
+        ValueError: When one cannot be written to, is an input or another output or in the installed package, or another
+            process works there.
 
     Example:
         >>> claim_outputs("runs", {"checkpoint": "a.pt"}, {"teacher_checkpoint": "./a.pt"})
@@ -94,6 +95,7 @@ def claim_outputs(
         ValueError: checkpoint and teacher_checkpoint are both 'a.pt', which would be overwritten. Change one of them.
     """
     files, inputs = files or {}, inputs or {}
+    require_not_installed({"output_dir": output_dir, **files})
     require_distinct({"output_dir": output_dir, **files}, inputs)
     if images:
         require_outside("output_dir", output_dir, inputs)

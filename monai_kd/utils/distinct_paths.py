@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
-__all__ = ["PathOrPaths", "is_same", "require_distinct", "require_outside"]
+__all__ = ["PathOrPaths", "is_installed", "is_same", "require_distinct", "require_not_installed", "require_outside"]
 
+PACKAGE = Path(__file__).resolve().parents[1]
 PathOrPaths = str | PathLike[str] | Sequence[str | PathLike[str]] | None
 
 
@@ -53,6 +54,34 @@ def require_distinct(outputs: Mapping[str, str | PathLike[str]], inputs: Mapping
     for (name, output), (other, second) in itertools.combinations(outputs.items(), 2):
         if is_same(output, second):
             raise _both(name, other, output, second)
+
+
+def is_installed(path: str | PathLike[str]) -> bool:
+    """
+    Whether a path lies in this package's own folder, which an update replaces.
+
+    Args:
+        path: there need not be anything yet.
+    """
+    return Path(path).expanduser().resolve().is_relative_to(PACKAGE)
+
+
+def require_not_installed(outputs: Mapping[str, str | PathLike[str]]) -> None:
+    """
+    Refuse to write into this package's own folder.
+
+    Args:
+        outputs: files and folders to write, by the names of their arguments.
+
+    Raises:
+        ValueError: Naming the argument and its path.
+    """
+    for name, output in outputs.items():
+        if is_installed(output):
+            raise ValueError(
+                f"{name} '{output}' lies in the installed package, which an update replaces. Name another place with "
+                f"--{name}, or train a copy: python -m monai_kd bundle copy NAME."
+            )
 
 
 def require_outside(name: str, folder: str | PathLike[str], inputs: Mapping[str, PathOrPaths]) -> None:

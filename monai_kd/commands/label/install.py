@@ -14,8 +14,8 @@ from monai_kd.commands.settings import parse_settings
 
 def install(
     dest: Annotated[Path, typer.Argument(help="The app's folder, where the server may write; must not exist.")],
-    bundle: Annotated[Path, typer.Option(help="The bundle to serve and to train.")] = Path(
-        "bundles/breast_ultrasound_segmentation"
+    bundle: Annotated[Path, typer.Option(help="The bundle to serve and to train: its folder or name.")] = Path(
+        "breast_ultrasound_segmentation"
     ),
     student: Annotated[Path | None, typer.Option(help="The weights to serve. Default: the bundle's model.pt.")] = None,
     teacher: Annotated[Path | None, typer.Option(help="The teacher's weights. Default: its teacher.pt.")] = None,
@@ -30,9 +30,10 @@ def install(
     Example: python -m monai_kd label install label/app --student runs/model.pt --teacher runs/teacher.pt
     --set spatial_size=[96,96] --set student_channels=[8,12,16,24,32]
     """
+    from monai_kd.bundle.finding import find_path
     from monai_kd.label.install import install as write
 
-    app = write(dest, bundle, student, teacher, **parse_settings(setting))
+    app = write(dest, find_path(bundle), student, teacher, **parse_settings(setting))
     if not app.teacher.is_file():
         text = f"No teacher: the app serves the student, and does not train it. To train: --teacher, or {app.teacher}."
         console.print(text, markup=False, highlight=False)

@@ -44,7 +44,7 @@ MLflow = Annotated[str | None, typer.Option(help="Track in this MLflow store, e.
 
 
 def run(
-    study: Annotated[Path, typer.Argument(help="The study's YAML file.")],
+    study: Annotated[Path, typer.Argument(help="The study's YAML file; NAME/studies/… of a bundle, too.")],
     dataset_dir: Data,
     output_dir: Output,
     jobs: Jobs = None,
@@ -65,9 +65,10 @@ def run(
     Each run is a MONAI bundle run in its own folder, <split>-<seed>/<row>/: train.json, evaluate.json, log.txt,
     model.pt, evaluation/scores.csv.
 
-    Example: python -m monai_kd study run bundles/breast_ultrasound_segmentation/studies/paper.yaml --dataset_dir
+    Example: python -m monai_kd study run breast_ultrasound_segmentation/studies/paper.yaml --dataset_dir
     data/BrEaST --output_dir runs/paper --jobs 4
     """
+    from monai_kd.bundle.finding import find_path
     from monai_kd.study import read_plan, run_study
     from monai_kd.study.running.local_workers import LocalWorkers
 
@@ -78,7 +79,7 @@ def run(
 
         return RayWorkers(ray, gpu_fraction, threads or 1, jobs)
 
-    plan = read_plan(study)
+    plan = read_plan(find_path(study))
     given: dict[str, Any] = {"images": images, "splits": splits, "seeds": seeds and tuple(range(seeds))}
     plan = dataclasses.replace(plan, **{key: value for key, value in given.items() if value is not None})
     plan = dataclasses.replace(plan, settings={**plan.settings, **parse_settings(setting)})

@@ -38,7 +38,7 @@ def read_plan(path: str | Path) -> Plan:
     Example:
         >>> read_plan("studies/none.yaml")
         Traceback (most recent call last):
-        FileNotFoundError: No study 'studies/none.yaml'. bundles/breast_ultrasound_segmentation/studies holds some.
+        FileNotFoundError: No study 'studies/none.yaml'. breast_ultrasound_segmentation/studies holds some.
     """
     path = Path(path)
     content = _content(path)
@@ -66,7 +66,7 @@ def read_plan(path: str | Path) -> Plan:
 
 def _content(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise FileNotFoundError(f"No study '{path}'. bundles/breast_ultrasound_segmentation/studies holds some.")
+        raise FileNotFoundError(f"No study '{path}'. breast_ultrasound_segmentation/studies holds some.")
     content = read_file(path)
     content = _mapping(content, str(path), ENTRIES)
     for key, other in (("bundle", "bundle"), ("rows", "rows_of")):
