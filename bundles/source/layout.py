@@ -26,10 +26,11 @@ def _text(node: Any, margin: str, key: str) -> str:
     inside = _entries(node)
     if not inside or (margin and not _holds_object(inside) and len(f"{margin}{line},") <= WIDTH):
         return line
+    named = isinstance(node, dict)
     deeper = margin + " " * INDENT
-    keys = [f"{json.dumps(name, ensure_ascii=False)}: " for name in node] if isinstance(node, dict) else [""] * len(node)
+    keys = [f"{json.dumps(name, ensure_ascii=False)}: " if named else "" for name in node]
     lines = [deeper + _text(entry, deeper, name) for name, entry in zip(keys, inside, strict=True)]
-    opened, closed = "{}" if isinstance(node, dict) else "[]"
+    opened, closed = "{}" if named else "[]"
     return f"{key}{opened}\n" + ",\n".join(lines) + f"\n{margin}{closed}"
 
 
