@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-What the configs of both bundles share, said once. ``python -m bundles.source`` (``make configs``) writes the configs.
+The source of the configs: what several of them share is said once. ``make configs`` writes the JSON files.
 
-``shared`` holds what both bundles say; ``segmentation`` and ``classification`` what one says alone. A config is a
-dictionary in the order of its file, made of parts by ``**part``: nothing else is to be known.
+``shared`` holds the parts of both bundles, ``segmentation`` and ``classification`` the differences. Each config is a
+dictionary whose keys are in the order of its file, and ``**part`` puts a part in its place.
 """

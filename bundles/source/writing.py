@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which text every config should have."""
+"""The text that every config should have."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ SOURCES = {
 
 
 def from_source() -> dict[Path, str]:
-    """The files that are written."""
+    """The configs that have a source."""
     return {
         BUNDLES / bundle / "configs" / f"{name}.json": laid_out(config)
         for bundle, configs in SOURCES.items()
@@ -24,12 +24,12 @@ def from_source() -> dict[Path, str]:
 
 
 def by_hand() -> dict[Path, str]:
-    """All others, in the same layout."""
+    """The configs that are written by hand, in the common layout."""
     files = set(BUNDLES.glob("*/configs/**/*.json")) - set(from_source())
     return {file: laid_out(json.loads(file.read_text(encoding="utf-8"))) for file in files}
 
 
 def outdated() -> dict[Path, str]:
-    """What is not as it should be, with the text that it should have."""
+    """The files that are missing or differ, with the text that they should have."""
     texts = {**from_source(), **by_hand()}
     return {file: text for file, text in texts.items() if not file.is_file() or file.read_text("utf-8") != text}

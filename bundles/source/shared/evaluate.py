@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from bundles.source.shared import parts
-from bundles.source.shared.task import Config, Task
+from bundles.source.shared.task import NOTHING, Config, Task
 
-NONE: Config = {}
 NETWORK = {"network": "$@network_def.to(@device)"}
 QUIET = {"quiet": None}
 INPUTS = {"checkpoint": "@checkpoint", "dataset_dir": "@dataset_dir"}
@@ -19,8 +18,8 @@ def evaluate(
     postprocessing: Config,
     key_metric: Config,
     scores: Config,
-    further_metrics: Config = NONE,
-    values: Config = NONE,
+    further_metrics: Config = NOTHING,
+    values: Config = NOTHING,
     copies: Sequence[Config] = (),
 ) -> Config:
     """``evaluate.json``: the scores of the images of a split."""
@@ -69,7 +68,7 @@ def inference(
     *,
     postprocessing: Config,
     handlers: Sequence[Config] = (),
-    values: Config = NONE,
+    values: Config = NOTHING,
     copies: Sequence[Config] = (),
 ) -> Config:
     """``inference.json``: masks or probabilities of a folder of images."""

@@ -5,9 +5,8 @@ from typing import Any
 
 from bundles.source.shared.methods import logits_kl, pathway, pathways
 from bundles.source.shared.parts import BLACK
-from bundles.source.shared.task import Config
+from bundles.source.shared.task import NOTHING, Config
 
-NONE: Config = {}
 FLIP = {"_target_": "monai_kd.transforms.BatchRandFlip", "prob": 0.5, "spatial_axis": 0}
 CROP = {"_target_": "monai_kd.transforms.BatchRandScaleCrop", "roi_scale": 0.8}
 WHOLE: Config = {"teacher": {"_target_": "monai_kd.transforms.View"}}
@@ -55,7 +54,7 @@ FEW_LABELS_VIEW = view(
 )
 
 
-def views(student: Config, between: Config = NONE, **more: Any) -> Config:
+def views(student: Config, between: Config = NOTHING, **more: Any) -> Config:
     return {
         "views": {"_target_": "monai_kd.engines.PrepareBatchViews", "student": student, **more},
         **between,
