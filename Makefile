@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/installed
 LABEL := $(VENV)/label
 BUNDLE := bundles/breast_ultrasound_segmentation
 
-.PHONY: demo test docs label lint benchmark release clean
+.PHONY: demo test configs docs label lint benchmark release clean
 
 # glibc would give memory back to the system after every training step, which costs time.
 demo benchmark: export MALLOC_TRIM_THRESHOLD_ = 1000000000
@@ -23,6 +23,10 @@ lint: $(LABEL)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# What bundles/source says, written into each bundle's configs/; the files that change are printed.
+configs:
+	$(PYTHON) -m bundles.source
 
 # The site, at docs/_build/html/index.html; a warning is an error. `make docs VERSION=latest` puts that name into its title.
 docs: export DOCS_VERSION = $(VERSION)
@@ -61,7 +65,7 @@ benchmark: $(INSTALLED)
 # Wheel, source archive, and each bundle as MONAI loads it: with the weights in its models/, if it has been trained.
 release: $(INSTALLED)
 	$(BIN)/python -m build --no-isolation --outdir dist
-	for bundle in bundles/*; do \
+	for bundle in $(patsubst %/configs,%,$(wildcard bundles/*/configs)); do \
 		[ -f $$bundle/models/model.pt ] && without= || without=--without-weights; \
 		$(BIN)/python -m monai_kd bundle pack $$bundle --output-dir dist $$without || exit 1; \
 	done

@@ -61,7 +61,7 @@ def test_no_folder_holds_more_than_one_can_take_in():
 
 
 def test_every_file_names_its_license():
-    for folder in (PACKAGE, PACKAGE.parent / "tests"):
+    for folder in (PACKAGE, PACKAGE.parent / "tests", PACKAGE.parent / "bundles"):
         for path in folder.rglob("*.py"):
             assert not path.stat().st_size or path.read_text().startswith("# SPDX-License-Identifier: Apache-2.0\n"), (
                 path

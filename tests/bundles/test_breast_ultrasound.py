@@ -26,31 +26,6 @@ def config(name):
 METHODS = [name for name in OVERLAYS if set(config(f"methods/{name}")) <= {"levels", "pathways"}]
 
 
-def test_the_three_trainings_share_all_that_is_not_theirs():
-    train, student, teacher = (config(name) for name in ("train", "train_student", "train_teacher"))
-    for section in (
-        "split",
-        "deterministic_transforms",
-        "loss",
-        "lr_scheduler",
-        "validate",
-        "device",
-        "amp",
-    ):
-        assert train[section] == student[section] == teacher[section], section
-    for section in ("random_transforms", "preprocessing", "dataset", "dataloader", "inferer"):
-        assert train["train"][section] == student["train"][section] == teacher["train"][section], section
-    for key in ("student_channels", "network_def", "learning_rate", "max_epochs", "patience", "batch_size"):
-        assert train[key] == student[key], key
-    for name in ("evaluate", "inference"):
-        assert config(name)["network_def"] == train["network_def"]
-        assert config(name)["student_channels"] == train["student_channels"]
-        assert config(name)["spatial_size"] == train["spatial_size"]
-        assert config(name)["crop_margins"] == train["crop_margins"]
-    assert train["teacher_def"] == config("teacher")["teacher_def"] == {**teacher["teacher_def"], "pretrained": False}
-    assert teacher["network_def"] == config("teacher")["network_def"] == "@teacher_def"
-
-
 def test_the_papers_sizes_are_an_overlay_of_every_config_with_a_teacher():
     sizes = {}
     for name in ("train", "train_teacher", "train_autoencoder", "teacher"):

@@ -59,23 +59,6 @@ def bright_is_malignant(root, count=24):
     return root
 
 
-def test_the_three_trainings_share_all_that_is_not_theirs():
-    train, student, teacher = (config(name) for name in TRAININGS)
-    shared = ("classes", "balanced", "class_weights", "loss", "split", "deterministic_transforms", "lr_scheduler")
-    for key in (*shared, "validate", "device", "amp"):
-        assert train[key] == student[key] == teacher[key], key
-    for key in ("random_transforms", "preprocessing", "dataset", "dataloader", "inferer"):
-        assert train["train"][key] == student["train"][key] == teacher["train"][key], key
-    for key in ("student_channels", "network_def", "learning_rate", "max_epochs", "patience", "batch_size"):
-        assert train[key] == student[key], key
-    for name in ("evaluate", "inference"):
-        for key in ("network_def", "student_channels", "spatial_size", "crop_margins", "classes"):
-            assert config(name)[key] == train[key]
-    assert train["teacher_def"] == teacher["teacher_def"] == config("teacher")["teacher_def"]
-    assert teacher["network_def"] == config("teacher")["network_def"] == "@teacher_def"
-    assert train["teacher_channels"] == teacher["teacher_channels"] == config("teacher")["teacher_channels"]
-
-
 def test_whoever_knows_the_segmentation_bundle_knows_this_one():
     for name in (*TRAININGS, "evaluate", "inference", "teacher", "multi_gpu_train"):
         other = CLASSIFICATION.with_name("breast_ultrasound_segmentation") / "configs" / f"{name}.json"

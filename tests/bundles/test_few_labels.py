@@ -16,7 +16,6 @@ from monai_kd.networks import FlipAverage, PretrainedUNet, StudentUNet
 from monai_kd.phantom import write_phantoms
 from tests.bundles.conftest import ROOT, run_bundle, run_two_processes
 
-RECIPES = ROOT / "configs" / "recipes"
 SHORT = {"steps_per_epoch": 2, "max_epochs": 2}
 
 
@@ -156,11 +155,3 @@ def test_the_default_teacher_is_trained_and_teaches(phantoms, tmp_path):
     saved = torch.load(checkpoint, weights_only=True)
     assert all(torch.equal(value, saved[name]) for name, value in inner.state_dict().items())
     assert isinstance(taught.parser.get_parsed_content("network_def"), PretrainedUNet)
-
-
-def test_both_recipes_have_the_same_steps_and_the_same_view_of_the_student():
-    patient, few = (json.loads((RECIPES / f"{name}.json").read_text()) for name in ("patient", "few_labels"))
-    assert patient["views"]["student"] == few["views"]["student"]
-    assert {key: value for key, value in few.items() if key in patient and key != "views"} == {
-        key: value for key, value in patient.items() if key != "views"
-    }

@@ -41,17 +41,6 @@ def autoencoder(phantoms, teacher, tmp_path_factory):
     return str(folder / "autoencoder.pt"), workflow
 
 
-def test_both_stages_speak_of_the_same_autoencoder_and_data():
-    first, second, plain = config("train_autoencoder"), config("methods/knowledge_adaptation"), config("train")
-    for key in ("encoded_layer", "autoencoder"):
-        assert first[key] == second[key], key
-    for key in ("teacher_def", "teacher_layers", "split", "deterministic_transforms", "spatial_size", "lr_scheduler"):
-        assert first[key] == plain[key], key
-    for section in ("random_transforms", "preprocessing", "dataset", "dataloader", "inferer"):
-        assert first["train"][section] == plain["train"][section], section
-    assert first["train"]["trainer"]["_target_"] == "SupervisedTrainer"
-
-
 def test_stage_one_trains_in_two_processes(phantoms, teacher, tmp_path):
     common = {"dataset_dir": phantoms, "teacher_checkpoint": teacher, "max_epochs": 1}
     run_two_processes(["train_autoencoder"], **common, **files(tmp_path, "autoencoder.pt"))

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
 
-from tests.bundles.conftest import ROOT, run_bundle
+from tests.bundles.conftest import run_bundle
 
 REGULAR = {"network_def#separable": False}
 
@@ -26,13 +25,3 @@ def test_pair_is_trained_layer_by_layer_and_evaluated(phantoms: str, tmp_path: P
         outputs = {"output_dir": str(tmp_path / "e"), "checkpoint": checkpoint}
         run_bundle(["evaluate", "networks/separable"], **common, **outputs, **arguments)
         assert (tmp_path / "e" / "scores.csv").is_file()
-
-
-def test_both_overlays_mean_the_same_networks() -> None:
-    method, networks = (
-        json.loads((ROOT / "configs" / f"{name}.json").read_text())
-        for name in ("methods/layerwise_l1", "networks/separable")
-    )
-    assert method["student_channels"] == networks["student_channels"]
-    assert method["network_def"] == networks["network_def"]
-    assert method["teacher_def"] == {**networks["network_def"], "separable": False}

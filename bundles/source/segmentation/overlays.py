@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Overlays: those of both bundles, and of this one those that repeat a part of another config."""
+
+from bundles.source.segmentation.methods import METHODS, SEPARABLE
+from bundles.source.segmentation.task import STUDENT_UNET, TEACHER, pretrained_unet
+from bundles.source.shared import parts
+from bundles.source.shared.methods import logits_kl, pathways
+from bundles.source.shared.overlays import OF_BOTH, multi_gpu_train, teacher
+from bundles.source.shared.task import Config
+from bundles.source.shared.views import ALIGNED, WHOLE, cached, few_labels, overlap, patient
+
+
+def several_teachers(count: int) -> Config:
+    return {
+        "teacher_checkpoint": [parts.model(f"teacher_{number}") for number in range(count)],
+        "teacher_files": "$monai.utils.ensure_tuple(@teacher_checkpoint)",
+        "teacher_member": pretrained_unet(False, _mode_="callable"),
+    }
+
+
+MEMBERS = {"members": "$[@teacher_member() for _ in @teacher_files]"}
+SETTINGS = {"settings#teacher": "$[os.path.abspath(file) for file in @teacher_files] + [repr(@teacher_def)]"}
+LOAD_MEMBERS = {
+    "run#0": "$[monai_kd.load_weights(member, file) "
+    "for member, file in zip(@teacher_def.members, @teacher_files, strict=True)]"
+}
+TEACHERS = {
+    "teachers/student": {"teacher_def": STUDENT_UNET},
+    "teachers/imagenet": {
+        "teacher_def": pretrained_unet(True),
+        "inputs#teacher_checkpoint": None,
+        "settings#teacher": "$'ImageNet weights of ' + @teacher_def#backbone",
+        "run": [parts.RUN],
+    },
+    "teachers/ensemble": {
+        **several_teachers(2),
+        "teacher_def": {"_target_": "monai_kd.networks.Ensemble", **MEMBERS},
+        **SETTINGS,
+        **LOAD_MEMBERS,
+    },
+    "teachers/out_of_fold": {
+        "label_folds": 3,
+        **several_teachers(3),
+        "teacher_def": {"_target_": "monai_kd.networks.OutOfFoldEnsemble", **MEMBERS, "folds": "@label_folds"},
+        "views#_target_": "monai_kd.engines.PrepareBatchOutOfFold",
+        "views#fold_of": "$monai_kd.data.label_folds(@train#dataset.data, @label_folds)",
+        **SETTINGS,
+        "initialize#6": "$monai_kd.networks.check_network(@teacher_def, @spatial_size, in_channels=2)",
+        **LOAD_MEMBERS,
+    },
+}
+
+
+def target(transforms: str) -> Config:
+    """Another scanner's images."""
+    return {
+        "target_dir": "$@bundle_root + '/data/target'",
+        "target_layout": None,
+        "target_split_file": None,
+        "inputs#target_dir": "@target_dir",
+        "inputs#target_split_file": "@target_split_file",
+        "target_split": parts.choose_split(transforms, folder="target_dir", prefix="target_"),
+    }
+
+
+def of_target(dataset: str) -> Config:
+    return {
+        f"{dataset}#root": "@target_dir",
+        f"{dataset}#layout": "@target_layout",
+        f"{dataset}#split": "@target_split",
+    }
+
+
+ADAPTATION = {
+    "adaptation/target": {**target("preprocessing"), **of_target("dataset")},
+    "adaptation/target_labels": {
+        **target("deterministic_transforms"),
+        **of_target("train#dataset"),
+        **of_target("validate#dataset"),
+        "settings#target images": "@target_split",
+    },
+    "adaptation/trajectory": {
+        **target("deterministic_transforms"),
+        "target_ids": "$@target_split['training']",
+        "trajectory": {
+            "_target_": "monai_kd.handlers.TrajectoryHandler",
+            "network": "@network",
+            "target": {
+                "_target_": "monai_kd.data.UnlabelledDataset",
+                "root": "@target_dir",
+                "ids": "@target_ids",
+                "transform": "@train#preprocessing",
+                "cache_rate": 1.0,
+                "num_workers": 2,
+                "progress": False,
+            },
+            "head": "head",
+            "self_layers": ["decoder"],
+            "most": 100,
+            "loss_function": "@loss",
+        },
+        "resumed#trajectory": "@trajectory",
+        "settings#target images": "@target_ids",
+        "settings#trajectory": "$repr(@trajectory)",
+        "+further_handlers": ["@trajectory"],
+    },
+}
+BOXES = {
+    "teacher_cache": None,
+    "box_jitter": 4.0,
+    "teacher_def": {
+        "_target_": "monai_kd.networks.PromptedTeacher",
+        "network": {"_target_": "monai_kd.networks.LiteMedSAM"},
+        "jitter": "@box_jitter",
+    },
+    "supervised_weight": 0.0,
+    **pathways(logits=logits_kl(2.0, 1.0), overlap=overlap(1.0)),
+    **cached("@teacher_def", [""]),
+    "inputs#teacher_checkpoint": None,
+    "settings#teacher": "$repr([@teacher_def.jitter, type(@teacher_def.network).__name__])",
+    "initialize": [*parts.BEGIN, "$@network_def", "$monai_kd.networks.check_network(@network_def, @spatial_size)"],
+    "run": [parts.RUN],
+    **patient(**WHOLE, **ALIGNED, prompt=True),
+}
+
+OVERLAYS = {
+    **OF_BOTH,
+    **METHODS,
+    **TEACHERS,
+    **ADAPTATION,
+    "multi_gpu_train": multi_gpu_train({}),
+    "networks/separable": SEPARABLE,
+    "recipes/boxes": BOXES,
+    "recipes/few_labels": few_labels(overlap=overlap(0.7)),
+    "teacher": teacher({"teacher_def": TEACHER, "network_def": "@teacher_def"}),
+}

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A bundle's metadata, with the versions that both were tested with."""
+
+from typing import Any
+
+from bundles.source.shared.task import Config
+
+META_SCHEMA = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
+
+
+def metadata(change: str, about: Config, classes: Config, references: list[str], prediction: Config) -> Config:
+    """
+    The metadata.
+
+    Args:
+        change: this version's line of the changelog.
+        about: name, task and description.
+        classes: of label and prediction, in words.
+        references: what the bundle is made after.
+        prediction: type, format, shape, values and channels of what both networks return.
+    """
+    data_format = {"inputs": {"image": IMAGE}, "outputs": {"pred": prediction}}
+    return {
+        "schema": META_SCHEMA,
+        "version": "0.1.0",
+        "changelog": {"0.1.0": change},
+        "monai_version": "1.6.1",
+        "pytorch_version": "2.13.0",
+        "numpy_version": "2.4.6",
+        "required_packages_version": {
+            "monai-kd": "0.2.0",
+            "nibabel": "5.4.2",
+            "itk-io": "5.4.7",
+            "pytorch-ignite": "0.5.5",
+            "pillow": "13.0.0",
+            "scipy": "1.17.1",
+        },
+        "supported_apps": {},
+        **about,
+        "authors": "The monai_kd contributors",
+        "copyright": "Copyright (c) The monai_kd contributors",
+        "data_source": "Dataset_A (Yap et al. 2018), BrEaST (Pawlowska et al. 2024), "
+        "BUS-BRA (Gomez-Flores et al. 2024), BUSI (Al-Dhabyani et al. 2020), BUS-UCLM (Vallez et al. 2025), "
+        "or folders of your own",
+        "data_type": "png, jpeg, bmp, tiff, nifti, nrrd, dicom",
+        "image_classes": "single channel, gray values 0 to 255 of a B-mode ultrasound image",
+        **classes,
+        "eval_metrics": {},
+        "intended_use": "Research on knowledge distillation. Not a medical device; not for diagnosis.",
+        "references": references,
+        "network_data_format": data_format,
+        "teacher_data_format": data_format,
+    }
+
+
+def tensor(of: Config, channels: dict[str, str], shape: list[int], values: list[Any]) -> Config:
+    return {
+        **of,
+        "num_channels": len(channels),
+        "spatial_shape": shape,
+        "dtype": "float32",
+        "value_range": values,
+        "is_patch_data": False,
+        "channel_def": channels,
+    }
+
+
+SIZE = [224, 224]
+IMAGE = tensor({"type": "image", "format": "magnitude", "modality": "US"}, {"0": "image"}, SIZE, [-2, 2.5])

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Overlays of both bundles. To add one, write it into ``OF_BOTH``."""
+
+from bundles.source.shared import parts
+from bundles.source.shared.task import Config
+from bundles.source.shared.views import WITH_VIEWS, cached
+
+OF_BOTH = {
+    **WITH_VIEWS,
+    "cached_teacher": {"teacher_cache": None, **cached("@teacher_def", "$@pathways.teacher_layers")},
+    "federated": {
+        "rounds": 10,
+        "resume": False,
+        "lr_scheduler#total_steps": "$@rounds * @train#trainer#max_epochs * len(@train#dataloader)",
+        "+initialize": [parts.LOAD_TEACHER],
+    },
+    "teachers/self_ema": {
+        "average": {
+            "_target_": "ignite.handlers.EMAHandler",
+            "model": "@network",
+            "momentum": 0.01,
+            "handle_buffers": "update",
+        },
+        "teacher_def": "$@average.ema_model",
+        "inputs#teacher_checkpoint": None,
+        "resumed#teacher": "@teacher_def",
+        "settings#teacher": "$'moving average of the student, momentum ' + str(@average#momentum)",
+        "run": ["$@average.attach(@train#trainer)", parts.RUN],
+    },
+}
+
+
+def multi_gpu_train(last_batch: Config) -> Config:
+    return {
+        "+imports": ["$import datetime", "$import torch.distributed as dist"],
+        "process_timeout": 600,
+        "device": "$torch.device('cuda', int(os.environ['LOCAL_RANK'])) "
+        "if torch.cuda.device_count() >= int(os.environ['LOCAL_WORLD_SIZE']) else torch.device('cpu')",
+        "quiet": "$dist.get_rank() > 0 or None",
+        "use_tensorboard": "$dist.get_rank() == 0 and find_spec('tensorboard') is not None",
+        "train#shared_sampler": {
+            "_target_": "ignite.distributed.auto.DistributedProxySampler",
+            "sampler": "@train#sampler",
+        },
+        "train#dataloader#sampler": "@train#shared_sampler",
+        **last_batch,
+        "validate#sampler": {
+            "_target_": "DistributedSampler",
+            "dataset": "@validate#dataset",
+            "even_divisible": False,
+            "shuffle": False,
+        },
+        "validate#dataloader#sampler": "@validate#sampler",
+        "processes": [
+            "$@device.type == 'cuda' and torch.cuda.set_device(@device)",
+            "$dist.is_initialized() or dist.init_process_group("
+            "backend='nccl' if @device.type == 'cuda' else 'gloo', "
+            "timeout=datetime.timedelta(seconds=@process_timeout))",
+        ],
+        "finalize": ["$dist.is_initialized() and dist.destroy_process_group()"],
+    }
+
+
+def teacher(networks: Config) -> Config:
+    """To evaluate the teacher, and to have it answer for images."""
+    return {"checkpoint": parts.model("teacher"), **networks}
