@@ -131,6 +131,7 @@ def _list(bundle: str | None) -> None:
         table.add_row("configs", ", ".join(config_names(folder)))
         for kind, names in overlay_names(folder).items():
             table.add_row(f"--{kind or 'overlay'}", ", ".join(names))
-        text = f"Example: python -m monai_kd run {config_names(folder)[0]} --bundle {folder} --dataset_dir DATA"
+        first = config_names(folder)[0]
+        text = f"Example: python -m monai_kd run {first} --bundle {bundle or folder} --dataset_dir DATA"
     console.print(table)
     console.print(text, markup=False, highlight=False)
