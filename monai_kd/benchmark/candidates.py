@@ -116,7 +116,7 @@ def peers_of(exported: Exported, classes: int) -> list[Candidate]:
     Returns:
         Rows without a reference, for nothing of their Dice is known.
     """
-    _, channels, *axes = exported.bundle.input_shape()
+    _, channels, *axes = exported.bundle.input_shape
     rows = []
     for name, make in PEERS.items():
         count = _count(make(len(axes), channels, classes))
@@ -156,7 +156,7 @@ def _within(root: Path, run: Runner) -> Runner:
 
 def _peer(folder: Path, name: str, classes: int, shape: tuple[int, ...] | None) -> Runner:
     exported = open_export(folder)[0]
-    _, channels, *axes = exported.bundle.input_shape()
+    _, channels, *axes = exported.bundle.input_shape
     torch.manual_seed(0)
     network = PEERS[name](len(axes), channels, classes).eval()
     module = segmenter(exported.bundle, network, bool(exported.report["raw"]))

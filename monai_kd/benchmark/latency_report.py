@@ -140,7 +140,7 @@ def timed_image(exported: Exported, size: int) -> npt.NDArray[Any]:
         exported: says of which kind.
         size: sides of a picture; volumes and networks alone have the size that they were exported for.
     """
-    shape = exported.bundle.input_shape()
+    shape = exported.bundle.input_shape
     if exported.report["raw"] or len(shape) == 5:
         return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
     drawn = np.asarray(Image.fromarray(phantom(0)[0]).resize((size, size)))

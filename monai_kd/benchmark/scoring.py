@@ -41,7 +41,7 @@ def mean_dice(
     """
     bundle = exported.bundle
     module = segmenter(bundle, bundle.network(), bool(exported.report["raw"]))
-    if not isinstance(module, Segmenter) or module.outputs[0] != "mask" or len(bundle.input_shape()) != 4:
+    if not isinstance(module, Segmenter) or module.outputs[0] != "mask" or len(bundle.input_shape) != 4:
         raise ValueError("Only exports whose output is a mask of pictures can be scored. Leave out --dataset_dir.")
     records = data.parts()["test"]
     trained = {row.name: row.load(None) for row in rows if row.reference is not None}

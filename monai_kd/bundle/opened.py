@@ -70,6 +70,7 @@ class Bundle:
         """The transforms from the network's output to a mask."""
         return _flat(self._made("postprocessing"))
 
+    @cached_property
     def inferer(self) -> Inferer:
         """How the network is run on an image: what the evaluator names, else ``inferer``, else at once."""
         keys = [key for key in ("evaluator#inferer", "inferer") if find(self.parser.get(), key) is not None]
@@ -86,6 +87,7 @@ class Bundle:
         """Names of the output's channels by their numbers."""
         return dict(self._only("output", {}).get("channel_def", {}))
 
+    @cached_property
     def input_shape(self) -> tuple[int, ...]:
         """
         Shape of one image as the network takes it, (1, C, W, H[, D]), in MONAI's index order.
@@ -97,9 +99,8 @@ class Bundle:
             size = possible_size(image["spatial_shape"])
             if "spatial_size" in self.parser.get():
                 size = possible_size(self._made("spatial_size"))
-            inferer = self.inferer()
-            if isinstance(inferer, SlidingWindowInferer):
-                size = fall_back_tuple(inferer.roi_size, size)
+            if isinstance(self.inferer, SlidingWindowInferer):
+                size = fall_back_tuple(self.inferer.roi_size, size)
             shape = (1, int(image["num_channels"]), *size)
             if min(shape) < 1:
                 raise ValueError(f"the shape {shape}")

@@ -108,7 +108,7 @@ def _predicted(bundle: Bundle, module: Segmenter | RawNetwork, image: torch.Tens
     network = module.network
     try:
         with torch.no_grad():
-            answer = bundle.inferer()(image, network)
+            answer = bundle.inferer(image, network)
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         raise ValueError(
             f"{type(network).__name__} does not take an image of the shape {tuple(image.shape)}, which the bundle "
@@ -128,7 +128,7 @@ def _plain(values: Any) -> torch.Tensor:
 
 def _window(image: Any, bundle: Bundle) -> torch.Tensor:
     """A batch of the network's own size: the middle of what may be larger, where an inferer takes windows."""
-    return _plain(ResizeWithPadOrCrop(bundle.input_shape()[2:])(_plain(image)))[None]
+    return _plain(ResizeWithPadOrCrop(bundle.input_shape[2:])(_plain(image)))[None]
 
 
 def _answer(data: Any, after: Sequence[Any], module: Segmenter) -> Arrays:

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ class Exported:
     folder: Path
     report: Mapping[str, Any]
 
-    @property
+    @cached_property
     def bundle(self) -> Bundle:
         """The student's bundle."""
         return open_bundle(self.folder)

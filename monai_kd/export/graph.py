@@ -132,13 +132,13 @@ def segmenter(bundle: Bundle, network: nn.Module, raw: bool = False) -> Segmente
     """
     if raw:
         return RawNetwork(network).eval()
-    inferer = bundle.inferer()
+    inferer = bundle.inferer
     if not isinstance(inferer, SimpleInferer):
         raise ValueError(
             f"{type(inferer).__name__} cannot go into the exported graph: it runs the network on several windows of an "
             "image. Export the network alone, on pre-processed windows, with --raw."
         )
-    before = before_network(bundle.preprocessing(), len(bundle.input_shape()) - 2)
+    before = before_network(bundle.preprocessing(), len(bundle.input_shape) - 2)
     return Segmenter(network, before, after_network(bundle.postprocessing(), before)).eval()
 
 

@@ -68,7 +68,7 @@ def raw_pixels(bundle: Bundle, record: Record) -> Pixels:
     Raises:
         ValueError: When the image has other channels than the network takes, or values that uint8 cannot hold.
     """
-    transforms, shape = bundle.preprocessing(), bundle.input_shape()
+    transforms, shape = bundle.preprocessing(), bundle.input_shape
     data: Any = {"image": record["image"], **({"frame": record["frame"]} if "frame" in record else {})}
     for one in concerning(transforms, "image"):
         if isinstance(one, LOADING):
@@ -99,7 +99,7 @@ def phantoms(bundle: Bundle, sizes: Sequence[tuple[int, int]] = ((301, 240), (22
         bundle: says how many channels and axes.
         sizes: (W, H) of each picture; volumes have sizes of their own.
     """
-    _, channels, *axes = bundle.input_shape()
+    _, channels, *axes = bundle.input_shape
     with TemporaryDirectory() as folder:
         records: list[Record] = []
         for index, size in enumerate(sizes):

@@ -148,7 +148,7 @@ def _spread(records: list[Record], most: int) -> list[Record]:
 
 
 def _description(bundle: Bundle, module: Segmenter | RawNetwork, checkpoint: Path) -> dict[str, str]:
-    shape = bundle.input_shape()
+    shape = bundle.input_shape
     if isinstance(module, RawNetwork):
         axes, kind = ", ".join(map(str, shape[1:])), "pre-processed, in MONAI's order, float32"
     elif len(shape) == 4:

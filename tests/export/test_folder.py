@@ -76,7 +76,7 @@ def test_a_bundle_in_yaml_is_exported_as_one_in_json(exported, checkpoint, tmp_p
     pytest.importorskip("yaml")
     bundle = open_bundle(in_yaml(ROOT, tmp_path), **SETTINGS)
     assert bundle.configs[0].suffix == ".yaml" and bundle.metadata == exported.bundle.metadata
-    assert bundle.input_shape() == (1, 1, 32, 32) and bundle.classes == exported.bundle.classes
+    assert bundle.input_shape == (1, 1, 32, 32) and bundle.classes == exported.bundle.classes
     write_bundle(tmp_path, bundle, checkpoint)
     written, former = (
         json.loads((folder / "configs" / "inference.json").read_text()) for folder in (tmp_path, exported.folder)
