@@ -30,11 +30,21 @@ class BundleFolder:
     root: Path
 
     def find(self, name: str) -> Path | None:
-        """The file of a config; None where there is none."""
+        """
+        The file of a config; None where there is none.
+
+        Args:
+            name: without suffix.
+        """
         return find_file(self.root / CONFIGS, name)
 
     def has(self, name: str) -> bool:
-        """Whether there is a config of this name."""
+        """
+        Whether there is a config of this name.
+
+        Args:
+            name: without suffix.
+        """
         return self.find(name) is not None
 
     def file(self, name: str, remedy: str = "Name a bundle's folder.") -> Path:
@@ -67,6 +77,9 @@ class BundleFolder:
     def config(self, *names: str) -> Config:
         """
         A config and its overlays, merged in MONAI's way.
+
+        Args:
+            names: without suffix, the config first.
 
         Raises:
             FileNotFoundError: When there is none of a name.

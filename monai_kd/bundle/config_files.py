@@ -18,17 +18,33 @@ SUFFIXES = (".json", ".yaml", ".yml")
 
 
 def is_config_file(path: Path) -> bool:
-    """Whether a file is JSON or YAML by its name."""
+    """
+    Whether a file is JSON or YAML by its name.
+
+    Args:
+        path: of any file.
+    """
     return path.suffix.lower() in SUFFIXES
 
 
 def find_file(folder: Path, name: str) -> Path | None:
-    """A file by its name without suffix, such as ``"train"``; JSON before YAML, None where there is neither."""
+    """
+    A file by its name; JSON before YAML, None where there is neither.
+
+    Args:
+        folder: that it is in.
+        name: without suffix, such as ``"train"`` or ``"methods/logits_kl"``.
+    """
     return next((path for end in SUFFIXES if (path := folder / f"{name}{end}").is_file()), None)
 
 
 def list_files(folder: Path) -> list[Path]:
-    """The JSON and YAML files of a folder, which need not exist; not those of folders in it."""
+    """
+    The JSON and YAML files of a folder, not those of folders in it.
+
+    Args:
+        folder: need not exist.
+    """
     return sorted(path for path in folder.glob("*") if is_config_file(path) and path.is_file())
 
 
@@ -90,9 +106,15 @@ def read_merged(files: Sequence[Path]) -> dict[str, Any]:
 
 def read_any(path: str | Path) -> Any:
     """
-    What a JSON or YAML file holds: names and values, a list or a single value; it raises what :func:`read_file` does.
+    What a JSON or YAML file holds: names and values, a list or a single value.
 
     MONAI takes the last of two values of one name, and only warns.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        ValueError: When it is neither JSON nor YAML, or has a name twice; else as :func:`read_file`.
     """
     path = Path(path)
     if not path.is_file():
@@ -111,7 +133,13 @@ def read_any(path: str | Path) -> Any:
 
 
 def write_config(path: Path, content: dict[str, Any]) -> None:
-    """Write plain data as the file's name says, JSON or YAML, in place of the former; its folder is made if missing."""
+    """
+    Write a config as its name says, JSON or YAML.
+
+    Args:
+        path: of the file, which is replaced; its folder is made if missing.
+        content: plain data.
+    """
     if path.suffix.lower() == ".json":
         text = json.dumps(content, indent=4, ensure_ascii=False) + "\n"
     else:
