@@ -26,6 +26,7 @@ def test_an_installed_monai_kd_brings_no_torchvision(tmp_path):
     pytest.importorskip("setuptools")
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "monai_kd", tmp_path / "source" / "monai_kd", ignore=ignored)
+    shutil.copytree(ROOT / "bundles", tmp_path / "source" / "bundles", ignore=shutil.ignore_patterns("runs", "data"))
     for name in ("setup.py", "pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, tmp_path / "source")
     command = [sys.executable, "setup.py", "--quiet", "build", "--build-lib", str(tmp_path / "built")]
