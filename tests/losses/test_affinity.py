@@ -88,7 +88,7 @@ class TestAffinity(LossContract):
         [
             ((2, 1, 4, 4), (2, 3, 4, 4), r"\(2, 1, 4, 4\).*one channel.*more channels"),
             ((2, 3, 4, 4), (1, 3, 4, 4), r"\(2, 3, 4, 4\).*\(1, 3, 4, 4\).*the same batch"),
-            ((2, 3, 4, 4), (2, 3, 1, 1), r"\(2, 3, 1, 1\): one position.*higher resolution"),
+            ((2, 3, 4, 4), (2, 3, 1, 1), r"\(2, 3, 1, 1\): a grid of one position.*higher resolution"),
         ],
         ids=["one channel", "batches", "one position"],
     )

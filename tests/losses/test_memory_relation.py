@@ -133,7 +133,7 @@ def test_in_a_pathway_with_an_adapter_it_is_saved_with_it():
         ({"num_classes": 1}, r"MemoryRelationLoss got num_classes=1"),
         ({"temperature": 0.0}, r"temperature must be above 0"),
         ({"max_positions": 1}, r"8 or more, got 1"),
-        ({"pixel_memory": 0}, r"queue of 0 vectors of 3 channels"),
+        ({"pixel_memory": 0}, r"size=0 and channels=3"),
         ({"region_contrast": 1}, r"region_contrast=1 must be num_classes=2 or more"),
     ],
 )

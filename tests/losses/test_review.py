@@ -176,8 +176,8 @@ def test_a_constant_feature_has_a_finite_gradient():
         ),
         ([(2, 2, 8, 8)], [(2, 6, 8, 8)], r"made for levels.*from shallow to deep"),
         ([(2, 2, 8, 8), (2, 4, 4, 4)], [(2, 6, 8, 8)], r"student has 2 layers and teacher 1"),
-        ([(2, 2, 4, 4), (2, 4, 8, 8)], [(2, 6, 8, 8), (2, 8, 4, 4)], r"which grow\. Name the layers from shallow"),
-        ([(2, 2, 8, 8), (2, 4, 4, 4)], [(2, 6, 4, 4), (2, 8, 4, 8)], r"which grow\. Name the layers from shallow"),
+        ([(2, 2, 4, 4), (2, 4, 8, 8)], [(2, 6, 8, 8), (2, 8, 4, 4)], r"resolution grows\. Name the layers"),
+        ([(2, 2, 8, 8), (2, 4, 4, 4)], [(2, 6, 4, 4), (2, 8, 4, 8)], r"resolution grows\. Name the layers"),
         ([(1, 2, 2, 2), (1, 4, 1, 1)], [(1, 6, 2, 2), (1, 8, 1, 1)], r"\(1, 4, 1, 1\): one value per.*batch of two"),
     ],
 )

@@ -52,7 +52,6 @@ class Ensemble(nn.Module):
         self.probabilities = probabilities
 
     def extra_repr(self) -> str:
-        """The arguments that are not modules."""
         return f"probabilities={self.probabilities}"
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:

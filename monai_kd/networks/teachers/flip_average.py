@@ -43,7 +43,6 @@ class FlipAverage(nn.Module):
         self.spatial_axes = tuple(spatial_axes)
 
     def extra_repr(self) -> str:
-        """The arguments that are not modules."""
         return f"spatial_axes={self.spatial_axes}"
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
