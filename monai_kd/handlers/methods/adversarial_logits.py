@@ -37,13 +37,13 @@ class AdversarialLogitsHandler(AdversarialHandler):
     loss: lower ``weight``. The authors' settings of the discriminator are not known either; the overlay's are ours.
 
     Args:
-        discriminator: gives, from logits and image, the logits of being real, and those of the classes.
+        discriminator: returns the logits of being real and those of the classes, from logits and image.
         optimizer: over the discriminator's parameters.
         weight: factor of the student's side. Defaults to 1.
-        class_weight: factor of the class head on both sides. Defaults to 1; 0 ends the conditioning.
+        class_weight: factor of the class head on both sides. Defaults to 1; 0 removes the conditioning.
         non_saturating: whether the student's side keeps its gradient where the discriminator wins. Defaults to False.
-        name: of the term in the log.
-        limit: beyond which a loss or gradient is taken for divergence.
+        name: the term's name in the log.
+        limit: a loss or gradient above it counts as divergence.
 
     Raises:
         ValueError: As :class:`AdversarialHandler`; in the run, when there is no label.
@@ -87,13 +87,13 @@ class AdversarialLogitsHandler(AdversarialHandler):
         self.non_saturating = non_saturating
 
     def student_objective(self, discriminator: nn.Module, shown: Predictions) -> torch.Tensor:
-        """What the student minimizes: not to be told from the teacher, and to be told the right class."""
+        """The loss of the student: low where it is taken for the teacher and its class is recognized."""
         answer, classes = discriminator(shown.student, shown.image)
         unmasked = realness_loss(answer, real=True) if self.non_saturating else -realness_loss(answer, real=False)
         return unmasked + self.class_weight * class_loss(classes, self._label(shown))
 
     def discriminator_objective(self, discriminator: nn.Module, shown: Predictions) -> torch.Tensor:
-        """What the discriminator minimizes: to tell the teacher from the student, and the class from either."""
+        """The loss of the discriminator: low where it separates teacher and student and recognizes the class."""
         real, real_classes = discriminator(shown.teacher, shown.image)
         fake, fake_classes = discriminator(shown.student, shown.image)
         told_apart = realness_loss(real, real=True) + realness_loss(fake, real=False)
@@ -103,6 +103,6 @@ class AdversarialLogitsHandler(AdversarialHandler):
     def _label(self, shown: Predictions) -> torch.Tensor:
         if shown.label is None:
             raise ValueError(
-                "AdversarialLogitsHandler tells classes, but the batch has no label. Train on labelled images."
+                "AdversarialLogitsHandler predicts classes, but the batch has no label. Train on labelled images."
             )
         return shown.label
