@@ -98,8 +98,8 @@ def open_export(path: Path) -> tuple[Exported, list[str]]:
     for file in [*(set(written) - of_forms), *(file for form in chosen for file in files_of(form))]:
         if sha256(folder / file) != written.get(file):
             raise ValueError(
-                f"'{folder / file}' is not the file that was exported: {REPORT} has another SHA-256, or none. It was "
-                "changed, or replaced. Restore the exported file, or export the student again."
+                f"'{folder / file}' is not the file that was exported: {REPORT} has another SHA-256, or none. It "
+                "belongs to other weights, or was changed. Restore the exported file, or export the student again."
             )
     return exported, chosen
 

@@ -127,7 +127,7 @@ def test_alpha_is_above_zero(alpha):
 )
 def test_a_teacher_with_another_view_is_refused(arguments):
     with pytest.raises(
-        ValueError, match=r"the teacher's view is the image as it is.*teacher=View\(\) and aligned=True"
+        ValueError, match=r"the teacher's view must be the un-augmented image.*teacher=View\(\) and aligned=True"
     ):
         PrepareBatchMixUp(View(), **arguments)
 

@@ -30,15 +30,15 @@ def test_raw_leaves_them_to_the_caller(checkpoint, tmp_path):
 
 def test_unknown_form():
     with pytest.raises(
-        ValueError, match=r"No form 'int4'. Closest: 'int8'. There are onnx, int8, openvino, torchscript"
+        ValueError, match=r"No form 'int4'. Closest: 'int8'. Choose from onnx, int8, openvino, torchscript"
     ):
         Options(("onnx", "int4"))
-    with pytest.raises(ValueError, match=r"calibrated with 8 or more real images. .*--dataset_dir"):
+    with pytest.raises(ValueError, match=r"INT8 needs 8 or more real images for calibration. .*--dataset_dir"):
         Options(("int8",))
 
 
 def test_layers_of_a_form_that_is_not_written():
-    message = r"--float_layers head,encoder is of INT8, which is not in --forms. Add int8"
+    message = r"--float_layers head,encoder is for INT8, which is not in --forms. Add int8"
     with pytest.raises(ValueError, match=message):
         Options(("onnx",), float_layers=("head", "encoder"))
 

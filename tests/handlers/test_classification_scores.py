@@ -145,5 +145,5 @@ def test_images_need_names(tmp_path):
 
 
 def test_it_scores_one_class_against_another(tmp_path):
-    with pytest.raises(ValueError, match=r"one class against another, got \['a', 'b', 'c'\]"):
+    with pytest.raises(ValueError, match=r"one class against another, got classes=\['a', 'b', 'c'\]"):
         ClassificationScoresHandler(tmp_path, ["a", "b", "c"])

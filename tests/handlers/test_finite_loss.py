@@ -105,7 +105,7 @@ def test_files_are_named_where_there_are_no_ids():
     with pytest.raises(ValueError, match=r"Images: scans/1\.png, scans/2\.png\."):
         trainer(data, [FiniteLossHandler()]).run()
     data[0]["image"] = data[0]["image"].as_tensor()
-    with pytest.raises(ValueError, match=r"Images: unknown, for the batch has no 'id'\."):
+    with pytest.raises(ValueError, match=r"Images: unknown, because the batch has no 'id'\."):
         trainer(data, [FiniteLossHandler()]).run()
 
 
@@ -132,7 +132,7 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path, kind):
     run = trainer(batches(1, None), [saver], network=network)
     run.add_event_handler(Events.ITERATION_COMPLETED, lambda: network.bias.data.fill_(float("nan")))
     with pytest.raises(
-        ValueError, match=r"model\.pt' was not saved: .*not finite, first '(weight|bias)' \(1 of 1\); a former"
+        ValueError, match=r"model\.pt' was not saved: .*not finite, first '(weight|bias)' \(1 of 1\)\. An older"
     ):
         run.run()
     assert (tmp_path / "model.pt").read_text() == "former"
