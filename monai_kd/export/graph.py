@@ -40,8 +40,8 @@ class Segmenter(nn.Module):
             image: shape (B, C, H, W), gray values as in the file; for volumes MONAI's (B, C, W, H, D).
 
         Returns:
-            The mask, if there is one: uint8, (B, H, W), or (B, C, H, W) for a threshold on several channels. Then the
-            probabilities or logits, (B, C, H, W), or (B, C) from a classifier.
+            The mask, if there is one, as uint8 of shape (B, H, W), or (B, C, H, W) for a threshold on several channels.
+            Then the probabilities or logits, (B, C, H, W), or (B, C) from a classifier.
         """
         size = image.shape[2:]
         x = image.float()

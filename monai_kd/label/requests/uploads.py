@@ -68,8 +68,8 @@ def placed_label(file: Path, image: Path, what: str) -> Path:
     the label.
 
     Args:
-        file: the label.
-        image: the image's file.
+        file: as it was uploaded.
+        image: path in the study.
         what: name of the label in the message.
 
     Returns:

@@ -24,7 +24,7 @@ class PatchLogitsDiscriminator(nn.Module):
 
     Args:
         spatial_dims: 2 or 3.
-        in_channels: channels of the logits.
+        in_channels: channels of the logits, which are the networks' ``out_channels``.
         num_classes: classes of the label, the background included, 2 or more.
         image_channels: channels of the image. Defaults to 1; 0 leaves the image out.
         channels: width of the first convolution, doubled by each further one. Defaults to 64.
