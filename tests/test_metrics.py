@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every metric again, by loops over the samples."""
+"""Every metric, computed again by loops over the samples."""
 
 import math
 

@@ -75,7 +75,7 @@ def rows_of(folder):
 
 
 def in_this_process(load, libraries, image, threads):
-    """As a fresh process would get it."""
+    """The value in a new process."""
     assert pickle.loads(pickle.dumps(load))()(image)
     return 12.0 * threads
 

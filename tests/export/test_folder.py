@@ -36,7 +36,7 @@ def test_opening_what_is_no_export(exported, tmp_path):
     ],
 )
 def test_files_of_another_export(exported, checkpoint, tmp_path, file):
-    """A file of other content is noticed if it would be opened."""
+    """A changed file is noticed if its form is opened."""
     copy = shutil.copytree(exported.folder, tmp_path / "copy")
     content = bytearray((copy / file).read_bytes())
     content[len(content) // 2] ^= 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A loss that is not finite ends training before anything of it is kept."""
+"""A loss that is not finite ends training before weights are saved."""
 
 import pytest
 import torch
@@ -110,7 +110,7 @@ def test_files_are_named_where_there_are_no_ids():
 
 
 def test_gradients_that_overflow_are_the_scalers_affair():
-    """A gradient that is not finite, of a loss that is."""
+    """A finite loss whose gradient is not finite."""
     network = nn.Conv2d(1, 1, 1)
     network.weight.register_hook(lambda gradient: gradient * float("inf"))
     run = trainer(batches(2, None), [FiniteLossHandler()], network=network)

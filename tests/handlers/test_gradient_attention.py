@@ -66,7 +66,7 @@ def terms(trainer, name="gradient_attention"):
 
 
 def by_differences(net, batch, step=1e-5):
-    """B times the gradient of the task's loss by each pixel, from two evaluations each."""
+    """B times the gradient of the task loss with respect to each pixel, by finite differences."""
     image, gradient = batch["image"].clone(), torch.zeros_like(batch["image"])
     with torch.no_grad():
         for index in torch.cartesian_prod(*(torch.arange(n) for n in image.shape)).tolist():
@@ -80,7 +80,7 @@ def by_differences(net, batch, step=1e-5):
 
 
 def objective(student, teacher, batch, weight):
-    """As a textbook writes it; the teacher's gradient by finite differences."""
+    """The step in plain PyTorch, with the teacher's gradient by finite differences."""
     image = batch["image"].clone().requires_grad_()
     loss = task(student(image), batch["label"])
     (gradient,) = torch.autograd.grad(loss, image, create_graph=True)

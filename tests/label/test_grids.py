@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A label's axes against its image's: the same grid turned is turned back, anything else is refused."""
+"""The grid of a label: mirrored or exchanged axes are turned back, any other grid is refused."""
 
 from __future__ import annotations
 

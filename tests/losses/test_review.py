@@ -20,7 +20,7 @@ def levels(tensor):
 class TestReview(LossContract):
     takes_vectors = False
     layers = 2
-    # The fusion stands between student and teacher, so equal features are not the least.
+    # The fusion is between student and teacher, so equal features do not give the minimum.
     least_when_equal = False
     # The 3-wide convolutions see the image's border, and the pyramid's windows are shares of the image.
     size_independent = False
@@ -64,7 +64,7 @@ def convolve(image, layer):
 
 
 def normalized(batch):
-    """Each channel to mean 0 and variance 1 over the batch and all positions."""
+    """Scale each channel to mean 0 and variance 1 over the batch and all positions."""
     for c in range(len(batch[0])):
         values = [x for sample in batch for row in sample[c] for x in row]
         mean = sum(values) / len(values)

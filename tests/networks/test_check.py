@@ -16,7 +16,7 @@ def test_a_fitting_network_passes_and_is_left_as_it_was():
 
 
 class Listed(nn.Module):
-    """Deep supervision."""
+    """Returns a list, as with deep supervision."""
 
     def forward(self, image):
         return [image, image]

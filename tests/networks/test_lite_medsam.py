@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The published network with its weights; where timm cannot be imported, for want of torchvision, with a stand-in."""
+"""The published network with its weights; with a stub for timm where that cannot be imported without torchvision."""
 
 from __future__ import annotations
 
