@@ -84,9 +84,7 @@ class PrepareBatchMixUp(PrepareBatchViews):
             batchdata: holds "image" and, if there is one, "label", each of shape BNH[WD]; class indices have shape
                 (B,). Where "has_label", shape (B,), is 0, the label is not used. Image and label are replaced by mixed
                 ones.
-            device: device of the result.
-            non_blocking: as in ``torch.Tensor.to``.
-            kwargs: further arguments of ``torch.Tensor.to``.
+            device, non_blocking, kwargs: as in :class:`PrepareBatchViews`.
 
         Returns:
             The student's view of the mixed image, and the classes' shares, shape (B, classes, H, W[, D]), or

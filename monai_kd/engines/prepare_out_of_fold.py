@@ -57,9 +57,7 @@ class PrepareBatchOutOfFold(PrepareBatchViews):
         Args:
             batchdata: holds "image" and "label" as in :class:`PrepareBatchViews`, and "id"; images with a "has_label"
                 of 0 need no fold.
-            device: device of the result.
-            non_blocking: as in ``torch.Tensor.to``.
-            kwargs: further arguments of ``torch.Tensor.to``.
+            device, non_blocking, kwargs: as in :class:`PrepareBatchViews`.
 
         Returns:
             The student's view of the image, and its label or None, shape BNH[WD].

@@ -87,7 +87,7 @@ class _Quantizers(nn.Module):
             dtype=torch.qint8,
             qscheme=torch.per_channel_symmetric,
             ch_axis=0,
-            averaging_constant=1.0,  # the range of the current weights, not of former steps
+            averaging_constant=1.0,  # the range of the current weights, not of earlier steps
         )
 
     def train(self, mode: bool = True) -> _Quantizers:

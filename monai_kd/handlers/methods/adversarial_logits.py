@@ -14,7 +14,7 @@ __all__ = ["AdversarialLogitsHandler"]
 
 class AdversarialLogitsHandler(AdversarialHandler):
     r"""
-    Conditional adversarial matching of logits: the discriminator tells teacher from student, and the class.
+    Conditional adversarial matching of logits: the discriminator predicts teacher or student, and the class.
 
     .. math::
         \text{discriminator:}\quad & -\langle \log P(\mathrm{real} \mid z_t) \rangle
@@ -26,8 +26,8 @@ class AdversarialLogitsHandler(AdversarialHandler):
     beside the supervised loss and a pathway of :math:`\langle |z_t - z_s| \rangle` (``torch.nn.L1Loss``). The class
     head makes the game conditional: the student must look like a teacher who is right about this sample. One handler
     serves both tasks, by the discriminator: :class:`monai_kd.networks.LogitsDiscriminator` for classification,
-    :class:`monai_kd.networks.PatchLogitsDiscriminator` for segmentation, where each patch is told by the share of each
-    class in it.
+    :class:`monai_kd.networks.PatchLogitsDiscriminator` for segmentation, whose
+    target for a patch is the share of each class in it.
 
     Source: in the style of Xu, Hsu and Huang, "Training shallow and thin networks for acceleration via knowledge
     distillation with conditional adversarial networks", 2017, arXiv 1709.00513, for classification. The form of the

@@ -45,7 +45,7 @@ class LatentAdaptationLoss(nn.Module):
     def forward(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
         """
         Args:
-            student: feature behind its adapter, shape BNH[WD].
+            student: feature after its adapter, shape BNH[WD].
             teacher: code, the same shape; no gradient flows into it.
         """
         check_same_shape(student, teacher)

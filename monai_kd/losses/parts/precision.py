@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Losses are computed in full precision, whatever the networks run in."""
+"""Full precision for losses, also where the networks run in half precision."""
 
 from __future__ import annotations
 
