@@ -71,7 +71,9 @@ def test_error_in_the_block_leaves_the_former_file(former, error):
 
 
 def test_failed_write_is_told_and_leaves_the_former_file(former):
-    message = r"Writing '.*/scores\.csv' failed: File too large\. Free some space; a former file is still there\."
+    message = (
+        r"Writing '.*/scores\.csv' failed: File too large\. Free some space\. An earlier file there is unchanged\."
+    )
     with small_files_only(10), pytest.raises(ValueError, match=message), atomic_write(former) as temporary:
         temporary.write_text("x" * 100)
     assert_survived(former)

@@ -96,7 +96,7 @@ def test_files_of_plain_torch_are_taken_and_their_check_sums_compared(tmp_path):
     content = (tmp_path / "plain.pt").read_bytes()
     place = content.index(network()[0].weight.detach().numpy().tobytes()[:16]) + 5
     (tmp_path / "plain.pt").write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
-    with pytest.raises(CheckpointError, match=r"It is damaged: the check sum of '.*' in it is wrong"):
+    with pytest.raises(CheckpointError, match=r"It is damaged: the checksum of '.*' in it is wrong"):
         load_weights(network(), tmp_path / "plain.pt")
 
 
