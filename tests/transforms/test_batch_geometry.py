@@ -110,7 +110,7 @@ def test_prob_is_the_share_of_changed_samples(transform):
 
 
 def test_what_is_no_range_is_refused():
-    with pytest.raises(ValueError, match=r"rotate_range=\(0\.1, 0\.2\) is no range for 1 axes"):
+    with pytest.raises(ValueError, match=r"rotate_range=\(0\.1, 0\.2\) is not a range for 1 axes"):
         BatchRandAffine(1.0, rotate_range=(0.1, 0.2))(1, (8, 8), seeded())
     with pytest.raises(ValueError, match=r"scale_range=.*pair \(low, high\)"):
         BatchRandAffine(1.0, scale_range=[(0.1, 0.2, 0.3)])(1, (8, 8), seeded())

@@ -114,7 +114,7 @@ def test_double_precision_is_not_lost():
 
 
 def test_geometry_of_another_batch_is_refused():
-    with pytest.raises(ValueError, match=r"shape \(2, 1, 8, 8\) cannot be moved by geometry of shape \(3, 2, 3\)"):
+    with pytest.raises(ValueError, match=r"shape \(2, 1, 8, 8\) cannot be moved by a geometry of shape \(3, 2, 3\)"):
         warp(torch.rand(2, 1, 8, 8), identity(3, 2))
     with pytest.raises(ValueError, match="3 spatial dimensions"):
         warp(torch.rand(2, 1, 8, 8), identity(2, 3))
