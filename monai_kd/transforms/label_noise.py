@@ -58,7 +58,7 @@ class LabelNoised(MapTransform):
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         if num_classes < 2:
-            raise ValueError(f"LabelNoised got num_classes={num_classes}. Give 2 or more: with one class, none is wrong.")
+            raise ValueError(f"LabelNoised got num_classes={num_classes}. Give 2 or more: one class cannot be wrong.")
         self.shares = list(share) if isinstance(share, Sequence) else [share] * num_classes
         if len(self.shares) != num_classes or not all(0 <= value <= 1 for value in self.shares):
             raise ValueError(

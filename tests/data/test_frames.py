@@ -108,7 +108,7 @@ def test_loop_without_masks(tmp_path):
 
 def test_frame_with_the_name_of_another_image(root):
     write_image(root / "images" / "loop_frame002.png", speckle(1))
-    with pytest.raises(ValueError, match="1 frames of loops have the names of other images: loop_frame002"):
+    with pytest.raises(ValueError, match="1 frames of loops have the same names as images: loop_frame002"):
         list_images(root / "images")
 
 

@@ -85,7 +85,7 @@ def test_a_list_replaces_one_part_of_the_folders_split(pairs, tmp_path):
         (lambda pairs: [{"image": "a.png"}], "1 of 1 validation images lack label"),
         (
             lambda pairs: [*pairs, {**pairs[0], "label": "b.png"}],
-            r"1 ids are of more than one of the validation images: case 0\. Rename",
+            r"1 ids belong to more than one validation image: case 0\. Rename",
         ),
     ],
 )

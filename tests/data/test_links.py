@@ -36,7 +36,7 @@ def test_link_that_leads_nowhere(tmp_path):
     make_plain(tmp_path)
     link(tmp_path / "images" / "case.9.png", tmp_path / "none")
     link(tmp_path / "labels" / "case.9.png", tmp_path / "labels" / "case.9.png")
-    with pytest.raises(ValueError, match=r"2 links in .* lead nowhere: .*images.case\.9\.png"):
+    with pytest.raises(ValueError, match=r"2 links in .* are broken: .*images.case\.9\.png"):
         read_dataset(tmp_path)
 
 

@@ -88,7 +88,7 @@ def test_images_of_several_folders_are_listed(two):
 def test_folders_of_one_name_are_refused(tmp_path, folders):
     for folder in {"x/same", "y/same"}:
         make_plain(tmp_path / folder)
-    with pytest.raises(ValueError, match=r"same' and .*same' have one name.*Name each folder once, or rename one"):
+    with pytest.raises(ValueError, match=r"same' and .*same' have the same name.*List each folder once, or rename one"):
         read_dataset([tmp_path / folder for folder in folders])
 
 
@@ -102,7 +102,7 @@ def test_an_id_that_two_data_sets_give_is_refused(tmp_path):
 
 
 def test_no_folder_at_all():
-    with pytest.raises(ValueError, match=r"An empty list of data sets\. Set dataset_dir to the folder"):
+    with pytest.raises(ValueError, match=r"dataset_dir is an empty list\. Set dataset_dir to the folder"):
         read_dataset([])
 
 

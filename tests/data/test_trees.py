@@ -89,7 +89,7 @@ def test_masks_in_subfolders_are_no_images(tmp_path, caplog):
     assert ids(tmp_path) == ["ann_images_1", "bea_images_1"]
     write_image(tmp_path / "own.png", speckle(1))
     assert ids(tmp_path) == ["own"]
-    assert "has images of its own, so those in subfolders are left out" in caplog.text
+    assert "holds images, so those in its subfolders are left out" in caplog.text
 
 
 def test_link_from_a_deep_subfolder_out_of_the_folder(tmp_path):
