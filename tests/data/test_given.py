@@ -57,7 +57,7 @@ def test_a_list_takes_a_pool_of_unlabelled_images(pairs, tmp_path):
     for sample in pool.iterdir():
         sample.unlink()
     write_image(pool / "0.png", speckle(0))
-    with pytest.raises(ValueError, match=r"All images in .*pool are those of the list"):
+    with pytest.raises(ValueError, match=r"All images in .*pool are copies of those in the list"):
         PooledDataset(NOWHERE, pool, data=pairs)
 
 

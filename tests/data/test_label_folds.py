@@ -79,5 +79,5 @@ def test_a_fold_that_is_not_there_is_refused(leave_out, message, tmp_path):
 
 def test_folds_are_of_training_images(tmp_path):
     root = make_plain(tmp_path / "data")
-    with pytest.raises(ValueError, match=r"leave_out=\(0, 2\) is of training images, not of test images"):
+    with pytest.raises(ValueError, match=r"leave_out=\(0, 2\) is for training images, not test images"):
         BreastUltrasoundDataset(root, "test", leave_out=(0, 2), progress=False)
