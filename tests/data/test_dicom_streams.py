@@ -99,7 +99,7 @@ def test_stream_of_another_size_is_refused(tmp_path, values, photometric, conten
 def test_loop_that_lacks_frames(tmp_path):
     values = np.stack([speckle(seed).T for seed in range(3)])
     path = write_dicom(tmp_path / "1.dcm", values, frames=3, syntax=JPEG, jpegs=[jpeg(v) for v in values[:2]])
-    with pytest.raises(ValueError, match=r"1\.dcm cannot be decoded \(it holds 2 pictures, but its header tells of 3"):
+    with pytest.raises(ValueError, match=r"1\.dcm cannot be decoded \(it holds 2 pictures, but its header says 3"):
         read_image(path, 0)
 
 
@@ -131,7 +131,7 @@ def test_syntax_that_is_not_read_is_named_with_what_to_export(tmp_path, end, nam
     path = write_dicom(tmp_path / "images" / "v.dcm", speckle(1).T, frames=9, syntax=syntax, jpegs=[b"\0\0\0\1" * 9])
     write_image(tmp_path / "labels" / "v.png", lesion(1))
     with pytest.raises(
-        ValueError, match=rf"v\.dcm holds .* {name}.*{syntax}\), which is not read\. Export it uncom"
+        ValueError, match=rf"v\.dcm holds .* {name}.*{syntax}\), which cannot be read\. Export it uncom"
     ) as error:
         read_image(path)
     assert str(error.value) in [problem.message.removeprefix("v: ") for problem in inspect_dataset(tmp_path).problems]

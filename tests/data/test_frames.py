@@ -148,7 +148,7 @@ def test_volumes_stay_volumes(tmp_path):
 def test_no_such_frame(tmp_path, suffix):
     path = write_loop(tmp_path / f"loop{suffix}", frames())
     for read in (read_image, read_mask):
-        with pytest.raises(ValueError, match=rf"loop{suffix} has the frames 0 to 3, but frame 4 was asked for"):
+        with pytest.raises(ValueError, match=rf"loop{suffix} has the frames 0 to 3, but frame 4 was requested"):
             read(path, 4)
     with pytest.raises(ValueError, match=r"still\.png has the frames 0 to 0, but frame 2"):
         read_image(write_image(tmp_path / "still.png", speckle(1)), 2)

@@ -163,5 +163,5 @@ def test_what_was_left_out_is_a_remark_of_the_inspection(tmp_path, caplog):
 
 def test_name_with_a_slash_is_no_masks_name(tmp_path):
     image = read_image(write_image(tmp_path / "1.png", speckle(1)), name="../../1")
-    with pytest.raises(ValueError, match=r"cannot be called '\.\./\.\./1'"):
+    with pytest.raises(ValueError, match=r"cannot be named '\.\./\.\./1'"):
         save_mask(image, tmp_path / "out")

@@ -94,7 +94,7 @@ def test_first_version_of_the_format(tmp_path):
 def test_missing_images_are_told(tmp_path, caplog):
     change(make_nn_unet(tmp_path, 3), numTraining=5)
     read_dataset(tmp_path)
-    assert "tells of 5 images, but imagesTr holds 3" in caplog.text
+    assert "lists 5 images, but imagesTr holds 3" in caplog.text
 
 
 def test_further_channels_and_names_without_one(tmp_path):
