@@ -38,9 +38,7 @@ def png_of_size(path, width, height):
 def test_bomb_is_refused_by_its_header(tmp_path, monkeypatch, size, read):
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: pytest.fail("pixels were decoded"))
     path = png_of_size(tmp_path / "bomb.png", *size)
-    with pytest.raises(
-        ValueError, match=r"bomb\.png (is too large|has .* pixels according to its header).*export it smaller"
-    ):
+    with pytest.raises(ValueError, match=r"bomb\.png (is too large|has .* according to its header).*export it smaller"):
         read(path)
 
 

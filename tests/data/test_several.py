@@ -115,7 +115,7 @@ def test_official_folds_are_those_of_one_data_set(tmp_path):
     for name in ("a", "b"):
         make_bus_bra(tmp_path / name)
     folders = [tmp_path / "a", tmp_path / "b"]
-    with pytest.raises(ValueError, match=r"Official folds are those of one data set, got a list"):
+    with pytest.raises(ValueError, match=r"Official folds belong to one data set, got a list"):
         make_splits("official", read_dataset(folders), folders)
 
 
@@ -135,5 +135,5 @@ def test_the_command_splits_several(two, tmp_path):
         assert all(key.startswith("second_") for key in split["unlabelled"])
         assert split["test"] == former["test"]
     run = CliRunner().invoke(app, ["data", "split", *map(str, two), str(tmp_path / "c.json"), "--labels-of", "third"])
-    assert "No data set 'third' whose labels to keep. There are first, second." in str(run.exception)
+    assert "No data set 'third' whose labels to keep. Known: first, second." in str(run.exception)
     assert sorted(key for split in splits for key in split["test"]) == [record["id"] for record in read_dataset(two)]

@@ -87,7 +87,7 @@ def test_images_missing_on_one_side(path):
 
 def test_id_in_two_parts(path):
     edit(path, lambda split: split["training"].append(split["test"][0]))
-    with pytest.raises(ValueError, match=r"split 1, leaks: \d\d stand in it more than once"):
+    with pytest.raises(ValueError, match=r"split 1, leaks: \d\d appear more than once"):
         read_splits(path, RECORDS)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A picture so small that re-encoding, resizing and brightness no longer show."""
+"""Thumbnails so small that re-encoding, resizing and brightness no longer matter."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Thumbnail = npt.NDArray[np.uint8]
 
 def thumbnail(values: npt.NDArray[Any]) -> Thumbnail:
     """
-    The picture averaged onto 32 × 32 squares, its own darkest square 0 and its brightest 255.
+    Average a picture onto 32 × 32 squares; its darkest square becomes 0 and its brightest 255.
 
     Args:
-        values: gray values (W, H), or (W, H, D), of which the middle slice counts.
+        values: gray values (W, H), or (W, H, D), of which the middle slice is used.
 
     Returns:
         uint8 (32, 32); all zero for a constant picture.

@@ -64,8 +64,7 @@ class ImageFormat:
             ``volumes.of_whole`` makes this function.
         recognise: whether a file without a known suffix has this format.
         write: takes values (W, H[, D]), their position (an affine, or an image file of this format), and the file to
-            write. None if nothing is
-            written in this format or on the grids of its files.
+            write. None if nothing is written in this format or on the grids of its files.
         mask_suffix: of the masks of its images; empty for the image's own suffix.
         is_picture: whether its images have two axes and no position in space. For a picture, ``pixels`` decodes one
             page and checks the page's size itself.
