@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What users and hostile archives bring, and the one clear error that each gets; see also test_damaged_files."""
+"""Bad input from users and hostile archives: each gives one clear error; see also test_damaged_files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.data.layout_fixtures import SIZE, lesion, make_plain, speckle, write_
 
 
 def png_of_size(path, width, height):
-    """A PNG whose header is right and whose pixels are few."""
+    """A PNG with a correct header and too few pixels."""
 
     def chunk(kind, content):
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
@@ -43,7 +43,7 @@ def test_bomb_is_refused_by_its_header(tmp_path, monkeypatch, size, read):
 
 
 def lying(path, shape):
-    """A small file whose header tells of another shape."""
+    """A small file whose header gives another shape."""
     suffix = path.name[path.name.index(".") :]
     if suffix in (".nii", ".nii.gz"):
         write_image(path.with_name("true.nii"), speckle(1))
@@ -83,7 +83,7 @@ def test_header_that_lies_about_the_size(tmp_path, suffix, shape, message, read)
 
 @pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
 def test_pixels_in_another_file_are_refused(tmp_path, suffix):
-    """Or a header from elsewhere would show any file of this computer as an image."""
+    """Otherwise a header from elsewhere could show any file of this computer as an image."""
     (tmp_path / "secret").write_bytes(bytes(range(100)))
     if suffix == ".nrrd":
         text = "NRRD0004\ntype: uint8\ndimension: 2\nsizes: 10 10\nencoding: raw\ndata file: ./secret\n\n"

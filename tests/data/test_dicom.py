@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DICOM of every kind that ultrasound machines write, read in the values of the picture on their screen."""
+"""DICOM of every kind that ultrasound machines write: the values are those of the picture on the screen."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_loop_and_volume_by_the_header_alone(tmp_path, compressed):
     ],
 )
 def test_header_that_lies_is_refused(tmp_path, values, changes, message):
-    """ITK reads such files without a word, and makes up the pixels."""
+    """ITK reads such files without an error, and invents the pixels."""
     path = write_dicom(tmp_path / "1.dcm", values, **changes)
     with pytest.raises(ValueError, match=rf"1\.dcm cannot be decoded \(.*{message}"):
         read_image(path)

@@ -78,7 +78,7 @@ def test_loop_of_contradicting_frames(tmp_path, label):
     path = write_dicom(
         tmp_path / "2.dcm", np.stack(frames), "YBR_FULL", frames=3, syntax=JPEG, jpegs=[jpegs[0], jpeg(frames[1])] * 2
     )
-    assert np.isfinite(read_image(path, 0).numpy()).all()  # parts of pictures, of which the first tells
+    assert np.isfinite(read_image(path, 0).numpy()).all()  # parts of pictures; only the first has a header
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,7 @@ def test_loop_is_decoded_once_and_not_from_memory_when_it_changed(tmp_path, monk
 
 @pytest.mark.parametrize("worker", [0, 2])
 def test_one_mask_for_each_frame_is_written_in_its_geometry(root, tmp_path, worker):
-    """What a bundle's inference does, with the image in place of the network's output."""
+    """A bundle's inference, with the image instead of the network's output."""
     out = tmp_path / "out"
     for path in (root / "images").iterdir():
         if path.name != "still.png":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Links in a data set: a hostile archive must not have us read other files of this computer."""
+"""Links in a data set: a hostile archive must not make us read other files of this computer."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A further format is one file and one line: that of docs/extend.md, which is listed, read and written at once."""
+"""To add a format takes one file and one line: the format of docs/extend.md can be listed, read and written."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def test_a_classifier_reads_images_alone(labelled, tmp_path):
 
 
 def test_copies_of_labelled_files_are_left_out(labelled, tmp_path):
-    """Else the images to validate and test with were trained with."""
+    """Otherwise validation and test images would be used in training."""
     pool = tmp_path / "pool"
     for number in range(3):
         write_image(pool / f"{number}.png", speckle(50 + number))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several data sets read as one: ids and patients are told apart, and every part has its share of each."""
+"""Several data sets read as one: ids and patients stay distinct, and every part has a share of each data set."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.data.layout_fixtures import make_bus_bra, make_plain
 
 @pytest.fixture
 def two(tmp_path):
-    """Ten phantoms in one folder and twenty others in another, of which all have the ids of the first."""
+    """Ten phantoms in one folder and twenty others in another, with the same ids."""
     folders = [tmp_path / "first", tmp_path / "second"]
     write_phantoms(folders[0], count=10)
     write_phantoms(folders[1], count=20, seed=1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TIFF of every number type, in either meaning of its values, as viewers show it."""
+"""TIFF of every number type, with 0 as black or as white, as viewers show it."""
 
 from __future__ import annotations
 

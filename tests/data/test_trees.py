@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a PACS writes: DICOM without a suffix, a folder for each patient, CDs; and images/ beside masks/."""
+"""PACS exports: DICOM without a suffix, a folder for each patient, CDs; and images/ beside masks/."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ids(root):
 
 
 def masks_of(root, out):
-    """Inference as far as files go: the names of all masks that are written."""
+    """The names of all masks that inference would write."""
     for record in list_images(root):
         save_mask(LoadUltrasoundd("image")(record)["image"], out)
     return sorted(path.name for path in out.iterdir())
@@ -115,9 +115,9 @@ def test_plain_folders_of_patients(tmp_path, folder):
     records = read_dataset(make_patients(tmp_path / "data", folder))
     assert [(record["id"], record["patient"]) for record in records] == [
         ("ann_I0", "7"),
-        ("ann_I1", "7"),  # of ann, whose other image tells who she is
+        ("ann_I1", "7"),  # ann's, as her other image shows
         ("bea_I2", "bea"),
-        ("cleo_I3", "7"),  # so these two are not parted
+        ("cleo_I3", "7"),  # so these two stay together
         ("dora_I4", "9"),
     ]
     for number, record in enumerate(records):
@@ -147,7 +147,7 @@ def test_images_beside_masks_are_plain_folders(tmp_path):
     (tmp_path / "labels").rename(tmp_path / "masks")
     assert [record["id"] for record in read_dataset(tmp_path)] == ["case.1", "case.2", "case.3"]
     assert inspect_dataset(tmp_path).layout == "plain"
-    make_plain(tmp_path, count=3)  # labels are taken where there are both
+    make_plain(tmp_path, count=3)  # labels takes precedence over masks
     assert "labels" in read_dataset(tmp_path)[0]["label"]
 
 

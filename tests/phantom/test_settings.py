@@ -14,7 +14,7 @@ def gray(**settings):
 
 
 def test_phantoms_of_the_first_release_are_still_drawn():
-    # Recorded results depend on them: size, pathology, mean gray value and lesion"s share of the picture.
+    # Recorded results depend on them: size, pathology, mean gray value and lesion's share of the picture.
     expected = [
         ((442, 541), "Benign", 65.784, 0.10058),
         ((357, 464), "Benign", 50.258, 0.126545),

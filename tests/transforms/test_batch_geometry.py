@@ -67,7 +67,7 @@ def test_a_crop_is_cut_and_resized():
     torch.testing.assert_close(theta[0, :, :2], torch.diag(torch.tensor([0.25, 0.5])))
     expected = Resize((16, 24), mode="bilinear", align_corners=False)(image[0, :, 8:16, 6:12])
     moved = warp(image, theta)
-    # At its border the crop, unlike the resized cut-out, knows what lies beside it.
+    # At its border, the crop interpolates with pixels outside it; the resized cut-out cannot.
     torch.testing.assert_close(moved[0, :, 1:-1, 2:-2], torch.as_tensor(expected)[:, 1:-1, 2:-2], atol=1e-5, rtol=0)
 
 

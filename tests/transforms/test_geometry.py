@@ -16,7 +16,7 @@ def geometries(count=3, dims=2, seed=0):
 
 
 def pixel_places(theta, size):
-    """What affine_grid(align_corners=False) means, by hand: the source coordinates, (B, *size, d), of all pixels."""
+    """affine_grid(align_corners=False) by hand: the source coordinates of all pixels, (B, *size, d)."""
     axes = [(2 * torch.arange(side) + 1) / side - 1 for side in size]
     points = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).flip(-1)
     return torch.stack([points @ one[:, :-1].T + one[:, -1] for one in theta])

@@ -13,7 +13,7 @@ IDS = [f"case{i:03}" for i in range(250)]
 
 
 def labels(noise, ids=IDS, classes=2):
-    """Each image's label behind the noise; it was its number modulo the classes."""
+    """Each image's label after the noise; before, it was the image's number modulo the classes."""
     return {name: noise({"id": name, "label": i % classes})["label"] for i, name in enumerate(ids)}
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files of tensors: what is flipped, cut or not finite is refused, and other readers see ordinary files."""
+"""Checkpoints: files with flipped, missing or non-finite numbers are refused, and other readers see ordinary files."""
 
 import random
 
@@ -54,7 +54,7 @@ def test_the_same_content_is_the_same_file(tmp_path, saved):
 
 
 def flips(size):
-    """Every byte of the ends, where the archive's own lists and the digest are, and some of those between."""
+    """All bytes at both ends, where the archive's lists and the digest are, and some bytes between."""
     chance = random.Random(0)
     return sorted({*range(40), *range(size - 200, size), *(chance.randrange(size) for _ in range(150))})
 
