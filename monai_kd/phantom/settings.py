@@ -65,12 +65,7 @@ class PhantomSettings:
 
 
 def require_count(count: int, seed: int) -> None:
-    """
-    Check the number of phantoms and the seed.
-
-    Raises:
-        ValueError: When ``count`` is below 1 or ``seed`` negative.
-    """
+    """Check that the number of phantoms is 1 or more, and the seed 0 or more."""
     if count < 1:
         raise ValueError(f"count (of phantoms) must be 1 or more, got {count}. Choose another number.")
     if seed < 0:
@@ -78,12 +73,7 @@ def require_count(count: int, seed: int) -> None:
 
 
 def require_number(index: int, seed: int) -> None:
-    """
-    Check the number of a phantom and the seed.
-
-    Raises:
-        ValueError: When one of them is negative.
-    """
+    """Check that the number of a phantom and the seed are 0 or more."""
     if index < 0 or seed < 0:
         raise ValueError(f"index and seed of a phantom must be 0 or more, got {index} and {seed}. Choose others.")
 

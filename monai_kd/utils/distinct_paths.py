@@ -54,12 +54,7 @@ def is_installed(path: str | PathLike[str]) -> bool:
 
 
 def require_not_installed(outputs: Mapping[str, str | PathLike[str]]) -> None:
-    """
-    Refuse to write into this package's own folder.
-
-    Raises:
-        ValueError: Naming the argument and its path.
-    """
+    """Refuse to write into this package's own folder; the ValueError names the argument and its path."""
     for name, output in outputs.items():
         if is_installed(output):
             raise ValueError(
@@ -72,12 +67,8 @@ def require_outside(name: str, folder: str | PathLike[str], inputs: Mapping[str,
     """
     Refuse to write into a folder that is read, or below it: the next run would read what was written.
 
-    Args:
-        name: the argument that gives ``folder``, for the message.
-        inputs: files and folders to read, by the names of their arguments. A value may be a list, or None.
-
-    Raises:
-        ValueError: Naming both arguments and their paths.
+    The ValueError names both arguments and paths. ``name`` is the argument that gives ``folder``; ``inputs`` is as in
+    :func:`require_distinct`.
     """
     for other, read in _each(inputs):
         source = Path(read).expanduser()

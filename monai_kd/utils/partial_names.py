@@ -24,15 +24,8 @@ def reserved(path: Path, folder: bool = False) -> Iterator[Path]:
     leftovers of killed processes are recognized and removed here. (Process ids would not do: containers reuse them.) If
     the block fails, the reserved file is removed; otherwise the block has renamed it.
 
-    Args:
-        path: the final name; its folder exists.
-        folder: make a folder, not a file.
-
-    Yields:
-        ``.partial-NAME``, or ``.partial-2-NAME`` and so on while other processes write the same file.
-
-    Raises:
-        OSError: When nothing can be made there.
+    The folder of ``path`` must exist. The name is ``.partial-NAME``, or ``.partial-2-NAME`` and so on while other
+    processes write the same file.
     """
     if folder:
         _remove_former(path)

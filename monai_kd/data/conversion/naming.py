@@ -27,13 +27,7 @@ def names_without_dots(ids: Sequence[str]) -> list[str]:
 
 
 def plain_names(ids: Sequence[str]) -> list[str]:
-    """
-    Reduce ids to the letters, digits, ``-`` and ``_`` of ASCII.
-
-    Example:
-        >>> plain_names(["benign (1)", "bénign.1", "超音波"])
-        ['benign_1', 'benign_1_2', 'case']
-    """
+    """Reduce ids to the letters, digits, ``-`` and ``_`` of ASCII: "bénign (1)" becomes "benign_1"."""
     return _different(ids, _plain)
 
 

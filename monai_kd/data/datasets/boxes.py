@@ -67,12 +67,7 @@ def read_boxes(path: str | Path) -> Boxes:
 
 
 def require_known(boxes: Mapping[str, list[Box]], ids: set[str], where: object) -> None:
-    """
-    Check that the id of every box is among ``ids``; ``where`` names their folder in the message.
-
-    Raises:
-        ValueError: Naming the unknown ids.
-    """
+    """Check that the id of every box is among ``ids``; a ValueError names the others and the folder ``where``."""
     unknown = sorted(boxes.keys() - ids)
     if unknown:
         raise ValueError(
@@ -82,12 +77,7 @@ def require_known(boxes: Mapping[str, list[Box]], ids: set[str], where: object) 
 
 
 def require_inside_image(name: str, boxes: list[Box], width: int, height: int) -> None:
-    """
-    Check that boxes lie in their image, whose width and height are in pixels.
-
-    Raises:
-        ValueError: Naming image and box.
-    """
+    """Check that boxes lie in their image, whose width and height are in pixels; a ValueError names image and box."""
     for x0, y0, x1, y1 in boxes:
         if x0 < 0 or y0 < 0 or x1 > width or y1 > height:
             raise ValueError(

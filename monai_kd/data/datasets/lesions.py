@@ -14,14 +14,10 @@ __all__ = ["require_lesion"]
 
 def require_lesion(records: Sequence[Record], what: str) -> None:
     """
-    Check that at least one mask is not empty; masks are read until one is found.
+    Check that at least one mask is not empty; masks are read until one is found. ``what`` names the images in the
+    ValueError.
 
-    Args:
-        records: with ``label``, a path or several. A mask that cannot be read passes: loading it gives the error.
-        what: name of the images in messages.
-
-    Raises:
-        ValueError: When all masks are empty.
+    A mask that cannot be read passes here, because loading it gives the error.
     """
     for record in records:
         label = record["label"]

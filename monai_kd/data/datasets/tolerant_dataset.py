@@ -61,13 +61,7 @@ def collate_tolerant(samples: Sequence[Any]) -> dict[str, Any]:
 
 
 def reason_of(error: BaseException) -> str:
-    """
-    A transform's error in one line, without MONAI's text around it.
-
-    Example:
-        >>> reason_of(ValueError("scan.png is damaged.\\nCopy it again."))
-        'scan.png is damaged. Copy it again.'
-    """
+    """A transform's error in one line, without MONAI's text around it."""
     while str(error).startswith("applying transform") and error.__cause__ is not None:
         error = error.__cause__
     return " ".join(str(error).split()) or type(error).__name__

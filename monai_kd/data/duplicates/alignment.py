@@ -23,19 +23,7 @@ BLUR = 2.0  # squares; smoother structures are depth attenuation and black margi
 
 def aligned_correlation(first: Values, second: Values) -> Values:
     """
-    The largest correlation of two pictures' details over crops of 90 to 100 % of either.
-
-    Args:
-        first: thumbnails (P, 32, 32).
-        second: thumbnails of the same shape.
-
-    Returns:
-        (P,), from -1 to 1.
-
-    Example:
-        >>> picture = np.random.default_rng(0).uniform(0, 255, (1, 32, 32))
-        >>> bool(aligned_correlation(picture, 255 - 2 * picture)[0] < 0.6 < aligned_correlation(picture, picture)[0])
-        True
+    The largest correlation (P,) of two pictures' details over crops of 90 to 100 % of either; thumbnails (P, 32, 32).
     """
     cuts_of_first, cuts_of_second = _cuts(first), _cuts(second)
     # The first crop is the whole picture.

@@ -26,13 +26,7 @@ SUFFIXES = tuple(suffix for each in FORMATS for suffix in each.suffixes)
 
 
 def suffix_of(path: str | Path) -> str:
-    """
-    The file's suffix in lower case if a format has it, otherwise an empty string.
-
-    Example:
-        >>> suffix_of("images/Case.1.NII.GZ"), suffix_of("notes.txt")
-        ('.nii.gz', '')
-    """
+    """The file's suffix in lower case if a format has it (``.nii.gz`` counts as one), otherwise an empty string."""
     name = Path(path).name.lower()
     return max((end for each in FORMATS for end in each.suffixes if name.endswith(end)), key=len, default="")
 
@@ -48,13 +42,7 @@ def format_of(path: str | Path) -> ImageFormat | None:
 
 
 def is_picture(path: str | Path) -> bool:
-    """
-    Whether an image has two axes and no position in space.
-
-    Example:
-        >>> is_picture("scan.tif"), is_picture("scan.nii")
-        (True, False)
-    """
+    """Whether an image has two axes and no position in space."""
     found = format_of(path)
     return found is not None and found.is_picture
 
@@ -127,10 +115,7 @@ def read_pixels(path: str | Path, frame: int | None = None, is_mask: bool = Fals
 
 def writer_of(path: str | Path) -> Write:
     """
-    The function ``write`` of the format of a new file's suffix.
-
-    Raises:
-        ValueError: When that format is not written.
+    The function ``write`` of the format of a new file's suffix; a ValueError tells if that format is never written.
     """
     found = format_of(path)
     if found is None or found.write is None:

@@ -36,13 +36,7 @@ class Grid(NamedTuple):
 
 
 def grid_of(size: Sequence[int], affine: Array) -> Grid:
-    """
-    The grid of an affine (4, 4) in MONAI's coordinates, with a third axis if the plane needs one.
-
-    Example:
-        >>> grid_of((40, 30), np.diag([-0.1, -0.2, 1, 1])).spacing
-        [0.1, 0.2]
-    """
+    """The grid of an affine (4, 4) in MONAI's coordinates, with a third axis if the plane needs one."""
     to_itk = np.diag([-1.0, -1, 1, 1]) @ affine
     is_flat = len(size) == 2 and abs(np.linalg.det(to_itk[:2, :2])) > TINY
     axes = 2 if is_flat else 3

@@ -116,12 +116,7 @@ def _has_place(tensor: MetaTensor, path: Path) -> bool:
 
 
 def require_same_size(mask: MetaTensor, image: MetaTensor, mask_path: object, image_path: object) -> None:
-    """
-    Check that a mask has the size of its image.
-
-    Raises:
-        ValueError: With both sizes.
-    """
+    """Check that a mask has the size of its image; a ValueError gives both sizes."""
     if mask.shape != image.shape:
         raise ValueError(
             f"{mask_path} is {_size(mask)} pixels but {image_path} is {_size(image)}. "

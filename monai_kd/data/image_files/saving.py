@@ -23,10 +23,8 @@ __all__ = ["SaveMaskd", "mask_name", "save_mask", "write_image"]
 
 def mask_name(mask: MetaTensor) -> str:
     """
-    The name of a mask's file without suffix: the image's id, or otherwise its file's name.
-
-    Raises:
-        ValueError: When the id has a slash.
+    The name of a mask's file without suffix: the image's id, or otherwise its file's name. A slash in the id is
+    refused.
     """
     source = Path(str(mask.meta["filename_or_obj"]))
     name = str(mask.meta.get("name") or name_of(source))

@@ -31,8 +31,7 @@ def read_folder(root: str | Path, layout: str | Layout | None) -> Reading:
     """
     Read a data set; errors of the reader become problems, and its warnings become remarks.
 
-    Raises:
-        FileNotFoundError: When ``root`` does not exist.
+    A missing ``root`` raises a FileNotFoundError.
     """
     folder = Path(root).expanduser()
     if not folder.exists():

@@ -43,11 +43,7 @@ class Breast:
 
     def read(self, root: Path) -> list[Record]:
         """
-        One record per case with a tumor mask.
-
-        Raises:
-            ValueError: When a mask has no image, an image has no tumor mask (except in the four normal cases), two
-                files belong to one case, or the table is damaged.
+        One record per case with a tumor mask; a missing mask raises a ValueError, except in the four normal cases.
         """
         files = entries(root)
         images = by_id((path for path in files if _kind(path) == "image"), _case, "image")

@@ -29,13 +29,7 @@ class BusBra:
         return ", ".join(lacking + [name for name in (TABLE,) if not (root / name).is_file()])
 
     def read(self, root: Path) -> list[Record]:
-        """
-        One record per image.
-
-        Raises:
-            ValueError: When an image has no mask, a mask has no image, two files have the same id, or the table lists
-                other images.
-        """
+        """One record per image."""
         images = by_id(png_files(root / "Images"), lambda path: path.stem, "image")
         labels = by_id(png_files(root / "Masks"), lambda path: path.stem.replace("mask_", "bus_", 1), "mask")
         require_pairs(images, labels, root)

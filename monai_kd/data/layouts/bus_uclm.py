@@ -43,13 +43,7 @@ class BusUclm:
         return ", ".join(lacking + [name for name in (TABLE,) if not (root / name).is_file()])
 
     def read(self, root: Path) -> list[Record]:
-        """
-        One record per image.
-
-        Raises:
-            ValueError: When an image has no mask, a mask has no image, two files have the same id, or the table lists
-                other images.
-        """
+        """One record per image that is not left out."""
         images = by_id(png_files(root / "images"), lambda path: path.stem, "image")
         labels = by_id(png_files(root / "masks"), lambda path: path.stem, "mask")
         require_pairs(images, labels, root)

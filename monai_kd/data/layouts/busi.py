@@ -40,13 +40,7 @@ class Busi:
         return ", ".join(f"folder {name} with masks" for name in lacking)
 
     def read(self, root: Path) -> list[Record]:
-        """
-        One record per image.
-
-        Raises:
-            ValueError: When an image has no mask, a mask has no image, two files have the same id, or, with ``normal``,
-                there are no normal images.
-        """
+        """One record per image; with ``normal``, a missing folder ``normal`` raises a ValueError."""
         normal = png_files(root / "normal") if (root / "normal").is_dir() else []
         if normal and not self.normal:
             count = sum(not MASK_NAME.fullmatch(path.name) for path in normal)

@@ -28,13 +28,7 @@ class DatasetA:
         return ", ".join(f"folder {name}" for name in ("original", "GT") if not (root / name).is_dir())
 
     def read(self, root: Path) -> list[Record]:
-        """
-        One record per image.
-
-        Raises:
-            ValueError: When an image has no mask, a mask has no image, two files have the same id, or the table is
-                damaged.
-        """
+        """One record per image."""
         images = by_id(png_files(root / "original"), lambda path: path.stem, "image")
         labels = by_id(png_files(root / "GT"), lambda path: path.stem, "mask")
         require_pairs(images, labels, root)

@@ -30,22 +30,11 @@ class MonaiLabel:
         return ", ".join(lacking + ([] if image_files(root) else ["images beside the folder labels"]))
 
     def images(self, root: Path) -> dict[str, Path]:
-        """
-        All images by their ids, labelled or not.
-
-        Raises:
-            ValueError: When two images have the same id.
-        """
+        """All images by their ids, labelled or not; two images with the same id raise a ValueError."""
         return by_id(image_files(root), name_of, "image")
 
     def read(self, root: Path) -> list[Record]:
-        """
-        One record per labelled image or frame.
-
-        Raises:
-            ValueError: When nothing is labelled yet, a mask has an unknown format, no image, or not as many frames as
-                its loop, two files have the same id, or ``patients.csv`` lacks an image.
-        """
+        """One record per labelled image or frame; a ValueError tells if nothing is labelled yet."""
         images = self.images(root)
         labels = by_id(known_files(_masks(root)), name_of, "mask")
         if not labels:

@@ -42,21 +42,12 @@ class NnUnet:
 
     def images(self, root: Path) -> dict[str, Path]:
         """
-        All images by their cases, from ``imagesTr`` and ``imagesTs``.
-
-        Raises:
-            ValueError: When two images have the same case, or a case has several channels.
+        All images by their cases, from ``imagesTr`` and ``imagesTs``; a case with several channels raises a ValueError.
         """
         return _cases(root, [*image_files(root / "imagesTr"), *image_files(root / "imagesTs")])
 
     def read(self, root: Path) -> list[Record]:
-        """
-        One record per labelled image.
-
-        Raises:
-            ValueError: When a case has several channels, an image lacks the number of its channel or its mask, a mask
-                has no image, there are several labels, or ``dataset.json`` is damaged.
-        """
+        """One record per labelled image; several channels or several labels raise a ValueError."""
         images = _cases(root, known_files(root / "imagesTr"))
         labels = by_id(known_files(root / "labelsTr"), name_of, "mask")
         _check_table(root / TABLE, len(images))

@@ -86,12 +86,7 @@ def read_xlsx(path: Path | None, columns: Sequence[str], looked_for: str) -> lis
 
 
 def rows_by(path: Path, rows: Sequence[Row], id_of: Callable[[Row], str]) -> dict[str, Row]:
-    """
-    A table's rows by the id of their image.
-
-    Raises:
-        ValueError: When two rows of one image differ.
-    """
+    """A table's rows by the id of their image; two rows of one image that differ raise a ValueError."""
     found: dict[str, Row] = {}
     for row in rows:
         key = id_of(row)
@@ -101,12 +96,7 @@ def rows_by(path: Path, rows: Sequence[Row], id_of: Callable[[Row], str]) -> dic
 
 
 def pathologies(path: Path | None, rows: Sequence[Row], id_of: Callable[[Row], str], column: str) -> dict[str, str]:
-    """
-    Each image's pathology from a table's column; rows of one image may differ in other columns.
-
-    Raises:
-        ValueError: When two rows of one image have different pathologies.
-    """
+    """Each image's pathology from a table's column; rows of one image may differ only in other columns."""
     pairs = [{"id": id_of(row), "pathology": pathology_of(row[column])} for row in rows]
     return {key: row["pathology"] for key, row in rows_by(path or Path(), pairs, lambda row: row["id"]).items()}
 
@@ -119,12 +109,7 @@ def warn_of_unlisted(path: Path | None, listed: Mapping[str, str], images: Colle
 
 
 def require_same_images(table: Path, listed: Collection[str], images: Collection[str]) -> None:
-    """
-    Check that the table of patients and the folder list the same images.
-
-    Raises:
-        ValueError: Naming images without a row, or rows without an image.
-    """
+    """Check that the table of patients and the folder list the same images; a ValueError names the others."""
     unlisted, absent = sorted(set(images) - set(listed)), sorted(set(listed) - set(images))
     if unlisted:
         raise ValueError(

@@ -38,10 +38,6 @@ def frame_records(files: Mapping[str, Path], folders: Mapping[str, str] | None =
 
     Raises:
         ValueError: When a frame's id is also the id of another file.
-
-    Example:
-        >>> frame_records({"1": Path("images/1.png")})
-        [{'image': 'images/1.png', 'id': '1', 'patient': '1'}]
     """
     headers = {name: _header(path) for name, path in files.items()}
     patients = _patients({name: header.patient for name, header in headers.items()}, folders or {})

@@ -13,13 +13,10 @@ DEPTH = 7  # levels of folders in which a layout looks for files: subfolders in 
 
 def require_inside(folder: Path, broken_too: bool = True) -> None:
     """
-    Check that no link in a data set's folder leads out of it or nowhere. The folder itself may be a link.
+    Check that no link in a data set's folder leads out of it or nowhere; a ValueError names the links.
 
-    Args:
-        broken_too: whether to refuse broken links. If False, the error appears when the file is read.
-
-    Raises:
-        ValueError: Naming the links.
+    The folder itself may be a link. Without ``broken_too``, broken links are accepted here; reading them gives the
+    error.
     """
     home = folder.resolve()
     links = list(_links(folder, DEPTH))

@@ -62,12 +62,7 @@ def first_few(items: Iterable[object], count: int = 5) -> str:
 
 
 def by_id(files: Iterable[Path], id_of: Callable[[Path], str], what: str) -> dict[str, Path]:
-    """
-    Files by their id.
-
-    Raises:
-        ValueError: When two files have the same id.
-    """
+    """Files by their id; a ValueError names files with the same id."""
     found: dict[str, list[Path]] = defaultdict(list)
     for file in files:
         found[id_of(file)].append(file)
@@ -79,12 +74,7 @@ def by_id(files: Iterable[Path], id_of: Callable[[Path], str], what: str) -> dic
 
 
 def require_pairs(images: Mapping[str, Path], labels: Mapping[str, Path], root: Path) -> None:
-    """
-    Check that every image has a mask and every mask an image.
-
-    Raises:
-        ValueError: Naming the first images without mask, or masks without image.
-    """
+    """Check that every image has a mask and every mask an image; a ValueError names the first ones that do not."""
     alone = [images[key] for key in sorted(images.keys() - labels.keys())]
     if alone:
         raise ValueError(

@@ -28,10 +28,7 @@ def images_below(folder: Path) -> list[Path]:
 
 def known_files(folder: Path) -> list[Path]:
     """
-    The files of a folder or, if it holds only subfolders, of these; all must be in known formats.
-
-    Raises:
-        ValueError: Naming entries in other formats.
+    The files of a folder or, if it holds only subfolders, of these; a ValueError names entries in unknown formats.
     """
     files = entries(folder)
     if files and all(_is_folder(path) for path in files):
@@ -49,8 +46,7 @@ def ids_in(folder: Path, files: Iterable[Path], what: str) -> dict[str, Path]:
     """
     Files by their ids: the names of a file's subfolders and its own name, joined by ``_``.
 
-    Raises:
-        ValueError: When two files have the same id; ``what`` names the kind of file.
+    Two files with the same id raise a ValueError, in which ``what`` names the kind of file.
 
     Example:
         >>> list(ids_in(Path("scans"), [Path("scans/ann/1.dcm"), Path("scans/bea/1.dcm")], "image"))

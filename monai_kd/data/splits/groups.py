@@ -71,12 +71,9 @@ def count(groups: Sequence[Group]) -> int:
 
 def require_no_leak(split: Split, records: Sequence[Record], content: Mapping[str, str] | None, where: str) -> None:
     """
-    Check that no patient and no duplicate is in two parts of a split.
+    Check that no patient and no duplicate is in two parts of a split; a ValueError names the two images.
 
     Unlabelled images count as training images, so they may share patients with labelled ones.
-
-    Raises:
-        ValueError: Naming the two images.
     """
     part_of = {key: part for part in PARTS for key in split[part]}
     part_of.update(dict.fromkeys(split.get(POOL, ()), "training"))

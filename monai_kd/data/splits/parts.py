@@ -19,12 +19,7 @@ def splits_of(folds: Sequence[list[Group]], validation_fraction: float, seed: in
 
 
 def split_of(test: list[Group], rest: list[Group], validation: int, seed: int, index: int) -> Split:
-    """
-    One split with ``validation`` images drawn from ``rest``.
-
-    Raises:
-        ValueError: When there are too few groups for three parts.
-    """
+    """One split with ``validation`` images drawn from ``rest``; too few groups for three parts raise a ValueError."""
     if not test or len(rest) < 2:
         raise ValueError(
             f"Split {index} has {len(test)} patients for testing and {len(rest)} for training and validation, but "
@@ -36,23 +31,13 @@ def split_of(test: list[Group], rest: list[Group], validation: int, seed: int, i
 
 
 def require_fraction(name: str, value: float) -> None:
-    """
-    Check that a fraction lies between 0 and 1.
-
-    Raises:
-        ValueError: Naming the argument.
-    """
+    """Check that a fraction lies between 0 and 1; the ValueError names the argument."""
     if not 0 < value < 1:
         raise ValueError(f"{name} must lie between 0 and 1, got {value}. Choose another number.")
 
 
 def require_groups(groups: Sequence[Group], needed: int) -> None:
-    """
-    Check that there are enough patients to split.
-
-    Raises:
-        ValueError: With the number that is needed.
-    """
+    """Check that there are enough patients to split; the ValueError says how many are needed."""
     if len(groups) < needed:
         raise ValueError(
             f"{count(groups)} images of {len(groups)} patients (duplicates count once) cannot be split into {needed} "

@@ -60,10 +60,7 @@ def make_splits(
 
 def require_protocol(protocol: str, options: Iterable[str], root: Folders, layout: str | Layout | None = None) -> None:
     """
-    Check a protocol and its options for this data set, before images are loaded.
-
-    Raises:
-        ValueError: Naming the valid protocols or options.
+    Check a protocol and its options for this data set, before images are loaded; a ValueError names the valid ones.
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"No protocol {protocol!r}. Choose one of {', '.join(PROTOCOLS)}.")

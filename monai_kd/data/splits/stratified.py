@@ -38,10 +38,6 @@ def deal(groups: list[Group], number: int) -> list[list[Group]]:
     Deal shuffled groups into ``number`` parts of equal size, each stratum evenly.
 
     With at least ``number`` groups, no part is empty.
-
-    Example:
-        >>> deal([[{"id": "1"}, {"id": "2"}], [{"id": "3"}], [{"id": "4"}]], 2)
-        [[[{'id': '1'}, {'id': '2'}]], [[{'id': '3'}], [{'id': '4'}]]]
     """
     parts: list[list[Group]] = [[] for _ in range(number)]
     for stratum in strata(groups):

@@ -31,12 +31,6 @@ def read_stream(content: bytes) -> Stream | None:
 
     The colors of JPEG are determined as in libjpeg: JFIF means YCbCr, Adobe's marker names the colors, and components
     may be named RGB. In addition, subsampled colors mean YCbCr. JPEG 2000 with a color transform decodes to RGB.
-
-    Example:
-        >>> import io; from PIL import Image
-        >>> file = io.BytesIO(); Image.new("RGB", (40, 30)).save(file, "JPEG")
-        >>> read_stream(file.getvalue())
-        Stream(width=40, height=30, channels=3, colors='YCbCr')
     """
     try:
         place = content.find(JPEG_2000, 0, BOXES)

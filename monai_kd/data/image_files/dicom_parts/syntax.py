@@ -32,10 +32,8 @@ NAMES |= {f".7.{number}": "SMPTE ST 2110 video" for number in (1, 2, 3)}
 
 def require_read(syntax: str) -> None:
     """
-    Check that files with a transfer syntax, given by its UID, can be read.
-
-    Raises:
-        UnsuitableError: With its name and what to export instead.
+    Check that files with a transfer syntax, given by its UID, can be read; an UnsuitableError says what to export
+    instead.
     """
     if syntax in READ:
         return
