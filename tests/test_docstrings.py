@@ -18,7 +18,7 @@ from monai_kd.data import Layout
 ELSEWHERE = () if find_spec("monailabel") else ("monai_kd.label",)
 EMPTY = (
     "a all an and are as at be by each for from given in int is it its of on one or str that the their these this those "
-    "those to what where which whose with"
+    "this to what where which whose with"
 )
 # Of these rooms engineers import classes one by one.
 ROOMS = ("losses", "networks", "transforms", "handlers", "engines", "teachers")
