@@ -44,7 +44,7 @@ def mix_logits(logits: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
         factor: :math:`\lambda`, 0 to 1, shape (B,).
 
     Returns:
-        Logits of the same shape: the logarithms of the mixed probabilities.
+        Logits of the same shape, which are the logarithms of the mixed probabilities.
 
     Raises:
         ValueError: When there is only one channel.

@@ -26,7 +26,7 @@ def test_link_that_leads_out_of_the_data_set(tmp_path, what):
     if place.exists():
         place.rename(tmp_path / "former")
     link(place, outside / names[what] if what != "table" else outside / "images" / "case.1.png")
-    with pytest.raises(ValueError, match=rf"1 links in .*set lead out of it: .*{place.name}\. Copy the files"):
+    with pytest.raises(ValueError, match=rf"1 links in .*set lead out of it: .*{place.name}\. Replace them"):
         read_dataset(root)
     with pytest.raises(ValueError, match=r"1 links in .*set lead out of it"):
         list_images(root)

@@ -102,7 +102,7 @@ def test_an_id_that_two_data_sets_give_is_refused(tmp_path):
 
 
 def test_no_folder_at_all():
-    with pytest.raises(ValueError, match=r"dataset_dir is an empty list\. Set dataset_dir to the folder"):
+    with pytest.raises(ValueError, match=r"dataset_dir is an empty list\. Set it to the folder"):
         read_dataset([])
 
 

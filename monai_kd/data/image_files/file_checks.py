@@ -40,7 +40,7 @@ def naming(path: str | Path) -> Iterator[None]:
         ...     raise OSError("broken data stream")
         Traceback (most recent call last):
         ValueError: 1.png cannot be decoded (broken data stream). It is damaged or of an unusual kind: copy it again, \
-    or export it as gray values.
+or export it as gray values.
     """
     try:
         yield

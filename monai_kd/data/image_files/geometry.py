@@ -117,7 +117,7 @@ def on_picture(values: Array, affine: Array, shape: Sequence[int]) -> Array | No
     Args:
         values: the label, shape (W, H[, D]).
         affine: of the label, (4, 4).
-        shape: of the picture.
+        shape: of the picture, (W, H).
     """
     if not _is_sound(affine):
         return None

@@ -27,7 +27,7 @@ class LoadUltrasoundd(MapTransform):
 
     Args:
         keys: the keys to load; each value is a path, or for a mask a list of paths to join.
-        mask_keys: those of ``keys`` that are masks.
+        mask_keys: those of ``keys`` whose values are read as 0 and 1.
         spatial_dims: required number of axes. Defaults to None: any.
         eight_bit: refuse images whose values are not gray values from 0 to 255. Defaults to False.
 

@@ -46,7 +46,7 @@ class Problem:
     Something to correct or to check.
 
     Args:
-        kind: one of ``KINDS``.
+        kind: key of ``KINDS``.
         ids: of the images concerned; empty if the problem concerns the whole data set.
         message: with the files or ids.
     """

@@ -34,7 +34,7 @@ def random_splits(
 
     Args:
         records: as ``read_dataset`` gives them.
-        number: of splits.
+        number: how many splits, from 1.
         train_fraction: share of all images used for training and validation, between 0 and 1.
         validation_fraction: share of these used for validation, between 0 and 1.
         seed: another seed gives other splits.
