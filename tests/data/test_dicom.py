@@ -107,8 +107,8 @@ def test_loop_and_volume_by_the_header_alone(tmp_path, compressed):
 @pytest.mark.parametrize(
     ("values", "changes", "message"),
     [
-        (np.zeros((28, 40), np.uint8), {"pixels": bytes(500)}, "holds 500 bytes of pixels, .* tells of 1120"),
-        (np.zeros((28, 40), np.uint8), {"frames": 3}, "holds 1120 bytes of pixels, .* tells of 3360"),
+        (np.zeros((28, 40), np.uint8), {"pixels": bytes(500)}, "holds 500 bytes of pixels, .* says 1120"),
+        (np.zeros((28, 40), np.uint8), {"frames": 3}, "holds 1120 bytes of pixels, .* says 3360"),
         (np.zeros((28, 40), np.uint8), {"frames": 0}, "number of frames is '0'"),
         (np.zeros((0, 40), np.uint8), {}, "without an image"),
     ],

@@ -84,15 +84,15 @@ def test_loop_of_contradicting_frames(tmp_path, label):
 @pytest.mark.parametrize(
     ("values", "photometric", "content", "message"),
     [
-        (np.zeros((56, 80), np.uint8), "MONOCHROME2", lambda: jpeg(speckle(1).T), "of 80 × 56 .* of 40 × 28 of 1"),
-        (np.zeros((14, 20), np.uint8), "MONOCHROME2", lambda: jpeg(speckle(1).T), "of 20 × 14 .* of 40 × 28 of 1"),
-        (speckle(1).T, "MONOCHROME2", lambda: jpeg(picture()), "of 40 × 28 pixels of 1 channels, .* of 40 × 28 of 3"),
-        (picture(), "RGB", lambda: jpeg(speckle(1).T), "of 40 × 28 pixels of 3 channels, .* of 40 × 28 of 1"),
+        (np.zeros((56, 80), np.uint8), "MONOCHROME2", lambda: jpeg(speckle(1).T), "80 × 56 .* has 40 × 28 of 1"),
+        (np.zeros((14, 20), np.uint8), "MONOCHROME2", lambda: jpeg(speckle(1).T), "20 × 14 .* has 40 × 28 of 1"),
+        (speckle(1).T, "MONOCHROME2", lambda: jpeg(picture()), "40 × 28 pixels of 1 channels, .* has 40 × 28 of 3"),
+        (picture(), "RGB", lambda: jpeg(speckle(1).T), "40 × 28 pixels of 3 channels, .* has 40 × 28 of 1"),
     ],
 )
 def test_stream_of_another_size_is_refused(tmp_path, values, photometric, content, message):
     path = write_dicom(tmp_path / "1.dcm", values, photometric, syntax=JPEG, jpegs=[content()])
-    with pytest.raises(ValueError, match=rf"1\.dcm cannot be decoded \(its header tells {message}"):
+    with pytest.raises(ValueError, match=rf"1\.dcm cannot be decoded \(its header says {message}"):
         read_image(path)
 
 

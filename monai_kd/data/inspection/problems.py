@@ -33,7 +33,7 @@ KINDS = {
     "mask covers everything": Kind(False, "Used as it is: the model learns that everything is lesion."),
     "inverted mask": Kind(False, "Used as it is: the lesion should be the bright part of the mask."),
     "tiny lesion": Kind(False, "Used as it is: it may vanish when the image is made smaller."),
-    "display setting": Kind(False, "Used as it is: the stored values are read without the setting."),
+    "display setting": Kind(False, "Used as it is: the setting is not applied, and the stored values are read."),
     "constant image": Kind(False, "Used as it is: it shows nothing."),
     "dark image": Kind(False, "Used as it is."),
 }
