@@ -12,10 +12,10 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import AsDiscreted, Compose, ResizeWithPadOrCrop
 
-from monai_kd.bundle.opened import Bundle
+from monai_kd.bundle.open_bundle import Bundle
 from monai_kd.export.graph import RawNetwork, Segmenter, one_tensor
-from monai_kd.export.images import Pixels, Record, raw_pixels
 from monai_kd.export.runners import Arrays, Runner
+from monai_kd.export.sample_images import Pixels, Record, raw_pixels
 from monai_kd.export.transforms.translate import concerning, is_writer
 from monai_kd.utils.messages import first_line
 

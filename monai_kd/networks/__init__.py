@@ -8,13 +8,13 @@ from monai_kd.networks.adapters.channel_adapter import ChannelAdapter
 from monai_kd.networks.adapters.convolution_adapter import ConvolutionAdapter
 from monai_kd.networks.adapters.feature_autoencoder import FeatureAutoencoder
 from monai_kd.networks.adapters.feature_regressor import FeatureRegressor
-from monai_kd.networks.check import check_classifier, check_network
 from monai_kd.networks.discriminators.logits_discriminator import LogitsDiscriminator
 from monai_kd.networks.discriminators.patch_logits_discriminator import PatchLogitsDiscriminator
 from monai_kd.networks.discriminators.self_attention import SelfAttention
 from monai_kd.networks.discriminators.self_attention_discriminator import SelfAttentionDiscriminator
 from monai_kd.networks.fake_quantized import FakeQuantized
 from monai_kd.networks.layers import Layers, layers_of
+from monai_kd.networks.output_checks import check_classifier, check_network
 from monai_kd.networks.pretrained.efficientnet_lite import EfficientNetLiteEncoder
 from monai_kd.networks.pretrained.lite_medsam import LiteMedSAM
 from monai_kd.networks.pretrained.pretrained_classifier import PretrainedClassifier

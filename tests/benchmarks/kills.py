@@ -30,7 +30,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 
 from monai_kd.phantom import write_phantoms
 from tests.bundles.conftest import ROOT, TINY
-from tests.checks import assert_identical
+from tests.helpers import assert_identical
 
 IMAGES = 12
 POLL = 0.002  # seconds

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from monai.bundle import ConfigParser, ConfigWorkflow, create_workflow
 
-from monai_kd.bundle.arguments import check_start
+from monai_kd.bundle.argument_checks import check_start
 from monai_kd.bundle.running_config import Start
 
 BUNDLES = Path(__file__).parents[2] / "bundles"

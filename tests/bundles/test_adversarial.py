@@ -9,7 +9,7 @@ import torch
 
 from monai_kd import loss_terms
 from tests.bundles.conftest import ROOT, run_bundle, run_classification
-from tests.checks import assert_identical
+from tests.helpers import assert_identical
 
 SMALL = {
     "methods/holistic": {"discriminator_def#channels": [4, 8]},

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from monai_kd.diagnosis import Measured, find, next_steps, verdict
-from monai_kd.diagnosis.answers import Answers, agreement
 from monai_kd.diagnosis.gradients import GradientShare
+from monai_kd.diagnosis.prediction_quality import Answers, agreement
 
 IMAGES = [f"{number:02}" for number in range(24)]
 COMMANDS = dict.fromkeys(("teacher", "pool", "weight", "logits", "longer"), "python -m monai_kd run train")

@@ -20,8 +20,7 @@ from monai_kd.handlers import AdversarialLogitsHandler, HolisticHandler, ResumeH
 from monai_kd.handlers.methods.predictions import Predictions
 from monai_kd.networks import LogitsDiscriminator, SelfAttentionDiscriminator
 from monai_kd.transforms import BatchRandAffine, View
-from tests.checks import assert_identical
-from tests.handlers.games import (
+from tests.handlers.adversarial_trainings import (
     CPU,
     DISTRIBUTED,
     GAMES,
@@ -35,6 +34,7 @@ from tests.handlers.games import (
     weights,
     work,
 )
+from tests.helpers import assert_identical
 
 
 def seeded(trainer):

@@ -17,9 +17,9 @@ from monai_kd import CachedTeacher, DistillationTrainer, LogitsKLLoss, Pathway, 
 from monai_kd.engines import PrepareBatchViews
 from monai_kd.handlers import GradientAttentionHandler
 from monai_kd.transforms import BatchRandFlip, BatchRandGaussianNoise, View
-from tests.checks import assert_identical
 from tests.engines import two_processes
 from tests.handlers.gradient_attention_processes import with_handler, work
+from tests.helpers import assert_identical
 
 CPU = torch.device("cpu")
 

@@ -10,7 +10,7 @@ from monai_kd.data.image_files.dicom_parts.header import read_dicom_header
 from monai_kd.data.image_files.dicom_parts.streams import agreeing
 from monai_kd.data.image_files.image_format import Header, ImageFormat
 from monai_kd.data.image_files.nrrd_mha import itk_values, itk_writer
-from monai_kd.data.image_files.volumes import Decoded, of_whole
+from monai_kd.data.image_files.whole_file import Decoded, of_whole
 
 START = b"DICM"  # behind 128 bytes that say nothing
 READER = "GDCMImageIO"

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from monai_kd.data.inspection.facts import Facts, ImageFacts, MaskFacts
-from monai_kd.data.inspection.problems import Problem
+from monai_kd.data.inspection.problem_kinds import Problem
 
 # Far from what BrEaST and BUS-BRA hold: lesions of 599 pixels and more and of 0.6 to 46 % of the image, at most 6 % of
 # the border, mean gray values of 21 and more.

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from monai_kd.data.duplicates import NearDuplicate, find_near_duplicates, join_near_duplicates
+from monai_kd.data.inspection.dataset_problems import exact_duplicates, set_problems
 from monai_kd.data.inspection.facts import Facts, look_at
-from monai_kd.data.inspection.folder import Reading, read_folder
 from monai_kd.data.inspection.image_problems import image_problems
-from monai_kd.data.inspection.problems import KINDS, Problem
-from monai_kd.data.inspection.set_problems import exact_duplicates, set_problems
+from monai_kd.data.inspection.problem_kinds import KINDS, Problem
+from monai_kd.data.inspection.read_folder import Reading, read_folder
 from monai_kd.data.inspection.summary import mask_files, summarize
 from monai_kd.data.records.record import Layout, Record
 from monai_kd.data.splits.split_files import read_splits

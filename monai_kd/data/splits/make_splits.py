@@ -10,7 +10,7 @@ from monai_kd.data.layouts import find_dataset
 from monai_kd.data.layouts.bus_bra import BusBra, read_official_folds
 from monai_kd.data.records.record import Record, first_few
 from monai_kd.data.splits.groups import Group, Split, count, groups_of, shuffled
-from monai_kd.data.splits.parts import require_fraction, require_groups, split_of, splits_of
+from monai_kd.data.splits.split_from_groups import require_fraction, require_groups, split_of, splits_of
 from monai_kd.data.splits.stratified import deal, take
 
 TRAIN_FRACTION = 130 / 163

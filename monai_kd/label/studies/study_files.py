@@ -18,8 +18,8 @@ from filelock import FileLock
 from monailabel.datastore.local import LocalDatastore, LocalDatastoreModel
 
 from monai_kd.data.image_files.formats import SUFFIXES, suffix_of
-from monai_kd.data.records.links import require_inside
 from monai_kd.data.records.record import image_files
+from monai_kd.data.records.symbolic_links import require_inside
 from monai_kd.label.requests.names import is_plain_name, is_tag
 from monai_kd.utils.atomic_files import atomic_write
 

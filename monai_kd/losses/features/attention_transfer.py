@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_positions
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_positions
 from monai_kd.losses.parts.unit_vectors import magnitude, unit_vectors
 
 __all__ = ["AttentionTransferLoss"]

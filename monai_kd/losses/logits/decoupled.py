@@ -6,9 +6,9 @@ import torch.nn.functional as F
 
 from monai_kd.losses.logits.divergence import softmax_divergence
 from monai_kd.losses.logits.softened import SoftenedLoss
-from monai_kd.losses.parts.checks import check_same_shape
 from monai_kd.losses.parts.class_masks import check_label, has_class
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_same_shape
 
 __all__ = ["DecoupledLogitsLoss"]
 

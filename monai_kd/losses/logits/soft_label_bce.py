@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from monai_kd.losses.logits.binary_cross_entropy import one_against_rest
-from monai_kd.losses.parts.checks import check_same_shape
 from monai_kd.losses.parts.class_masks import has_class
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_same_shape
 
 __all__ = ["SoftLabelBCELoss"]
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import torch
 
-from monai_kd.losses.parts.checks import check_positions
 from monai_kd.losses.parts.class_masks import ClassLoss, check_label, class_masks, class_means
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_positions
 from monai_kd.losses.parts.unit_vectors import check_vectors, magnitude, unit_vectors
 
 __all__ = ["RegionAffinityLoss"]

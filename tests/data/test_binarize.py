@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from monai_kd.data.image_files.two_levels import binarize
+from monai_kd.data.image_files.binarize import binarize
 from tests.data.layout_fixtures import lesion, speckle
 
 MASK = lesion(1, (120, 90))

@@ -4,7 +4,7 @@ import torch
 from monai.data import MetaTensor
 from torch import nn
 
-from monai_kd.teachers.content import image_keys, network_key
+from monai_kd.teachers.content_keys import image_keys, network_key
 
 DTYPES = [torch.uint8, torch.float16, torch.float32, torch.float64]
 

@@ -18,15 +18,15 @@ from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.student_bundle.configs.metadata import record
 from monai_kd.student_bundle.configs.other_configs import inference_config, overlays, unreadable
 from monai_kd.student_bundle.configs.train_config import train_config
-from monai_kd.student_bundle.methods import choose_method, logits_pathway
-from monai_kd.student_bundle.pairs import Pair, propose_pairs
-from monai_kd.student_bundle.student import student_definition
+from monai_kd.student_bundle.layer_pairs import Pair, propose_pairs
+from monai_kd.student_bundle.logits_method import choose_method, logits_pathway
+from monai_kd.student_bundle.student_definition import student_definition
 from monai_kd.student_bundle.teacher.data_folder import absolute, data_folder, require_folder
-from monai_kd.student_bundle.teacher.labels import check_labels, round_labels
+from monai_kd.student_bundle.teacher.label_checks import check_labels, round_labels
+from monai_kd.student_bundle.teacher.label_rounding import ROUNDING
 from monai_kd.student_bundle.teacher.networks import Probed, build, probe, probe_training
-from monai_kd.student_bundle.teacher.rounding import ROUNDING
 from monai_kd.student_bundle.teacher.teacher_bundle import TRAINER, TeacherBundle, read_teacher
-from monai_kd.student_bundle.teacher.weights import find_weights, fit, read_weights
+from monai_kd.student_bundle.teacher.teacher_weights import find_weights, fit, read_weights
 
 __all__ = ["Draft", "Request", "make_draft"]
 

@@ -9,8 +9,8 @@ from monai.bundle import ConfigParser
 
 from monai_kd.student_bundle import Request, make_draft, write_bundle
 from monai_kd.student_bundle.teacher.data_format import DataFormat
+from monai_kd.student_bundle.teacher.label_rounding import rounding
 from monai_kd.student_bundle.teacher.label_values import LabelValues
-from monai_kd.student_bundle.teacher.rounding import rounding
 from tests.student_bundle.zoo_bundles import edit
 
 LESION = DataFormat((1, 4), 1, 2, {0: "background", 1: "lesion"})

@@ -11,7 +11,7 @@ from monai.data import Dataset, list_data_collate
 from monai.engines.utils import IterationEvents
 from torch import Tensor, nn
 
-from monai_kd.diagnosis.trained import TrainedRun
+from monai_kd.diagnosis.trained_run import TrainedRun
 from monai_kd.utils.plain_tensor import plain
 
 __all__ = ["Answers", "agreement", "answers"]

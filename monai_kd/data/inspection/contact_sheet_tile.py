@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from monai_kd.data.image_files.load_ultrasound import LoadUltrasoundd
-from monai_kd.data.inspection.picks import Pick
+from monai_kd.data.inspection.contact_sheet_images import Pick
 from monai_kd.utils.figures import GREEN, contour
 
 WIDTH, HEIGHT = 236, 180  # of the picture

@@ -15,7 +15,7 @@ from fire.parser import DefaultParseValue
 from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.config_ids import Config
 from monai_kd.student_bundle.configs.metadata import RECORD
-from monai_kd.student_bundle.methods import HIDDEN
+from monai_kd.student_bundle.logits_method import HIDDEN
 from monai_kd.student_bundle.student_weights import STUDENT
 from monai_kd.student_bundle.teacher.data_folder import absolute, data_folder
 from monai_kd.student_bundle.trial.zoo_checks import evaluation_configs

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
-from monai_kd.losses.parts.checks import check_same_batch
+from monai_kd.losses.parts.shape_checks import check_same_batch
 
 __all__ = ["as_layers"]
 

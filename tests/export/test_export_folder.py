@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from monai_kd.export import load_form, open_bundle, open_export
-from monai_kd.export.folder import write_bundle
+from monai_kd.export.export_folder import write_bundle
 from tests.bundle.in_yaml import in_yaml
 from tests.bundles.conftest import ROOT
 from tests.export.conftest import FORMS, SETTINGS

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from monai_kd.student_bundle.layers import Layer, comparable_layers, require_layer
+from monai_kd.student_bundle.comparable_layers import Layer, comparable_layers, require_layer
 
 __all__ = ["Pair", "hidden_pathway", "pairs_text", "propose_pairs", "read_names", "read_pairs"]
 

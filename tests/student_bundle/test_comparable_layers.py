@@ -10,8 +10,8 @@ from monai.networks.nets import AttentionUnet, BasicUNet, DynUNet, FlexibleUNet,
 
 from monai_kd import FeatureHooks, Pathways
 from monai_kd.networks import StudentUNet
-from monai_kd.student_bundle.layers import all_layers, comparable_layers
-from monai_kd.student_bundle.pairs import hidden_pathway, pairs_text, propose_pairs, read_pairs
+from monai_kd.student_bundle.comparable_layers import all_layers, comparable_layers
+from monai_kd.student_bundle.layer_pairs import hidden_pathway, pairs_text, propose_pairs, read_pairs
 
 DYNAMIC = {"kernel_size": (3, 3, 3), "strides": (1, 2, 2), "upsample_kernel_size": (2, 2)}
 TEACHERS = {

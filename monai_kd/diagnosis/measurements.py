@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from monai_kd.bundle.bundle import BundleFolder
-from monai_kd.diagnosis.answers import Answers, agreement, answers
 from monai_kd.diagnosis.gradients import GradientShare, gradient_shares
-from monai_kd.diagnosis.trained import TrainedRun
+from monai_kd.diagnosis.prediction_quality import Answers, agreement, answers
+from monai_kd.diagnosis.trained_run import TrainedRun
 
 __all__ = ["Measured", "measure"]
 

@@ -12,16 +12,16 @@ from typing import Any
 from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.config_files import write_config
 from monai_kd.bundle.scripts import uses_scripts
+from monai_kd.student_bundle.bundle_draft import WEIGHT, Draft
 from monai_kd.student_bundle.configs.handler_lists import kind
 from monai_kd.student_bundle.configs.metadata import RECORD, new_metadata
 from monai_kd.student_bundle.configs.other_configs import other_files
 from monai_kd.student_bundle.configs.readme import readme
 from monai_kd.student_bundle.configs.train_config import teacher_file
-from monai_kd.student_bundle.draft import WEIGHT, Draft
-from monai_kd.student_bundle.methods import HIDDEN, logits_pathway
-from monai_kd.student_bundle.pairs import Pair, hidden_pathway
-from monai_kd.student_bundle.running import commands
+from monai_kd.student_bundle.layer_pairs import Pair, hidden_pathway
+from monai_kd.student_bundle.logits_method import HIDDEN, logits_pathway
 from monai_kd.student_bundle.teacher.data_folder import data_folder
+from monai_kd.student_bundle.training_commands import commands
 from monai_kd.student_bundle.trial.try_bundle import try_bundle
 from monai_kd.student_bundle.trial.zoo_checks import check_bundle, evaluation_configs
 from monai_kd.utils.atomic_files import atomic_folder

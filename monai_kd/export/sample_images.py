@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from monai_kd.bundle.opened import Bundle
+from monai_kd.bundle.open_bundle import Bundle
 from monai_kd.data import choose_split, read_dataset
 from monai_kd.data.image_files.saving import write_image
 from monai_kd.export.transforms.preprocessing import before_network

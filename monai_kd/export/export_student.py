@@ -9,16 +9,16 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from monai_kd.bundle.opened import Bundle
+from monai_kd.bundle.open_bundle import Bundle
 from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.export.agreement import Agreement, Sample, compare, inputs, samples
-from monai_kd.export.folder import REPORT, hashes, write_bundle
+from monai_kd.export.export_folder import REPORT, hashes, write_bundle
 from monai_kd.export.graph import RawNetwork, Segmenter, segmenter
-from monai_kd.export.images import DataSet, Pixels, Record, phantoms
 from monai_kd.export.int8 import FEWEST, require_enough, write_int8
 from monai_kd.export.onnx_file import describe, write_onnx
 from monai_kd.export.optional_packages import package
 from monai_kd.export.runners import FORMS, load_form
+from monai_kd.export.sample_images import DataSet, Pixels, Record, phantoms
 from monai_kd.export.torchscript import write_torchscript
 from monai_kd.teachers import load_weights
 from monai_kd.utils.atomic_files import atomic_folder

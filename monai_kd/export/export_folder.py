@@ -14,7 +14,7 @@ from typing import Any
 from torch import nn
 
 from monai_kd.bundle.config_files import CONFIGS, read_merged, write_config
-from monai_kd.bundle.opened import Bundle, open_bundle
+from monai_kd.bundle.open_bundle import Bundle, open_bundle
 from monai_kd.export.graph import RawNetwork, Segmenter, segmenter
 from monai_kd.export.runners import FORMS
 from monai_kd.teachers import load_weights

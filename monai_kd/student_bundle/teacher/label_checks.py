@@ -12,10 +12,10 @@ from monai.bundle import ConfigParser
 from monai.utils import OptionalImportError
 
 from monai_kd.bundle.config_ids import Config, find
-from monai_kd.student_bundle.methods import has_sigmoid
+from monai_kd.student_bundle.logits_method import has_sigmoid
 from monai_kd.student_bundle.teacher.data_format import DataFormat
+from monai_kd.student_bundle.teacher.label_rounding import add_rounding, rounding
 from monai_kd.student_bundle.teacher.label_values import LabelValues
-from monai_kd.student_bundle.teacher.rounding import add_rounding, rounding
 from monai_kd.utils.messages import first_cause, first_line
 
 __all__ = ["check_labels", "load_labels", "round_labels"]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from monai_kd.data.inspection.contact_sheet_images import ROW, Section, sections
+from monai_kd.data.inspection.contact_sheet_tile import CAPTION, FAINT, HEIGHT, INK, PAPER, WIDTH, font, tile
 from monai_kd.data.inspection.inspection import Inspection
-from monai_kd.data.inspection.picks import ROW, Section, sections
-from monai_kd.data.inspection.tiles import CAPTION, FAINT, HEIGHT, INK, PAPER, WIDTH, font, tile
 from monai_kd.utils.atomic_files import atomic_write
 from monai_kd.utils.figures import RED
 

@@ -18,8 +18,8 @@ from torch import nn
 from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.config_files import CONFIGS, find_file, read_file, read_merged
 from monai_kd.bundle.config_ids import find, set_values
+from monai_kd.bundle.image_size import possible_size
 from monai_kd.bundle.scripts import importable_scripts
-from monai_kd.bundle.sizes import possible_size
 from monai_kd.utils.messages import first_cause
 
 __all__ = ["Bundle", "open_bundle"]

@@ -7,7 +7,7 @@ from PIL import Image
 
 from monai_kd.data import inspect_dataset
 from monai_kd.data.inspection import write_sheet
-from monai_kd.data.inspection.picks import sections
+from monai_kd.data.inspection.contact_sheet_images import sections
 from monai_kd.utils.figures import GREEN
 from tests.data.duplicates.pictures import jpeg, tissue
 from tests.data.inspection.test_inspection import make

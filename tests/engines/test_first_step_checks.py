@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from monai_kd import DistillationTrainer, LogitsKLLoss, Pathway, Pathways, loss_terms
-from monai_kd.engines.first_step import check_all_learn, reached
+from monai_kd.engines.first_step_checks import check_all_learn, reached
 from monai_kd.losses import RegionAffinityLoss
 from monai_kd.networks import ChannelAdapter
 
@@ -139,7 +139,7 @@ def test_a_weight_of_zero_is_not_told():
 def test_the_check_changes_no_weight(monkeypatch):
     checked, unchecked = Network(), Network()
     train(checked, hint(), teacher=other_teacher())
-    monkeypatch.setattr("monai_kd.engines.first_step.TermCheck.look", lambda *arguments: None)
+    monkeypatch.setattr("monai_kd.engines.first_step_checks.TermCheck.look", lambda *arguments: None)
     train(unchecked, hint(), teacher=other_teacher())
     assert all(torch.equal(a, b) for a, b in zip(checked.parameters(), unchecked.parameters(), strict=True))
 
