@@ -10,7 +10,7 @@ from typing import Any
 
 from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.diagnosis.gradients import GradientShare, gradient_shares
-from monai_kd.diagnosis.prediction_quality import Answers, agreement, answers
+from monai_kd.diagnosis.prediction_quality import PredictionQuality, agreement, measure_predictions
 from monai_kd.diagnosis.trained_run import TrainedRun
 
 __all__ = ["Measured", "measure"]
@@ -38,11 +38,11 @@ class Measured:
     """
 
     metric: str
-    teacher: Answers
-    teacher_training: Answers
-    distilled: Answers
-    distilled_training: Answers
-    alone: Answers | None
+    teacher: PredictionQuality
+    teacher_training: PredictionQuality
+    distilled: PredictionQuality
+    distilled_training: PredictionQuality
+    alone: PredictionQuality | None
     labelled: int
     unlabelled: int
     steps: int
@@ -79,12 +79,12 @@ def measure(run: TrainedRun, alone: TrainedRun | None, watch: Callable[[str], No
         _require_same(run, alone)
     watch("teacher")
     teacher = run.teacher()
-    of_teacher = [answers(run, teacher, images) for images in (new, known)]
+    of_teacher = [measure_predictions(run, teacher, images) for images in (new, known)]
     watch("distilled student")
     student = run.network()
-    of_student = [answers(run, student, images) for images in (new, known)]
+    of_student = [measure_predictions(run, student, images) for images in (new, known)]
     watch("student alone")
-    of_alone = None if alone is None else answers(run, alone.network(), new)
+    of_alone = None if alone is None else measure_predictions(run, alone.network(), new)
     watch("gradients")
     key_metric, history = str(run.get("validate#evaluator").state.key_metric_name), run.history
     return Measured(

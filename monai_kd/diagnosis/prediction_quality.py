@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from monai_kd.diagnosis.trained_run import TrainedRun
 from monai_kd.utils.plain_tensor import plain
 
-__all__ = ["Answers", "agreement", "answers"]
+__all__ = ["PredictionQuality", "agreement", "measure_predictions"]
 
 
 @dataclass
-class Answers:
+class PredictionQuality:
     """
     A network's answers on some images.
 
@@ -37,7 +37,7 @@ class Answers:
     metric: str = "accuracy"
 
 
-def answers(run: TrainedRun, network: nn.Module, images: Dataset) -> Answers:
+def measure_predictions(run: TrainedRun, network: nn.Module, images: Dataset) -> PredictionQuality:
     """
     Let a network answer, by the validation of a run: its inferer, its postprocessing, its key metric.
 
@@ -52,7 +52,7 @@ def answers(run: TrainedRun, network: nn.Module, images: Dataset) -> Answers:
     Raises:
         ValueError: When the validation has no key metric of each image.
     """
-    found = Answers()
+    found = PredictionQuality()
     evaluator = run.get("validate#evaluator")
     loader = torch.utils.data.DataLoader(images, batch_size=1, collate_fn=list_data_collate)
     evaluator.network, evaluator.data_loader = network, loader
@@ -107,7 +107,7 @@ def _entropy(logits: Tensor, label_channels: int) -> float:
     return float(entropy.mean() / torch.log(torch.tensor(float(len(probability)))))
 
 
-def agreement(first: Answers, second: Answers) -> dict[str, float]:
+def agreement(first: PredictionQuality, second: PredictionQuality) -> dict[str, float]:
     """
     Dice of two networks' masks, by image: 1 where they are the same.
 

@@ -15,13 +15,13 @@ from torch.nn.parallel import DistributedDataParallel
 from monai_kd.features import unwrap
 from monai_kd.pathways import Pathways
 
-__all__ = ["TermCheck", "check_all_learn", "reached"]
+__all__ = ["TermCheck", "check_all_learn", "reachable_leaves"]
 
 # How many steps a term may have a gradient of exactly 0, as where a batch shows one class alone.
 PATIENCE = 10
 
 
-def reached(value: Any) -> dict[int, torch.Tensor] | None:
+def reachable_leaves(value: Any) -> dict[int, torch.Tensor] | None:
     """
     The leaves of the graph behind a tensor that get a gradient from it, weights above all.
 
@@ -33,7 +33,7 @@ def reached(value: Any) -> dict[int, torch.Tensor] | None:
 
     Example:
         >>> layer = nn.Linear(2, 1)
-        >>> sorted(leaf.shape for leaf in reached(layer(torch.zeros(1, 2))).values())
+        >>> sorted(leaf.shape for leaf in reachable_leaves(layer(torch.zeros(1, 2))).values())
         [torch.Size([1]), torch.Size([1, 2])]
     """
     leaves, seen, waiting = {}, set(), [value.grad_fn] if isinstance(value, torch.Tensor) else []
@@ -126,7 +126,7 @@ class TermCheck:
 
 
 def _learns(feature: Any) -> bool:
-    leaves = reached(feature)
+    leaves = reachable_leaves(feature)
     return leaves is None or any(isinstance(leaf, nn.Parameter) for leaf in leaves.values())
 
 
@@ -157,7 +157,7 @@ def check_all_learn(loss: torch.Tensor, modules: Mapping[str, nn.Module]) -> Non
         ValueError: When a weight that is to be trained is not in the loss.
     """
     waiting = {name: module for name, module in modules.items() if _waits(module)}
-    leaves = reached(loss) if waiting else None
+    leaves = reachable_leaves(loss) if waiting else None
     if leaves is None:
         return
     for called, module in waiting.items():

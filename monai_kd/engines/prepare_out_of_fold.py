@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from monai_kd.engines.number_channel import with_number_channel
 from monai_kd.engines.prepare_views import PrepareBatchViews
-from monai_kd.engines.teacher_number import with_number
 
 __all__ = ["PrepareBatchOutOfFold"]
 
@@ -78,5 +78,7 @@ class PrepareBatchOutOfFold(PrepareBatchViews):
                 f"The labelled image '{lost[0]}' is in no fold, and a teacher that learned it would answer. Make the "
                 "folds of the training data set itself: label_folds(dataset.data, folds=3)."
             )
-        batchdata["teacher_image"] = with_number(batchdata["teacher_image"], [self.fold_of.get(key, -1) for key in ids])
+        batchdata["teacher_image"] = with_number_channel(
+            batchdata["teacher_image"], [self.fold_of.get(key, -1) for key in ids]
+        )
         return views

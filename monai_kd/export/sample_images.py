@@ -18,7 +18,7 @@ from monai_kd.bundle.open_bundle import Bundle
 from monai_kd.data import choose_split, read_dataset
 from monai_kd.data.image_files.saving import write_image
 from monai_kd.export.transforms.preprocessing import before_network
-from monai_kd.export.transforms.translate import LOADING, concerning
+from monai_kd.export.transforms.translate import LOADING, transforms_of_key
 from monai_kd.phantom import phantom, phantom_volume
 
 __all__ = ["DataSet", "phantoms", "raw_pixels"]
@@ -70,7 +70,7 @@ def raw_pixels(bundle: Bundle, record: Record) -> Pixels:
     """
     transforms, shape = bundle.preprocessing(), bundle.input_shape
     data: Any = {"image": record["image"], **({"frame": record["frame"]} if "frame" in record else {})}
-    for one in concerning(transforms, "image"):
+    for one in transforms_of_key(transforms, "image"):
         if isinstance(one, LOADING):
             data = one(data)
     pixels = np.asarray(data["image"])

@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from monai_kd import DistillationTrainer, LogitsKLLoss, Pathway, Pathways, loss_terms
-from monai_kd.engines.first_step_checks import check_all_learn, reached
+from monai_kd.engines.first_step_checks import check_all_learn, reachable_leaves
 from monai_kd.losses import RegionAffinityLoss
 from monai_kd.networks import ChannelAdapter
 
@@ -217,10 +217,10 @@ def test_a_layer_that_one_side_did_not_give_is_told():
 
 def test_leaves_of_a_graph():
     layer, image = nn.Linear(2, 1), torch.rand(1, 2, requires_grad=True)
-    leaves = reached(layer(image))
+    leaves = reachable_leaves(layer(image))
     assert {id(leaf) for leaf in leaves.values()} == {id(layer.weight), id(layer.bias), id(image)}
-    assert reached(torch.zeros(1)) == {} and reached(layer(image).detach()) == {}
-    assert reached(checkpoint(layer, image, use_reentrant=True)) is None
+    assert reachable_leaves(torch.zeros(1)) == {} and reachable_leaves(layer(image).detach()) == {}
+    assert reachable_leaves(checkpoint(layer, image, use_reentrant=True)) is None
 
 
 def test_in_one_process_an_unused_part_is_no_matter():

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from monai_kd.data.splits.groups import Group, Split, count, shuffled
-from monai_kd.data.splits.stratified import take
+from monai_kd.data.splits.stratified import take_stratified
 
 
 def splits_of(folds: Sequence[list[Group]], validation_fraction: float, seed: int) -> list[Split]:
@@ -30,7 +30,7 @@ def split_of(test: list[Group], rest: list[Group], validation: int, seed: int, i
             f"Split {index} has {len(test)} patients for testing and {len(rest)} for training and validation, which "
             "need 1 and 2. Bring more images, or make fewer folds."
         )
-    drawn, training = take(shuffled(rest, seed, index, "validation"), validation, spare=1)
+    drawn, training = take_stratified(shuffled(rest, seed, index, "validation"), validation, spare=1)
     parts = {"training": training, "validation": drawn, "test": test}
     return {part: sorted(record["id"] for group in groups for record in group) for part, groups in parts.items()}
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from monai_kd.data.splits.groups import Group, count, strata
 
 
-def take(groups: list[Group], target: int, spare: int) -> tuple[list[Group], list[Group]]:
+def take_stratified(groups: list[Group], target: int, spare: int) -> tuple[list[Group], list[Group]]:
     """
     Take groups of ``target`` images in all, the first ones, in proportion from each stratum.
 
@@ -23,7 +23,7 @@ def take(groups: list[Group], target: int, spare: int) -> tuple[list[Group], lis
 
     Example:
         >>> groups = [[{"id": "1"}, {"id": "2"}], [{"id": "3"}], [{"id": "4"}]]
-        >>> take(groups, target=1, spare=1)[0]
+        >>> take_stratified(groups, target=1, spare=1)[0]
         [[{'id': '3'}]]
     """
     taken: list[Group] = []
@@ -35,7 +35,7 @@ def take(groups: list[Group], target: int, spare: int) -> tuple[list[Group], lis
     return taken, _without(groups, taken)
 
 
-def deal(groups: list[Group], number: int) -> list[list[Group]]:
+def deal_stratified(groups: list[Group], number: int) -> list[list[Group]]:
     """
     Deal groups into parts of equal size, each stratum evenly.
 
@@ -47,7 +47,7 @@ def deal(groups: list[Group], number: int) -> list[list[Group]]:
         The groups of each part.
 
     Example:
-        >>> deal([[{"id": "1"}, {"id": "2"}], [{"id": "3"}], [{"id": "4"}]], 2)
+        >>> deal_stratified([[{"id": "1"}, {"id": "2"}], [{"id": "3"}], [{"id": "4"}]], 2)
         [[[{'id': '1'}, {'id': '2'}]], [[{'id': '3'}], [{'id': '4'}]]]
     """
     parts: list[list[Group]] = [[] for _ in range(number)]

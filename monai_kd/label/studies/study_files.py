@@ -23,12 +23,12 @@ from monai_kd.data.records.symbolic_links import require_inside
 from monai_kd.label.requests.names import is_plain_name, is_tag
 from monai_kd.utils.atomic_files import atomic_write
 
-__all__ = ["StudyFiles", "alone"]
+__all__ = ["StudyFiles", "one_thread_at_a_time"]
 
 PATTERNS = tuple(f"*{suffix}" for suffix in SUFFIXES)
 
 
-def alone(method: Callable[..., Any]) -> Callable[..., Any]:
+def one_thread_at_a_time(method: Callable[..., Any]) -> Callable[..., Any]:
     """
     One thread at a time: the base's list of images is empty for a moment while it is brought up to date.
 
@@ -77,13 +77,13 @@ class StudyFiles(LocalDatastore):
         if auto_reload:
             self._handler.on_moved = self._on_any_event  # whole files arrive by renaming, which the base passes over
 
-    list_images = alone(LocalDatastore.list_images)
-    get_labeled_images = alone(LocalDatastore.get_labeled_images)
-    get_unlabeled_images = alone(LocalDatastore.get_unlabeled_images)
-    datalist = alone(LocalDatastore.datalist)
-    status = alone(LocalDatastore.status)
-    json = alone(LocalDatastore.json)
-    _reconcile_datastore = alone(LocalDatastore._reconcile_datastore)
+    list_images = one_thread_at_a_time(LocalDatastore.list_images)
+    get_labeled_images = one_thread_at_a_time(LocalDatastore.get_labeled_images)
+    get_unlabeled_images = one_thread_at_a_time(LocalDatastore.get_unlabeled_images)
+    datalist = one_thread_at_a_time(LocalDatastore.datalist)
+    status = one_thread_at_a_time(LocalDatastore.status)
+    json = one_thread_at_a_time(LocalDatastore.json)
+    _reconcile_datastore = one_thread_at_a_time(LocalDatastore._reconcile_datastore)
 
     def suffixes(self) -> list[str]:
         """The suffixes of the files that are listed."""
@@ -140,7 +140,7 @@ class StudyFiles(LocalDatastore):
     def _add_non_existing_labels(self, tag: str) -> int:
         return super()._add_non_existing_labels(tag) if is_tag(tag) else 0
 
-    @alone
+    @one_thread_at_a_time
     def _init_from_datastore_file(self, throw_exception: bool = False) -> None:
         try:
             super()._init_from_datastore_file(throw_exception)
@@ -164,7 +164,7 @@ class StudyFiles(LocalDatastore):
         if strange:
             raise ValueError(f"it names {strange[0]!r}, which is none of this folder's files")
 
-    @alone
+    @one_thread_at_a_time
     def _update_datastore_file(self, lock: bool = True) -> None:
         content = json.dumps(self._datastore.model_dump(exclude={"base_path"}), indent=2, default=str)
         with FileLock(self._lock_file) if lock else nullcontext():

@@ -2,7 +2,7 @@
 """
 Make the tables of a page anew: each stands below the command that prints it.
 
-    python tests/benchmarks/page.py docs/benchmarks.md [--only views startup] [--list]
+    python tests/benchmarks/page_tables.py docs/benchmarks.md [--only views startup] [--list]
 
 What a command prints replaces all between ``<!-- made by: python tests/benchmarks/views.py -->`` and ``<!-- end -->``,
 as soon as it is there, with the commit that it was made at; a command that fails leaves what was there, and is told at

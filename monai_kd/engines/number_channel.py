@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import torch
 
-__all__ = ["with_number"]
+__all__ = ["with_number_channel"]
 
 
-def with_number(image: torch.Tensor, numbers: Sequence[float] | torch.Tensor) -> torch.Tensor:
+def with_number_channel(image: torch.Tensor, numbers: Sequence[float] | torch.Tensor) -> torch.Tensor:
     """
     Tell the teacher a number about each image, as one more channel of the same value everywhere.
 
@@ -22,7 +22,7 @@ def with_number(image: torch.Tensor, numbers: Sequence[float] | torch.Tensor) ->
         Shape B(N+1)H[WD].
 
     Example:
-        >>> with_number(torch.zeros(2, 1, 1, 2), [3, 4])[:, 1].tolist()
+        >>> with_number_channel(torch.zeros(2, 1, 1, 2), [3, 4])[:, 1].tolist()
         [[[3.0, 3.0]], [[4.0, 4.0]]]
     """
     channel = torch.as_tensor(numbers).to(image).reshape(-1, *[1] * (image.ndim - 1))

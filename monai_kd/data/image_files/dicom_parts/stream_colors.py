@@ -19,7 +19,7 @@ AS_YCBCR = "YBR_FULL_422"
 
 
 @contextmanager
-def agreeing(path: Path, header: DicomHeader) -> Iterator[Path]:
+def file_with_true_colors(path: Path, header: DicomHeader) -> Iterator[Path]:
     """
     A DICOM file whose header names the colors that its streams say they have: the file itself, as a rule, else a copy.
 

@@ -3,7 +3,7 @@
 Trainings of the segmentation bundle that are killed at random moments and resumed: each must end to the bit as one
 that nobody killed.
 
-    python tests/benchmarks/kills.py [--kills 12] [--epochs 5] [--seed 0]
+    python tests/benchmarks/killed_trainings.py [--kills 12] [--epochs 5] [--seed 0]
 
 A training is ``configs/train.json`` on twelve phantoms. SIGKILL comes at a moment between its first step and its end,
 while it trains, validates or writes. Compared are all of ``last.pt`` (weights, optimizer, schedule, best score) and

@@ -2,7 +2,7 @@
 """
 How a distillation step grows: with the batch, the image's side, classes, pathways, and in 3D.
 
-    python tests/benchmarks/growth.py [--batch 16] [--side 128] [--axes images] [--figure docs/images/growth.png]
+    python tests/benchmarks/scaling.py [--batch 16] [--side 128] [--axes images] [--figure docs/images/growth.png]
 
 One thing changes at a time. Plain, floor and distillation steps (logits; of several pathways the others are hidden
 levels, by mean squared error) take turns for each case. With --figure the times are drawn, too.
