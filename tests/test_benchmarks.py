@@ -100,7 +100,7 @@ def test_all_candidates_compute_the_same():
 
 def test_killed_trainings_resume_to_the_bit():
     run = subprocess.run(
-        [sys.executable, HERE / "kills.py", "--kills", "1", "--epochs", "2"],
+        [sys.executable, HERE / "killed_trainings.py", "--kills", "1", "--epochs", "2"],
         check=False,
         capture_output=True,
         text=True,

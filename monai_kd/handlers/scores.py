@@ -54,7 +54,7 @@ def _marked(path: Path) -> str | None:
 class ScoresHandler:
     """
     Writes an evaluator's metrics image by image (``scores.csv``), their means (``summary.json``), and a picture of each
-    image with the true contour in green and the predicted one in red (``overlays/``). Pictures that an earlier
+    image with the ground truth in green and the prediction in red (``overlays/``). Pictures that an earlier
     evaluation left in ``overlays/`` of images that this one does not score are removed.
 
     A metric that is undefined for an image (the Hausdorff distance of an empty prediction) is left empty in the table,

@@ -16,7 +16,7 @@ Loss                           Compares                                         
 ``SoftDiceLoss``               class probabilities, by soft Dice                Milletari 2016, on a teacher's answer
 ``HiddenKLLoss``               hidden features by softmax, by KL divergence     KLD on hidden features of Behboodi 2025
 ``AttentionTransferLoss``      where features are active, over all channels     AT: Zagoruyko and Komodakis 2017
-``GradientAttentionLoss``      the task losses' gradients by the image          AT by gradients: Zagoruyko 2017
+``GradientAttentionLoss``      the task losses' gradients w. r. t. the image    AT by gradients: Zagoruyko 2017
 ``SimilarityPreservingLoss``   similarities between the samples of a batch      SP: Tung and Mori 2019
 ``PairwiseAffinityLoss``       cosines between the places of an image           Liu 2019, pair-wise
 ``RelationalLoss``             distances and angles between samples             RKD: Park 2019

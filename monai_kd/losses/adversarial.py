@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The objectives of games between a student and a discriminator, as functions of the discriminator's answers.
+The objectives of adversarial training, as functions of the discriminator's answers.
 
 MONAI's ``PatchAdversarialLoss`` has none of them: its hinge is of the answers' tanh, which is not the published one; it
 knows no Wasserstein distance; and its binary cross-entropy (the same number as :func:`realness_loss`) takes the

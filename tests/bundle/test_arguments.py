@@ -80,8 +80,8 @@ WRONG = {
     "a rate in the optimizer": ("optimizer#lr", -1),
     "epochs in the trainer": ("train#trainer#max_epochs", "a"),
     "an argument that is not written": ("optimizer#weight_decay", "a"),
-    "a truth that is not written": ("train#dataloader#drop_last", "no"),
-    "a truth in a component": ("loss#to_onehot_y", "no"),
+    "a boolean that is not written": ("train#dataloader#drop_last", "no"),
+    "a boolean in a component": ("loss#to_onehot_y", "no"),
     "a weight": ("pathways#logits#weight", "half"),
 }  # fmt: skip
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tiny games for test_adversarial, and what each of two processes does in one; also the same games by hand."""
+"""Small adversarial trainings for test_adversarial, by hand and in each of two processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from monai_kd.networks import LogitsDiscriminator, PatchLogitsDiscriminator, Sel
 
 CPU = torch.device("cpu")
 PROCESSES = 2
-GAMES = {
+METHODS = {
     "logits": {"handler": AdversarialLogitsHandler, "spatial_dims": 2},
     "logits, unsaturated": {
         "handler": AdversarialLogitsHandler,
@@ -47,12 +47,12 @@ def network(width, spatial_dims=2, seed=0):
     return nn.Sequential(conv(1, width, 3, padding=1), nn.ReLU(), conv(width, 2, 1))
 
 
-def discriminator(game, seed=0):
+def discriminator(method, seed=0):
     torch.manual_seed(seed)
-    dims = GAMES[game]["spatial_dims"]
+    dims = METHODS[method]["spatial_dims"]
     if dims == 0:
         return LogitsDiscriminator(2, num_classes=2, channels=[8])
-    if GAMES[game]["handler"] is HolisticHandler:
+    if METHODS[method]["handler"] is HolisticHandler:
         return SelfAttentionDiscriminator(dims, in_channels=2, channels=(4, 8))
     return PatchLogitsDiscriminator(dims, in_channels=2, num_classes=2, channels=4, num_layers=1)
 
@@ -74,11 +74,11 @@ def supervised(prediction, label):
     return F.cross_entropy(prediction, (label if prediction.ndim == 2 else label[:, 0]).long())
 
 
-def make(game="holistic", data=None, wrap=lambda module: module, seed=0, handlers=lambda objects: (), **arguments):
-    """A trainer, its game and the weights of both sides."""
-    settings = dict(GAMES[game])
+def make(method="holistic", data=None, wrap=lambda module: module, seed=0, handlers=lambda objects: (), **arguments):
+    """A trainer, its adversarial handler and the weights of both sides."""
+    settings = dict(METHODS[method])
     kind, dims = settings.pop("handler"), settings.pop("spatial_dims")
-    student, critic = wrap(network(4, dims, seed)), wrap(discriminator(game, seed))
+    student, critic = wrap(network(4, dims, seed)), wrap(discriminator(method, seed))
     adversary = kind(
         critic,
         critics_optimizer(critic),
@@ -119,16 +119,16 @@ def class_entropy(answer, label):
     return F.cross_entropy(answer, torch.cat([1 - lesion, lesion], dim=1))
 
 
-def sides(game, critic, z_s, z_t, image, label):
+def sides(method, critic, z_s, z_t, image, label):
     """The student's and the discriminator's objective as the papers write them; the latter of detached logits."""
     fixed = z_s.detach()
-    if GAMES[game]["handler"] is HolisticHandler:
+    if METHODS[method]["handler"] is HolisticHandler:
         # In the handler's order: each pass in training refines the spectral norm.
         student = -0.1 * critic(z_s, image).mean()
 
         def critics():
             real, fake = critic(z_t, image), critic(fixed, image)
-            if GAMES[game].get("hinge"):
+            if METHODS[method].get("hinge"):
                 return (1 - real).clamp_min(0).mean() + (1 + fake).clamp_min(0).mean()
             share = torch.rand(len(image), *[1] * (image.ndim - 1))
             between = (share * z_t + (1 - share) * fixed).requires_grad_()
@@ -137,10 +137,10 @@ def sides(game, critic, z_s, z_t, image, label):
 
         return student, critics
 
-    weight = GAMES[game].get("class_weight", 1.0)
+    weight = METHODS[method].get("class_weight", 1.0)
     answer, classes = critic(z_s, image)
     real, fake = answer.sigmoid().log().mean(), (1 - answer.sigmoid()).log().mean()
-    gain = -real if GAMES[game].get("non_saturating") else fake
+    gain = -real if METHODS[method].get("non_saturating") else fake
 
     def teller():
         (real, real_classes), (fake, fake_classes) = critic(z_t, image), critic(fixed, image)
@@ -150,10 +150,10 @@ def sides(game, critic, z_s, z_t, image, label):
     return gain + weight * class_entropy(classes, label), teller
 
 
-def by_hand(game, accumulate=1):
-    """Three steps of the game as a textbook writes them."""
-    dims = GAMES[game]["spatial_dims"]
-    student, critic, teacher = network(4, dims), discriminator(game), network(6, dims, seed=5)
+def by_hand(method, accumulate=1):
+    """Three steps of the method as a textbook writes them."""
+    dims = METHODS[method]["spatial_dims"]
+    student, critic, teacher = network(4, dims), discriminator(method), network(6, dims, seed=5)
     students, critics = torch.optim.SGD(student.parameters(), 0.1), critics_optimizer(critic)
     data = batches(dims)
     torch.manual_seed(11)
@@ -163,7 +163,7 @@ def by_hand(game, accumulate=1):
             students.zero_grad()
             critics.zero_grad()
         z_s, z_t = student(image), teacher(image).detach()
-        term, objective = sides(game, critic, z_s, z_t, image, label)
+        term, objective = sides(method, critic, z_s, z_t, image, label)
         loss = supervised(z_s, label) + (z_s - z_t).abs().mean() + term
         gradients = torch.autograd.grad(loss / accumulate, list(student.parameters()))
         for parameter, gradient in zip(student.parameters(), gradients, strict=True):
@@ -188,18 +188,18 @@ def gradients_and_weights(trainer):
     return {"gradients": first, "weights": weights(trainer)}
 
 
-def resume_in_both(folder, game, **arguments):
+def resume_in_both(folder, method, **arguments):
     """Break off in the second epoch, go on in new objects."""
 
     def handlers(objects):
-        return [ResumeHandler(folder / f"{game}.pt", objects)]
+        return [ResumeHandler(folder / f"{method}.pt", objects)]
 
-    broken = make(game, max_epochs=2, handlers=handlers, **arguments)
+    broken = make(method, max_epochs=2, handlers=handlers, **arguments)
     broken.add_event_handler(Events.ITERATION_COMPLETED(once=4), lambda engine: 1 / 0)
     with contextlib.suppress(ZeroDivisionError):
         broken.run()
     dist.barrier()
-    resumed = make(game, max_epochs=2, seed=77, handlers=handlers, **arguments)
+    resumed = make(method, max_epochs=2, seed=77, handlers=handlers, **arguments)
     resumed.run()
     return weights(resumed)
 
@@ -223,7 +223,7 @@ def work(rank, folder):
     )
     data = batches(part=slice(2 * rank, 2 * rank + 2))
     both = {"data": data, "wrap": lambda module: distribute(module, CPU)}
-    results = {game: gradients_and_weights(make(game, **both)) for game in DISTRIBUTED}
+    results = {method: gradients_and_weights(make(method, **both)) for method in DISTRIBUTED}
     whole = make("holistic", max_epochs=2, **both)
     whole.run()
     results |= {"whole": weights(whole), "resumed": resume_in_both(folder, "holistic", **both)}

@@ -247,7 +247,7 @@ def test_what_cannot_work_is_refused_in_the_first_step():
         make(prepare_batch=aligned).run()
     with pytest.raises(ValueError, match=r"batch of list, expected a dictionary"):
         make(data=[[torch.rand(1, 1, 4, 4).double(), torch.zeros(1, 1, 4, 4).long()]]).run()
-    with pytest.raises(ValueError, match=r"no gradient of the task's loss by the image"):
+    with pytest.raises(ValueError, match=r"no gradient of the task's loss with respect to the image"):
         make(prepare_batch=lambda batch, *_, **__: (batch["image"].detach(), batch["label"])).run()
 
 

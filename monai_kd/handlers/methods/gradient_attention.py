@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gradient-based attention transfer: both networks' gradients by the image, and the term that compares them."""
+"""Gradient-based attention transfer: it compares both networks' gradients with respect to the image."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ __all__ = ["GradientAttentionHandler"]
 
 class GradientAttentionHandler:
     r"""
-    Adds the distance between the gradients of student's and teacher's task losses by the image (AT, gradient-based).
+    Adds the distance between the gradients of student's and teacher's task losses with respect to the image
+    (AT, gradient-based).
 
     .. math:: w \cdot \mathcal{L}(J^s, J^t), \qquad J_b = B \cdot \partial \mathcal{L}_\mathrm{task} / \partial x_b
 
     The task's loss is the trainer's ``loss_function``, unweighted, a mean over the B samples. The student's gradient
     is taken through its one forward pass, so that batch statistics are counted once and dropout is the same; the
-    step then differentiates through it (second order). The teacher runs once more, since its gradient by the image
-    needs what its layers gave.
+    step then differentiates through it (second order). The teacher runs once more, since its gradient with respect to
+    the image needs what its layers gave.
 
     With several processes the term is as for one, as far as the task's loss is a mean over the samples. In mixed
     precision the gradients are scaled by the trainer's scaler while they are computed.
@@ -43,8 +44,8 @@ class GradientAttentionHandler:
 
     Raises:
         ValueError: When attached to a trainer that has no live teacher or is compiled; in the run, when the batch is
-            no dictionary, the teacher's image has a geometry of its own, a network loses the gradient by the image, or
-            the term is not finite.
+            no dictionary, the teacher's image has a geometry of its own, a network loses the gradient with respect to
+            the image, or the term is not finite.
 
     Example:
         >>> from monai.losses import DiceCELoss
@@ -115,8 +116,9 @@ class GradientAttentionHandler:
         state: Any = engine.state
         if "teacher_geometry" in state.batch:
             raise ValueError(
-                "GradientAttentionHandler compares gradients by the image, but the teacher's image has a geometry of "
-                "its own, for which there is no label. Let both share one: PrepareBatchViews(..., aligned=False)."
+                "GradientAttentionHandler compares gradients with respect to the image, but the teacher's image has a "
+                "geometry of its own, for which there is no label. Let both share one: "
+                "PrepareBatchViews(..., aligned=False)."
             )
         student = self._gradient(engine, state.output["pred"], state.output["image"], create_graph=True)
         image = plain(engine.teacher_view()).detach().requires_grad_()
@@ -139,8 +141,8 @@ class GradientAttentionHandler:
                 )
         if gradient is None:
             raise ValueError(
-                "GradientAttentionHandler finds no gradient of the task's loss by the image. A prepare_batch, "
-                "network or loss that detaches it cannot be used with it."
+                "GradientAttentionHandler finds no gradient of the task's loss with respect to the image. A "
+                "prepare_batch, network or loss that detaches it cannot be used with it."
             )
         return plain(gradient).float() / scale
 

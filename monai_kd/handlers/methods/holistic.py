@@ -31,7 +31,7 @@ class HolisticHandler(AdversarialHandler):
     pixel-wise + 0.5 · pair-wise + 0.1 · holistic (1 · pair-wise in the last version of the authors' code, which also
     offers the hinge). There the discriminator learns by SGD at 4e-4 (momentum 0.9, weight decay 1e-4), with its loss
     multiplied by 0.1 as well, for which the optimizer's learning rate stands here; it takes its step after the
-    student's, on the same predictions, as here. Several processes play the game that one plays on the whole batch, but
+    student's, on the same predictions, as here. Several processes train as one does on the whole batch, except
     that each draws its own :math:`\alpha`.
 
     Args:
@@ -54,7 +54,7 @@ class HolisticHandler(AdversarialHandler):
         >>> from monai_kd.pathways import Pathway, Pathways
         >>> student, teacher = nn.Conv2d(1, 2, 1), nn.Conv2d(1, 2, 3, padding=1)
         >>> discriminator = SelfAttentionDiscriminator(spatial_dims=2, in_channels=2, channels=(8, 16))
-        >>> game = HolisticHandler(discriminator, torch.optim.Adam(discriminator.parameters(), 4e-4, betas=(0.0, 0.9)))
+        >>> optimizer = torch.optim.Adam(discriminator.parameters(), 4e-4, betas=(0.0, 0.9))
         >>> trainer = DistillationTrainer(
         ...     network=student,
         ...     teacher=teacher,
@@ -64,7 +64,7 @@ class HolisticHandler(AdversarialHandler):
         ...     device=torch.device("cpu"),
         ...     max_epochs=1,
         ...     train_data_loader=[{"image": torch.rand(2, 1, 16, 16), "label": torch.ones(2, 1, 16, 16)}],
-        ...     train_handlers=[game],
+        ...     train_handlers=[HolisticHandler(discriminator, optimizer)],
         ... )
         >>> trainer.run()
         >>> sorted(loss_terms(trainer.state.output))

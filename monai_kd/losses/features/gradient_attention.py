@@ -12,7 +12,8 @@ __all__ = ["GradientAttentionLoss"]
 
 class GradientAttentionLoss(nn.Module):
     r"""
-    Distance between the gradients of student's and teacher's task losses by the image (AT, gradient-based).
+    Distance between the gradients of student's and teacher's task losses with respect to the image
+    (AT, gradient-based).
 
     .. math:: \tfrac{1}{2} \big\langle \lVert J^s_b - J^t_b \rVert_2 \big\rangle_b, \qquad
               J = \partial \mathcal{L}_\mathrm{task} / \partial x
@@ -36,7 +37,7 @@ class GradientAttentionLoss(nn.Module):
     def forward(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
         """
         Args:
-            student: gradient by the image, with its own history, shape BN[HWD].
+            student: gradient with respect to the image, with its own history, shape BN[HWD].
             teacher: gradient by the same image, the same shape; no gradient flows into it.
         """
         check_same_shape(student, teacher)

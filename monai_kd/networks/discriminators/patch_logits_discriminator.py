@@ -18,7 +18,7 @@ class PatchLogitsDiscriminator(nn.Module):
     .. math:: (z, I) \mapsto (\text{logits of } P(\mathrm{real}),\ \text{logits of } P(y)) \quad \text{for each patch}
 
     MONAI's ``PatchDiscriminator`` with an output for each class beside the one for real. It normalizes each sample by
-    itself, not over the batch, so that several processes play the same game as one.
+    itself, not over the batch, so that several processes train the discriminator as one does.
 
     Source: Xu, Hsu and Huang, 2017, arXiv 1709.00513, taken from classification to segmentation (their discriminator is
     :class:`LogitsDiscriminator`); patches by Isola et al., CVPR 2017, arXiv 1611.07004.
