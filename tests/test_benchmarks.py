@@ -11,7 +11,8 @@ import pytest
 import torch
 from ignite.engine import Events
 
-from monai_kd import DistillationTrainer, LogitsKLLoss
+from monai_kd import DistillationTrainer
+from monai_kd.losses import LogitsKLLoss
 
 HERE = Path(__file__).parent / "benchmarks"
 PAGE = HERE.parents[1] / "docs" / "benchmarks.md"

@@ -65,7 +65,8 @@ class TermCheck:
         pathways: of the trainer.
 
     Example:
-        >>> from monai_kd import LogitsKLLoss, Pathway
+        >>> from monai_kd import Pathway
+        >>> from monai_kd.losses import LogitsKLLoss
         >>> check = TermCheck(Pathways(logits=Pathway(LogitsKLLoss())))
         >>> check.pending
         {'logits': 0}

@@ -22,8 +22,9 @@ from pairs import PAIRS, Pair
 from steps import floor_trainer, iteration_times, of_trainer
 from torch import nn
 
-from monai_kd import DistillationTrainer, LogitsKLLoss, Pathway, Pathways
+from monai_kd import DistillationTrainer, Pathway, Pathways
 from monai_kd.benchmark.timing import in_turns
+from monai_kd.losses import LogitsKLLoss
 from monai_kd.networks import ChannelAdapter
 
 WIDTHS = PAIRS["default"].widths

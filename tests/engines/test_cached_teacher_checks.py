@@ -11,9 +11,10 @@ from monai.losses import DiceCELoss
 from monai.networks.nets import UNet
 from torch import nn
 
-from monai_kd import CachedTeacher, DistillationTrainer, LogitsKLLoss, Pathway, Pathways, loss_terms
+from monai_kd import CachedTeacher, DistillationTrainer, Pathway, Pathways, loss_terms
 from monai_kd.engines import PrepareBatchViews
 from monai_kd.handlers import ResumeHandler, SeedHandler
+from monai_kd.losses import LogitsKLLoss
 from monai_kd.networks import FeatureRegressor
 from monai_kd.transforms import BatchRandAffine, BatchRandFlip, BatchRandGaussianNoise, View
 

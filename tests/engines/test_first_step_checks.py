@@ -11,9 +11,9 @@ from monai.losses.ds_loss import DeepSupervisionLoss
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from monai_kd import DistillationTrainer, LogitsKLLoss, Pathway, Pathways, loss_terms
+from monai_kd import DistillationTrainer, Pathway, Pathways, loss_terms
 from monai_kd.engines.first_step_checks import check_all_learn, reachable_leaves
-from monai_kd.losses import RegionAffinityLoss
+from monai_kd.losses import LogitsKLLoss, RegionAffinityLoss
 from monai_kd.networks import ChannelAdapter
 
 ONE = DiceCELoss(softmax=True, to_onehot_y=True)

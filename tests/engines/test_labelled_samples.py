@@ -6,8 +6,8 @@ import torch
 from monai.data import MetaTensor
 from monai.engines.utils import IterationEvents
 
-from monai_kd import LogitsKLLoss, Pathway, Pathways
-from monai_kd.losses import SoftLabelBCELoss
+from monai_kd import Pathway, Pathways
+from monai_kd.losses import LogitsKLLoss, SoftLabelBCELoss
 from tests.engines.test_trainer import SUPERVISED, batches, make
 
 

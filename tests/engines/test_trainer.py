@@ -13,8 +13,9 @@ from monai.losses import DiceCELoss
 from monai.networks.nets import UNet
 from torch import nn
 
-from monai_kd import DistillationTrainer, LogitsKLLoss, Pathway, Pathways, add_loss_term, loss_terms
+from monai_kd import DistillationTrainer, Pathway, Pathways, add_loss_term, loss_terms
 from monai_kd.handlers import AdversarialLogitsHandler, ResumeHandler
+from monai_kd.losses import LogitsKLLoss
 from monai_kd.networks import PatchLogitsDiscriminator
 
 CPU = torch.device("cpu")

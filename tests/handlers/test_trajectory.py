@@ -11,8 +11,9 @@ from ignite.engine import Events
 from monai.engines.utils import IterationEvents
 from monai.losses import DiceCELoss
 
-from monai_kd import DistillationTrainer, LogitsKLLoss, Pathway, Pathways
+from monai_kd import DistillationTrainer, Pathway, Pathways
 from monai_kd.handlers import ResumeHandler, SeedHandler, TrajectoryHandler
+from monai_kd.losses import LogitsKLLoss
 from monai_kd.networks import StudentUNet
 from tests.handlers.domain_adaptation import (
     CPU,
