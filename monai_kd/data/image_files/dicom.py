@@ -10,7 +10,7 @@ from monai_kd.data.image_files.dicom_parts.header import read_dicom_header
 from monai_kd.data.image_files.dicom_parts.stream_colors import file_with_true_colors
 from monai_kd.data.image_files.image_format import Header, ImageFormat
 from monai_kd.data.image_files.nrrd_mha import itk_values, itk_writer
-from monai_kd.data.image_files.whole_file import Decoded, pixels_of_whole_file
+from monai_kd.data.image_files.volumes import Decoded, of_whole
 
 START = b"DICM"  # behind 128 bytes that say nothing
 READER = "GDCMImageIO"
@@ -43,7 +43,7 @@ DICOM = ImageFormat(
     suffixes=(".dcm", ".dicom", ".ima"),
     recognise=_recognise,
     header=_header,
-    pixels=pixels_of_whole_file(_decode),
+    pixels=of_whole(_decode),
     write=itk_writer(READER),
     tells_frames=True,
 )

@@ -60,8 +60,8 @@ class ImageFormat:
         suffixes: of its files, in lower case, with the dot.
         header: from a file to its :class:`Header`, without decoding its pixels.
         pixels: from a file, a frame (None for the whole file), and whether it is a mask, to :data:`Pixels`. A color
-            becomes gray in an image, and its brightest channel in a mask. ``whole_file.pixels_of_whole_file`` makes it
-            for a library that decodes whole files.
+            becomes gray in an image, and its brightest channel in a mask. ``volumes.of_whole`` makes it for a library
+            that decodes whole files.
         recognise: whether a file of no known suffix is of this format.
         write: takes values (W, H[, D]), where they lie (an affine, or the file of an image of this format), and the
             file to be written. None where nothing is written in this format or on the grid of its files.

@@ -12,7 +12,7 @@ from monai.data import NibabelReader
 
 from monai_kd.data.image_files.geometry import on_axes
 from monai_kd.data.image_files.image_format import Header, ImageFormat, Values
-from monai_kd.data.image_files.whole_file import Decoded, pixels_of_whole_file
+from monai_kd.data.image_files.volumes import Decoded, of_whole
 
 WITHOUT_SCALE = {"scl_slope": 1, "scl_inter": 0, "cal_min": 0, "cal_max": 0, "descrip": b""}
 
@@ -50,7 +50,7 @@ NIFTI = ImageFormat(
     name="NIfTI",
     suffixes=(".nii", ".nii.gz"),
     header=_header,
-    pixels=pixels_of_whole_file(_decode),
+    pixels=of_whole(_decode),
     write=_write,
     mask_suffix="",
     axes="RAS",

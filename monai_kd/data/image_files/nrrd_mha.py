@@ -15,7 +15,7 @@ from monai.data.utils import is_no_channel
 from monai_kd.data.image_files.file_checks import UnsuitableError
 from monai_kd.data.image_files.geometry import Grid, grid_of, on_axes
 from monai_kd.data.image_files.image_format import Header, ImageFormat, Values, Write
-from monai_kd.data.image_files.whole_file import Decoded, pixels_of_whole_file
+from monai_kd.data.image_files.volumes import Decoded, of_whole
 
 PIXELS = {
     "unsigned_char": "UC",
@@ -137,7 +137,7 @@ def _made(name: str, reader: str) -> ImageFormat:
         name=name,
         suffixes=(f".{name.lower()}",),
         header=header,
-        pixels=pixels_of_whole_file(lambda path: itk_values(path, reader)),
+        pixels=of_whole(lambda path: itk_values(path, reader)),
         write=itk_writer(reader),
     )
 

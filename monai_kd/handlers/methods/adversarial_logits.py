@@ -72,6 +72,9 @@ class AdversarialLogitsHandler(AdversarialHandler):
         ['adversarial', 'adversarial_discriminator', 'logits', 'loss', 'supervised_loss']
     """
 
+    compares = "answers, by whether a discriminator can tell them apart"
+    paper = "Xu 2018"
+
     def __init__(
         self,
         discriminator: nn.Module,

@@ -71,6 +71,9 @@ class HolisticHandler(AdversarialHandler):
         ['holistic', 'holistic_discriminator', 'logits', 'loss', 'supervised_loss']
     """
 
+    compares = "answers with their image, by a critic's score"
+    paper = "Liu 2019, holistic"
+
     def __init__(
         self,
         discriminator: nn.Module,

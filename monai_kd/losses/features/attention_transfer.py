@@ -65,6 +65,8 @@ class AttentionTransferLoss(nn.Module):
         1.4142
     """
 
+    compares = "where features are active, over all channels"
+    paper = "AT: Zagoruyko and Komodakis 2017"
     any_shape = True
 
     def __init__(self, exponent: float = 2.0, squared: bool = True, summed: bool = False) -> None:

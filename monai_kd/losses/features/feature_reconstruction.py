@@ -38,6 +38,9 @@ class FeatureReconstructionLoss(nn.Module):
         tensor(1.1000)
     """
 
+    compares = "a teacher's feature and its reconstruction"
+    paper = "He 2019, stage one"
+
     def __init__(self, sparsity: float = 1e-7) -> None:
         super().__init__()
         if not sparsity >= 0:

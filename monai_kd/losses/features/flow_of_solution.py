@@ -49,6 +49,8 @@ class FlowOfSolutionLoss(nn.Module):
         4.0
     """
 
+    compares = "products of consecutive layers' features"
+    paper = "FSP: Yim 2017"
     any_shape = True
     joint = True
 

@@ -33,6 +33,9 @@ class GradientAttentionLoss(nn.Module):
         tensor(2.5000)
     """
 
+    compares = "gradients of the task loss with respect to the image"
+    paper = "AT by gradients: Zagoruyko 2017"
+
     @full_precision
     def forward(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
         """

@@ -40,6 +40,9 @@ class LatentAdaptationLoss(nn.Module):
         0.6
     """
 
+    compares = "directions of a feature and a teacher's code"
+    paper = "He 2019, knowledge adaptation"
+
     @full_precision
     def forward(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
         """

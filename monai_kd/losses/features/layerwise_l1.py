@@ -43,6 +43,8 @@ class LayerwiseL1Loss(nn.Module):
         2.0
     """
 
+    compares = "all layers, by mean absolute difference"
+    paper = "Vaze 2020"
     joint = True
 
     def __init__(self, total: float = 10.0) -> None:

@@ -52,6 +52,9 @@ class MaskedGenerationLoss(nn.Module):
         torch.Size([])
     """
 
+    compares = "features generated from masked student features"
+    paper = "MGD: Yang 2022"
+
     def __init__(
         self,
         spatial_dims: int,

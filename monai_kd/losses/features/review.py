@@ -59,6 +59,8 @@ class ReviewLoss(nn.Module):
         torch.Size([])
     """
 
+    compares = "features fused from deep levels to shallow ones"
+    paper = "ReviewKD: Chen 2021"
     joint = True
     any_shape = True
 

@@ -59,6 +59,9 @@ class LogitsCorrelationLoss(nn.Module):
         2.0
     """
 
+    compares = "class probabilities, by Pearson's correlation"
+    paper = "DIST: Huang 2022"
+
     def __init__(
         self, temperature: float = 1.0, inter_weight: float = 1.0, intra_weight: float = 1.0, sigmoid: bool = False
     ) -> None:

@@ -48,6 +48,8 @@ class DecoupledLogitsLoss(SoftenedLoss):
         15.67
     """
 
+    compares = "target class, and all other classes, by KL"
+    paper = "DKD: Zhao 2022"
     uses = ("label",)
 
     def __init__(self, temperature: float = 4.0, target_weight: float = 1.0, other_weight: float = 8.0) -> None:

@@ -32,6 +32,9 @@ class LogitsMSELoss(nn.Module):
         9.0
     """
 
+    compares = "raw logits, by squared difference"
+    paper = "Ba and Caruana 2014; Behboodi 2025, MSE"
+
     @full_precision
     def forward(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
         """

@@ -60,6 +60,8 @@ class NoiseAdaptationLoss(nn.Module):
         [1.25, 5.0]
     """
 
+    compares = "noisy labels, with a learned error matrix"
+    paper = "NF-Net: Cao 2020"
     uses = ("label",)
 
     def __init__(self, num_classes: int, initial_noise: float = 0.1) -> None:

@@ -41,6 +41,9 @@ class SoftDiceLoss(nn.Module):
         1.0
     """
 
+    compares = "class probabilities, by soft Dice"
+    paper = "Milletari 2016, with a teacher's answer"
+
     def __init__(self, include_background: bool = False) -> None:
         super().__init__()
         self.include_background = include_background

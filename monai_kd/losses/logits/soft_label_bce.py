@@ -41,6 +41,8 @@ class SoftLabelBCELoss(nn.Module):
         0.6931
     """
 
+    compares = "the label, else teacher probabilities, by BCE"
+    paper = "Owen 2021, some images unlabelled"
     uses = ("label", "has_label")
 
     def __init__(self, softmax: bool = False) -> None:

@@ -59,6 +59,9 @@ class IntraClassVariationLoss(ClassLoss):
         0.0858
     """
 
+    compares = "cosines to the mean vector of the same class"
+    paper = "IFVD: Wang 2020"
+
     @full_precision
     def forward(self, student: torch.Tensor, teacher: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         """

@@ -51,6 +51,9 @@ class RegionAffinityLoss(ClassLoss):
         1.0
     """
 
+    compares = "cosines between the classes' mean vectors"
+    paper = "EMKD: Qin 2021"
+
     @full_precision
     def forward(self, student: torch.Tensor, teacher: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         """

@@ -64,6 +64,8 @@ class RelationalLoss(nn.Module):
         2.17
     """
 
+    compares = "distances and angles between samples"
+    paper = "RKD: Park 2019"
     any_shape = True
 
     def __init__(self, distance_weight: float = 25.0, angle_weight: float = 50.0, grid: int = 1) -> None:

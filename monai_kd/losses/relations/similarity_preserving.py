@@ -47,6 +47,8 @@ class SimilarityPreservingLoss(nn.Module):
         0.2929
     """
 
+    compares = "similarities between the samples of a batch"
+    paper = "SP: Tung and Mori 2019"
     any_shape = True
 
     @full_precision

@@ -21,7 +21,7 @@ LOOPS_KEPT = 2  # one of images and one of masks
 _one_at_a_time = threading.Lock()
 
 
-def pixels_of_whole_file(decode: Callable[[Path], Decoded]) -> Callable[[Path, int | None, bool], Pixels]:
+def of_whole(decode: Callable[[Path], Decoded]) -> Callable[[Path, int | None, bool], Pixels]:
     """
     The verb ``pixels`` of a format, which decodes a loop once for all its frames.
 
