@@ -20,6 +20,7 @@ NAMES = ("CosineLoss", "SharpnessHandler", "PlainStudent", "Scans")
 # Whatever asks something of each loss, handler, network, layout and overlay.
 DEMANDING = (
     "tests/losses/test_catalogue.py",
+    "tests/bundles/test_configs_source.py",
     "tests/data/layouts/test_layouts.py",
     "tests/test_architecture.py",
     "tests/test_public_names.py",

@@ -16,7 +16,7 @@ layout               what it reads
 ==================== ==================================================================================
 
 ``read_dataset`` recognizes the layout and gives MONAI-style records. A further layout is one file with ``name``,
-``missing`` and ``read`` (see ``records.Layout``) and one line in ``layouts.LAYOUTS``.
+``missing`` and ``read`` (see ``records.Layout``) and one import line in ``layouts``.
 
 =========================== ==================================================================================
 then                        what it does

@@ -127,10 +127,10 @@ def test_a_further_metric_of_the_evaluation_is_reported(tmp_path):
     for group, value in (("0-0", 0.75), ("1-0", 0.25), ("2-0", None)):
         folder = tmp_path / group / "L" / "evaluation"
         folder.mkdir(parents=True)
-        (folder / "scores.csv").write_text("id,dice,iou,hd95,surface_dice\na,0.5,0.4,3.0,\n")
-        (folder / "summary.json").write_text(json.dumps({**known, "surface_dice": {"mean": value, "images": 1}}))
+        (folder / "scores.csv").write_text("id,dice,iou,hd95,surface_distance\na,0.5,0.4,3.0,\n")
+        (folder / "summary.json").write_text(json.dumps({**known, "surface_distance": {"mean": value, "images": 1}}))
     table = metrics_table(read_scores(tmp_path, ["L"], ["0-0", "1-0", "2-0"]))
-    assert table.columns == ["model", "surface_dice"]
+    assert table.columns == ["model", "surface_distance"]
     assert table.rows == [["L", f"0.500 ± {np.std([0.75, 0.25], ddof=1):.3f}"]]  # counts where it is defined
 
 

@@ -50,7 +50,7 @@ class Header:
 @dataclass(frozen=True)
 class ImageFormat:
     """
-    A format: an object in a file of its own, which has a line in ``formats.FORMATS``.
+    A format: an object in a file of its own, which has an import line in ``formats``.
 
     Whatever ``header`` and ``pixels`` raise becomes a ValueError that names the file. ``header`` comes first, so that
     ``pixels`` is called only for files of sizes that are read.

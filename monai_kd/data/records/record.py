@@ -21,7 +21,7 @@ SYSTEM_FILES = {"thumbs.db", "desktop.ini", "__macosx", "dicomdir"}  # the last 
 
 class Layout(Protocol):
     """
-    One data set's folders and file names; adding a data set is one such object in ``layouts.LAYOUTS``.
+    One data set's folders and file names; a new data set is one such class, with an import line in ``layouts``.
 
     What its two methods are told and give is the same for all layouts.
     """
