@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_features, check_one_output
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_features, check_one_output
 from monai_kd.transforms.alignment import align, alignment, leave_out
 from monai_kd.utils.plain_tensor import plain
 

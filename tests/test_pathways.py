@@ -3,7 +3,8 @@ import pytest
 import torch
 from torch import nn
 
-from monai_kd import LogitsKLLoss, Pathway, Pathways
+from monai_kd import Pathway, Pathways
+from monai_kd.losses import LogitsKLLoss
 from monai_kd.losses.parts.precision import full_precision
 from monai_kd.networks import FeatureRegressor
 

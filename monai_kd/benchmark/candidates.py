@@ -14,9 +14,9 @@ import torch
 from monai.networks.nets import BasicUNet, FlexibleUNet, SegResNet, UNet
 from torch import nn
 
-from monai_kd.bundle.opened import open_bundle
+from monai_kd.bundle.open_bundle import open_bundle
 from monai_kd.bundle.scripts import importable_scripts
-from monai_kd.export.folder import Exported, files_of, open_export
+from monai_kd.export.export_folder import Exported, files_of, open_export
 from monai_kd.export.graph import segmenter
 from monai_kd.export.runners import FORMS, Arrays, Runner, load_form, run_module
 from monai_kd.teachers import load_weights

@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from monai_kd.benchmark.candidates import Candidate
 from monai_kd.data.image_files.reading import read_mask
-from monai_kd.export.folder import Exported
+from monai_kd.export.export_folder import Exported
 from monai_kd.export.graph import Segmenter, segmenter
-from monai_kd.export.images import DataSet, raw_pixels
+from monai_kd.export.sample_images import DataSet, raw_pixels
 
 __all__ = ["mean_dice"]
 

@@ -11,7 +11,7 @@ __all__ = ["check_arguments"]
 def __getattr__(name: str) -> Any:
     # MONAI is imported when it is needed: a command's help is printed without it.
     if name == "check_arguments":
-        from monai_kd.bundle.arguments import check_arguments
+        from monai_kd.bundle.argument_checks import check_arguments
 
         return check_arguments
     raise AttributeError(f"module 'monai_kd.bundle' has no attribute {name!r}")

@@ -10,7 +10,7 @@ from typing import Any
 
 from monai_kd.bundle.config_files import CONFIGS, find_file, is_config_file, list_files, read_file
 from monai_kd.bundle.config_ids import references, texts
-from monai_kd.bundle.shipped import shipped_bundles
+from monai_kd.bundle.shipped_bundles import shipped_bundles
 
 __all__ = [
     "bundles",

@@ -10,7 +10,7 @@ from typing import Any
 
 from monai.bundle import ConfigComponent, ConfigParser
 
-from monai_kd.bundle.signatures import component_arguments
+from monai_kd.bundle.component_arguments import component_arguments
 from monai_kd.bundle.value_kinds import require_kind
 
 __all__ = ["require_known", "require_value", "used_ids"]

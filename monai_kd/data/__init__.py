@@ -16,7 +16,7 @@ layout               what it reads
 ==================== ==================================================================================
 
 ``read_dataset`` recognizes the layout and returns MONAI-style records. To add a layout, write one file with ``name``,
-``missing`` and ``read`` (see :class:`Layout`) and one line in ``layouts.LAYOUTS``.
+``missing`` and ``read`` (see :class:`Layout`) and one import line in ``layouts``.
 
 =========================== ==================================================================================
 then                        what it does
@@ -55,9 +55,9 @@ from monai_kd.data.conversion import convert_dataset
 from monai_kd.data.datasets.breast_ultrasound_dataset import BreastUltrasoundDataset
 from monai_kd.data.datasets.class_labels import class_weights
 from monai_kd.data.datasets.label_map import AsLabelMapd
-from monai_kd.data.datasets.overlays import SaveOverlayd
 from monai_kd.data.datasets.pooled_dataset import PooledDataset
-from monai_kd.data.datasets.probabilities import ProbabilitySaver
+from monai_kd.data.datasets.probability_saver import ProbabilitySaver
+from monai_kd.data.datasets.save_overlay import SaveOverlayd
 from monai_kd.data.datasets.thread_data_loader import ThreadDataLoader
 from monai_kd.data.datasets.tolerant_dataset import TolerantDataset, collate_tolerant
 from monai_kd.data.datasets.unlabelled_dataset import UnlabelledDataset

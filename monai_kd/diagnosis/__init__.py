@@ -9,8 +9,8 @@ Why distillation did not help: a distillation, its teacher and the student alone
 from __future__ import annotations
 
 from monai_kd.diagnosis.findings import Finding, Step, find, next_steps, verdict
-from monai_kd.diagnosis.measuring import Measured, measure
+from monai_kd.diagnosis.measurements import Measured, measure
 from monai_kd.diagnosis.page import write_diagnosis
-from monai_kd.diagnosis.trained import TrainedRun
+from monai_kd.diagnosis.trained_run import TrainedRun
 
 __all__ = ["Finding", "Measured", "Step", "TrainedRun", "find", "measure", "next_steps", "verdict", "write_diagnosis"]

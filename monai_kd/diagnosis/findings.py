@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monai_kd.diagnosis.measuring import Measured
+from monai_kd.diagnosis.measurements import Measured
 from monai_kd.study.results.statistics import compare
 
 __all__ = ["Finding", "Step", "find", "next_steps", "verdict"]

@@ -11,7 +11,7 @@ from monai.engines.utils import IterationEvents
 from monai.transforms import Randomizable
 from torch import Tensor, nn
 
-from monai_kd.diagnosis.trained import TrainedRun
+from monai_kd.diagnosis.trained_run import TrainedRun
 from monai_kd.teachers import load_weights
 
 __all__ = ["GradientShare", "gradient_shares"]

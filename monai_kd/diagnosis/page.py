@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from monai_kd.diagnosis.findings import find, next_steps, verdict
-from monai_kd.diagnosis.measuring import Measured
+from monai_kd.diagnosis.measurements import Measured
 from monai_kd.study.reporting.pages import Figure, write_html
 from monai_kd.study.results.statistics import interval
 from monai_kd.utils.atomic_files import atomic_write

@@ -8,8 +8,8 @@ import torch
 from monai.engines.utils import default_prepare_batch
 from torch.nn import functional
 
+from monai_kd.engines.number_channel import with_number_channel
 from monai_kd.engines.prepare_views import PrepareBatchViews
-from monai_kd.engines.teacher_number import with_number
 from monai_kd.transforms.mix_up import mix_up
 from monai_kd.utils.plain_tensor import plain
 
@@ -99,7 +99,7 @@ class PrepareBatchMixUp(PrepareBatchViews):
             batchdata["label"] = mix_up(self._shares(label, label.ndim == image.ndim).to(image), factor)
         views = super().__call__(batchdata, device, non_blocking, **kwargs)
         if self.teacher is not None and not self.mixed_teacher:
-            batchdata["teacher_image"] = with_number(image, factor)
+            batchdata["teacher_image"] = with_number_channel(image, factor)
         return views
 
     def _draw(self, batch: dict[Any, Any], count: int) -> torch.Tensor:

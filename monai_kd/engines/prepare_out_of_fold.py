@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from monai_kd.engines.number_channel import with_number_channel
 from monai_kd.engines.prepare_views import PrepareBatchViews
-from monai_kd.engines.teacher_number import with_number
 
 __all__ = ["PrepareBatchOutOfFold"]
 
@@ -75,5 +75,7 @@ class PrepareBatchOutOfFold(PrepareBatchViews):
                 f"The labelled image '{lost[0]}' is in no fold, so a teacher that learned it would predict it. Make "
                 "the folds from the training data set: label_folds(dataset.data, folds=3)."
             )
-        batchdata["teacher_image"] = with_number(batchdata["teacher_image"], [self.fold_of.get(key, -1) for key in ids])
+        batchdata["teacher_image"] = with_number_channel(
+            batchdata["teacher_image"], [self.fold_of.get(key, -1) for key in ids]
+        )
         return views

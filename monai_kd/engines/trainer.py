@@ -11,11 +11,11 @@ from monai.engines.utils import IterationEvents
 from torch import nn
 from torch.optim import Optimizer
 
-from monai_kd.engines.cached_view import check_cached_view
-from monai_kd.engines.checks import as_teacher, check_resuming, check_teacher, check_weights
+from monai_kd.engines.cached_teacher_checks import check_cached_view
 from monai_kd.engines.distributed import name_lost_process
-from monai_kd.engines.first_step import TermCheck, check_all_learn
-from monai_kd.engines.labelled import labelled
+from monai_kd.engines.first_step_checks import TermCheck, check_all_learn
+from monai_kd.engines.labelled_samples import labelled
+from monai_kd.engines.setup_checks import as_teacher, check_resuming, check_teacher, check_weights
 from monai_kd.features import unwrap
 from monai_kd.handlers.feature_hooks import FeatureHookHandler
 from monai_kd.handlers.finite_loss import FiniteLossHandler

@@ -11,11 +11,11 @@ Export of a student as ONNX, INT8, OpenVINO and TorchScript, with pre- and post-
 
 from __future__ import annotations
 
-from monai_kd.bundle.opened import Bundle, open_bundle
-from monai_kd.export.folder import Exported, open_export
-from monai_kd.export.images import DataSet
+from monai_kd.bundle.open_bundle import Bundle, open_bundle
+from monai_kd.export.export_folder import Exported, open_export
+from monai_kd.export.export_student import Options, export_student
 from monai_kd.export.runners import FORMS, load_form
-from monai_kd.export.student import Options, export_student
+from monai_kd.export.sample_images import DataSet
 
 __all__ = [
     "FORMS",

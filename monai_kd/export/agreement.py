@@ -12,11 +12,11 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import AsDiscreted, Compose, ResizeWithPadOrCrop
 
-from monai_kd.bundle.opened import Bundle
+from monai_kd.bundle.open_bundle import Bundle
 from monai_kd.export.graph import RawNetwork, Segmenter, one_tensor
-from monai_kd.export.images import Pixels, Record, raw_pixels
 from monai_kd.export.runners import Arrays, Runner
-from monai_kd.export.transforms.translate import concerning, is_writer
+from monai_kd.export.sample_images import Pixels, Record, raw_pixels
+from monai_kd.export.transforms.translate import is_writer, transforms_of_key
 from monai_kd.utils.messages import first_line
 
 __all__ = ["Agreement", "Sample", "compare", "inputs", "samples"]
@@ -116,7 +116,7 @@ def _window(image: Any, bundle: Bundle) -> torch.Tensor:
 def _answer(data: Any, after: Sequence[Any], module: Segmenter) -> Arrays:
     """The bundle's own mask and the probabilities behind it, in the order of the pixels, as a batch of one."""
     found: dict[str, torch.Tensor] = {}
-    for one in concerning(after, "pred"):
+    for one in transforms_of_key(after, "pred"):
         if isinstance(one, AsDiscreted):
             found["before"] = data["pred"]
             data = one({**dict.fromkeys(one.keys, data["pred"]), **data})

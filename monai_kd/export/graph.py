@@ -11,7 +11,7 @@ from monai.inferers import SimpleInferer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from monai_kd.bundle.opened import Bundle
+from monai_kd.bundle.open_bundle import Bundle
 from monai_kd.export.transforms.postprocessing import After, after_network
 from monai_kd.export.transforms.preprocessing import Before, before_network
 from monai_kd.export.transforms.steps import ResizeBack

@@ -12,7 +12,7 @@ from monai.handlers import CheckpointSaver
 from torch import nn
 
 from monai_kd.features import unwrap
-from monai_kd.handlers.undefined import is_undefined, mark_undefined
+from monai_kd.handlers.undefined_metrics import is_undefined, mark_undefined
 from monai_kd.utils.checkpoints import first_not_finite, save_checkpoint
 
 __all__ = ["AtomicCheckpointSaver", "save_atomically"]

@@ -7,7 +7,7 @@ from typing import Any
 from ignite.engine import Engine, Events
 from monai.handlers import ValidationHandler
 
-from monai_kd.handlers.undefined import mark_undefined, undefined_metrics
+from monai_kd.handlers.undefined_metrics import mark_undefined, undefined_metrics
 
 __all__ = ["FinalValidationHandler"]
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from monai_kd.features import unwrap
 from monai_kd.handlers.checkpoint_saver import save_atomically
-from monai_kd.handlers.undefined import is_undefined
+from monai_kd.handlers.undefined_metrics import is_undefined
 from monai_kd.utils.checkpoints import CheckpointError, load_checkpoint, require_finite
 
 __all__ = ["ResumeHandler"]

@@ -26,8 +26,8 @@ from monailabel.utils.async_tasks.utils import tasks
 from monai_kd.label.bundle import AppBundle
 from monai_kd.label.infer import BundleInfer
 from monai_kd.label.requests.client_errors import client_errors
-from monai_kd.label.requests.long_work import batch_options, prediction_tag, scoring_options, training_options
-from monai_kd.label.requests.request_files import admitted
+from monai_kd.label.requests.request_files import file_of_request
+from monai_kd.label.requests.task_options import batch_options, prediction_tag, scoring_options, training_options
 from monai_kd.label.server_end import end_with_server, is_child
 from monai_kd.label.studies.datastore import StudyDatastore
 from monai_kd.label.studies.disagreement import Disagreement, MostDisagreement
@@ -210,7 +210,7 @@ class DistillationApp(MONAILabelApp):
         known = datastore.list_images()
         if image in known:
             return datastore.get_image_uri(image), str(image)
-        path = admitted(image)
+        path = file_of_request(image)
         if path is not None:
             return str(path), ""
         raise HTTPException(

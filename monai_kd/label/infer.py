@@ -22,7 +22,7 @@ from monai_kd.data.image_files.geometry import PICTURE
 from monai_kd.data.image_files.saving import write_image
 from monai_kd.label.bundle import AppBundle
 from monai_kd.label.requests.devices import chosen_device
-from monai_kd.label.requests.limits import require_decodable, room
+from monai_kd.label.requests.limits import limit_large_images, require_decodable
 from monai_kd.label.requests.request_files import new_file
 from monai_kd.teachers import load_weights
 
@@ -89,7 +89,7 @@ class BundleInfer(BasicInferTask):
             if not isinstance(request.get(name, False), bool):
                 raise ValueError(f"{name} must be true or false, got {request[name]!r}.")
         require_decodable(image, "The image")
-        with room(image):
+        with limit_large_images(image):
             return super().__call__({**request, "device": chosen_device(request)}, callbacks)
 
     def writer(self, data: Any, extension: Any = None, dtype: Any = None) -> tuple[Any, Any]:

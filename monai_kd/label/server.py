@@ -18,7 +18,7 @@ from monai_kd.data.image_files.formats import SUFFIXES
 from monai_kd.label.requests.request_files import request_files
 from monai_kd.label.server_end import begin, stop_all
 
-__all__ = ["HOST", "ClosedDoors", "OwnFiles", "environment", "serve"]
+__all__ = ["HOST", "RequestFolder", "RequestGuard", "environment", "serve"]
 
 HOST = "127.0.0.1"
 WITHOUT_TORCHVISION = Path(__file__).with_name("without_torchvision")
@@ -68,8 +68,8 @@ def serve(app: Path, studies: Path, port: int, most_megabytes: int = 256, conf: 
 
     global served
     served = application()
-    served.add_middleware(OwnFiles)
-    served.add_middleware(ClosedDoors, most_bytes=most_megabytes * 2**20)
+    served.add_middleware(RequestFolder)
+    served.add_middleware(RequestGuard, most_bytes=most_megabytes * 2**20)
     served.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
     pairs = [word for name, value in zip(conf[::2], conf[1::2], strict=True) for word in ("--conf", name, value)]
     sys.argv = [
@@ -105,7 +105,7 @@ def environment(app: Path) -> dict[str, str]:
     }
 
 
-class OwnFiles:
+class RequestFolder:
     """Gives every request its own folder for temporary files, which is removed when the request ends."""
 
     def __init__(self, app: Application) -> None:
@@ -117,7 +117,7 @@ class OwnFiles:
             await self.app(scope, receive, send)
 
 
-class ClosedDoors:
+class RequestGuard:
     """Refuses requests that are too large, that change weights, or that come from foreign pages in a browser."""
 
     def __init__(self, app: Application, most_bytes: int) -> None:

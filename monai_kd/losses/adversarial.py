@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The objectives of games between a student and a discriminator, as functions of the discriminator's answers.
+The objectives of adversarial training, as functions of the discriminator's answers.
 
 MONAI's ``PatchAdversarialLoss`` does not replace them. Its hinge loss applies a tanh first, unlike the published one,
 and it has no Wasserstein distance. Its binary cross-entropy gives the value of :func:`realness_loss`, but takes the

@@ -12,7 +12,7 @@ from monai.networks.layers import Conv, get_act_layer, get_norm_layer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from monai_kd.networks.arguments import check_arguments, check_image
+from monai_kd.networks.input_checks import check_arguments, check_image
 
 __all__ = ["StudentUNet"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
-__all__ = ["beyond_network", "carry_network"]
+__all__ = ["ids_that_need_the_package", "network_from_scripts"]
 
 PACKAGE = "monai_kd"
 SCRIPTS = "scripts"
@@ -20,7 +20,7 @@ OTHER_IMPORT = re.compile(rf"^\s*(?:import {PACKAGE}\b|from {PACKAGE} import)", 
 EMPTY = "# SPDX-License-Identifier: Apache-2.0\n"
 
 
-def beyond_network(config: dict[str, Any]) -> list[str]:
+def ids_that_need_the_package(config: dict[str, Any]) -> list[str]:
     """
     The ids of a config, but ``network_def``, that need this package.
 
@@ -30,7 +30,7 @@ def beyond_network(config: dict[str, Any]) -> list[str]:
     return [key for key, value in config.items() if key != "network_def" and PACKAGE in repr(value)]
 
 
-def carry_network(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+def network_from_scripts(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """
     A config whose network comes from ``scripts`` in place of this package, and the files that must be there.
 
@@ -43,7 +43,7 @@ def carry_network(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str
     Raises:
         ValueError: When something else than the network needs this package.
     """
-    left = beyond_network(config)
+    left = ids_that_need_the_package(config)
     if left:
         raise ValueError(
             f"The inference config needs {PACKAGE} for {', '.join(map(repr, left))}: only its network can be carried. "

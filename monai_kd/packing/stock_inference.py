@@ -12,7 +12,7 @@ from torch import nn
 from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.config_files import read_file, write_config
 from monai_kd.bundle.scripts import importable_scripts
-from monai_kd.packing.network_sources import PACKAGE, beyond_network, carry_network
+from monai_kd.packing.network_sources import PACKAGE, ids_that_need_the_package, network_from_scripts
 
 __all__ = ["make_stock"]
 
@@ -43,8 +43,8 @@ def make_stock(copy: Path) -> nn.Module:
         network: nn.Module = ConfigParser(config).get_parsed_content("network_def")
     if stock is not None:
         _require_nothing_lost(inference, read_file(inference), stock, config)
-    if stock is not None or not beyond_network(config):
-        carried, sources = carry_network(config)
+    if stock is not None or not ids_that_need_the_package(config):
+        carried, sources = network_from_scripts(config)
         write_config(inference, carried)
         if stock is not None:
             stock.unlink()

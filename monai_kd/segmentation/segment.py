@@ -13,7 +13,7 @@ from typing import Any
 from ignite.engine import Events
 from monai.bundle import ConfigWorkflow
 
-from monai_kd.bundle.arguments import check_start
+from monai_kd.bundle.argument_checks import check_start
 from monai_kd.bundle.finding import find_bundle, find_config, find_overlay
 from monai_kd.bundle.running_config import Start
 from monai_kd.data import Record, list_images

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from monai_kd.teachers.content import image_keys, network_key
+from monai_kd.teachers.content_keys import image_keys, network_key
 from monai_kd.teachers.feature_files import FeatureFiles
 from monai_kd.teachers.live_teacher import LiveTeacher
 from monai_kd.utils.plain_tensor import plain

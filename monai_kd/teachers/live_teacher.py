@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from monai_kd.features import FeatureHooks, unwrap
-from monai_kd.losses.parts.checks import check_one_output
+from monai_kd.losses.parts.shape_checks import check_one_output
 from monai_kd.utils.messages import closest, first_line
 from monai_kd.utils.plain_tensor import plain
 

@@ -17,7 +17,7 @@ from monai_kd.utils.atomic_files import atomic_write
 __all__ = ["GREEN", "RED", "comparison", "contour", "overlay", "reliability_diagram"]
 
 GREEN = (0, 220, 0)
-"""Color of true contours."""
+"""Color of the ground truth's contours."""
 RED = (255, 40, 40)
 """Color of predicted contours."""
 
@@ -78,11 +78,11 @@ def comparison(
     path: Path,
 ) -> None:
     """
-    Draw images, their true masks and each model's contours side by side.
+    Draw images, their ground truth and each model's contours side by side.
 
     Args:
         records: the images to show, each with ``image``, ``label`` and ``id``.
-        overlays: for each model's name, the folder of its pictures ``<id>.png`` (true contour green, predicted red).
+        overlays: for each model's name, the folder of its pictures ``<id>.png`` (ground truth green, prediction red).
         scores: for each model in the same order, the Dice of every image by id.
         path: the PNG to write.
     """
@@ -96,13 +96,13 @@ def comparison(
         truth = np.asarray(Image.open(record["label"]).convert("L")) > 0
         pictures = [overlay(image, []), overlay(image, [(truth, GREEN)])]
         pictures += [np.asarray(Image.open(folder / f"{record['id']}.png")) for folder in overlays.values()]
-        titles = ["image", "truth"]
+        titles = ["image", "ground truth"]
         titles += [f"{name}: {100 * score[record['id']]:.0f} %" for name, score in zip(overlays, scores, strict=True)]
         for axis, picture, title in zip(row, pictures, titles, strict=True):
             axis.imshow(picture)
             axis.set_title(title, fontsize=15)
             axis.set_axis_off()
-    figure.suptitle("True contour green, predicted red; Dice above each picture", fontsize=16)
+    figure.suptitle("Ground truth green, prediction red; Dice above each picture", fontsize=16)
     with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png", dpi=80)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from monai.bundle import ConfigParser, ConfigWorkflow, create_workflow
 
-from monai_kd.bundle.arguments import check_start
+from monai_kd.bundle.argument_checks import check_start
 from monai_kd.bundle.running_config import Start
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
@@ -80,8 +80,8 @@ WRONG = {
     "a rate in the optimizer": ("optimizer#lr", -1),
     "epochs in the trainer": ("train#trainer#max_epochs", "a"),
     "an argument that is not written": ("optimizer#weight_decay", "a"),
-    "a truth that is not written": ("train#dataloader#drop_last", "no"),
-    "a truth in a component": ("loss#to_onehot_y", "no"),
+    "a boolean that is not written": ("train#dataloader#drop_last", "no"),
+    "a boolean in a component": ("loss#to_onehot_y", "no"),
     "a weight": ("pathways#logits#weight", "half"),
 }  # fmt: skip
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.bundles.conftest import run_bundle, run_two_processes
-from tests.checks import assert_identical
+from tests.helpers import assert_identical
 
 AWARE = ["train", "methods/logits_and_hidden", "quantization_aware"]
 

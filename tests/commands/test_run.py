@@ -61,7 +61,7 @@ def content(path):
 
 
 def test_the_same_results_as_monais_command(folder, tmp_path):
-    from tests.checks import assert_identical
+    from tests.helpers import assert_identical
 
     names = ("train_teacher", "views/shared")
     monais = python(
@@ -145,7 +145,7 @@ def test_evaluation_ends_with_the_scores(folder):
 
 
 def test_a_stopped_run_says_how_to_go_on(folder, tmp_path):
-    from tests.checks import heeds_ctrl_c
+    from tests.helpers import heeds_ctrl_c
 
     words = ["train_teacher", "--bundle", BUNDLE, *TINY, *WHERE[2:], "--dataset_dir", folder / "data"]
     environment = {**os.environ, "PYTHONPATH": str(BUNDLE.parents[1]), "OMP_NUM_THREADS": "1"}
@@ -211,7 +211,7 @@ def test_overlays_are_merged_in_order_and_an_id_stays_an_id():
 def test_settings_of_a_file_serve_every_config(tmp_path):
     settings = tmp_path / "settings.json"
     settings.write_text(json.dumps({"bundle_root": str(BUNDLE), "max_epochs": 3, "section": "test"}))
-    from monai_kd.bundle.arguments import check_start
+    from monai_kd.bundle.argument_checks import check_start
     from monai_kd.bundle.running_config import Start
 
     for config in ("train", "evaluate"):

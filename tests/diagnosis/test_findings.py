@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from monai_kd.diagnosis import Measured, find, next_steps, verdict
-from monai_kd.diagnosis.answers import Answers, agreement
 from monai_kd.diagnosis.gradients import GradientShare
+from monai_kd.diagnosis.prediction_quality import PredictionQuality, agreement
 
 IMAGES = [f"{number:02}" for number in range(24)]
 COMMANDS = dict.fromkeys(("teacher", "pool", "weight", "logits", "longer"), "python -m monai_kd run train")
@@ -24,7 +24,7 @@ def answered(dice, agrees=1.0, spread=0.02):
         mask.view(-1)[:inside] = True
         mask.view(-1)[200 : 300 - inside] = True
         masks[name] = mask
-    return Answers(scores, masks, dict.fromkeys(IMAGES, 0.03), dict.fromkeys(IMAGES, 0.01))
+    return PredictionQuality(scores, masks, dict.fromkeys(IMAGES, 0.03), dict.fromkeys(IMAGES, 0.01))
 
 
 def measured(**changes):
@@ -120,7 +120,7 @@ def test_harm_and_doubt_are_said():
 
 
 def test_agreement_is_the_dice_of_two_masks():
-    first, second = Answers(), Answers()
+    first, second = PredictionQuality(), PredictionQuality()
     first.masks = {
         "a": torch.tensor([[1, 1, 0, 0]]).bool(),
         "b": torch.zeros(1, 4).bool(),

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from monai_kd import DistillationTrainer, LogitsKLLoss, Pathway, Pathways
+from monai_kd import DistillationTrainer, Pathway, Pathways
 from monai_kd.diagnosis.gradients import gradient_shares
+from monai_kd.losses import LogitsKLLoss
 
 
 class Run:

@@ -4,8 +4,9 @@ import torch
 from monai.engines.utils import IterationEvents
 from torch import nn
 
-from monai_kd import LogitsBCELoss, LogitsKLLoss, LogitsMSELoss, Pathway, Pathways, loss_terms
+from monai_kd import Pathway, Pathways, loss_terms
 from monai_kd.engines import PrepareBatchViews
+from monai_kd.losses import LogitsBCELoss, LogitsKLLoss, LogitsMSELoss
 from monai_kd.transforms import BatchRandAffine, BatchRandScaleCrop, View
 from monai_kd.transforms.alignment import alignment
 from monai_kd.transforms.geometry import inside

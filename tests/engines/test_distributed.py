@@ -14,8 +14,8 @@ from torch import nn
 
 from monai_kd.engines import distribute
 from monai_kd.engines.distributed import name_lost_process
-from tests.checks import assert_identical
 from tests.engines.two_processes import CPU, PROCESSES, adapted, batches, lose, make, network, train, work
+from tests.helpers import assert_identical
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from monai_kd import DistillationTrainer, Pathway, Pathways
 from monai_kd.handlers import ResumeHandler, SeedHandler
 from monai_kd.losses import LogitsMSELoss, NoiseAdaptationLoss
 from monai_kd.transforms import LabelNoised
-from tests.checks import assert_identical
+from tests.helpers import assert_identical
 
 SMALL, LARGE = 0, 64
 CENTER = nn.functional.normalize(torch.randn(16, generator=torch.Generator().manual_seed(99)), dim=0).reshape(1, 4, 4)

@@ -23,7 +23,7 @@ from monai_kd import (
 from monai_kd.engines import PrepareBatchViews
 from monai_kd.networks import ChannelAdapter, Ensemble
 from monai_kd.transforms import View
-from tests.checks import assert_identical
+from tests.helpers import assert_identical
 
 CPU = torch.device("cpu")
 EVENTS = [

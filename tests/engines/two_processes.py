@@ -13,11 +13,11 @@ from monai.losses import DiceCELoss
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from monai_kd import DistillationTrainer, HiddenKLLoss, LogitsKLLoss, Pathway, Pathways
+from monai_kd import DistillationTrainer, Pathway, Pathways
 from monai_kd.engines import distribute
 from monai_kd.features import unwrap
 from monai_kd.handlers import AtomicCheckpointSaver, ResumeHandler, SeedHandler
-from monai_kd.losses import NoiseAdaptationLoss
+from monai_kd.losses import HiddenKLLoss, LogitsKLLoss, NoiseAdaptationLoss
 from monai_kd.networks import ChannelAdapter, FeatureRegressor
 
 CPU = torch.device("cpu")

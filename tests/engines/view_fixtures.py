@@ -6,7 +6,8 @@ import copy
 import torch
 from torch import nn
 
-from monai_kd import DistillationTrainer, LogitsKLLoss, Pathway, Pathways
+from monai_kd import DistillationTrainer, Pathway, Pathways
+from monai_kd.losses import LogitsKLLoss
 from monai_kd.transforms import BatchRandAffine, BatchRandFlip, BatchRandGaussianNoise, BatchRandScaleCrop, View
 
 CPU = torch.device("cpu")

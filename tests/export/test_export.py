@@ -13,8 +13,8 @@ from PIL import Image
 from torch import nn
 
 from monai_kd.export import load_form, open_bundle
-from monai_kd.export.images import raw_pixels
 from monai_kd.export.int8 import layers, write_int8
+from monai_kd.export.sample_images import raw_pixels
 from monai_kd.networks import FakeQuantized
 from tests.bundles.conftest import ROOT, run_bundle
 from tests.export.conftest import FORMS, SETTINGS

@@ -12,8 +12,8 @@ import time
 import pytest
 
 from tests.bundles.conftest import ROOT
-from tests.checks import heeds_ctrl_c
 from tests.export.conftest import SETTINGS
+from tests.helpers import heeds_ctrl_c
 
 
 def command(checkpoint, out):

@@ -13,7 +13,7 @@ from monai.handlers import CheckpointLoader, CheckpointSaver
 from torch import nn
 
 from monai_kd.handlers import AtomicCheckpointSaver
-from tests.checks import assert_identical, small_files_only
+from tests.helpers import assert_identical, small_files_only
 
 KINDS = {
     "final": {"save_final": True},

@@ -11,9 +11,9 @@ from monai.handlers import MeanDice, StatsHandler, from_engine
 from torch import nn
 
 from monai_kd.handlers import AtomicCheckpointSaver, FinalValidationHandler, PatienceHandler
-from tests.checks import assert_identical
 from tests.handlers.test_resume import break_off
 from tests.handlers.tiny_run import EPOCH_LENGTH, build
+from tests.helpers import assert_identical
 
 NAN = math.nan
 

@@ -13,13 +13,14 @@ from monai.engines.utils import IterationEvents
 from monai.inferers import SlidingWindowInferer
 from torch import nn
 
-from monai_kd import CachedTeacher, DistillationTrainer, LogitsKLLoss, Pathway, Pathways
+from monai_kd import CachedTeacher, DistillationTrainer, Pathway, Pathways
 from monai_kd.engines import PrepareBatchViews
 from monai_kd.handlers import GradientAttentionHandler
+from monai_kd.losses import LogitsKLLoss
 from monai_kd.transforms import BatchRandFlip, BatchRandGaussianNoise, View
-from tests.checks import assert_identical
 from tests.engines import two_processes
 from tests.handlers.gradient_attention_processes import with_handler, work
+from tests.helpers import assert_identical
 
 CPU = torch.device("cpu")
 

@@ -9,8 +9,8 @@ import torch
 from ignite.engine import Events
 
 from monai_kd.engines import loss_terms
-from tests.checks import assert_identical
 from tests.handlers.tiny_run import EPOCH_LENGTH, Run, build
+from tests.helpers import assert_identical
 
 ROOT = Path(__file__).parents[2]
 

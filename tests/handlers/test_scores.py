@@ -16,7 +16,7 @@ from torch import nn
 
 from monai_kd.handlers import ScoresHandler
 from monai_kd.utils.figures import GREEN, RED
-from tests.checks import small_files_only
+from tests.helpers import small_files_only
 
 pytestmark = pytest.mark.filterwarnings("ignore:the (prediction|ground truth) of class 1 is all 0")
 METRICS = {"dice": "dice", "iou": "iou", "hd95": "hd95 (pixels)"}

@@ -11,11 +11,11 @@ from ignite.engine import Events
 from monai.engines.utils import IterationEvents
 from monai.losses import DiceCELoss
 
-from monai_kd import DistillationTrainer, LogitsKLLoss, Pathway, Pathways
+from monai_kd import DistillationTrainer, Pathway, Pathways
 from monai_kd.handlers import ResumeHandler, SeedHandler, TrajectoryHandler
+from monai_kd.losses import LogitsKLLoss
 from monai_kd.networks import StudentUNet
-from tests.checks import assert_identical
-from tests.handlers.adaptation import (
+from tests.handlers.domain_adaptation import (
     CPU,
     PROCESSES,
     adapted,
@@ -28,6 +28,7 @@ from tests.handlers.adaptation import (
     trainer,
     work,
 )
+from tests.helpers import assert_identical
 
 
 def first_terms(student, data, **arguments):

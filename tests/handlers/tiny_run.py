@@ -18,7 +18,7 @@ from monai.losses import DiceCELoss
 from monai.transforms import AsDiscreted, Compose, RandAffined, RandFlipd, RandGaussianNoised
 from torch import nn
 
-from monai_kd import DistillationTrainer, LogitsKLLoss, Pathway, Pathways
+from monai_kd import DistillationTrainer, Pathway, Pathways
 from monai_kd.data import ThreadDataLoader
 from monai_kd.handlers import (
     AtomicCheckpointSaver,
@@ -27,6 +27,7 @@ from monai_kd.handlers import (
     ResumeHandler,
     SeedHandler,
 )
+from monai_kd.losses import LogitsKLLoss
 from monai_kd.networks import ChannelAdapter
 
 KEYS = ["image", "label"]

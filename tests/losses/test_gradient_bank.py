@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from monai_kd.losses.parts.gradient_bank import GradientBank
-from tests.checks import assert_identical
+from tests.helpers import assert_identical
 
 
 def vectors(count, length, seed=0):

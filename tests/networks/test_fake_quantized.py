@@ -12,7 +12,7 @@ from torch import nn
 
 from monai_kd import FeatureHooks
 from monai_kd.networks import FakeQuantized, StudentUNet
-from tests.checks import assert_identical
+from tests.helpers import assert_identical
 
 
 def convolution(spatial_dims: int = 2) -> nn.Module:

@@ -22,7 +22,7 @@ from monai_kd.bundle.config_files import write_config
 from monai_kd.export import open_bundle
 from monai_kd.networks import StudentUNet
 from monai_kd.packing import pack_bundle
-from monai_kd.packing.network_sources import carry_network
+from monai_kd.packing.network_sources import network_from_scripts
 from monai_kd.phantom import write_phantoms
 from tests.bundles.conftest import CLASSIFICATION, ROOT, run_bundle, unet
 
@@ -289,15 +289,15 @@ def test_a_version_that_the_changelog_does_not_tell_of_is_refused(weights, tmp_p
 def test_what_needs_this_package_beside_the_network_is_named():
     config = {"network_def": {"_target_": "UNet"}, "preprocessing": {"_target_": "monai_kd.data.LoadUltrasoundd"}}
     with pytest.raises(ValueError, match=r"needs monai_kd for 'preprocessing': only its network can be carried"):
-        carry_network(config)
+        network_from_scripts(config)
 
 
 def test_the_network_comes_with_all_that_it_imports():
     config = {"network_def": {"_target_": "monai_kd.networks.StudentUNet", "spatial_dims": 2}}
-    carried, sources = carry_network(config)
+    carried, sources = network_from_scripts(config)
     assert carried["network_def"] == {"_target_": "scripts.networks.student_unet.StudentUNet", "spatial_dims": 2}
     assert list(sources) == ["scripts/__init__.py", "scripts/networks/__init__.py"] + [
-        f"scripts/networks/{name}.py" for name in ("arguments", "student_unet")
+        f"scripts/networks/{name}.py" for name in ("input_checks", "student_unet")
     ]
     assert not [path for path, source in sources.items() if "monai_kd" in source]
 
@@ -327,7 +327,7 @@ def test_a_config_that_needs_this_package_stays_as_it_is(weights, tmp_path):
 
 def test_a_network_of_monai_needs_no_scripts():
     config = {"network_def": {"_target_": "UNet", "channels": [4, 8]}}
-    assert carry_network(config) == (config, {})
+    assert network_from_scripts(config) == (config, {})
 
 
 def test_the_command(weights, tmp_path):

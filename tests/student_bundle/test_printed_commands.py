@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from monai_kd.student_bundle import running
+from monai_kd.student_bundle import training_commands
 from tests.student_bundle.zoo_bundles import edit
 
 
@@ -56,10 +56,12 @@ def test_each_runs_as_printed(place):
 
 @pytest.mark.parametrize("folder", ["2024", "1e3", "None", "a,b", "it's", "two words", "c$d", "plain/"])
 def test_a_folder_of_any_name_stays_a_text(folder):
-    command = running.commands(running.Path("new"), folder, "logits_kl", True, ["train", "evaluate"])["Evaluation"]
+    command = training_commands.commands(
+        training_commands.Path("new"), folder, "logits_kl", True, ["train", "evaluate"]
+    )["Evaluation"]
     words = shlex.split(command)
     value = words[words.index("--dataset_dir") + 1]
-    assert running.DefaultParseValue(value) == folder
+    assert training_commands.DefaultParseValue(value) == folder
     assert words[words.index("--overlay") + 1] == "evaluate"
 
 

@@ -122,6 +122,18 @@ def test_images_without_a_lesion_have_no_dice(tmp_path):
             read_scores(tmp_path, ["L"], ["0-0"])
 
 
+def test_a_further_metric_of_the_evaluation_is_reported(tmp_path):
+    known = {"dice": {"mean": 0.5}, "iou": {"mean": 0.4}, "hd95": {"mean": 3.0}, "dice benign": {"mean": 0.1}}
+    for group, value in (("0-0", 0.75), ("1-0", 0.25), ("2-0", None)):
+        folder = tmp_path / group / "L" / "evaluation"
+        folder.mkdir(parents=True)
+        (folder / "scores.csv").write_text("id,dice,iou,hd95,surface_distance\na,0.5,0.4,3.0,\n")
+        (folder / "summary.json").write_text(json.dumps({**known, "surface_distance": {"mean": value, "images": 1}}))
+    table = metrics_table(read_scores(tmp_path, ["L"], ["0-0", "1-0", "2-0"]))
+    assert table.columns == ["model", "surface_distance"]
+    assert table.rows == [["L", f"0.500 ± {np.std([0.75, 0.25], ddof=1):.3f}"]]  # counts where it is defined
+
+
 def test_classified_images_are_right_or_wrong(tmp_path):
     summaries = {"0-0": {"roc_auc": 0.75, "ece": None, "images": {"benign": 2}}, "1-0": {"roc_auc": 0.25, "ece": 0.5}}
     for group, summary in summaries.items():

@@ -270,7 +270,7 @@ def test_the_report_shows_all_that_has_finished(finished):
         assert "no test image is among them" in content
         assert f"1 of {os.cpu_count()} cores, torch {torch.__version__}" in content
     picture = np.asarray(Image.open(folder / "contours.png").convert("RGB")).astype(int)
-    assert ((picture[..., 1] > 180) & (picture[..., 0] < 60)).any()  # the true contour
+    assert ((picture[..., 1] > 180) & (picture[..., 0] < 60)).any()  # the ground truth's contour
 
 
 def test_costs_are_those_of_the_networks(finished):

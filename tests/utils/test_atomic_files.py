@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from monai_kd.utils.atomic_files import atomic_folder, atomic_write, claim_outputs, read_json, require_writable
-from tests.checks import small_files_only
+from tests.helpers import small_files_only
 
 
 @pytest.fixture

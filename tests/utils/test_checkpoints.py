@@ -17,7 +17,7 @@ from monai_kd.utils.checkpoints import (
     require_finite,
     save_checkpoint,
 )
-from tests.checks import assert_identical
+from tests.helpers import assert_identical
 
 
 def network():

@@ -4,8 +4,8 @@
 from bundles.source.shared.metadata import SIZE, metadata, tensor
 
 METADATA = metadata(
-    "first version: teacher, student alone, distillation by logits, hidden features, games and gradients, "
-    "evaluation and inference",
+    "first version: teacher, student alone, distillation by logits, hidden features, adversarial training "
+    "and gradients, evaluation and inference",
     {
         "name": "Breast ultrasound segmentation by distillation",
         "task": "Segmentation of breast lesions in ultrasound images by a small network, distilled from a large one",

@@ -68,16 +68,16 @@ def adversarial(handler: str, discriminator: Config, weight: float, learning_rat
             "lr": learning_rate,
             "betas": betas,
         },
-        "game": {
+        "adversarial": {
             "_target_": f"monai_kd.handlers.{handler}",
             "discriminator": "@discriminator",
             "optimizer": "@discriminator_optimizer",
             "weight": weight,
         },
-        "resumed#game": "@game",
+        "resumed#adversarial": "@adversarial",
         "settings#discriminator_learning_rate": "@discriminator_optimizer#lr",
-        "settings#game": "$repr(@game)",
-        "+further_handlers": ["@game"],
+        "settings#adversarial": "$repr(@adversarial)",
+        "+further_handlers": ["@adversarial"],
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from monai.data import CacheDataset
 
 from monai_kd.data.datasets.class_labels import label_classes
-from monai_kd.data.datasets.lesions import require_lesion
+from monai_kd.data.datasets.require_lesion import require_lesion
 from monai_kd.data.image_files.load_ultrasound import LoadUltrasoundd, loading_of
 from monai_kd.data.layouts import read_dataset
 from monai_kd.data.records.listed_pairs import given_records

@@ -21,7 +21,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from monai_kd.data.download.partial import Origin, Partial
+from monai_kd.data.download.partial_download import Origin, Partial
 
 ATTEMPTS = 6
 TIMEOUT = 60.0  # seconds without a byte

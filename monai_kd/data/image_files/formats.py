@@ -7,21 +7,18 @@ import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
-from monai_kd.data.image_files.dicom import DICOM
+from monai_kd.data.image_files.dicom import DICOM as DICOM
 from monai_kd.data.image_files.file_checks import naming, require_plausible
 from monai_kd.data.image_files.image_format import Header, ImageFormat, Pixels, Write
-from monai_kd.data.image_files.nifti import NIFTI
-from monai_kd.data.image_files.nrrd_mha import MHA, NRRD
-from monai_kd.data.image_files.pillow import PICTURES, TIFF
+from monai_kd.data.image_files.nifti import NIFTI as NIFTI
+from monai_kd.data.image_files.nrrd_mha import MHA as MHA
+from monai_kd.data.image_files.nrrd_mha import NRRD as NRRD
+from monai_kd.data.image_files.pillow import PICTURES as PICTURES
+from monai_kd.data.image_files.pillow import TIFF as TIFF
 
-FORMATS: tuple[ImageFormat, ...] = (
-    PICTURES,
-    TIFF,
-    NIFTI,
-    NRRD,
-    MHA,
-    DICOM,
-)
+# A format is an import line above. Messages list pictures first.
+_imported = [value for value in globals().values() if isinstance(value, ImageFormat)]
+FORMATS: tuple[ImageFormat, ...] = tuple(sorted(_imported, key=lambda each: not each.is_picture))
 SUFFIXES = tuple(suffix for each in FORMATS for suffix in each.suffixes)
 
 

@@ -50,7 +50,7 @@ class Header:
 @dataclass(frozen=True)
 class ImageFormat:
     """
-    A file format: one object in its own file, with one line in ``formats.FORMATS``.
+    A file format: one object in its own file, with one import line in ``formats``.
 
     All errors of ``header`` and ``pixels`` become a ValueError that names the file. ``header`` is called first, so
     ``pixels`` only sees files of acceptable size.

@@ -12,10 +12,10 @@ import torch
 from monai.data import MetaTensor
 from monai.data.utils import to_affine_nd
 
+from monai_kd.data.image_files.binarize import binarize
 from monai_kd.data.image_files.formats import format_of, is_picture, name_of, read_pixels
 from monai_kd.data.image_files.geometry import PICTURE, on_grid_of
 from monai_kd.data.image_files.image_format import Values
-from monai_kd.data.image_files.two_levels import binarize
 
 
 def read_image(path: str | Path, frame: int | None = None, name: str = "") -> MetaTensor:

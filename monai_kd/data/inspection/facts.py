@@ -87,7 +87,7 @@ class Facts:
         return str(self.record["id"])
 
 
-def look_at(record: Record) -> Facts:
+def inspect_record(record: Record) -> Facts:
     """Load a record's image and mask, and note their properties or errors."""
     image, image_error = _load(record, "image")
     mask, mask_error = _load(record, "label")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from monai_kd.data.inspection.facts import Facts, ImageFacts, MaskFacts
-from monai_kd.data.inspection.problems import Problem
+from monai_kd.data.inspection.problem_kinds import Problem
 
 # Limits far outside the values of BrEaST and BUS-BRA, where lesions have at least 599 pixels, 0.6 to 46 % of the image
 # and at most 6 % of the border, and mean gray values are at least 21.

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from monai_kd.data.duplicates import NearDuplicate, find_near_duplicates, join_near_duplicates
-from monai_kd.data.inspection.facts import Facts, look_at
-from monai_kd.data.inspection.folder import Reading, read_folder
+from monai_kd.data.inspection.dataset_problems import exact_duplicates, set_problems
+from monai_kd.data.inspection.facts import Facts, inspect_record
 from monai_kd.data.inspection.image_problems import image_problems
-from monai_kd.data.inspection.problems import KINDS, Problem
-from monai_kd.data.inspection.set_problems import exact_duplicates, set_problems
+from monai_kd.data.inspection.problem_kinds import KINDS, Problem
+from monai_kd.data.inspection.read_folder import Reading, read_folder
 from monai_kd.data.inspection.summary import mask_files, summarize
 from monai_kd.data.records.record import Layout, Record
 from monai_kd.data.splits.split_files import read_splits
@@ -136,7 +136,7 @@ def inspect_dataset(
 def _look_at_all(records: Sequence[Record], progress: Callable[[int, int], None] | None, workers: int) -> list[Facts]:
     facts: list[Facts] = []
     with ThreadPoolExecutor(workers) as pool:
-        for item in pool.map(look_at, records):
+        for item in pool.map(inspect_record, records):
             facts.append(item)
             if progress is not None:
                 progress(len(facts), len(records))

@@ -8,30 +8,22 @@ from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
-from monai_kd.data.layouts.breast import Breast
-from monai_kd.data.layouts.bus_bra import BusBra
-from monai_kd.data.layouts.bus_uclm import BusUclm
-from monai_kd.data.layouts.busi import Busi
-from monai_kd.data.layouts.dataset_a import DatasetA
-from monai_kd.data.layouts.monailabel import MonaiLabel
-from monai_kd.data.layouts.nnunet import NnUnet
-from monai_kd.data.layouts.plain import PlainFolders
-from monai_kd.data.records.links import require_inside
+from monai_kd.data.layouts.breast import Breast as Breast
+from monai_kd.data.layouts.bus_bra import BusBra as BusBra
+from monai_kd.data.layouts.bus_uclm import BusUclm as BusUclm
+from monai_kd.data.layouts.busi import Busi as Busi
+from monai_kd.data.layouts.dataset_a import DatasetA as DatasetA
+from monai_kd.data.layouts.monailabel import MonaiLabel as MonaiLabel
+from monai_kd.data.layouts.nnunet import NnUnet as NnUnet
+from monai_kd.data.layouts.plain import PlainFolders as PlainFolders
 from monai_kd.data.records.record import Layout, Record, entries, first_few
 from monai_kd.data.records.several_folders import Folders, folders_of_data, from_dataset
+from monai_kd.data.records.symbolic_links import require_inside
+from monai_kd.utils.exports import exported
 from monai_kd.utils.messages import closest
 
-LAYOUTS: tuple[Layout, ...] = (
-    DatasetA(),
-    Breast(),
-    BusBra(),
-    Busi(),
-    BusUclm(),
-    NnUnet(),
-    PlainFolders(),
-    MonaiLabel(),
-)
-"""The known layouts, in the order in which they are tried."""
+LAYOUTS: tuple[Layout, ...] = tuple(globals()[name]() for name in exported(globals()))
+"""The known layouts: one object of each class that an import line above names."""
 
 SEARCH_DEPTH = 2  # an archive often unpacks to <name>/<name>/, and users name the folder above
 

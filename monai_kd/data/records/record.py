@@ -20,7 +20,7 @@ SYSTEM_FILES = {"thumbs.db", "desktop.ini", "__macosx", "dicomdir"}  # the last 
 
 
 class Layout(Protocol):
-    """The folders and file names of one data set. To add a data set, add one such object to ``layouts.LAYOUTS``."""
+    """The folders and file names of one data set. To add one, write such a class and its import line in ``layouts``."""
 
     @property
     def name(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from monai_kd.data.records.record import Record
 from monai_kd.data.splits.groups import POOL, Split, count, groups_of, shuffled
-from monai_kd.data.splits.stratified import take
+from monai_kd.data.splits.stratified import take_stratified
 
 __all__ = ["keep_labels", "keep_labels_of"]
 
@@ -47,7 +47,7 @@ def keep_labels(
     ids = set(split["training"])
     wanted = _number(labels, len(ids))
     groups = shuffled(groups_of([record for record in records if record["id"] in ids], content), seed, "labels")
-    taken = groups if wanted == len(ids) else take(groups, wanted, spare=0)[0]
+    taken = groups if wanted == len(ids) else take_stratified(groups, wanted, spare=0)[0]
     if count(taken) > wanted:
         raise ValueError(
             f"labels={labels}: every patient of the training images has more images; the smallest number is "

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from monai_kd.data.records.record import Record
 from monai_kd.data.splits.groups import groups_of, shuffled
-from monai_kd.data.splits.stratified import deal
+from monai_kd.data.splits.stratified import deal_stratified
 
 __all__ = ["label_folds", "without_fold"]
 
@@ -45,7 +45,7 @@ def label_folds(records: Sequence[Record], folds: int, seed: int = 0) -> dict[st
             f"{folds} folds of the labelled images need {folds} patients, but there are {len(groups)}. Give fewer "
             "folds, or more labels."
         )
-    dealt = deal(shuffled(groups, seed, "label folds"), folds)
+    dealt = deal_stratified(shuffled(groups, seed, "label folds"), folds)
     return {str(record["id"]): fold for fold, part in enumerate(dealt) for group in part for record in group}
 
 

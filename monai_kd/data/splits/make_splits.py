@@ -10,8 +10,8 @@ from monai_kd.data.layouts import find_dataset
 from monai_kd.data.layouts.bus_bra import BusBra, read_official_folds
 from monai_kd.data.records.record import Record, first_few
 from monai_kd.data.splits.groups import Group, Split, count, groups_of, shuffled
-from monai_kd.data.splits.parts import require_fraction, require_groups, split_of, splits_of
-from monai_kd.data.splits.stratified import deal, take
+from monai_kd.data.splits.split_from_groups import require_fraction, require_groups, split_of, splits_of
+from monai_kd.data.splits.stratified import deal_stratified, take_stratified
 
 TRAIN_FRACTION = 130 / 163
 VALIDATION_FRACTION = 0.15
@@ -57,7 +57,7 @@ def random_splits(
     require_groups(groups, 3)
     splits = []
     for index in range(number):
-        test, rest = take(shuffled(groups, seed, index), round(len(records) * (1 - train_fraction)), spare=2)
+        test, rest = take_stratified(shuffled(groups, seed, index), round(len(records) * (1 - train_fraction)), spare=2)
         splits.append(split_of(test, rest, round(count(rest) * validation_fraction), seed, index))
     return splits
 
@@ -100,7 +100,7 @@ def hold_out(
         )
     groups = groups_of(records, content)
     require_groups(groups, 3)
-    test, rest = take(shuffled(groups, seed, "hold-out"), round(len(records) * test_fraction), spare=2)
+    test, rest = take_stratified(shuffled(groups, seed, "hold-out"), round(len(records) * test_fraction), spare=2)
     return [split_of(test, rest, round(len(records) * validation_fraction), seed, 0)]
 
 
@@ -137,7 +137,7 @@ def k_folds(
     require_fraction("validation_fraction", validation_fraction)
     groups = groups_of(records, content)
     require_groups(groups, max(k, 3))
-    return splits_of(deal(shuffled(groups, seed, "folds"), k), validation_fraction, seed)
+    return splits_of(deal_stratified(shuffled(groups, seed, "folds"), k), validation_fraction, seed)
 
 
 def official_folds(

@@ -6,7 +6,7 @@ from __future__ import annotations
 from monai_kd.data.splits.groups import Group, count, strata
 
 
-def take(groups: list[Group], target: int, spare: int) -> tuple[list[Group], list[Group]]:
+def take_stratified(groups: list[Group], target: int, spare: int) -> tuple[list[Group], list[Group]]:
     """
     Take groups with ``target`` images in total, the first ones, in proportion from each stratum.
 
@@ -21,7 +21,7 @@ def take(groups: list[Group], target: int, spare: int) -> tuple[list[Group], lis
 
     Example:
         >>> groups = [[{"id": "1"}, {"id": "2"}], [{"id": "3"}], [{"id": "4"}]]
-        >>> take(groups, target=1, spare=1)[0]
+        >>> take_stratified(groups, target=1, spare=1)[0]
         [[{'id': '3'}]]
     """
     taken: list[Group] = []
@@ -33,7 +33,7 @@ def take(groups: list[Group], target: int, spare: int) -> tuple[list[Group], lis
     return taken, _without(groups, taken)
 
 
-def deal(groups: list[Group], number: int) -> list[list[Group]]:
+def deal_stratified(groups: list[Group], number: int) -> list[list[Group]]:
     """
     Deal shuffled groups into ``number`` parts of equal size, each stratum evenly.
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from monai_kd.export.transforms.preprocessing import Before
 from monai_kd.export.transforms.steps import Activation, ResizeBack
-from monai_kd.export.transforms.translate import TYPES, concerning, is_writer, refused
+from monai_kd.export.transforms.translate import TYPES, is_writer, refused, transforms_of_key
 
 __all__ = ["After", "after_network"]
 
@@ -51,7 +51,7 @@ def after_network(transforms: Sequence[Any], before: Before, key: str = "pred") 
     """
     steps: list[nn.Module] = []
     argmax, threshold, decided = False, None, False
-    for one in concerning(transforms, key):
+    for one in transforms_of_key(transforms, key):
         if is_writer(one) or isinstance(one, TYPES):
             continue
         if decided:

@@ -14,7 +14,7 @@ from monai.transforms.utils import resolves_modes
 from torch import nn
 
 from monai_kd.export.transforms.steps import Normalize, Resize, ScaleMinMax, ScaleRange
-from monai_kd.export.transforms.translate import LOADING, TYPES, concerning, refused
+from monai_kd.export.transforms.translate import LOADING, TYPES, refused, transforms_of_key
 
 __all__ = ["Before", "before_network"]
 
@@ -45,7 +45,7 @@ def before_network(transforms: Sequence[Any], spatial_dims: int, key: str = "ima
     Raises:
         ValueError: When a transform cannot be part of a graph.
     """
-    of_image = concerning(transforms, key)
+    of_image = transforms_of_key(transforms, key)
     loaders = [one for one in of_image if isinstance(one, LOADING)]
     transposed = spatial_dims == 2 and not any(_keeps_rows(one) for one in loaders)
     steps = [_step(one, key, spatial_dims, transposed) for one in of_image if not isinstance(one, LOADING + TYPES)]

@@ -22,14 +22,14 @@ from monai.transforms import (
 
 from monai_kd.data import AsLabelMapd, LoadUltrasoundd
 
-__all__ = ["LOADING", "TYPES", "concerning", "is_writer", "refused"]
+__all__ = ["LOADING", "TYPES", "is_writer", "refused", "transforms_of_key"]
 
 LOADING = (LoadImaged, LoadUltrasoundd, EnsureChannelFirstd)
 TYPES = (EnsureTyped, CastToTyped, ToTensord, ToDeviced, Identityd, CopyItemsd, SelectItemsd, DeleteItemsd)
 WRITING = (SaveImaged, AsLabelMapd)
 
 
-def concerning(transforms: Sequence[Any], key: str) -> list[Any]:
+def transforms_of_key(transforms: Sequence[Any], key: str) -> list[Any]:
     """The transforms that change a key of a record."""
     return [one for one in transforms if key in getattr(one, "keys", (key,))]
 

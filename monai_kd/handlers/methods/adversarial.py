@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every game between the student and a discriminator shares; the game itself is in the method's own file."""
+"""What all adversarial methods share; each method's objectives are in a file of its own."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ __all__ = ["AdversarialHandler"]
 
 class AdversarialHandler(ABC):
     """
-    A game in which a discriminator learns to tell the student's predictions from the teacher's, and the student not to
-    be told; a subclass writes both sides' objectives.
+    Adversarial training: a discriminator learns to tell the student's predictions from the teacher's, and the student
+    learns to deceive it. A subclass writes the objectives of both.
 
     On ``LOSS_COMPLETED`` the student's term is added to the loss, with the discriminator frozen, so that it gets no
     gradient from the student's loss. On ``BACKWARD_COMPLETED`` the discriminator takes its own step on the same,
@@ -40,13 +40,13 @@ class AdversarialHandler(ABC):
         optimizer: over all parameters of the discriminator and no others.
         weight: factor of the student's term in its loss; the discriminator's own loss has none.
         name: the term's name in the log.
-        limit: largest absolute value of either side's loss, and norm of the discriminator's gradient, that is taken for
-            a game; beyond it, or if one is not finite, training ends.
+        limit: largest absolute value of either side's loss, and norm of the discriminator's gradient, that is allowed;
+            beyond it, or if one is not finite, training ends.
 
     Raises:
         ValueError: When the optimizer does not hold the discriminator's parameters, or the student's does, or several
             processes would each train their own; in the run, when the teacher's prediction is not known or has another
-            shape, or the game diverges.
+            shape, or the adversarial training diverges.
 
     Example:
         >>> class LeastSquaresHandler(AdversarialHandler):  # Mao et al., ICCV 2017, arXiv 1611.04076
@@ -57,9 +57,9 @@ class AdversarialHandler(ABC):
         ...         return (real - 1).square().mean() + fake.square().mean()
         >>> discriminator = nn.Conv2d(2, 1, 4, stride=2)
         >>> optimizer = torch.optim.Adam(discriminator.parameters(), 2e-4)
-        >>> game = LeastSquaresHandler(discriminator, optimizer, weight=0.1, name="least_squares")
+        >>> handler = LeastSquaresHandler(discriminator, optimizer, weight=0.1, name="least_squares")
         >>> logits = torch.ones(2, 2, 8, 8)
-        >>> game.discriminator_objective(discriminator, Predictions(logits, logits, logits[:, :1], None)).shape
+        >>> handler.discriminator_objective(discriminator, Predictions(logits, logits, logits[:, :1], None)).shape
         torch.Size([])
     """
 
@@ -122,7 +122,7 @@ class AdversarialHandler(ABC):
             self.scaler.load_state_dict(state_dict["scaler"])
 
     def __repr__(self) -> str:
-        """What makes this game, for the settings of a run that can be resumed."""
+        """The handler's settings, discriminator and optimizer, to compare when a run is resumed."""
         plain_values = {k: v for k, v in vars(self).items() if isinstance(v, (bool, int, float, str))}
         arguments = ", ".join(f"{k}={v!r}" for k, v in plain_values.items())
         return f"{type(self).__name__}({arguments}, {unwrap(self.discriminator)!r}, {self.optimizer!r})"
@@ -165,7 +165,7 @@ class AdversarialHandler(ABC):
         if sizes is None:
             return
         raise ValueError(
-            f"The game of {type(self).__name__} diverged in iteration {engine.state.iteration} (epoch "
+            f"The adversarial training of {type(self).__name__} diverged in iteration {engine.state.iteration} (epoch "
             f"{engine.state.epoch}): the student's side is {sizes[0]:.3g}, the discriminator's loss {sizes[1]:.3g} and "
             f"the norm of its gradient {sizes[2]:.3g} (limit {self.limit:g}). Lower the discriminator's learning rate "
             f"(now {self.optimizer.param_groups[0]['lr']:g}), this term's weight (now {self.weight:g}) or the "

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a game between student and discriminator checks before it begins, and in each of its rounds."""
+"""Checks of adversarial training, before it begins and in each of its steps."""
 
 from __future__ import annotations
 

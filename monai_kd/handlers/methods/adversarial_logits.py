@@ -24,14 +24,14 @@ class AdversarialLogitsHandler(AdversarialHandler):
             - \langle \log P(y \mid z_s) \rangle \big)
 
     beside the supervised loss and a pathway of :math:`\langle |z_t - z_s| \rangle` (``torch.nn.L1Loss``). The class
-    head makes the game conditional: the student must look like a teacher who is right about this sample. One handler
+    head makes the training conditional: the student must look like a teacher who is right about this sample. One handler
     serves both tasks, by the discriminator: :class:`monai_kd.networks.LogitsDiscriminator` for classification,
     :class:`monai_kd.networks.PatchLogitsDiscriminator` for segmentation, whose
     target for a patch is the share of each class in it.
 
     Source: in the style of Xu, Hsu and Huang, "Training shallow and thin networks for acceleration via knowledge
     distillation with conditional adversarial networks", 2017, arXiv 1709.00513, for classification. The form of the
-    student's side, the value of the game itself, was not confirmed from the full text; its gradient vanishes where the
+    student's side, the minimax objective itself, was not confirmed from the full text; its gradient vanishes where the
     discriminator wins. With ``non_saturating=True`` it is :math:`-\langle \log P(\mathrm{real} \mid z_s) \rangle`
     (Goodfellow et al., 2014), of the same equilibrium, whose gradient stays and which may then outweigh the supervised
     loss: lower ``weight``. The authors' settings of the discriminator are not known either; the overlay's are ours.
@@ -55,7 +55,7 @@ class AdversarialLogitsHandler(AdversarialHandler):
         >>> from monai_kd.pathways import Pathway, Pathways
         >>> student, teacher = nn.Conv2d(1, 2, 1), nn.Conv2d(1, 2, 3, padding=1)
         >>> discriminator = PatchLogitsDiscriminator(spatial_dims=2, in_channels=2, num_classes=2, channels=8)
-        >>> game = AdversarialLogitsHandler(discriminator, torch.optim.Adam(discriminator.parameters(), 2e-4))
+        >>> optimizer = torch.optim.Adam(discriminator.parameters(), 2e-4)
         >>> trainer = DistillationTrainer(
         ...     network=student,
         ...     teacher=teacher,
@@ -65,12 +65,15 @@ class AdversarialLogitsHandler(AdversarialHandler):
         ...     device=torch.device("cpu"),
         ...     max_epochs=1,
         ...     train_data_loader=[{"image": torch.rand(2, 1, 32, 32), "label": torch.ones(2, 1, 32, 32)}],
-        ...     train_handlers=[game],
+        ...     train_handlers=[AdversarialLogitsHandler(discriminator, optimizer)],
         ... )
         >>> trainer.run()
         >>> sorted(loss_terms(trainer.state.output))
         ['adversarial', 'adversarial_discriminator', 'logits', 'loss', 'supervised_loss']
     """
+
+    compares = "answers, by whether a discriminator can tell them apart"
+    paper = "Xu 2018"
 
     def __init__(
         self,

@@ -31,8 +31,8 @@ class HolisticHandler(AdversarialHandler):
     0.5 · pair-wise + 0.1 · holistic (1 · pair-wise in the last version of the authors' code, which also has the hinge).
     Their discriminator learns by SGD at 4e-4 (momentum 0.9, weight decay 1e-4), with its loss multiplied by 0.1, too;
     here the optimizer's learning rate takes the place of that factor. As here, it takes its step after the
-    student's, on the same predictions, as here. Several processes play the game that one plays on the whole batch, but
-    that each draws its own :math:`\alpha`.
+    student's, on the same predictions. Several processes train as one does on the whole batch, except that each draws
+    its own :math:`\alpha`.
 
     Args:
         discriminator: scores logits given the image: :class:`monai_kd.networks.SelfAttentionDiscriminator`.
@@ -55,7 +55,7 @@ class HolisticHandler(AdversarialHandler):
         >>> from monai_kd.pathways import Pathway, Pathways
         >>> student, teacher = nn.Conv2d(1, 2, 1), nn.Conv2d(1, 2, 3, padding=1)
         >>> discriminator = SelfAttentionDiscriminator(spatial_dims=2, in_channels=2, channels=(8, 16))
-        >>> game = HolisticHandler(discriminator, torch.optim.Adam(discriminator.parameters(), 4e-4, betas=(0.0, 0.9)))
+        >>> optimizer = torch.optim.Adam(discriminator.parameters(), 4e-4, betas=(0.0, 0.9))
         >>> trainer = DistillationTrainer(
         ...     network=student,
         ...     teacher=teacher,
@@ -65,12 +65,15 @@ class HolisticHandler(AdversarialHandler):
         ...     device=torch.device("cpu"),
         ...     max_epochs=1,
         ...     train_data_loader=[{"image": torch.rand(2, 1, 16, 16), "label": torch.ones(2, 1, 16, 16)}],
-        ...     train_handlers=[game],
+        ...     train_handlers=[HolisticHandler(discriminator, optimizer)],
         ... )
         >>> trainer.run()
         >>> sorted(loss_terms(trainer.state.output))
         ['holistic', 'holistic_discriminator', 'logits', 'loss', 'supervised_loss']
     """
+
+    compares = "answers with their image, by a critic's score"
+    paper = "Liu 2019, holistic"
 
     def __init__(
         self,

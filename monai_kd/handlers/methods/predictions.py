@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from ignite.engine import Engine
 
-from monai_kd.losses.parts.checks import check_features
+from monai_kd.losses.parts.shape_checks import check_features
 from monai_kd.transforms.alignment import align, alignment, leave_out
 from monai_kd.utils.plain_tensor import plain
 

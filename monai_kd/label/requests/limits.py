@@ -14,7 +14,7 @@ from fastapi import HTTPException
 
 from monai_kd.data.image_files.formats import is_picture, read_header
 
-__all__ = ["MOST_DECODED", "decoded_bytes", "require_decodable", "room"]
+__all__ = ["MOST_DECODED", "decoded_bytes", "limit_large_images", "require_decodable"]
 
 MOST_DECODED = 2**27  # 128 MiB: a picture of 5792 × 5792, or a volume of 512 × 512 × 128, in float32
 LARGE = 2**25  # images above 32 MiB, 2896 × 2896, are processed one at a time
@@ -63,7 +63,7 @@ def require_decodable(path: Path, what: str) -> None:
 
 
 @contextmanager
-def room(*paths: Path) -> Iterator[None]:
+def limit_large_images(*paths: Path) -> Iterator[None]:
     """Process large images one at a time, and small ones beside them, so that nobody waits for a large one."""
     large = max((decoded_bytes(path) for path in paths if path.is_file()), default=0) > LARGE
     with _large if large else _small:

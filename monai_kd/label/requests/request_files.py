@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["RequestFiles", "admitted", "current", "new_file", "request_files"]
+__all__ = ["RequestFiles", "current", "file_of_request", "new_file", "request_files"]
 
 
 class RequestFiles:
@@ -22,7 +22,8 @@ class RequestFiles:
         >>> import io
         >>> with request_files() as files:
         ...     image = files.receive(io.BytesIO(b"pixels"), "image.png")
-        ...     admitted(str(image)) == image, admitted(str(image.parent)), admitted(f"{image}/../image.png")
+        ...     admitted = file_of_request(str(image))
+        ...     admitted == image, file_of_request(str(image.parent)), file_of_request(f"{image}/../image.png")
         (True, None, None)
         >>> image.parent.exists()
         False
@@ -86,7 +87,7 @@ def current() -> RequestFiles:
     return files
 
 
-def admitted(words: object) -> Path | None:
+def file_of_request(words: object) -> Path | None:
     """
     A client's path, if it names a file of this request without links, dots or other detours; else None.
 

@@ -18,7 +18,7 @@ from monai_kd.data.image_files.geometry import PICTURE, on_grid_of, on_picture
 from monai_kd.data.image_files.reading import read_image
 from monai_kd.data.image_files.saving import write_image
 from monai_kd.data.records.record import first_few
-from monai_kd.label.requests.limits import require_decodable, room
+from monai_kd.label.requests.limits import limit_large_images, require_decodable
 from monai_kd.label.requests.request_files import new_file
 
 __all__ = ["placed_label", "require_image", "require_placed", "require_suffix"]
@@ -56,7 +56,7 @@ def require_image(file: Path, what: str) -> None:
     """
     with _refused({file: what}):
         require_decodable(file, what)
-        with room(file):
+        with limit_large_images(file):
             read_image(file, 0 if read_header(file).is_loop else None)
 
 
@@ -83,7 +83,7 @@ def placed_label(file: Path, image: Path, what: str) -> Path:
     with _refused({file: what, image: "its image"}):
         require_decodable(file, what)
         require_decodable(image, "its image")
-        with room(file, image):
+        with limit_large_images(file, image):
             size, wanted = read_header(file).shape, read_header(image).shape
             if sorted(size) != sorted(wanted):
                 raise ValueError(_other_size(what, size, wanted))

@@ -22,7 +22,7 @@ from monai_kd.label.requests.names import require_info, require_name, require_ta
 from monai_kd.label.requests.notes import believable, require_believable
 from monai_kd.label.requests.request_files import new_file
 from monai_kd.label.requests.uploads import placed_label, require_image, require_suffix
-from monai_kd.label.studies.study_files import StudyFiles, alone
+from monai_kd.label.studies.study_files import StudyFiles, one_thread_at_a_time
 from monai_kd.utils.atomic_files import atomic_write
 
 __all__ = ["StudyDatastore"]
@@ -36,19 +36,19 @@ class StudyDatastore(StudyFiles):
     label that does not exist, 409 for an id that is in use, 507 for a full disk. Arguments are those of ``StudyFiles``.
     """
 
-    @alone
+    @one_thread_at_a_time
     def get_image_uri(self, image_id: str) -> str:
         """An image's file."""
         image = self._image(image_id).image
         return self.inside(str(Path(self._datastore.image_path()) / (image_id + image.ext)))
 
-    @alone
+    @one_thread_at_a_time
     def get_image_info(self, image_id: str) -> dict[str, Any]:
         """The notes on an image, without invalid ones of the server's own."""
         self._image(image_id)
         return believable(super().get_image_info(image_id))
 
-    @alone
+    @one_thread_at_a_time
     def update_image_info(self, image_id: str, info: dict[str, Any]) -> None:
         """Add notes to an image."""
         notes = require_believable(require_info(info))
@@ -56,7 +56,7 @@ class StudyDatastore(StudyFiles):
             self._image(image_id).image.info.update(notes)
             self._update_datastore_file(lock=False)
 
-    @alone
+    @one_thread_at_a_time
     def remove_image(self, image_id: str) -> None:
         """Remove an image and its labels."""
         path = Path(self.get_image_uri(image_id))
@@ -65,30 +65,30 @@ class StudyDatastore(StudyFiles):
         path.unlink(missing_ok=True)
         self.refresh()
 
-    @alone
+    @one_thread_at_a_time
     def get_labels_by_image_id(self, image_id: str) -> dict[str, str]:
         """An image's labels by their tags."""
         self._image(image_id)
         return super().get_labels_by_image_id(image_id)
 
-    @alone
+    @one_thread_at_a_time
     def get_label_uri(self, label_id: str, label_tag: str) -> str:
         """A label's file."""
         label = self._label(label_id, label_tag)
         return self.inside(str(Path(self._datastore.label_path(label_tag)) / (label_id + label.ext)))
 
-    @alone
+    @one_thread_at_a_time
     def get_label_info(self, label_id: str, label_tag: str) -> dict[str, Any]:
         """The notes on a label."""
         return believable(self._label(label_id, label_tag).info)
 
-    @alone
+    @one_thread_at_a_time
     def remove_label(self, label_id: str, label_tag: str) -> None:
         """Remove a label."""
         Path(self.get_label_uri(label_id, label_tag)).unlink(missing_ok=True)
         self.refresh()
 
-    @alone
+    @one_thread_at_a_time
     def update_label_info(self, label_id: str, label_tag: str, info: dict[str, Any]) -> None:
         """Add notes to a label."""
         notes = require_believable(require_info(info))
@@ -112,7 +112,7 @@ class StudyDatastore(StudyFiles):
         require_image(file, what)  # outside of the lock, so that nobody waits while an image is decoded
         return self._add(key, file, suffix, require_believable(info))
 
-    @alone
+    @one_thread_at_a_time
     def _add(self, key: str, file: Path, suffix: str, info: dict[str, Any]) -> str:
         folder = Path(self._datastore.image_path())
         for former in image_files(folder):
@@ -148,7 +148,7 @@ class StudyDatastore(StudyFiles):
     def _label_folder(self, tag: str) -> Path:
         return Path(self.inside(self._datastore.label_path(require_tag(tag))))
 
-    @alone
+    @one_thread_at_a_time
     def _save(self, image_id: str, file: Path, label_tag: str, info: dict[str, Any]) -> str:
         folder, suffix = self._label_folder(label_tag), suffix_of(file)
         new = folder / (image_id + suffix)
@@ -174,7 +174,7 @@ class StudyDatastore(StudyFiles):
             archive.writestr("metadata.json", notes)
         return str(path)
 
-    @alone
+    @one_thread_at_a_time
     def _labelled(self) -> tuple[list[dict[str, str]], str]:
         """The images with a final label, with that label, and all notes."""
         final = DefaultLabelTag.FINAL.value

@@ -18,17 +18,17 @@ from filelock import FileLock
 from monailabel.datastore.local import LocalDatastore, LocalDatastoreModel
 
 from monai_kd.data.image_files.formats import SUFFIXES, suffix_of
-from monai_kd.data.records.links import require_inside
 from monai_kd.data.records.record import image_files
+from monai_kd.data.records.symbolic_links import require_inside
 from monai_kd.label.requests.names import is_plain_name, is_tag
 from monai_kd.utils.atomic_files import atomic_write
 
-__all__ = ["StudyFiles", "alone"]
+__all__ = ["StudyFiles", "one_thread_at_a_time"]
 
 PATTERNS = tuple(f"*{suffix}" for suffix in SUFFIXES)
 
 
-def alone(method: Callable[..., Any]) -> Callable[..., Any]:
+def one_thread_at_a_time(method: Callable[..., Any]) -> Callable[..., Any]:
     """Run a method of :class:`StudyFiles` in one thread at a time: the list of images is empty during an update."""
 
     @functools.wraps(method)
@@ -71,13 +71,13 @@ class StudyFiles(LocalDatastore):
         if auto_reload:
             self._handler.on_moved = self._on_any_event  # atomic writes end with a rename, which the base ignores
 
-    list_images = alone(LocalDatastore.list_images)
-    get_labeled_images = alone(LocalDatastore.get_labeled_images)
-    get_unlabeled_images = alone(LocalDatastore.get_unlabeled_images)
-    datalist = alone(LocalDatastore.datalist)
-    status = alone(LocalDatastore.status)
-    json = alone(LocalDatastore.json)
-    _reconcile_datastore = alone(LocalDatastore._reconcile_datastore)
+    list_images = one_thread_at_a_time(LocalDatastore.list_images)
+    get_labeled_images = one_thread_at_a_time(LocalDatastore.get_labeled_images)
+    get_unlabeled_images = one_thread_at_a_time(LocalDatastore.get_unlabeled_images)
+    datalist = one_thread_at_a_time(LocalDatastore.datalist)
+    status = one_thread_at_a_time(LocalDatastore.status)
+    json = one_thread_at_a_time(LocalDatastore.json)
+    _reconcile_datastore = one_thread_at_a_time(LocalDatastore._reconcile_datastore)
 
     def suffixes(self) -> list[str]:
         """The suffixes of the files to list."""
@@ -126,7 +126,7 @@ class StudyFiles(LocalDatastore):
     def _add_non_existing_labels(self, tag: str) -> int:
         return super()._add_non_existing_labels(tag) if is_tag(tag) else 0
 
-    @alone
+    @one_thread_at_a_time
     def _init_from_datastore_file(self, throw_exception: bool = False) -> None:
         try:
             super()._init_from_datastore_file(throw_exception)
@@ -150,7 +150,7 @@ class StudyFiles(LocalDatastore):
         if strange:
             raise ValueError(f"it names {strange[0]!r}, which is none of this folder's files")
 
-    @alone
+    @one_thread_at_a_time
     def _update_datastore_file(self, lock: bool = True) -> None:
         content = json.dumps(self._datastore.model_dump(exclude={"base_path"}), indent=2, default=str)
         with FileLock(self._lock_file) if lock else nullcontext():

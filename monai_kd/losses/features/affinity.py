@@ -44,6 +44,8 @@ class AffinityLoss(nn.Module):
         0.7071
     """
 
+    compares = "cosines between positions of one image"
+    paper = "He 2019, affinity distillation"
     any_shape = True
 
     def __init__(self, max_positions: int = 1024) -> None:

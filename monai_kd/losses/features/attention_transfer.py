@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_positions
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_positions
 from monai_kd.losses.parts.unit_vectors import magnitude, unit_vectors
 
 __all__ = ["AttentionTransferLoss"]
@@ -64,6 +64,8 @@ class AttentionTransferLoss(nn.Module):
         1.4142
     """
 
+    compares = "where features are active, over all channels"
+    paper = "AT: Zagoruyko and Komodakis 2017"
     any_shape = True
 
     def __init__(self, exponent: float = 2.0, squared: bool = True, summed: bool = False) -> None:

@@ -42,6 +42,9 @@ class ChannelWiseLoss(SoftenedLoss):
         0.0
     """
 
+    compares = "where each channel is active, by KL divergence"
+    paper = "CWD: Shu 2021"
+
     def __init__(self, temperature: float = 4.0) -> None:
         super().__init__(temperature)
 

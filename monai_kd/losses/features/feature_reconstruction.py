@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_same_shape, check_tensor
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_same_shape, check_tensor
 
 __all__ = ["FeatureReconstructionLoss"]
 
@@ -37,6 +37,9 @@ class FeatureReconstructionLoss(nn.Module):
         >>> FeatureReconstructionLoss(sparsity=0.8)((reconstruction, code), feature)  # (16 + 0.8 * 2) / 16
         tensor(1.1000)
     """
+
+    compares = "a teacher's feature and its reconstruction"
+    paper = "He 2019, stage one"
 
     def __init__(self, sparsity: float = 1e-7) -> None:
         super().__init__()

@@ -8,9 +8,9 @@ import torch
 from monai.networks.layers import Pool
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_images
-from monai_kd.losses.parts.layers import as_layers
+from monai_kd.losses.parts.layer_lists import as_layers
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_images
 
 __all__ = ["FlowOfSolutionLoss"]
 
@@ -49,6 +49,8 @@ class FlowOfSolutionLoss(nn.Module):
         4.0
     """
 
+    compares = "products of consecutive layers' features"
+    paper = "FSP: Yim 2017"
     any_shape = True
     joint = True
 

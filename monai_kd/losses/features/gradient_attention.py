@@ -4,8 +4,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_same_shape
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_same_shape
 
 __all__ = ["GradientAttentionLoss"]
 
@@ -32,6 +32,9 @@ class GradientAttentionLoss(nn.Module):
         >>> GradientAttentionLoss()(torch.tensor([[3.0, 0.0]]), torch.tensor([[0.0, 4.0]]))
         tensor(2.5000)
     """
+
+    compares = "gradients of the task loss with respect to the image"
+    paper = "AT by gradients: Zagoruyko 2017"
 
     @full_precision
     def forward(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:

@@ -38,6 +38,9 @@ class HiddenKLLoss(SoftenedLoss):
         0.3278
     """
 
+    compares = "softmax of hidden features, by KL divergence"
+    paper = "KLD on hidden features of Behboodi 2025"
+
     def compare(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
         if student.shape[1] == 1:
             raise ValueError(

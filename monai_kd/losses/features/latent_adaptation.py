@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_same_shape
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_same_shape
 from monai_kd.losses.parts.unit_vectors import check_vectors, magnitude, unit_vectors
 
 __all__ = ["LatentAdaptationLoss"]
@@ -40,6 +40,9 @@ class LatentAdaptationLoss(nn.Module):
         >>> round(LatentAdaptationLoss()(student, teacher).item(), 4)  # of (0.6, 0.8) and (1, 0)
         0.6
     """
+
+    compares = "directions of a feature and a teacher's code"
+    paper = "He 2019, knowledge adaptation"
 
     @full_precision
     def forward(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_same_shape
-from monai_kd.losses.parts.layers import as_layers
+from monai_kd.losses.parts.layer_lists import as_layers
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_same_shape
 
 __all__ = ["LayerwiseL1Loss"]
 
@@ -44,6 +44,8 @@ class LayerwiseL1Loss(nn.Module):
         2.0
     """
 
+    compares = "all layers, by mean absolute difference"
+    paper = "Vaze 2020"
     joint = True
 
     def __init__(self, total: float = 10.0) -> None:

@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from monai.networks.layers import Conv
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_images, check_same_shape
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_images, check_same_shape
 
 __all__ = ["MaskedGenerationLoss"]
 
@@ -51,6 +51,9 @@ class MaskedGenerationLoss(nn.Module):
         >>> loss(torch.rand(2, 4, 8, 8), torch.rand(2, 4, 8, 8)).shape
         torch.Size([])
     """
+
+    compares = "features generated from masked student features"
+    paper = "MGD: Yang 2022"
 
     def __init__(
         self,

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from monai.networks.layers import Conv, get_norm_layer
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_images
-from monai_kd.losses.parts.layers import as_layers
+from monai_kd.losses.parts.layer_lists import as_layers
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_images
 
 __all__ = ["ReviewLoss"]
 
@@ -60,6 +60,8 @@ class ReviewLoss(nn.Module):
         torch.Size([])
     """
 
+    compares = "features fused from deep levels to shallow ones"
+    paper = "ReviewKD: Chen 2021"
     joint = True
     any_shape = True
 

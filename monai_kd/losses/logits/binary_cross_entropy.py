@@ -61,6 +61,9 @@ class LogitsBCELoss(SoftenedLoss):
         0.6931
     """
 
+    compares = "channel probabilities, by binary cross-entropy"
+    paper = "Owen 2021"
+
     def __init__(self, temperature: float = 1.0, softmax: bool = False) -> None:
         super().__init__(temperature)
         self.softmax = softmax

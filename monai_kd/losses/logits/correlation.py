@@ -4,8 +4,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_same_shape
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_same_shape
 from monai_kd.losses.parts.unit_vectors import unit_vectors
 
 __all__ = ["LogitsCorrelationLoss"]
@@ -56,6 +56,9 @@ class LogitsCorrelationLoss(nn.Module):
         >>> round(loss(-teacher, teacher).item(), 4)
         2.0
     """
+
+    compares = "class probabilities, by Pearson's correlation"
+    paper = "DIST: Huang 2022"
 
     def __init__(
         self, temperature: float = 1.0, inter_weight: float = 1.0, intra_weight: float = 1.0, sigmoid: bool = False

@@ -6,9 +6,9 @@ import torch.nn.functional as F
 
 from monai_kd.losses.logits.divergence import softmax_divergence
 from monai_kd.losses.logits.softened import SoftenedLoss
-from monai_kd.losses.parts.checks import check_same_shape
 from monai_kd.losses.parts.class_masks import check_label, has_class
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_same_shape
 
 __all__ = ["DecoupledLogitsLoss"]
 
@@ -48,6 +48,8 @@ class DecoupledLogitsLoss(SoftenedLoss):
         15.67
     """
 
+    compares = "target class, and all other classes, by KL"
+    paper = "DKD: Zhao 2022"
     uses = ("label",)
 
     def __init__(self, temperature: float = 4.0, target_weight: float = 1.0, other_weight: float = 8.0) -> None:

@@ -42,6 +42,9 @@ class LogitsKLLoss(SoftenedLoss):
         0.485
     """
 
+    compares = "class probabilities, by KL divergence"
+    paper = "Hinton 2015; KLD of Behboodi 2025"
+
     def __init__(self, temperature: float = 1.0, sigmoid: bool = False) -> None:
         super().__init__(temperature)
         self.sigmoid = sigmoid

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_same_shape
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_same_shape
 
 __all__ = ["LogitsMSELoss"]
 
@@ -31,6 +31,9 @@ class LogitsMSELoss(nn.Module):
         >>> LogitsMSELoss()(torch.zeros(1, 2, 4, 4), torch.full((1, 2, 4, 4), 3.0)).item()
         9.0
     """
+
+    compares = "raw logits, by squared difference"
+    paper = "Ba and Caruana 2014; Behboodi 2025, MSE"
 
     @full_precision
     def forward(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_same_shape
 from monai_kd.losses.parts.class_masks import check_label, has_class
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_same_shape
 
 __all__ = ["NoiseAdaptationLoss"]
 
@@ -59,6 +59,8 @@ class NoiseAdaptationLoss(nn.Module):
         [1.25, 5.0]
     """
 
+    compares = "noisy labels, with a learned error matrix"
+    paper = "NF-Net: Cao 2020"
     uses = ("label",)
 
     def __init__(self, num_classes: int, initial_noise: float = 0.1) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_images, check_same_shape
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_images, check_same_shape
 
 __all__ = ["SoftDiceLoss"]
 
@@ -40,6 +40,9 @@ class SoftDiceLoss(nn.Module):
         >>> round(SoftDiceLoss()(sure, -sure).item(), 3)
         1.0
     """
+
+    compares = "class probabilities, by soft Dice"
+    paper = "Milletari 2016, with a teacher's answer"
 
     def __init__(self, include_background: bool = False) -> None:
         super().__init__()

@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from monai_kd.losses.logits.binary_cross_entropy import one_against_rest
-from monai_kd.losses.parts.checks import check_same_shape
 from monai_kd.losses.parts.class_masks import has_class
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_same_shape
 
 __all__ = ["SoftLabelBCELoss"]
 
@@ -41,6 +41,8 @@ class SoftLabelBCELoss(nn.Module):
         0.6931
     """
 
+    compares = "the label, else teacher probabilities, by BCE"
+    paper = "Owen 2021, some images unlabelled"
     uses = ("label", "has_label")
 
     def __init__(self, softmax: bool = False) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import torch
 
-from monai_kd.losses.parts.checks import check_images, check_same_batch
+from monai_kd.losses.parts.shape_checks import check_images, check_same_batch
 
 __all__ = ["check_vectors", "magnitude", "unit_vectors"]
 

@@ -48,6 +48,8 @@ class CrossImageRelationLoss(nn.Module):
         0.0
     """
 
+    compares = "cosines between pixels of the batch, by KL"
+    paper = "CIRKD: Yang 2022, mini-batch"
     any_shape = True
 
     def __init__(self, temperature: float = 0.1, max_positions: int = 144) -> None:

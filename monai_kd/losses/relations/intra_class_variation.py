@@ -4,9 +4,9 @@ from __future__ import annotations
 import torch
 from monai.networks.layers import Pool
 
-from monai_kd.losses.parts.checks import check_positions
 from monai_kd.losses.parts.class_masks import ClassLoss, check_label, class_masks, class_means
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_positions
 from monai_kd.losses.parts.unit_vectors import check_vectors, magnitude, unit_vectors
 
 __all__ = ["IntraClassVariationLoss"]
@@ -58,6 +58,9 @@ class IntraClassVariationLoss(ClassLoss):
         >>> round(IntraClassVariationLoss(num_classes=2)(alike, apart, label=label).item(), 4)
         0.0858
     """
+
+    compares = "cosines to the mean vector of the same class"
+    paper = "IFVD: Wang 2020"
 
     @full_precision
     def forward(self, student: torch.Tensor, teacher: torch.Tensor, label: torch.Tensor) -> torch.Tensor:

@@ -66,6 +66,8 @@ class MemoryRelationLoss(ClassLoss):
         (tensor([16,  0]), tensor([1, 0]))
     """
 
+    compares = "cosines with stored pixels and regions, by KL"
+    paper = "CIRKD: Yang 2022, memory"
     pixels_per_image = 16
 
     def __init__(

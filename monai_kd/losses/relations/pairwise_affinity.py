@@ -53,6 +53,8 @@ class PairwiseAffinityLoss(nn.Module):
         0.5
     """
 
+    compares = "cosines between regions of one image"
+    paper = "Liu 2019, pair-wise"
     any_shape = True
 
     def __init__(self, grid: int = 8, average: bool = False) -> None:

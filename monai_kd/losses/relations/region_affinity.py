@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import torch
 
-from monai_kd.losses.parts.checks import check_positions
 from monai_kd.losses.parts.class_masks import ClassLoss, check_label, class_masks, class_means
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_positions
 from monai_kd.losses.parts.unit_vectors import check_vectors, magnitude, unit_vectors
 
 __all__ = ["RegionAffinityLoss"]
@@ -50,6 +50,9 @@ class RegionAffinityLoss(ClassLoss):
         >>> round(RegionAffinityLoss(num_classes=2)(alike, apart, label=label).item(), 4)
         1.0
     """
+
+    compares = "cosines between the classes' mean vectors"
+    paper = "EMKD: Qin 2021"
 
     @full_precision
     def forward(self, student: torch.Tensor, teacher: torch.Tensor, label: torch.Tensor) -> torch.Tensor:

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_samples
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_samples
 from monai_kd.losses.parts.unit_vectors import magnitude, unit_vectors
 
 __all__ = ["RelationalLoss"]
@@ -64,6 +64,8 @@ class RelationalLoss(nn.Module):
         2.17
     """
 
+    compares = "distances and angles between samples"
+    paper = "RKD: Park 2019"
     any_shape = True
 
     def __init__(self, distance_weight: float = 25.0, angle_weight: float = 50.0, grid: int = 1) -> None:

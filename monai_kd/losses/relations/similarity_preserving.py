@@ -4,8 +4,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_samples
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_samples
 from monai_kd.losses.parts.unit_vectors import unit_vectors
 
 __all__ = ["SimilarityPreservingLoss"]
@@ -47,6 +47,8 @@ class SimilarityPreservingLoss(nn.Module):
         0.2929
     """
 
+    compares = "similarities between the samples of a batch"
+    paper = "SP: Tung and Mori 2019"
     any_shape = True
 
     @full_precision

@@ -8,7 +8,7 @@ import torch
 from monai.networks.blocks import Convolution
 from torch import nn
 
-from monai_kd.networks.arguments import resized
+from monai_kd.networks.input_checks import resized
 
 __all__ = ["FeatureAutoencoder"]
 

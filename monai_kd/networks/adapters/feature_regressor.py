@@ -5,7 +5,7 @@ import torch
 from monai.networks.layers import Conv
 from torch import nn
 
-from monai_kd.networks.arguments import resized
+from monai_kd.networks.input_checks import resized
 
 __all__ = ["FeatureRegressor"]
 

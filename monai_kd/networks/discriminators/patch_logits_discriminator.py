@@ -17,7 +17,7 @@ class PatchLogitsDiscriminator(nn.Module):
     .. math:: (z, I) \mapsto (\text{logits of } P(\mathrm{real}),\ \text{logits of } P(y)) \quad \text{for each patch}
 
     MONAI's ``PatchDiscriminator`` with one output for real and one for each class. It normalizes each sample by itself,
-    not over the batch, so that several processes play the same game as one.
+    not over the batch, so that several processes train the discriminator as one does.
 
     Source: Xu, Hsu and Huang, 2017, arXiv 1709.00513, extended from classification (:class:`LogitsDiscriminator`) to
     segmentation; patches by Isola et al., CVPR 2017, arXiv 1611.07004.

@@ -9,9 +9,9 @@ from monai.networks.layers.utils import get_norm_layer
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from monai_kd.networks.arguments import check_arguments
 from monai_kd.networks.discriminators.conditioned import conditioned
 from monai_kd.networks.discriminators.self_attention import SelfAttention
+from monai_kd.networks.input_checks import check_arguments
 
 __all__ = ["SelfAttentionDiscriminator"]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monai_kd.student_bundle.configs.train_config import teacher_file
-from monai_kd.student_bundle.pairs import Pair
+from monai_kd.student_bundle.layer_pairs import Pair
 from monai_kd.student_bundle.teacher.teacher_bundle import TeacherBundle
 
 __all__ = ["readme"]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from monai_kd.bundle.sizes import possible_size
+from monai_kd.bundle.image_size import possible_size
 
 __all__ = ["DataFormat", "read_format"]
 

@@ -10,7 +10,7 @@ import torch
 from monai.bundle import ConfigParser
 
 from monai_kd.student_bundle.teacher.data_format import DataFormat
-from monai_kd.student_bundle.teacher.rounding import rounding
+from monai_kd.student_bundle.teacher.label_rounding import rounding
 
 __all__ = ["LabelValues"]
 

@@ -11,7 +11,7 @@ import torch
 from monai.bundle import ConfigParser
 from torch import nn
 
-from monai_kd.student_bundle.layers import Layer, all_layers
+from monai_kd.student_bundle.comparable_layers import Layer, all_layers
 from monai_kd.student_bundle.teacher.data_format import BY_HAND, DataFormat
 from monai_kd.utils.messages import first_cause, first_line
 

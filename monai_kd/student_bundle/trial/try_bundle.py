@@ -22,8 +22,8 @@ from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.config_files import write_config
 from monai_kd.bundle.config_ids import Config
 from monai_kd.bundle.scripts import importable_scripts
-from monai_kd.student_bundle.teacher.stock import stock_config
 from monai_kd.student_bundle.teacher.teacher_bundle import TeacherBundle
+from monai_kd.student_bundle.teacher.teacher_configs import stock_config
 from monai_kd.student_bundle.trial.trial_config import shortened
 from monai_kd.student_bundle.trial.zoo_checks import evaluation_configs
 from monai_kd.utils.messages import first_cause, first_line

@@ -31,7 +31,7 @@ class Answer:
 
     Args:
         dice: between 0 and 1.
-        picture: the image with the true contour in green and the predicted one in red.
+        picture: the image with the contour of the ground truth in green and the predicted one in red.
         share: of the image's area that its lesion takes.
     """
 

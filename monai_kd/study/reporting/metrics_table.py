@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics that are of all test images together, such as the area under the ROC curve."""
+"""Metrics beside the study's main score: of all test images together, or the mean over the images."""
 
 from __future__ import annotations
 

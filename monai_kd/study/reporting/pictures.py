@@ -39,7 +39,7 @@ def typical_image(scores: Mapping[str, Scores], group: str) -> str:
 
 def contours(record: Mapping[str, Any], group: str, scores: Mapping[str, Scores], output_dir: Path, path: Path) -> None:
     """
-    Draw a test image, its true contour, and the contour of each model beside it.
+    Draw a test image, its ground truth, and the contour of each model beside it.
 
     Args:
         record: of the image.
@@ -50,7 +50,7 @@ def contours(record: Mapping[str, Any], group: str, scores: Mapping[str, Scores]
     """
     loaded = LoadUltrasoundd()(record)
     image, truth = (loaded[key].numpy()[0].T for key in ("image", "label"))
-    panels = [("image", overlay(image, [])), ("truth", overlay(image, [(truth, GREEN)]))]
+    panels = [("image", overlay(image, [])), ("ground truth", overlay(image, [(truth, GREEN)]))]
     for row, of_row in scores.items():
         drawn = output_dir / group / row / "evaluation" / "overlays" / f"{record['id']}.png"
         if group in of_row.values and drawn.is_file():

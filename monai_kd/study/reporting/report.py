@@ -85,7 +85,7 @@ def _contours(study: StoredStudy, folder: Path) -> list[Figure]:
     contours(records[name], group, scores, output_dir, path)
     note = (
         f"Test image {name} of split and seed {group}: the one whose Dice, as the mean of all models, is the median. "
-        "True contour green, each model's red; Dice above each picture."
+        "Ground truth green, each model's contour red; Dice above each picture."
     )
     return [Figure("Contours", path, note)]
 

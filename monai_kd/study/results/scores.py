@@ -21,6 +21,7 @@ Values = Mapping[str, Mapping[str, float]]
 """A metric by group (split and seed) and image."""
 
 SEGMENTATION, CLASSIFICATION = "Dice", "Accuracy"
+MEASURED = ("dice", "iou", "hd95")  # of segmentation, by every evaluation
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class Scores:
         values: of the measure, between 0 and 1, by group and image; without images that have no lesion, where Dice is
             undefined. An image is classified rightly (1) or wrongly (0).
         hd95: of segmentation, in pixels, by group and image; NaN where it is undefined.
-        whole: of classification, the metrics that are of all test images together, by name and group; NaN where one is
-            undefined.
+        whole: by name and group, NaN where undefined: of classification the metrics of all test images together; of
+            segmentation the mean over the images of each metric that the bundle's evaluation was given in addition.
     """
 
     measure: str
@@ -102,15 +103,18 @@ def _scores(tables: Mapping[str, Path]) -> Scores:
     dice, hd95 = (
         {group: _column(of_group, name, tables[group]) for group, of_group in rows.items()} for name in ("dice", "hd95")
     )
-    return Scores(SEGMENTATION, {group: _defined(values, tables[group]) for group, values in dice.items()}, hd95)
+    values = {group: _defined(of_group, tables[group]) for group, of_group in dice.items()}
+    return Scores(SEGMENTATION, values, hd95, _whole(tables))
 
 
 def _whole(tables: Mapping[str, Path]) -> dict[str, dict[str, float]]:
-    """The numbers of the summaries beside the tables, by name and group."""
+    """The numbers and means of the summaries beside the tables, by name and group; without those of ``MEASURED``."""
     found: dict[str, dict[str, float]] = {}
     for group, path in tables.items():
         summary = json.loads(path.with_name("summary.json").read_text(encoding="utf-8"))
         for name, value in summary.items():
+            if isinstance(value, Mapping) and "mean" in value and not name.startswith(MEASURED):
+                value = value["mean"]
             if value is None or isinstance(value, (int, float)):
                 found.setdefault(name, {})[group] = math.nan if value is None else float(value)
     return found

@@ -26,7 +26,7 @@ Values = npt.NDArray[Any]
 SLACK = 0.01  # share of the range by which a window that shows all values may miss its ends
 
 
-def as_shown(values: Values, header: DicomHeader) -> Values:
+def apply_presentation_shape(values: Values, header: DicomHeader) -> Values:
     """
     Invert decoded values if the Presentation LUT Shape asks for it; ITK has applied MONOCHROME1 and the rescaling
     already.
@@ -38,7 +38,7 @@ def as_shown(values: Values, header: DicomHeader) -> Values:
     return low + high - values.astype(np.float64 if values.dtype.kind == "f" else np.int64)
 
 
-def not_applied(header: DicomHeader) -> str:
+def unapplied_display_steps(header: DicomHeader) -> str:
     """Display settings that viewers apply but reading does not, in words; empty if there are none."""
     found = [name for tag, name in ((MODALITY_LUT, "a modality LUT"), (VOI_LUT, "a VOI LUT")) if tag in header.display]
     center, width = (_number(header, tag, None) for tag in (CENTER, WIDTH))
