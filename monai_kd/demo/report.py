@@ -36,7 +36,7 @@ def report(
     Print the table, draw four test images into ``report.png``, and print the effect of distillation last.
 
     ``models`` are teacher, student alone and distilled student, already evaluated; ``labels`` is their number of
-    labels. """
+    labels."""
     console.print(_table(models, networks, settings["spatial_size"]))
     scores = [_dice(model) for model in models]
     order = sorted(scores[1], key=lambda name: scores[1][name])

@@ -109,7 +109,7 @@ class TrainedRun:
     def records(self, part: str) -> list[dict[str, Any]]:
         """
         The records of ``"training"`` images (with labels), ``"unlabelled"`` (training, without labels) or
-        ``"validation"``. """
+        ``"validation"``."""
         dataset = self._training if part in ("training", "unlabelled") else self.get("validate#dataset")
         records = list(dataset.data)
         if part == "validation":

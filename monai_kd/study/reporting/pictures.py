@@ -69,7 +69,7 @@ def score_against_parameters(
     Draw the mean score of every model, with its 95 % interval, against its number of parameters.
 
     Models of the same size stand next to each other, in the order of the tables. ``named`` are teacher and student,
-    which have their own colors. """
+    which have their own colors."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 5), layout="constrained")
