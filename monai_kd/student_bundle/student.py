@@ -53,8 +53,8 @@ def student_definition(student: str, data_format: DataFormat) -> dict[str, Any]:
     else:
         close = difflib.get_close_matches(student, STUDENTS, n=2, cutoff=0.3)
         raise ValueError(
-            f"There is no student '{student}'. {'Closest' if close else 'Students'}: {', '.join(close or STUDENTS)}. "
-            "For any other network, pass a file with its _target_ and arguments: --student student.json."
+            f"No student '{student}'. {'Closest' if close else 'There are'}: {', '.join(close or STUDENTS)}. For any "
+            "other network, pass a file with its _target_ and arguments: --student student.json."
         )
     arguments = inspect.signature(_class(definition["_target_"], student)).parameters
     for name in ("spatial_dims", "in_channels", "out_channels"):
@@ -89,7 +89,7 @@ def _class(target: str, student: str) -> Any:
         known = [*monai_kd.networks.__all__, *(name for name in dir(nets) if name[:1].isupper())]
         close = difflib.get_close_matches(target.rpartition(".")[2], known, n=2, cutoff=0.0)
         raise ValueError(
-            f"'{student}': there is no network '{target}'. Closest: {', '.join(close)}. Name your own network with its "
-            "module, which Python must find, or which lies in the teacher's scripts."
+            f"'{student}': no network '{target}'. Closest: {', '.join(close)}. Name your own network with its module, "
+            "which Python must find, or which lies in the teacher's scripts."
         )
     return found

@@ -62,8 +62,8 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     if state is None:
         keys = ", ".join(map(str, list(content)[:6])) if isinstance(content, Mapping) else type(content).__name__
         raise ValueError(
-            f"'{path}' has no state dict, neither at its top level nor under {', '.join(KEYS)}: it has {keys}. Save "
-            "the weights as {'model': network.state_dict()}."
+            f"'{path}' holds no state dict, neither at its top nor under {', '.join(KEYS)}: it has {keys}. Save the "
+            "weights as {'model': network.state_dict()}."
         )
     wrapped = all(name.startswith("module.") for name in state)
     return {name.removeprefix("module.") if wrapped else name: value for name, value in state.items()}
@@ -99,7 +99,7 @@ def fit(network: nn.Module, state: Mapping[str, torch.Tensor], path: Path) -> No
     if shown:
         more = sum(map(len, kinds)) - len(shown)
         raise ValueError(
-            f"'{path}' does not fit the config's network {type(network).__name__}: "
+            f"'{path}' holds the weights of another network than the config's {type(network).__name__}: "
             f"{'; '.join(shown)}{f'; and {more} more' if more else ''}. Correct the teacher's network_def, or name its "
             "weights with --weights."
         )
