@@ -131,7 +131,7 @@ class Bundle:
         """Build the object of an id."""
         if key not in self.parser:
             there = ", ".join(sorted(self.parser.get()))
-            raise ValueError(f"{self.configs[0]} has no '{key}', but only {there}. Name an inference config.")
+            raise ValueError(f"{self.configs[0]} has no '{key}'. There are {there}. Name an inference config.")
         try:
             with importable_scripts(self.root):
                 return self.parser.get_parsed_content(key)
@@ -168,7 +168,7 @@ def open_bundle(path: Path, overlays: Sequence[str] = (), **settings: Any) -> Bu
     for name in overlays:
         overlay = find_file(file.parent, name)
         if overlay is None:
-            raise FileNotFoundError(f"'{file.parent}' has no config '{name}', which is needed here. Add it.")
+            raise FileNotFoundError(f"No config '{name}' in '{file.parent}', which is needed here. Add it.")
         files.append(overlay)
     bundle = Bundle(file.parent.parent if file.parent.name == CONFIGS else file.parent, tuple(files), settings)
     _ = bundle.parser

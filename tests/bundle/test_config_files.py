@@ -90,7 +90,7 @@ def test_a_key_that_replaces_a_merged_one_is_there_once(tmp_path):
         ("a.yaml", "day: 2024-13-01", "a.yaml' is not YAML: month must be"),
         ("a.yaml", "a: {b: 1, b: 2}", "a.yaml' has 'b' twice"),
         ("a.json", '[{"a": {"b": 1, "b": 2}}]', "a.json' has 'b' twice"),
-        ("a.txt", "a: 1", "must be JSON or YAML"),
+        ("a.txt", "a: 1", "must be a JSON or YAML file"),
     ],
 )
 def test_what_cannot_be_read_is_told_with_its_file(tmp_path, name, text, message):

@@ -118,7 +118,7 @@ def test_two_images_of_one_name_are_refused_before_anything_is_written(phantoms,
     image = read_dataset(phantoms)[0]["image"]
     run = CliRunner().invoke(app, ["segment", image, str(phantoms), "--out", str(tmp_path / "masks")])
     assert run.exit_code == 1
-    assert "1 names of masks are those of several images" in " ".join(run.output.split())
+    assert "would give masks of the same name (1 names)" in " ".join(run.output.split())
     assert not (tmp_path / "masks").exists()
 
 

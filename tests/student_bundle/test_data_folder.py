@@ -45,7 +45,8 @@ def test_a_slash_that_the_teachers_own_folder_has_is_added(config, joined, zoo, 
 
 
 def test_a_slash_that_is_missing_is_named(joined, zoo):
-    with pytest.raises(ValueError, match=r"cannot be made of dataset_dir '.*ct_data'.*end it with one: '.*ct_data/'"):
+    message = r"cannot be made from dataset_dir '.*ct_data'.*without a slash, add one: '.*ct_data/'"
+    with pytest.raises(ValueError, match=message):
         make_draft(request(joined, zoo, zoo / "ct_data"))
 
 
@@ -58,7 +59,10 @@ def test_the_setting_of_the_id_is_taken_everywhere(joined, zoo, tmp_path):
 
 
 def test_a_setting_that_is_no_folder(ct, zoo):
-    for folder, message in (("$@bundle_root + '/data'", "is an expression"), ("/nowhere", "No data in '/nowhere'")):
+    for folder, message in (
+        ("$@bundle_root + '/data'", "is an expression"),
+        ("/nowhere", "The data folder '/nowhere'"),
+    ):
         with pytest.raises((ValueError, FileNotFoundError), match=message):
             make_draft(request(ct, zoo, zoo / "ct_data", settings={"dataset_dir": folder}))
 
@@ -67,7 +71,7 @@ def test_inference_with_data_of_its_own(ct, zoo, tmp_path):
     listed = "$[line for line in open(@dataset_dir + '/test.txt').read().split()]"
     edit(ct, "inference", datalist=listed)
     draft = make_draft(request(ct, zoo, zoo / "ct_data"))
-    with pytest.raises(ValueError, match=r"new bundle's inference cannot be made.*test\.txt.*--inference_dataset_dir"):
+    with pytest.raises(ValueError, match=r"new bundle's inference cannot be built.*test\.txt.*--inference_dataset_dir"):
         write_bundle(draft, [], tmp_path / "new", zoo / "ct_data")
     assert not (tmp_path / "new").exists()
     (tmp_path / "test").mkdir()
@@ -75,5 +79,5 @@ def test_inference_with_data_of_its_own(ct, zoo, tmp_path):
     assert write_bundle(draft, [], tmp_path / "new", zoo / "ct_data", tmp_path / "test") == []
     shown = bundle_commands(tmp_path / "new", "data", "test")
     assert shown["Inference"].endswith("--dataset_dir test") and "--dataset_dir data " in shown["Evaluation"]
-    with pytest.raises(FileNotFoundError, match=r"No data in 'none'.*--inference_dataset_dir"):
+    with pytest.raises(FileNotFoundError, match=r"The data folder 'none' does not exist.*--inference_dataset_dir"):
         make_draft(request(ct, zoo, zoo / "ct_data", inference_dir="none"))

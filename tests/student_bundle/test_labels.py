@@ -30,7 +30,7 @@ def draft_of(ct, zoo, **values):
 def test_values_beside_the_classes_that_the_loss_takes(ct, zoo):
     lossy(ct, 1.0, 0.004)
     (note,) = draft_of(ct, zoo).notes
-    for word in ("spleen_", "0.996", "% of them between the classes", "loss takes them", "--round_labels"):
+    for word in ("spleen_", "0.996", "% of its pixels lie between the classes", "loss accepts them", "--round_labels"):
         assert word in note
 
 
@@ -38,7 +38,7 @@ def test_values_beside_the_classes_that_the_loss_takes(ct, zoo):
 def test_values_that_the_loss_does_not_take(loss, ct, zoo):
     lossy(ct, 1.0, 0.004)
     edit(ct, "train", loss=loss)
-    with pytest.raises(ValueError, match=r"spleen_0.*0\.996.*which the loss does not take.*--round_labels gives"):
+    with pytest.raises(ValueError, match=r"spleen_0.*0\.996.*which the loss does not accept.*--round_labels gives"):
         draft_of(ct, zoo)
 
 

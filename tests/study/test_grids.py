@@ -108,5 +108,5 @@ def test_both_are_run_and_reported(study, start, tmp_path):
     chosen = [name for name, row in table.items() if row["chosen"]]
     assert len(table) == 2 and len(chosen) == 1 and best[chosen[0]] == max(best.values())
     shutil.rmtree(out / "0-0" / "Encoder")
-    with pytest.raises(ValueError, match=r"begun with a checkpoint that is not there any more: '.*/Encoder'"):
+    with pytest.raises(ValueError, match=r"started from a checkpoint that no longer exists: '.*/Encoder'"):
         start(path, out)
