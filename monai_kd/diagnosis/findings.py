@@ -106,7 +106,9 @@ def _knows_more(measured: Measured) -> Finding:
     if training - new < MEMORIZED:
         return Finding(question, "yes", evidence)
     if measured.unlabelled:
-        return Finding(question, "yes", f"only on the unlabelled images, not on its training images: {evidence}")
+        return Finding(
+            question, "yes", f"on the unlabelled images only, because it has memorized its training labels; {evidence}"
+        )
     reason = (
         "The teacher has memorized its training labels, so its predictions for these images tell the student nothing "
         "new. Its predictions for images without labels do."

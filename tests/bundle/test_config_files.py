@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configs are found by name, read with each key once, and merged as MONAI does, in JSON and YAML alike."""
+"""Configs in JSON and YAML are found by name, read with each key once, and merged as MONAI does."""
 
 import json
 import re

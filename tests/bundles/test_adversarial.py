@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two games against a discriminator, from their overlays, in both bundles."""
+"""Adversarial training against two discriminators, from their overlays, in both bundles."""
 
 import json
 import re

@@ -77,7 +77,7 @@ def test_the_same_results_as_monais_command(folder, tmp_path):
     assert ours.stdout.rstrip().endswith("Results: out")
     expected, found = files(tmp_path / "monais"), files(tmp_path / "out")
     assert set(found) == set(expected) >= {"model.pt", "last.pt", "train_config.json"}
-    for name in [name for name in expected if "lock" not in name]:  # that says who ran, and when
+    for name in [name for name in expected if "lock" not in name]:  # the log line with the user and the time
         assert_identical(content(found[name]), content(expected[name]), name)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What follows from the measurements: each known failure gets its own advice."""
+"""Each known failure gets its own advice."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def answered(dice, agrees=1.0, spread=0.02):
 
 
 def measured(**changes):
-    """A distillation that does what it should, and is changed in one respect."""
+    """A successful distillation, with changes."""
     values = {
         "metric": "dice",
         "teacher": answered(0.80),

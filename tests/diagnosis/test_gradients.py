@@ -12,7 +12,7 @@ from monai_kd.diagnosis.gradients import gradient_shares
 
 
 class Run:
-    """What a run's config gives, made in Python."""
+    """The objects of a run's config, made in Python."""
 
     def __init__(self, weight, folder, start, end):
         torch.manual_seed(0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Archives of bundles: run by stock MONAI alone, and refused where they would not load."""
+"""Archives of bundles: MONAI alone runs them, and what it could not load is not packed."""
 
 import csv
 import json
@@ -28,7 +28,7 @@ from tests.bundles.conftest import CLASSIFICATION, ROOT, run_bundle, unet
 
 SIZES = {"spatial_size": [32, 32], "student_channels": [2, 4, 4], "teacher_def": unet(4, 4, 6)}
 CLASS_SIZES = {"spatial_size": [32, 32], "student_channels": [2, 4, 4, 6]}
-# As where monai_kd was never installed: importing it fails. (So does MLflow, which MONAI is slow to import.)
+# As if monai_kd were not installed: importing it fails. (MLflow fails too, because MONAI is slow to import it.)
 STOCK = """
 import os, sys
 sys.modules |= {"monai_kd": None, "mlflow": None}
@@ -84,7 +84,7 @@ def class_weights(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def stock(archive, class_weights, images, tmp_path_factory):
-    """A folder with what inference in both archives wrote."""
+    """A folder with the results of inference in both archives."""
     folder = tmp_path_factory.mktemp("stock")
     archives = {"masks": archive, "classes": pack_bundle(CLASSIFICATION, folder, class_weights, **CLASS_SIZES)}
     places = [(unpacked(file, folder / "zoo" / name), folder / name) for name, file in archives.items()]

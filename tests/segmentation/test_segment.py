@@ -74,7 +74,7 @@ def test_the_small_network_by_its_name(phantoms, weights, tmp_path):
 
 @pytest.mark.parametrize("network", [None, "small"])
 def test_the_weights_that_came_along(network, phantoms, tmp_path):
-    """A fresh clone segments; the synthetic lesions are found, though the networks saw none."""
+    """A fresh clone can segment. It finds the synthetic lesions, although the networks never saw any."""
     found = segment([phantoms], tmp_path / "masks", network=network)
     assert found.is_shipped and found.checkpoint.name == ("model_small.pt" if network else "model.pt")
     truth = {record["id"]: pixels(record["label"]) > 0 for record in read_dataset(phantoms)}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a bundle must be for another network to take its place; the message tells what was found and what to do."""
+"""What a bundle needs so that another network can replace its own; the message says what was found and what to do."""
 
 import json
 import shutil

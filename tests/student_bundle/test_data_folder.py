@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The folder of the data reaches every config as it was given, with the slash that some need."""
+"""The folder of the data reaches every config as it was given, with a slash at its end if a config needs it."""
 
 import json
 
@@ -11,7 +11,7 @@ from tests.student_bundle.zoo_bundles import edit
 
 @pytest.fixture
 def joined(ct):
-    """A bundle that joins names to ``dataset_dir`` without a slash between."""
+    """A bundle that appends names to ``dataset_dir`` without a slash."""
     edit(ct, "train", data_list_file_path="$@dataset_dir + 'dataset.json'")
     edit(ct, "inference", datalist="$list(sorted(glob.glob(@dataset_dir + 'imagesTs/*.nii.gz')))")
     return ct
@@ -29,7 +29,7 @@ def test_a_slash_is_kept(joined, zoo, tmp_path):
     asked = request(joined, zoo, f"{zoo}/ct_data/")
     assert asked.data == asked.inference_data == f"{zoo}/ct_data/"
     draft = make_draft(asked)
-    write_bundle(draft, [], tmp_path / "new", asked.data)  # which makes, and tries, all configs
+    write_bundle(draft, [], tmp_path / "new", asked.data)  # builds and tries all configs
     for name, command in bundle_commands(tmp_path / "new", "data/").items():
         assert "--dataset_dir data/" in f"{command} ", name
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labels of lossy files: what the teacher's own training takes is taken, and an option rounds the rest."""
+"""Labels of lossy files: values that the teacher's own loss accepts are kept, and an option rounds all others."""
 
 import json
 
@@ -17,7 +17,7 @@ LESION = DataFormat((1, 4), 1, 2, {0: "background", 1: "lesion"})
 
 
 def lossy(ct, most, less):
-    """The labels' ball is ``most``, and every other of its voxels ``less`` below."""
+    """The ball in the labels has the value ``most``; every second of its voxels is lower by ``less``."""
     transforms = json.loads((ct / "configs" / "train.json").read_text())["train"]["deterministic_transforms"]
     values = {"_target_": "Lambdad", "keys": "label", "func": f"$lambda x: x * ({most} - x.cumsum(1) % 2 * {less})"}
     edit(ct, "train", train__deterministic_transforms=[*transforms, values])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every command that is printed runs as it stands, whatever the teacher's configs are like."""
+"""Every printed command runs unchanged, for all kinds of teacher's configs."""
 
 import json
 import re

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A new bundle is tried before it appears; the message tells whose fault it is."""
+"""A new bundle is tried before it is written; the message says whether the teacher's own bundle fails too."""
 
 import json
 import shutil

@@ -41,7 +41,7 @@ def read(root, name):
 
 
 def own_lines(config):
-    """What ``initialize`` has behind the new bundle's own checks."""
+    """The lines of ``initialize`` after the new bundle's own checks."""
     check, claim, *lines = config["initialize"]
     assert check == "$monai_kd.bundle.check_arguments()" and "claim_outputs(@output_dir" in claim
     return lines
@@ -75,7 +75,7 @@ def test_a_training_in_yaml_and_several_files(ct, zoo):
     yaml = pytest.importorskip("yaml")
     train = read(ct, "train")
     (ct / "configs" / "train.json").unlink()
-    train["training"] = train.pop("run")  # what it was called once
+    train["training"] = train.pop("run")  # its former name
     overlay = ct / "configs" / "short.yaml"
     overlay.write_text(yaml.safe_dump({"val_interval": 2, "train#trainer#max_epochs": 7}))
     (ct / "configs" / "train.yaml").write_text(yaml.safe_dump(train))

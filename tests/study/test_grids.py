@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows that need another row's checkpoint, and rows with a grid: read, run on phantoms, reported."""
+"""Rows that need another row's checkpoint, and rows with a grid: the plan, a run on phantoms, and the report."""
 
 import csv
 import shutil

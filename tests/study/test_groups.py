@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scores by groups of images and pictures of failures, of studies whose runs are written by hand."""
+"""Scores by groups of images, and pictures of failures, for studies whose results are written by hand."""
 
 import csv
 import json
@@ -183,7 +183,7 @@ def test_an_image_is_shown_in_its_worst_run(made):
     runs = {"0-0": {"000001": 0.4, "000002": 0.5}, "1-0": {"000001": 0.2}}
     folder = make(Teacher={"0-0": runs["0-0"]}, Student=runs)
     table = write_groups(folder)[0][-1]
-    # No row is distilled; the teacher has not finished the run that is shown.
+    # There is no distilled row, and the teacher has not finished the run that is shown.
     assert [row[3:] for row in table.rows] == [
         ["1-0", "20 %, 1.0 × its area", "–"],
         ["0-0", "50 %, 1.0 × its area", "50 %, 1.0 × its area"],

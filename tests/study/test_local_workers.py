@@ -16,7 +16,7 @@ def test_ctrl_c_ends_the_runs(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         schedule([run], LocalWorkers(), interrupt)
-    with locked(run.folder):  # nobody works there any more
+    with locked(run.folder):  # no process works in the folder
         assert not run.finished
 
 

@@ -103,8 +103,8 @@ def test_rows_of_another_study_come_first(study, tmp_path):
     own = {"L": {**DISTILLED, "arguments": {"seed": 7}}, "Last": STUDENT}
     plan = read_plan(study(rows_of="other.yaml", rows=own, splits=2))
     assert [row.name for row in plan.rows] == ["Teacher", "Student", "L", "Last"]
-    assert plan.rows[2].arguments == {"seed": 7}  # the study's own row goes before
-    assert plan.settings["max_epochs"] == 1 and plan.splits == 2  # rows alone are taken
+    assert plan.rows[2].arguments == {"seed": 7}  # the study's own row replaces the other study's
+    assert plan.settings["max_epochs"] == 1 and plan.splits == 2  # only the rows come from the other study
     study(rows_of="other.yaml").rename(tmp_path / "second.yaml")
     with pytest.raises(ValueError, match=r"second.yaml', which takes its own rows from another study"):
         read_plan(study(rows_of="second.yaml"))
@@ -229,7 +229,7 @@ def test_differences_leave_places_out():
 
 
 def test_an_overlay_may_replace_what_used_an_id_of_another(study):
-    """The recipe's cache is of no use where the teacher is run live."""
+    """The first overlay uses the id 'teacher_cache'; the second replaces this use, because it runs the teacher live."""
     recipe = [*DISTILLED["train"], "recipes/few_labels", "recipes/function_matching"]
     plan = read_plan(study(rows={"Teacher": TEACHER, "Student": STUDENT, "L": {"train": recipe}}))
     config = runs(plan)[-1].configs["train"]

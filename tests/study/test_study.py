@@ -114,7 +114,7 @@ def test_finished_runs_are_skipped(finished, start, tmp_path):
 
     (tmp_path / "study.yaml").write_text(yaml.safe_dump({**yaml.safe_load(text), "rows": rows}, sort_keys=False))
     before = (copied / "0-0" / "L" / "model.pt").stat().st_mtime_ns
-    # Also from another place: paths are no part of what a run is.
+    # Paths do not count, so a run is the same in another place.
     state = start(tmp_path / "study.yaml", copied, workers=no_workers)
     assert len(state.skipped) == 3 and not state.finished and not state.failed
     assert (copied / "0-0" / "L" / "model.pt").stat().st_mtime_ns == before
