@@ -31,15 +31,7 @@ MONAI_IDS = ("imports", "initialize", "run", "finalize", META)
 
 @dataclass(frozen=True)
 class Change:
-    """
-    A value that an overlay or an argument gives to an id.
-
-    Args:
-        where: its place, for messages: ``"--seed"``, or a file and the id.
-        name: the id, as it is written.
-        value: the new value.
-        is_argument: whether it is an argument, not an entry of a file.
-    """
+    """A value that an overlay or an argument gives to an id; ``where`` is its place for messages."""
 
     where: str
     name: str

@@ -25,14 +25,7 @@ def is_program(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Kind:
-    """
-    A kind of value.
-
-    Args:
-        words: its description in messages.
-        fits: whether a value is of this kind.
-        example: a value for messages, if the config has none.
-    """
+    """A kind of value: its description in messages, a test, and an example for messages if the config has none."""
 
     words: str
     fits: Callable[[Any], bool]

@@ -20,16 +20,7 @@ __all__ = ["DemoBundle", "Model"]
 
 @dataclass
 class Model:
-    """
-    One row of the demo's table.
-
-    Args:
-        name: of the row.
-        train: names of the training config and its overlays.
-        evaluate: names of the evaluation config and its overlays.
-        folder: of everything that training and evaluation write.
-        epochs: of the training.
-    """
+    """One row of the demo's table: names of its configs and their overlays, and the folder that they write into."""
 
     name: str
     train: tuple[str, ...]

@@ -41,10 +41,7 @@ def answers(run: TrainedRun, network: nn.Module, images: Dataset) -> Answers:
     """
     Run a network on images with the inferer, postprocessing and key metric of a run's validation.
 
-    Args:
-        run: supplies the validation.
-        network: student or teacher, with its weights.
-        images: samples with ``image`` and ``label``, a mask or the number of a class.
+    ``images`` are samples with ``image`` and ``label``, a mask or the number of a class.
 
     Raises:
         ValueError: When the validation keeps no key metric for each image.

@@ -30,15 +30,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Finding:
-    """
-    One question and its answer.
-
-    Args:
-        question: in words.
-        answer: "yes", "no" or "unclear".
-        evidence: the measured numbers.
-        step: what to try; None if the answer is good news.
-    """
+    """One question; its answer, "yes", "no" or "unclear"; the measured numbers; and what to try, if anything."""
 
     question: str
     answer: str

@@ -28,15 +28,7 @@ __all__ = ["Segmentation", "Segmented", "segment"]
 
 @dataclass(frozen=True)
 class Segmented:
-    """
-    The result for one image.
-
-    Args:
-        image: its file.
-        mask: the mask's file.
-        picture: file of the image with the mask's contour.
-        share: the lesion's share of the image's area, 0 to 1.
-    """
+    """An image, its mask, a picture of both, and the lesion's share of the image's area (0 to 1)."""
 
     image: Path
     mask: Path
@@ -47,13 +39,10 @@ class Segmented:
 @dataclass(frozen=True)
 class Segmentation:
     """
-    The results for all images.
+    The results for all images, and the file of the weights.
 
-    Args:
-        images: in order.
-        checkpoint: the file of the weights.
-        is_shipped: whether these weights came with the bundle, by their hash in ``weights.json``. False if a training
-            has written its own weights to this file.
+    ``is_shipped`` says whether these weights came with the bundle, by their hash in ``weights.json``. It is False if a
+    training has written its own weights to this file.
     """
 
     images: list[Segmented]

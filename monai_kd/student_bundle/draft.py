@@ -115,15 +115,11 @@ class Draft:
     A new bundle that is ready to be written.
 
     Args:
-        bundle: the teacher's.
         configs: the new configs, by name.
         left_out: configs of the teacher's bundle that are not usable for the student.
-        weights: the file of the teacher's weights.
-        state: the content of this file.
-        student: the network and its layers.
-        teacher: the network and its layers.
+        weights: the file of the teacher's weights; ``state`` is its content.
         pairs: proposed pairs of layers.
-        logits: how logits are compared.
+        logits: how logits are compared, a name of ``LOSSES``.
         made: the record of what the bundle is made from.
         notes: sentences for the user.
     """

@@ -18,13 +18,7 @@ __all__ = ["Layer", "all_layers", "comparable_layers", "require_layer"]
 @dataclass(frozen=True)
 class Layer:
     """
-    A layer and its output.
-
-    Args:
-        name: in ``named_modules()``.
-        channels: of its output.
-        size: spatial size of its output.
-        part: "encoder" or "decoder"; "" if it was not determined.
+    A layer, the channels and spatial size of its output, and its part: "encoder", "decoder" or, if not determined, "".
     """
 
     name: str

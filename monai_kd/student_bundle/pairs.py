@@ -73,12 +73,8 @@ def read_names(text: str, source: str) -> list[tuple[str, str]]:
     """
     The layer names of pairs that a user wrote in the form of :func:`pairs_text`, the student's first.
 
-    Args:
-        text: JSON.
-        source: where it came from, for messages.
-
     Raises:
-        ValueError: When it is not such a list.
+        ValueError: When it is not such a list; the message names ``source``.
 
     Example:
         >>> read_names('[{"student": "encoder", "teacher": "model.1"}]', "pairs.json")
@@ -99,14 +95,8 @@ def read_pairs(
     """
     Pairs that a user wrote in the form of :func:`pairs_text`.
 
-    Args:
-        text: JSON.
-        source: where it came from, for messages.
-        student_layers: by name.
-        teacher_layers: by name.
-
     Raises:
-        ValueError: When it is not such a list, or names a layer that does not exist.
+        ValueError: When it is not such a list, or names a layer that does not exist; the message names ``source``.
 
     Example:
         >>> ours, theirs = {"encoder": Layer("encoder", 128, (7, 7))}, {"model.1": Layer("model.1", 256, (7, 7))}

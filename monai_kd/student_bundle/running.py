@@ -36,17 +36,7 @@ def commands(
     evaluation: Sequence[str],
     inference_dir: str | None = None,
 ) -> dict[str, str]:
-    """
-    Command lines to show, by what they do.
-
-    Args:
-        root: the bundle's folder.
-        dataset_dir: folder of the data.
-        method: of the first training.
-        has_pairs: whether the bundle has the overlay ``methods/hidden``.
-        evaluation: names of the configs that evaluate.
-        inference_dir: folder of the inference's data, if it is another.
-    """
+    """Command lines to show, by what they do; ``inference_dir`` is given if the inference's data are elsewhere."""
     is_hidden = method == HIDDEN
     shown = {f"Training ({method})": _training(root, dataset_dir, is_hidden)}
     if has_pairs:
@@ -65,10 +55,7 @@ def bundle_commands(root: Path, dataset_dir: str | Path, inference_dir: str | Pa
     """
     Command lines of a bundle, by what they do, such as "Training (logits_kl)", "Evaluation" and "Inference".
 
-    Args:
-        root: the bundle's folder.
-        dataset_dir: folder of the data.
-        inference_dir: folder of the inference's data, if it is another.
+    ``inference_dir`` is given if the inference's data are elsewhere.
     """
     has_pairs = BundleFolder(root).has("methods/hidden")
     data, other = (data_folder(folder, _configs(root)) if folder else None for folder in (dataset_dir, inference_dir))
@@ -78,10 +65,6 @@ def bundle_commands(root: Path, dataset_dir: str | Path, inference_dir: str | Pa
 def run_training(root: Path, dataset_dir: str | Path) -> None:
     """
     Train in another process, whose output is shown.
-
-    Args:
-        root: the bundle's folder.
-        dataset_dir: folder of the data.
 
     Raises:
         ValueError: When the training fails.

@@ -57,11 +57,9 @@ datefmt=%H:%M:%S
 
 def is_made(output_dir: Path, made: Mapping[str, Any]) -> bool:
     """
-    Whether a folder already has the requested bundle; False if it is empty or does not exist.
+    Whether a folder already has the bundle of this record; False if it is empty or does not exist.
 
-    Args:
-        output_dir: of the new bundle.
-        made: record of the requested bundle; its pairs are compared only if it has any.
+    The pairs of layers are compared only if the record has any.
 
     Raises:
         ValueError: When the folder has anything else.

@@ -20,12 +20,7 @@ RUN_IDS = ("training", "evaluating")  # older names of "run", from before MONAI 
 
 def train_config(bundle: TeacherBundle, student: Mapping[str, Any], pathways: Mapping[str, Any]) -> Config:
     """
-    The new bundle's training config.
-
-    Args:
-        bundle: the teacher's.
-        student: its ``network_def``.
-        pathways: the component ``monai_kd.Pathways``.
+    The new bundle's training config, with the component ``monai_kd.Pathways``.
 
     Raises:
         ValueError: When the optimizer cannot take further parameters.

@@ -21,11 +21,7 @@ class DataFormat:
     """
     The image that a network takes, and the map that it returns.
 
-    Args:
-        spatial_size: of the input.
-        in_channels: of the input.
-        out_channels: of the output.
-        classes: of the output, by channel; empty if the metadata do not name them.
+    ``classes`` are by channel of the output, and empty if the metadata do not name them.
     """
 
     spatial_size: tuple[int, ...]

@@ -64,12 +64,7 @@ def check_labels(parser: ConfigParser, config: Config, data_format: DataFormat) 
 
 def round_labels(configs: Mapping[str, Config], parser: ConfigParser, classes: int) -> None:
     """
-    Let every config with labels replace each pixel by the nearest class.
-
-    Args:
-        configs: by name, "train" among them; changed in place.
-        parser: of the training, with ``dataset_dir``.
-        classes: number of the teacher's classes.
+    Let every config with labels, "train" among them, replace each pixel by the nearest of so many classes, in place.
 
     Raises:
         ValueError: When no rule gives the nearest class.

@@ -26,15 +26,10 @@ class TeacherBundle:
     The teacher's bundle as far as a student's bundle needs it.
 
     Args:
-        root: the bundle's folder.
         train: its training config, overlays merged.
-        inference: its inference config.
-        metadata: its metadata.
         format: what its network takes and returns.
         network: id of the network's definition in ``train``.
         inference_network: id of the network's definition in ``inference``.
-        train_files: the files of ``train``.
-        inference_file: the file of ``inference``.
         renamed: MONAI's ids, by the ids that the files of ``train`` use instead.
     """
 

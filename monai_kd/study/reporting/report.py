@@ -31,12 +31,7 @@ def write_report(output_dir: Path, against: str | None = None) -> tuple[Path, li
     """
     Write ``report/report.html``, ``report.md``, a CSV for each table and a PNG for each figure.
 
-    Args:
-        output_dir: the study's folder.
-        against: the row that all others are compared with; None takes the study's student.
-
-    Returns:
-        The report's folder, and its tables.
+    All rows are compared with ``against``, or else with the study's student.
 
     Raises:
         FileNotFoundError: When the folder has no study.

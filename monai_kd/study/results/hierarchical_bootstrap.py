@@ -20,12 +20,7 @@ Array = npt.NDArray[np.float64]
 
 class Repeated(NamedTuple):
     """
-    The 95 % interval of a mean difference if the study were repeated.
-
-    Args:
-        low: lower end.
-        high: upper end.
-        p: two-sided: twice the share of resamples on the other side of 0.
+    The 95 % interval of a mean difference if the study were repeated, and p: twice the share beyond 0 (two-sided).
     """
 
     low: float

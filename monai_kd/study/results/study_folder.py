@@ -24,7 +24,6 @@ class StoredStudy:
     A study as its folder has it, finished or not.
 
     Args:
-        folder: of the study.
         plan: the content of ``study.json``.
         splits: the ids of each part of each split.
         groups: every split with every seed, ``"<split>-<seed>"``.

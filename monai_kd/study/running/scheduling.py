@@ -36,16 +36,7 @@ class Workers(Protocol):
 
 @dataclass
 class State:
-    """
-    The progress of a study.
-
-    Args:
-        skipped: runs that were finished before this start.
-        finished: runs that finished since this start.
-        running: runs in progress.
-        waiting: runs that have not started.
-        failed: the reason, by run.
-    """
+    """The progress of a study: ``skipped`` runs were finished before this start; ``failed`` has the reasons."""
 
     skipped: list[Run] = field(default_factory=list)
     finished: list[Run] = field(default_factory=list)
