@@ -45,7 +45,7 @@ def read_file(path: str | Path) -> dict[str, Any]:
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
         ...     path = Path(folder, "mine.yaml")
-        ...     _ = path.write_text("seed: 0\nseed: 1")
+        ...     _ = path.write_text("seed: 0\\nseed: 1")
         ...     try:
         ...         read_file(path)
         ...     except ValueError as error:

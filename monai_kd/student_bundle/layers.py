@@ -47,7 +47,7 @@ def comparable_layers(network: nn.Module, layers: dict[str, Layer], classes: int
     channels as there are classes, which are logits.
 
     Returns:
-        By part and size: the encoder from the highest resolution down, then the decoder up again.
+        By part and size, the encoder from the highest resolution down, then the decoder up again.
     """
     modules = dict(network.named_modules())
     inner = [layer for name, layer in layers.items() if name and all(side > 1 for side in layer.size)]

@@ -90,7 +90,6 @@ def write_bundle(
     Write a bundle and check it; if anything is wrong, nothing is left behind.
 
     Args:
-        draft: what to write.
         pairs: of layers, for the overlay ``configs/methods/hidden.json``.
         output_dir: the folder; must not exist or be empty.
         dataset_dir: folder of the data, used only for the check and the trial.

@@ -35,7 +35,7 @@ def check_labels(parser: ConfigParser, config: Config, data_format: DataFormat) 
         data_format: of the teacher.
 
     Returns:
-        Notes for the user: classes that occur in no label, and checks that were not possible.
+        Notes for the user about classes that occur in no label, and about checks that were not possible.
 
     Raises:
         ValueError: When there are no images or no labels, a label has other classes, or all labels are only background.

@@ -52,7 +52,6 @@ def image_groups(
     The terciles of these images' own shares separate the thirds; a share that equals a tercile is in the lower third.
 
     Args:
-        pathologies: by image.
         shares: the lesion's share of each image's area.
         datasets: by image; None if all images are from one data set.
 

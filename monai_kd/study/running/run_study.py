@@ -33,7 +33,6 @@ def run_study(
     Carry out every run of a study that is not finished; first check the plan, the data and the finished runs.
 
     Args:
-        plan: the study.
         dataset_dir: the data set's folder, or a list of several.
         output_dir: the study's folder; each run writes into ``<split>-<seed>/<row>/``.
         workers: makes the workers that carry out the runs; called when all checks have passed.
