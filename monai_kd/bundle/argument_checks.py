@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ids and values that a run is given, checked before anything is built."""
+"""Check the ids and values that a run is given before anything is built."""
 
 from __future__ import annotations
 
@@ -31,15 +31,7 @@ MONAI_IDS = ("imports", "initialize", "run", "finalize", META)
 
 @dataclass(frozen=True)
 class Change:
-    """
-    A value that an overlay or an argument gives to an id.
-
-    Args:
-        where: it stands: ``"--seed"``, or a file and the id.
-        name: the id, as it is written.
-        value: the new one.
-        is_argument: not of a file.
-    """
+    """A value that an overlay or an argument gives to an id; ``where`` is its place for messages."""
 
     where: str
     name: str
@@ -49,16 +41,17 @@ class Change:
 
 def check_arguments() -> None:
     """
-    Refuse what a run is given in vain or of the wrong kind: the first line of ``initialize`` in a bundle's configs.
+    Refuse ids that have no effect and values of the wrong kind; the first line of ``initialize`` in a bundle's configs.
 
-    An id that no file of the run defines and no expression uses is refused, with the closest one; so is a value that is
-    not what the config needs (a text where a boolean is wanted, a size of one side), and a file that has a name twice.
-    An argument of a component that the config leaves out is taken if the component takes it.
+    An id is refused if no file of the run defines it and no expression uses it; the message names the closest one. A
+    value is refused if the config needs another kind (True or False, not a text; one size for each axis). A file is
+    refused if it has a name twice. An argument that a component's config leaves out is allowed if the component takes
+    it.
 
-    Where the workflow was made in Python, all configs in its folder say which ids there are.
+    If the workflow was made in Python, all configs in its folder together define the known ids.
 
     Raises:
-        ValueError: Naming the argument or the file, what came and what to do.
+        ValueError: The message names the argument or the file, what came, and what to do.
 
     Example:
         >>> parser = ConfigParser({"imports": ["$import monai_kd"], "start": "$monai_kd.bundle.check_arguments()"})
@@ -72,7 +65,7 @@ def check_arguments() -> None:
     """
     parser = parser_at_work()
     if parser is None:
-        raise ValueError("check_arguments checks the config that calls it, but it was called in Python. Leave it out.")
+        raise ValueError("check_arguments must be called by a config, but it was called in Python. Leave it out.")
     start = start_at_work()
     if start is not None and start.files:
         check_start(start)
@@ -85,9 +78,6 @@ def check_arguments() -> None:
 def check_start(start: Start) -> None:
     """
     Check the files and arguments of a run.
-
-    Args:
-        start: what it is started with.
 
     Raises:
         FileNotFoundError: When a file is missing.
@@ -103,20 +93,20 @@ def check_start(start: Start) -> None:
     ]
     changes += [Change(f"--{key}", key, value, True) for key, value in arguments.items()]
     final = ConfigParser(copy.deepcopy(state.get()))
-    for change in changes:  # those that are unknown may have no place
+    for change in changes:  # quietly, because an unknown id may have no place
         _apply(final, {change.name: copy.deepcopy(change.value)}, quietly=True)
-    for key in ("init_id", "run_id", "final_id"):  # MONAI does nothing where it finds none
+    for key in ("init_id", "run_id", "final_id"):  # MONAI silently does nothing if it does not find the id
         wanted = start.arguments.get(key)
         if wanted is not None and wanted not in final:
             raise ValueError(f"--{key}: no config of this run has the id '{wanted}'. There are {_runnable(final)}.")
-    # Of the overlays, too: one may replace what used another one's id.
+    # The overlays count too: one may replace the only use of another one's id.
     used = used_ids(final.get()).union(*(used_ids(content) for _, content in overlays))
     free = (*MONAI_IDS, *_tracked(start.arguments.get("tracking")), *_of_monai(start.arguments))
     for change in changes:
         name = change.name.replace("::", "#")
         if change.is_argument and name.startswith("+"):
             raise ValueError(
-                f"{change.where}: an argument cannot extend a list. Put it into an overlay: a JSON file with "
+                f"{change.where}: an argument cannot extend a list. Write an overlay instead, a JSON file with "
                 f'"{name}": […].'
             )
         name = name.removeprefix("+")
@@ -134,7 +124,7 @@ def check_start(start: Start) -> None:
 
 
 def _require_monais(start: Start) -> None:
-    """Find files that MONAI would do without."""
+    """Refuse missing files that MONAI would silently do without."""
     for key in ("meta_file", "logging_file"):
         given = start.arguments.get(key) or ()
         for file in [given] if isinstance(given, str | Path) else given:
@@ -146,7 +136,7 @@ def _apply(state: ConfigParser, content: Mapping[str, Any], quietly: bool = Fals
     for key, value in content.items():
         try:
             if key.startswith("+") and key[1:] not in state:
-                key = key[1:]  # MONAI does so, with a warning
+                key = key[1:]  # as MONAI does, with a warning
             merge_kv(state, key, value)
         except (KeyError, IndexError, ValueError, TypeError):
             if not quietly:
@@ -160,7 +150,7 @@ def _metadata(start: Start) -> dict[str, Any]:
 
 
 def _tracked(tracking: Any) -> Iterator[str]:
-    """Ids that MONAI's experiment tracking takes."""
+    """Ids that MONAI's experiment tracking uses."""
     if isinstance(tracking, str):
         tracking = DEFAULT_EXP_MGMT_SETTINGS.get(tracking) or read_file(tracking)
     yield from (tracking or {}).get("configs", {})
@@ -175,19 +165,19 @@ def _of_monai(arguments: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _is_shared(start: Start, name: str, state: ConfigParser) -> bool:
-    """Whether an id of a file of arguments is for other configs of the bundle than those of this run."""
+    """Whether an id from a file of arguments belongs to other configs of the bundle than this run's."""
     return name not in state and any(name in ids for ids in _folder_ids(start.folder).values())
 
 
 def _other_files(start: Start, name: str) -> str:
-    """Who has an id that this run's files do not have."""
+    """Say which other configs have an id that this run's files lack."""
     run = {file.resolve() for file in start.files}
     others = [file for file, ids in _folder_ids(start.folder).items() if name in ids and file.resolve() not in run]
     if not others:
         return ""
     others.sort(key=lambda file: len(file.parts))  # configs before overlays
     named = ", ".join(str(file.relative_to(start.folder)) for file in others[:3])
-    return f" It is an id of {named}{' and others' if len(others) > 3 else ''}, not merged here."
+    return f" It is an id of {named}{' and others' if len(others) > 3 else ''}, which this run does not use."
 
 
 def _check_by_folder(parser: ConfigParser, folder: Path) -> None:
@@ -200,11 +190,11 @@ def _check_by_folder(parser: ConfigParser, folder: Path) -> None:
 
 
 def _folder_ids(folder: Path) -> dict[Path, set[str]]:
-    """The top ids of every config in a folder and those just below."""
+    """The top-level ids of every config in a folder and in the folders directly below."""
     found = {}
     for file in [file for place in (folder, *sorted(folder.glob("*/"))) for file in list_files(place)]:
         try:
             found[file] = {key.removeprefix("+").replace("::", "#") for key in read_file(file)}
-        except (OSError, ValueError, ImportError):  # of no concern to this run
+        except (OSError, ValueError, ImportError):  # this run does not use the file
             continue
     return found

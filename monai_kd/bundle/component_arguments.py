@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The arguments that a component takes, also those that its config leaves out."""
+"""The arguments that a component takes, including those that its config leaves out."""
 
 from __future__ import annotations
 
@@ -15,16 +15,12 @@ __all__ = ["component_arguments"]
 
 def component_arguments(config: Mapping[str, Any], locator: ComponentLocator) -> dict[str, Any] | None:
     """
-    The arguments that a component takes, with their defaults (None where there is none).
+    The arguments of a component by name, with their defaults (None for those without a default).
 
-    Where a class hands further arguments on (``**kwargs``), those of the classes above it count.
-
-    Args:
-        config: of the component, with ``_target_``.
-        locator: which knows the modules of MONAI's classes.
+    If a class passes further arguments on (``**kwargs``), its base classes' arguments count too.
 
     Returns:
-        Defaults by name; None where the component takes any, or cannot be found.
+        None if the component takes any argument, or cannot be found.
 
     Example:
         >>> arguments = component_arguments({"_target_": "monai_kd.DistillationTrainer"}, ComponentLocator())
@@ -37,7 +33,7 @@ def component_arguments(config: Mapping[str, Any], locator: ComponentLocator) ->
     name = component.resolve_module_name()  # type: ignore[no-untyped-call]
     try:
         target = locate(name) if isinstance(name, str) else name
-    except Exception:  # a script of the bundle that cannot be imported yet: MONAI will tell
+    except Exception:  # the bundle's script cannot be imported yet; MONAI will report errors
         return None
     functions: list[Any] = [target]
     if inspect.isclass(target):

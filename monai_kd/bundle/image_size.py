@@ -9,21 +9,18 @@ from monai.bundle.scripts import _get_fake_spatial_shape
 
 __all__ = ["possible_size"]
 
-FREE = 64  # a side that the metadata leaves open
+FREE = 64  # smallest side where the metadata leave it open
 
 
 def possible_size(shape: Sequence[int | str]) -> tuple[int, ...]:
     """
-    A size that the metadata's ``spatial_shape`` allows; open sides are the smallest of at least 64.
+    A size in pixels that the metadata's ``spatial_shape`` allows; open sides are at least 64.
 
     Args:
-        shape: a number, ``"*"`` or such as ``"32*n"`` and ``"2**p"`` for each axis.
-
-    Returns:
-        Pixels along each axis.
+        shape: for each axis a number, ``"*"``, or an expression such as ``"32*n"`` or ``"2**p"``.
 
     Raises:
-        ValueError: When it is nothing of these.
+        ValueError: When a side is none of these.
 
     Example:
         >>> possible_size([48, "*", "32*n"]), possible_size(["8*n", "2**p"])

@@ -24,13 +24,13 @@ from monai_kd.utils.messages import first_cause
 
 __all__ = ["Bundle", "open_bundle"]
 
-CPU = "$torch.device('cpu')"  # a config's program for the device, as bundles write it
+CPU = "$torch.device('cpu')"  # the expression that bundles use for a device
 
 
 @dataclass(frozen=True)
 class Bundle:
     """
-    A bundle's inference config, on the CPU.
+    A bundle's inference config on the CPU.
 
     Args:
         root: the bundle's folder.
@@ -38,7 +38,7 @@ class Bundle:
         settings: values by id, which replace those of the configs.
 
     Raises:
-        ValueError: When a config lacks something or an id of ``settings`` is none of its ids.
+        ValueError: When a config lacks something, or has no id of ``settings``.
     """
 
     root: Path
@@ -72,27 +72,29 @@ class Bundle:
 
     @cached_property
     def inferer(self) -> Inferer:
-        """How the network is run on an image: what the evaluator names, else ``inferer``, else at once."""
+        """
+        The inferer that the evaluator uses, or else ``inferer``, or else one that runs the network on the whole image.
+        """
         keys = [key for key in ("evaluator#inferer", "inferer") if find(self.parser.get(), key) is not None]
         return self._made(keys[0]) if keys else SimpleInferer()
 
     @cached_property
     def metadata(self) -> dict[str, Any]:
-        """``metadata.json`` beside the config; empty where there is none."""
+        """``metadata.json`` next to the config; empty if it does not exist."""
         file = find_file(self.configs[0].parent, "metadata")
         return {} if file is None else read_file(file)
 
     @property
     def classes(self) -> dict[str, str]:
-        """Names of the output's channels by their numbers."""
+        """Names of the output's channels, by their numbers."""
         return dict(self._only("output", {}).get("channel_def", {}))
 
     @cached_property
     def input_shape(self) -> tuple[int, ...]:
         """
-        Shape of one image as the network takes it, (1, C, W, H[, D]), in MONAI's index order.
+        Shape of the network's input for one image, (1, C, W, H[, D]), in MONAI's index order.
 
-        Its sides are the inferer's window, else ``spatial_size``, else a size that the metadata allow.
+        The sides are the inferer's window, or else ``spatial_size``, or else a size that the metadata allow.
         """
         image = self._only("input")
         try:
@@ -106,27 +108,27 @@ class Bundle:
                 raise ValueError(f"the shape {shape}")
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f"The network's input cannot be told from network_data_format in the metadata of {self.root} "
-                f"({type(error).__name__}: {error}). Give num_channels as a number, and in spatial_shape a side for "
-                "each axis that the preprocessing and the inferer know."
+                f"The metadata of {self.root} do not define the network's input in network_data_format "
+                f"({type(error).__name__}: {error}). Give num_channels as a number, and spatial_shape with one side "
+                "for each axis of the images."
             ) from error
         return shape
 
     def _only(self, side: str, otherwise: dict[str, Any] | None = None) -> dict[str, Any]:
-        """What the metadata say of the network's one input or output."""
+        """The metadata's description of the network's one input or output."""
         described: dict[str, dict[str, Any]] = self.metadata.get("network_data_format", {}).get(f"{side}s", {})
         if not described and otherwise is not None:
             return otherwise
         if len(described) != 1:
             raise ValueError(
                 f"The metadata of {self.root} describe {len(described)} {side}s of the network "
-                f"({', '.join(described)}). Only networks of one {side} can be exported; describe it in "
+                f"({', '.join(described)}), but only networks with one {side} can be exported. Describe it in "
                 "network_data_format."
             )
         return next(iter(described.values()))
 
     def _made(self, key: str) -> Any:
-        """What the config's id makes."""
+        """Build the object of an id."""
         if key not in self.parser:
             there = ", ".join(sorted(self.parser.get()))
             raise ValueError(f"{self.configs[0]} has no '{key}'. There are {there}. Name an inference config.")
@@ -136,25 +138,22 @@ class Bundle:
         except Exception as error:
             cause = first_cause(error)
             raise ValueError(
-                f"'{key}' of {self.configs[0]} cannot be made: {type(cause).__name__}: {cause}. Correct the config, or "
-                "install what it names."
+                f"'{key}' of {self.configs[0]} cannot be built: {type(cause).__name__}: {cause}. Correct the config, "
+                "or install the packages that it uses."
             ) from error
 
 
 def open_bundle(path: Path, overlays: Sequence[str] = (), **settings: Any) -> Bundle:
     """
-    Find a bundle's inference config.
+    Find and merge a bundle's inference config; nothing is built yet.
 
     Args:
-        path: the bundle's folder, or an inference config in the ``configs`` folder of one.
-        overlays: names of further configs beside it, such as ``teacher``, without suffix.
+        path: the bundle's folder, or an inference config in its ``configs`` folder.
+        overlays: names of further configs next to it, such as ``teacher``, without suffix.
         settings: values by id.
 
-    Returns:
-        The bundle; nothing of it is made yet.
-
     Raises:
-        FileNotFoundError: When there is no such config.
+        FileNotFoundError: When a config does not exist.
         ValueError: When an id is unknown.
 
     Example:
@@ -169,7 +168,7 @@ def open_bundle(path: Path, overlays: Sequence[str] = (), **settings: Any) -> Bu
     for name in overlays:
         overlay = find_file(file.parent, name)
         if overlay is None:
-            raise FileNotFoundError(f"No config '{name}' in '{file.parent}', which is needed for this. Add it.")
+            raise FileNotFoundError(f"No config '{name}' in '{file.parent}', which is needed here. Add it.")
         files.append(overlay)
     bundle = Bundle(file.parent.parent if file.parent.name == CONFIGS else file.parent, tuple(files), settings)
     _ = bundle.parser
@@ -177,6 +176,8 @@ def open_bundle(path: Path, overlays: Sequence[str] = (), **settings: Any) -> Bu
 
 
 def _flat(transforms: Any) -> list[Any]:
-    """The transforms of a Compose, and of those in it; not of OneOf and others that take some of theirs at random."""
+    """
+    The transforms of a Compose and of those inside it; OneOf and the like stay whole, because they choose at random.
+    """
     inner = transforms.transforms if type(transforms) is Compose else transforms
     return [one for part in inner for one in _flat(part)] if isinstance(inner, list | tuple) else [transforms]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bundles that came with the package. An installed one is never written into: a run gets a copy."""
+"""The bundles that came with the package. Runs never write into an installed bundle, but into a copy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["copy_bundle", "shipped_bundles", "writes_into_package"]
 
 
 def shipped_bundles() -> Path:
-    """The folder of the bundles that came with the package: in it, or beside it in a checkout."""
+    """The folder of these bundles: inside the package, or next to it in a checkout."""
     package = Path(monai_kd.__file__).parent
     inside = package / "bundles"
     return inside if inside.is_dir() else package.parent / "bundles"
@@ -24,14 +24,10 @@ def shipped_bundles() -> Path:
 
 def copy_bundle(bundle: Path, dest: Path) -> None:
     """
-    Copy a bundle with its weights.
-
-    Args:
-        bundle: its folder.
-        dest: the copy's, which must not exist.
+    Copy a bundle with its weights to ``dest``, which must not exist.
 
     Raises:
-        ValueError: When ``dest`` is in use or cannot be written to.
+        ValueError: When ``dest`` exists or cannot be written.
     """
     ignored = shutil.ignore_patterns("runs", "data", "__pycache__", ".*")
     with atomic_folder(dest) as temporary:
@@ -40,12 +36,8 @@ def copy_bundle(bundle: Path, dest: Path) -> None:
 
 def writes_into_package(bundle: Path, arguments: Mapping[str, Any]) -> bool:
     """
-    Whether a run would write into an installed bundle: its ``output_dir``, or a file that it makes.
-
-    Args:
-        bundle: its folder.
-        arguments: of ``monai.bundle.run``.
-    """
+    Whether a run's ``output_dir`` or output files, by its arguments of ``monai.bundle.run``, lie in an installed
+    bundle."""
     if not is_installed(bundle):
         return False
     from monai.bundle import ConfigParser

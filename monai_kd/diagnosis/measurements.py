@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every number that the diagnosis is made from."""
+"""All measurements of the diagnosis."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ __all__ = ["Measured", "measure"]
 @dataclass(frozen=True)
 class Measured:
     """
-    A distillation beside the same student alone.
+    Measurements of a distillation and, if its run is given, of the same student alone.
 
     Args:
-        metric: the key metric's name.
-        teacher: on the validation images.
-        teacher_training: on the labelled training images.
-        distilled: the distilled student on the validation images.
-        distilled_training: the same on the labelled training images.
-        alone: the student alone on the validation images; None where it was not given.
-        labelled: training images with labels.
-        unlabelled: those without.
-        steps: of the distillation.
-        curve: epoch and key metric of its validations.
-        loss: epoch and mean loss.
-        gradients: the distillation terms' share, at "start" and "end".
+        metric: name of the key metric.
+        teacher: its predictions for the validation images.
+        teacher_training: its predictions for the labelled training images.
+        distilled: the distilled student's predictions for the validation images.
+        distilled_training: the distilled student's predictions for the labelled training images.
+        alone: the student alone's predictions for the validation images; None if its run was not given.
+        labelled: number of training images with labels.
+        unlabelled: number of training images without labels.
+        steps: number of training steps of the distillation.
+        curve: epoch and key metric of each validation of the distillation.
+        loss: epoch and mean loss of the distillation.
+        gradients: the distillation terms' share, at "start" and "end"; may be empty.
         commands: what to run next, by the kind of step.
     """
 
@@ -53,27 +53,27 @@ class Measured:
 
     @property
     def agreements(self) -> tuple[dict[str, float], dict[str, float]]:
-        """With the teacher on the validation images: of the distilled student, and of the student alone."""
+        """Agreement with the teacher on the validation images: of the distilled student, and of the student alone."""
         alone = {} if self.alone is None else agreement(self.alone, self.teacher)
         return agreement(self.distilled, self.teacher), alone
 
 
 def measure(run: TrainedRun, alone: TrainedRun | None, watch: Callable[[str], None] = lambda step: None) -> Measured:
     """
-    Measure a distillation: every network's answers, and the gradients of the loss's parts.
+    Measure a distillation: every network's predictions, and the gradients of the loss's parts.
 
     Args:
         run: the distillation.
-        alone: the run of the same student on labels alone.
+        alone: the run of the same student on labels alone, if there is one.
         watch: called with the name of each part before it is measured.
 
     Raises:
-        ValueError: When ``run`` is no distillation, or the two were not validated on the same images.
+        ValueError: When ``run`` is not a distillation, or the two runs have different validation images.
     """
     if not run.is_distilled:
-        raise ValueError(f"'{run.folder}' is the run of a student without a teacher. Give it as --student.")
+        raise ValueError(f"'{run.folder}' is the run of a student without a teacher. Pass it as --student.")
     if alone is not None and alone.is_distilled:
-        raise ValueError(f"'{alone.folder}' is a distillation. Give the run of the student alone as --student.")
+        raise ValueError(f"'{alone.folder}' is a distillation. Pass the run of the student alone as --student.")
     new, known = run.samples("validation"), run.samples("training")
     if alone is not None:
         _require_same(run, alone)
@@ -108,12 +108,12 @@ def _require_same(run: TrainedRun, alone: TrainedRun) -> None:
     ids = [[str(record.get("id", record["image"])) for record in one.records("validation")] for one in (run, alone)]
     if sorted(ids[0]) != sorted(ids[1]):
         raise ValueError(
-            f"'{run.folder}' and '{alone.folder}' were validated on other images. Train both on the same split."
+            f"'{run.folder}' and '{alone.folder}' have different validation images. Train both on the same split."
         )
 
 
 def _commands(run: TrainedRun) -> dict[str, str]:
-    """Each with what the run itself was given, as far as it matters."""
+    """The command of each kind of step, with the run's own bundle and data."""
     root = Path(str(run.get("bundle_root", ".")))
     base = f"python -m monai_kd run train --bundle {root}"
     data = f"--dataset_dir {_text(run.get('dataset_dir'))}"
@@ -123,12 +123,12 @@ def _commands(run: TrainedRun) -> dict[str, str]:
     epochs = 4 * int(run.last["max_epochs"])
     network = " --network pretrained" if has["networks/pretrained"] else ""
     better = f"python -m monai_kd run train_teacher --bundle {root}{network}{patient} {data}"
-    # Where the paper's teacher is an overlay, the default one has a pretrained encoder.
+    # If the paper's teacher is an overlay, the bundle's default teacher has a pretrained encoder.
     pretrained = network or has["teachers/paper"]
-    pool = f"{base} --recipe few_labels {data} --unlabelled_dir DIR   (or --labels N: the other images are the pool)"
+    pool = f"{base} --recipe few_labels {data} --unlabelled_dir DIR   (or --labels N: uses only N labels)"
     return {
         "teacher": better if pretrained else "train a larger or a pretrained network as teacher",
-        "pool": pool if has["recipes/few_labels"] else "monai_kd.data.PooledDataset as train#dataset",
+        "pool": pool if has["recipes/few_labels"] else "set train#dataset to monai_kd.data.PooledDataset",
         "weight": f"{base} {data} --pathways#…#weight W",
         "logits": f"{base}{' --method logits_kl' if has['methods/logits_kl'] else ''} {data}",
         "longer": f"{base}{patient} {data} --max_epochs {epochs}",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What networks answer, image by image: how good it is, how sure, and how much two of them agree."""
+"""The predictions of networks for each image: their quality, their entropy, and the agreement of two networks."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = ["PredictionQuality", "agreement", "measure_predictions"]
 @dataclass
 class PredictionQuality:
     """
-    A network's answers on some images.
+    A network's predictions for some images.
 
     Args:
-        scores: the bundle's own key metric, such as Dice, by image; of a classifier whether it is right, 1 or 0.
-        masks: bool, shape (classes but background, …), by image; of a classifier (classes but the first,).
-        entropy: the mean over the pixels, 0 (sure) to 1 (every class as likely), by image.
-        wrong: the share of the pixels where the answer is not the label's, by image.
+        scores: the bundle's own key metric, such as Dice, by image; for a classifier 1 if it is right, else 0.
+        masks: bool, shape (classes without background, …), by image; for a classifier (classes without the first,).
+        entropy: mean over the pixels, by image; 0 is certain, 1 means that all classes are equally likely.
+        wrong: the share of pixels that differ from the label, by image.
         metric: the name of the scores.
     """
 
@@ -39,18 +39,12 @@ class PredictionQuality:
 
 def measure_predictions(run: TrainedRun, network: nn.Module, images: Dataset) -> PredictionQuality:
     """
-    Let a network answer, by the validation of a run: its inferer, its postprocessing, its key metric.
+    Run a network on images with the inferer, postprocessing and key metric of a run's validation.
 
-    Args:
-        run: whose validation it is.
-        network: student or teacher, with its weights.
-        images: samples with ``image`` and ``label``, a mask or the number of a class.
-
-    Returns:
-        The answers.
+    ``images`` are samples with ``image`` and ``label``, a mask or the number of a class.
 
     Raises:
-        ValueError: When the validation has no key metric of each image.
+        ValueError: When the validation keeps no key metric for each image.
     """
     found = PredictionQuality()
     evaluator = run.get("validate#evaluator")
@@ -60,7 +54,7 @@ def measure_predictions(run: TrainedRun, network: nn.Module, images: Dataset) ->
     names: list[str] = []
 
     def look(engine: Any) -> None:
-        # Before the postprocessing, which makes masks of the logits.
+        # The postprocessing comes later and turns the logits into masks.
         output = engine.state.output
         name = str(engine.state.batch["id"][0]) if "id" in engine.state.batch else str(len(names))
         logits, given = plain(output["pred"])[0].float().cpu(), plain(output["label"])[0].cpu()
@@ -80,8 +74,8 @@ def measure_predictions(run: TrainedRun, network: nn.Module, images: Dataset) ->
     details = evaluator.state.metric_details.get(found.metric)
     if details is None or len(details) != len(names):
         raise ValueError(
-            f"The validation of '{run.folder}' keeps no value of '{found.metric}' for each image. "
-            "Give its key metric save_details=True."
+            f"'{run.folder}': the validation keeps no '{found.metric}' of each image. Set save_details=True in its key "
+            "metric."
         )
     for name, row in zip(names, details, strict=True):
         values = row[row.isfinite()]
@@ -91,7 +85,7 @@ def measure_predictions(run: TrainedRun, network: nn.Module, images: Dataset) ->
 
 
 def _masks(logits: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-    """Prediction and label, bool (classes, …), without the background of a softmax."""
+    """Prediction and label as bool (classes, …), without the background class of a softmax."""
     if len(logits) == len(label):  # a channel for each class
         return logits > 0, label > 0.5
     classes = torch.arange(1, len(logits)).reshape(-1, *[1] * (logits.ndim - 1))
@@ -108,16 +102,7 @@ def _entropy(logits: Tensor, label_channels: int) -> float:
 
 
 def agreement(first: PredictionQuality, second: PredictionQuality) -> dict[str, float]:
-    """
-    Dice of two networks' masks, by image: 1 where they are the same.
-
-    Args:
-        first: of one network.
-        second: of the other, on the same images.
-
-    Returns:
-        By image; two empty masks agree.
-    """
+    """Dice of two networks' masks for each image; 1 if the masks are equal, also if both are empty."""
     found = {}
     for name in first.masks.keys() & second.masks.keys():
         a, b = first.masks[name], second.masks[name]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a training left behind: its config, its weights and its history."""
+"""Read a finished training: its config, its weights and its history."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ LAST = ("train#handlers", "train#trainer#train_handlers", "validate#handlers", "
 
 class TrainedRun:
     """
-    A finished training of a bundle, read from the folder that it wrote into.
+    A finished training of a bundle, read from its output folder.
 
-    Nothing is written: all handlers are left out.
+    All handlers are left out, so nothing is written.
 
     Args:
         folder: ``output_dir`` of the training, with ``train_config.json`` and ``last.pt``.
-        settings: values by id in place of the config's, such as ``dataset_dir`` where the data were moved.
+        settings: values by id that replace those of the config, such as ``dataset_dir`` if the data were moved.
 
     Raises:
         FileNotFoundError: When the folder has no config.
@@ -44,16 +44,18 @@ class TrainedRun:
         file = folder / CONFIG
         if not file.is_file():
             raise FileNotFoundError(
-                f"No '{CONFIG}' in '{folder}'. Give the output_dir of a training: it writes its config there."
+                f"'{folder}' has no '{CONFIG}'. Name the output_dir of a training, which writes its config there."
             )
         self.config = ConfigParser(read_file(file))
         for name, value in self.settings.items():
             if name not in self.config:
-                raise ValueError(f"'{file}' has no id '{name}' to set.")
+                raise ValueError(f"'{file}' has no id '{name}', so it cannot be set. Correct or remove --{name}.")
             self.config[name] = value
         absent = [name for name in NEEDED if name not in self.config]
         if absent:
-            raise ValueError(f"'{file}' has no {', '.join(absent)}, so the run cannot be read. Name another folder.")
+            raise ValueError(
+                f"'{file}' lacks {', '.join(absent)}, which the diagnosis needs. Name the folder of another training."
+            )
         for name in LAST:
             if name in self.config:
                 self.config[name] = []
@@ -62,31 +64,25 @@ class TrainedRun:
                 self.config[name] = False
 
     def anew(self) -> TrainedRun:
-        """The same run, of which nothing is built yet."""
+        """The same run with new networks; nothing is built yet."""
         return TrainedRun(self.folder, self.settings)
 
     def get(self, name: str, default: Any = None) -> Any:
-        """
-        A parsed value of the config.
-
-        Args:
-            name: its id.
-            default: where there is no such id.
-        """
+        """The parsed value of an id in the config; ``default`` if the config lacks it."""
         return self.config.get_parsed_content(name) if name in self.config else default
 
     @property
     def is_distilled(self) -> bool:
-        """Whether a teacher took part."""
+        """Whether the training had a teacher."""
         return "teacher_def" in self.config and "pathways" in self.config
 
     @cached_property
     def device(self) -> torch.device:
-        """Of the run, as its config says."""
+        """The device that the config names."""
         return torch.device(self.get("device", "cpu"))
 
     def network(self) -> nn.Module:
-        """The student with the weights that the run kept, in evaluation mode."""
+        """The student with the weights of the run's checkpoint, in evaluation mode."""
         network: nn.Module = self.get("network_def")
         return load_weights(network, self.get("checkpoint")).to(self.device).eval()
 
@@ -97,24 +93,23 @@ class TrainedRun:
 
     @cached_property
     def last(self) -> dict[str, Any]:
-        """The state after the last epoch."""
+        """The content of ``last.pt``, the state after the last epoch."""
         file = self.folder / "last.pt"
         if not file.is_file():
-            raise FileNotFoundError(f"No 'last.pt' in '{self.folder}': no epoch of the training has ended yet.")
+            raise FileNotFoundError(
+                f"'{self.folder}' has no 'last.pt': the training has not finished its first epoch. Train first."
+            )
         return dict(load_checkpoint(file))
 
     @property
     def history(self) -> dict[str, Sequence[tuple[int, float]]]:
-        """By name, epoch and value: the mean loss, and the key metric of the validations."""
+        """By name, epochs and values: the mean loss, and the key metric of each validation."""
         return dict(self.last.get("history", {}))
 
     def records(self, part: str) -> list[dict[str, Any]]:
         """
-        The records of some images.
-
-        Args:
-            part: ``"training"`` (with labels), ``"unlabelled"`` (training images without) or ``"validation"``.
-        """
+        The records of ``"training"`` images (with labels), ``"unlabelled"`` (training, without labels) or
+        ``"validation"``."""
         dataset = self._training if part in ("training", "unlabelled") else self.get("validate#dataset")
         records = list(dataset.data)
         if part == "validation":
@@ -124,14 +119,9 @@ class TrainedRun:
     @cached_property
     def _training(self) -> Any:
         if "train#dataset#cache_rate" in self.config:
-            self.config["train#dataset#cache_rate"] = 0.0  # its records are wanted, not its samples
+            self.config["train#dataset#cache_rate"] = 0.0  # only the records are needed, so no image is loaded
         return self.get("train#dataset")
 
     def samples(self, part: str) -> Dataset:
-        """
-        Images and labels as the validation sees them, without random transforms.
-
-        Args:
-            part: as for ``records``.
-        """
+        """Images and labels of a part, with the validation's transforms, which have no random step."""
         return Dataset(self.records(part), self.get("validate#dataset").transform)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Any MONAI bundle as teacher: a new bundle whose training is the teacher's own, with a student that learns from it."""
+"""Make a bundle in which a student learns from the network of any MONAI bundle, with that bundle's own training."""
 
 from monai_kd.student_bundle.bundle_draft import Draft, Request, make_draft
 from monai_kd.student_bundle.layer_pairs import Pair, pairs_text, read_names, read_pairs

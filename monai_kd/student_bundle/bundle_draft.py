@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A new bundle before it is written: everything that can be found out is found out here."""
+"""Prepare a new bundle: read the teacher's, make the configs, and run both networks once."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ from monai_kd.student_bundle.teacher.teacher_weights import find_weights, fit, r
 
 __all__ = ["Draft", "Request", "make_draft"]
 
-WEIGHT = 0.5  # of all that is distilled; the labels have the other half
+WEIGHT = 0.5  # of all distillation terms together; the labels have the other half
 
 
 @dataclass(frozen=True)
 class Request:
     """
-    What is asked for.
+    The user's choices for a new bundle.
 
     Args:
-        teacher: the bundle's folder.
+        teacher: the folder of the teacher's bundle.
         student: a name or a file.
-        dataset_dir: the data; a slash at its end stays.
-        method: how logits are compared, or "hidden"; None leaves it to the teacher's head.
+        dataset_dir: folder of the data; a slash at its end is kept, because some configs need it.
+        method: how logits are compared, or "hidden"; None chooses by the teacher's output activation.
         configs: the teacher's training config and overlays, if it is not ``configs/train.json``.
-        weights: the teacher's, if they are not ``models/model.pt`` or ``.ts``.
+        weights: the teacher's weights, if they are not ``models/model.pt`` or ``.ts``.
         settings: values by id.
         epochs: of training; None takes the teacher's.
-        inference_dir: the data of the inference, where they are not in ``dataset_dir``.
-        round_labels: give each pixel of a label the nearest class.
+        inference_dir: folder of the inference's data, if it is not ``dataset_dir``.
+        round_labels: replace each pixel of a label by the nearest class.
 
     Raises:
-        FileNotFoundError: From the properties, when teacher, weights or student are not there.
-        ValueError: From the properties, when they are unusable.
+        FileNotFoundError: From the properties, when the teacher, its weights or the student do not exist.
+        ValueError: From the properties, when one of them is unusable.
     """
 
     teacher: Path
@@ -68,22 +68,24 @@ class Request:
 
     @cached_property
     def bundle(self) -> TeacherBundle:
-        """The teacher's."""
+        """The teacher's bundle."""
         return read_teacher(self.teacher, self.configs)
 
     @cached_property
     def weights_file(self) -> Path:
-        """The teacher's."""
+        """The file of the teacher's weights."""
         return find_weights(self.teacher, self.weights)
 
     @cached_property
     def data(self) -> str:
-        """The folder of the data, absolute, with a slash at its end if it was given or the teacher needs it."""
+        """
+        The absolute folder of the data, with a slash at its end if one was given or the teacher's configs need it.
+        """
         return self._folder(data_folder(self.dataset_dir, self._configs, self.settings), "--dataset_dir")
 
     @cached_property
     def inference_data(self) -> str:
-        """The same of the inference."""
+        """The folder of the inference's data, in the same form."""
         if self.inference_dir is None:
             return self.data
         return self._folder(data_folder(self.inference_dir, self._configs), "--inference_dataset_dir")
@@ -98,7 +100,7 @@ class Request:
 
     @cached_property
     def record(self) -> dict[str, Any]:
-        """Of the bundle that this request makes, without its pairs."""
+        """The record of the bundle that this request makes, without the pairs of layers."""
         with importable_scripts(self.bundle.root):
             definition = student_definition(self.student, self.bundle.format)
         method, _ = choose_method(self.method, self.bundle.train, self.bundle.format.out_channels)
@@ -110,20 +112,16 @@ class Request:
 @dataclass(frozen=True)
 class Draft:
     """
-    A bundle that can be written.
+    A new bundle that is ready to be written.
 
     Args:
-        bundle: the teacher's.
-        configs: the new ones, by name.
-        left_out: configs of the teacher's that do not serve the student.
-        weights: the file of the teacher's weights.
-        state: what is in it.
-        student: the network.
-        teacher: the network.
-        pairs: proposed.
-        logits: how logits are compared.
-        made: the record.
-        notes: what should be known.
+        configs: the new configs, by name.
+        left_out: configs of the teacher's bundle that are not usable for the student.
+        weights: the file of the teacher's weights; ``state`` is its content.
+        pairs: proposed pairs of layers.
+        logits: how logits are compared, a name of ``LOSSES``.
+        made: the record of what the bundle is made from.
+        notes: sentences for the user.
     """
 
     bundle: TeacherBundle
@@ -141,17 +139,11 @@ class Draft:
 
 def make_draft(request: Request) -> Draft:
     """
-    Everything of a new bundle but the choice of layers.
-
-    Args:
-        request: of a bundle.
-
-    Returns:
-        What can be written once the pairs of layers are chosen.
+    Prepare everything of a new bundle except the choice of layers.
 
     Raises:
-        FileNotFoundError: When teacher, weights, student or data are not there.
-        ValueError: When one of them is unusable; the message tells what was found and what to do.
+        FileNotFoundError: When the teacher, its weights, the student or the data do not exist.
+        ValueError: When one of them is unusable; the message says what was found and what to do.
     """
     data, _ = request.data, request.inference_data
     made, bundle = request.record, request.bundle
@@ -193,6 +185,6 @@ def _settings(request: Request, train: Config) -> dict[str, Any]:
     settings = dict(request.settings or {})
     if request.epochs is not None:
         name = f"{TRAINER}#max_epochs"
-        elsewhere = references(find(train, name))  # schedules may look at the same id
+        elsewhere = references(find(train, name))  # a schedule may use the same id
         settings[elsewhere[0] if elsewhere else name] = request.epochs
     return settings

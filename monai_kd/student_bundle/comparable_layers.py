@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The layers of a network that another network's can be compared with."""
+"""The layers of a network that can be compared with layers of another network."""
 
 from __future__ import annotations
 
@@ -18,13 +18,7 @@ __all__ = ["Layer", "all_layers", "comparable_layers", "require_layer"]
 @dataclass(frozen=True)
 class Layer:
     """
-    A layer by its name.
-
-    Args:
-        name: in ``named_modules()``.
-        channels: of its output.
-        size: spatial, of its output.
-        part: "encoder" or "decoder"; "" where nobody asked.
+    A layer, the channels and spatial size of its output, and its part: "encoder", "decoder" or, if not determined, "".
     """
 
     name: str
@@ -35,11 +29,9 @@ class Layer:
 
 def all_layers(network: nn.Module, image: torch.Tensor) -> dict[str, Layer]:
     """
-    Every layer that gives one map, in the order of execution; ``""`` is the network's output.
+    Every layer that returns one feature map, in the order of execution; ``""`` is the network's output.
 
-    Args:
-        network: on the image's device.
-        image: shape BNH[WD].
+    ``image`` has shape BNH[WD].
     """
     shapes = layer_shapes(network, image)
     return {name: Layer(name, s[1], s[2:]) for name, s in shapes.items() if len(s) == image.ndim}
@@ -47,20 +39,15 @@ def all_layers(network: nn.Module, image: torch.Tensor) -> dict[str, Layer]:
 
 def comparable_layers(network: nn.Module, layers: dict[str, Layer], classes: int) -> dict[tuple[str, tuple], Layer]:
     """
-    One layer for each part and resolution: the last block that ends there, before the features leave it.
+    One layer for each part and resolution: the last block at this resolution.
 
-    The encoder is all up to the last layer of the smallest size, the decoder what follows. Blocks are modules with
-    modules in them: convolutions, norms and activations by themselves lie inside blocks, some of them of another
-    resolution. Concatenations (``SkipConnection``) mix encoder and decoder, and maps of as many channels as there are
-    classes are logits: both are left out.
-
-    Args:
-        network: that the layers are of.
-        layers: as :func:`all_layers` gives them.
-        classes: channels of the network's output.
+    The encoder ends with the last layer of the smallest size; the decoder follows. A block is a module that contains
+    other modules. Single convolutions, norms and activations lie inside blocks, some at another resolution. Two kinds
+    of layers are left out: concatenations (``SkipConnection``), which mix encoder and decoder, and layers with as many
+    channels as there are classes, which are logits.
 
     Returns:
-        By part and size, from the highest resolution of the encoder down and up again.
+        By part and size, the encoder from the highest resolution down, then the decoder up again.
     """
     modules = dict(network.named_modules())
     inner = [layer for name, layer in layers.items() if name and all(side > 1 for side in layer.size)]
@@ -83,19 +70,16 @@ def comparable_layers(network: nn.Module, layers: dict[str, Layer], classes: int
 
 def require_layer(name: str, layers: dict[str, Layer], whose: str) -> Layer:
     """
-    A layer by name.
-
-    Args:
-        name: as the user wrote it.
-        layers: of the network.
-        whose: "student" or "teacher", for the message.
+    A layer by the name that the user wrote; ``whose`` is "student" or "teacher", for the message.
 
     Raises:
         ValueError: When the network has no such layer; the message names the closest.
     """
     if name not in layers or not name:
         known = [other for other in layers if other]
-        raise ValueError(f"The {whose} has no layer '{name}' that gives one map. Closest: '{closest(name, known)}'.")
+        raise ValueError(
+            f"The {whose} has no layer '{name}' that returns one feature map. Closest: '{closest(name, known)}'."
+        )
     return layers[name]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which layer of the student learns from which layer of the teacher."""
+"""Pairs of layers: which layer of the student learns from which layer of the teacher."""
 
 from __future__ import annotations
 
@@ -17,22 +17,16 @@ __all__ = ["Pair", "hidden_pathway", "pairs_text", "propose_pairs", "read_names"
 
 @dataclass(frozen=True)
 class Pair:
-    """
-    A layer of the student and the teacher's that it is brought to.
-
-    Args:
-        student: the student's.
-        teacher: the teacher's.
-    """
+    """A layer of the student, and the layer of the teacher that it learns from."""
 
     student: Layer
     teacher: Layer
 
     def adapter(self) -> dict[str, Any]:
-        """The component that gives the student's feature the teacher's shape."""
+        """The component that gives the student's feature the shape of the teacher's."""
         if self.student.size == self.teacher.size and self.student.channels == self.teacher.channels:
             return {"_target_": "torch.nn.Identity"}
-        # A regressor is told the teacher's size at every call; a channel adapter keeps the student's.
+        # A regressor resizes to the teacher's size; a channel adapter keeps the student's size.
         name = "ChannelAdapter" if self.student.size == self.teacher.size else "FeatureRegressor"
         return {
             "_target_": f"monai_kd.networks.{name}",
@@ -50,17 +44,10 @@ def propose_pairs(
     classes: int,
 ) -> list[Pair]:
     """
-    For each resolution that both networks have, the layer at the end of the encoder's and of the decoder's stage.
-
-    Args:
-        student: the network.
-        student_layers: its layers for one image.
-        teacher: the network.
-        teacher_layers: its layers for the same image.
-        classes: channels of both outputs.
+    For each resolution that both networks have, pair the last encoder blocks, and pair the last decoder blocks.
 
     Returns:
-        Pairs, in the order of the student's layers; none where the networks have no resolution in common.
+        Pairs in the order of the student's layers; empty if the networks have no resolution in common.
     """
     learner = comparable_layers(student, student_layers, classes)
     guide = comparable_layers(teacher, teacher_layers, classes)
@@ -69,13 +56,7 @@ def propose_pairs(
 
 def pairs_text(pairs: Sequence[Pair]) -> str:
     """
-    Pairs as a file to edit: a list of layer names, one pair a line.
-
-    Args:
-        pairs: to write.
-
-    Returns:
-        JSON.
+    Pairs as JSON for the user to edit: a list of layer names, one pair a line.
 
     Example:
         >>> pair = Pair(Layer("encoder", 128, (7, 7)), Layer("model.1", 256, (7, 7)))
@@ -90,17 +71,10 @@ def pairs_text(pairs: Sequence[Pair]) -> str:
 
 def read_names(text: str, source: str) -> list[tuple[str, str]]:
     """
-    The layer names of pairs that somebody wrote, student's first.
-
-    Args:
-        text: as :func:`pairs_text` writes it.
-        source: where it came from, for messages.
-
-    Returns:
-        Student's and teacher's layer of each pair.
+    The layer names of pairs that a user wrote in the form of :func:`pairs_text`, the student's first.
 
     Raises:
-        ValueError: When it is not such a list.
+        ValueError: When it is not such a list; the message names ``source``.
 
     Example:
         >>> read_names('[{"student": "encoder", "teacher": "model.1"}]', "pairs.json")
@@ -110,8 +84,8 @@ def read_names(text: str, source: str) -> list[tuple[str, str]]:
         return [(str(entry["student"]), str(entry["teacher"])) for entry in json.loads(text)]
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(
-            f'{source} is not a list of {{"student": layer, "teacher": layer}} in JSON '
-            f"({type(error).__name__}: {error}). Write one pair a line, with commas between."
+            f'{source} must be a JSON list of {{"student": layer, "teacher": layer}} '
+            f"({type(error).__name__}: {error}). Write one pair a line, separated by commas."
         ) from error
 
 
@@ -119,16 +93,10 @@ def read_pairs(
     text: str, source: str, student_layers: dict[str, Layer], teacher_layers: dict[str, Layer]
 ) -> list[Pair]:
     """
-    Pairs that somebody wrote.
-
-    Args:
-        text: as :func:`pairs_text` writes it.
-        source: where it came from, for messages.
-        student_layers: the student's layers.
-        teacher_layers: the teacher's layers.
+    Pairs that a user wrote in the form of :func:`pairs_text`.
 
     Raises:
-        ValueError: When it is not such a list, or names a layer that is not there.
+        ValueError: When it is not such a list, or names a layer that does not exist; the message names ``source``.
 
     Example:
         >>> ours, theirs = {"encoder": Layer("encoder", 128, (7, 7))}, {"model.1": Layer("model.1", 256, (7, 7))}
@@ -147,13 +115,7 @@ def read_pairs(
 
 
 def hidden_pathway(pairs: Sequence[Pair], weight: float) -> dict[str, Any]:
-    """
-    The pathway that compares all pairs, averaged.
-
-    Args:
-        pairs: at least one.
-        weight: of the pathway.
-    """
+    """The pathway that compares all pairs, at least one, and averages their losses."""
     return {
         "_target_": "monai_kd.Pathway",
         "loss": {"_target_": "torch.nn.MSELoss"},

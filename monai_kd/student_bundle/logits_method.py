@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a teacher's logits are compared with the student's, where a bundle's heads are of two kinds."""
+"""How the logits of teacher and student are compared, for sigmoid and softmax outputs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from monai_kd.bundle.config_ids import Config
 
 __all__ = ["HIDDEN", "LOSSES", "choose_method", "has_sigmoid", "logits_pathway"]
 
-HIDDEN = "hidden"  # the logits and the pairs of layers
+HIDDEN = "hidden"  # compares logits and pairs of layers
 LOSSES: dict[str, dict[str, Any]] = {
     "logits_kl": {"_target_": "monai_kd.losses.LogitsKLLoss", "temperature": 4.0},
     "logits_mse": {"_target_": "monai_kd.losses.LogitsMSELoss"},
@@ -19,18 +19,15 @@ LOSSES: dict[str, dict[str, Any]] = {
 
 def choose_method(method: str | None, config: Config, out_channels: int) -> tuple[str, str]:
     """
-    The method of the run, and how it compares logits.
+    The method of the run, and the name in :data:`LOSSES` by which it compares logits.
 
     Args:
-        method: a name of :data:`LOSSES`, :data:`HIDDEN`, or None: the head decides.
+        method: a name of :data:`LOSSES`, :data:`HIDDEN`, or None: the teacher's output activation decides.
         config: the teacher's training.
         out_channels: of the networks.
 
-    Returns:
-        The method's name, and a name of :data:`LOSSES`.
-
     Raises:
-        ValueError: When the method is unknown or does not fit the head.
+        ValueError: When the method is unknown, or does not fit the output activation.
     """
     is_sigmoid = out_channels == 1 or has_sigmoid(config)
     natural = "logits_bce" if is_sigmoid else "logits_kl"
@@ -40,29 +37,20 @@ def choose_method(method: str | None, config: Config, out_channels: int) -> tupl
         raise ValueError(f"No method '{method}'. There are {', '.join((*LOSSES, HIDDEN))}.")
     if method == "logits_kl" and is_sigmoid:
         raise ValueError(
-            f"Method logits_kl compares one class against the others, but the teacher's {out_channels} channel(s) go "
-            "through a sigmoid, each by itself. Take logits_bce or logits_mse."
+            f"Method logits_kl needs a softmax over the classes, but each of the teacher's {out_channels} channel(s) "
+            "goes through a sigmoid. Choose logits_bce or logits_mse."
         )
     return method, method
 
 
 def logits_pathway(method: str, weight: float) -> dict[str, Any]:
-    """
-    The pathway that compares the networks' outputs.
-
-    Args:
-        method: a name of :data:`LOSSES`.
-        weight: of the pathway.
-    """
+    """The pathway that compares the networks' outputs by a loss of :data:`LOSSES`."""
     return {"_target_": "monai_kd.Pathway", "loss": dict(LOSSES[method]), "weight": weight}
 
 
 def has_sigmoid(config: Any) -> bool:
     """
-    Whether a network's channels go through a sigmoid, each by itself, as a loss or an activation in its config tells.
-
-    Args:
-        config: of the network's training, or a part of one.
+    Whether a loss or an activation in a training's config applies a sigmoid to each channel.
 
     Example:
         >>> has_sigmoid({"after": [{"_target_": "Activationsd", "keys": ["pred", "label"], "sigmoid": [True, False]}]})

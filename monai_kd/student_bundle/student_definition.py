@@ -19,7 +19,7 @@ from monai_kd.student_bundle.teacher.data_format import DataFormat
 
 __all__ = ["STUDENTS", "student_definition"]
 
-# Networks that are whole with the data's dimensions and channels alone.
+# Networks that need only the data's dimensions and channels.
 STUDENTS = {
     "StudentUNet": "monai_kd.networks.StudentUNet",
     "SeparableUNet": "monai_kd.networks.SeparableUNet",
@@ -33,12 +33,12 @@ def student_definition(student: str, data_format: DataFormat) -> dict[str, Any]:
     The ``network_def`` of a student.
 
     Args:
-        student: one of :data:`STUDENTS`, or a JSON or YAML file with ``"_target_"`` and arguments, alone or under
-            ``"network_def"``. Dimensions and channels that it leaves out are the teacher's.
+        student: one of :data:`STUDENTS`, or a JSON or YAML file with ``"_target_"`` and arguments, at its top or under
+            ``"network_def"``. If the file leaves out dimensions or channels, they are the teacher's.
         data_format: of the teacher.
 
     Raises:
-        FileNotFoundError: When there is no such file.
+        FileNotFoundError: When the file does not exist.
         ValueError: When the name is unknown, or the file does not define a network.
 
     Example:
@@ -53,8 +53,8 @@ def student_definition(student: str, data_format: DataFormat) -> dict[str, Any]:
     else:
         close = difflib.get_close_matches(student, STUDENTS, n=2, cutoff=0.3)
         raise ValueError(
-            f"No student '{student}'. {'Closest' if close else 'There are'}: {', '.join(close or STUDENTS)}. Any other "
-            "network is given as a file: --student student.json with its _target_ and arguments."
+            f"No student '{student}'. {'Closest' if close else 'There are'}: {', '.join(close or STUDENTS)}. For any "
+            "other network, pass a file with its _target_ and arguments: --student student.json."
         )
     arguments = inspect.signature(_class(definition["_target_"], student)).parameters
     for name in ("spatial_dims", "in_channels", "out_channels"):
@@ -68,13 +68,15 @@ def _from_file(path: Path) -> dict[str, Any]:
     definition = content.get("network_def", content)
     if not isinstance(definition, dict) or "_target_" not in definition:
         raise ValueError(
-            f"'{path}' defines no network. Write its class and arguments: "
+            f"'{path}' does not define a network. Write its class and arguments: "
             '{"_target_": "monai_kd.networks.StudentUNet", "channels": [16, 32, 48]}.'
         )
     if references(definition):
-        raise ValueError(f"'{path}' refers to @{references(definition)[0]} of a config elsewhere. Write the value.")
+        raise ValueError(
+            f"'{path}' refers to @{references(definition)[0]}, which it does not define. Write the value instead."
+        )
     target = definition["_target_"]
-    if target in monai_kd.networks.__all__:  # short names of ours need an import that inference does without
+    if target in monai_kd.networks.__all__:  # a short name would need an import that the inference config lacks
         target = f"monai_kd.networks.{target}"
     return {**definition, "_target_": target}
 
@@ -87,7 +89,7 @@ def _class(target: str, student: str) -> Any:
         known = [*monai_kd.networks.__all__, *(name for name in dir(nets) if name[:1].isupper())]
         close = difflib.get_close_matches(target.rpartition(".")[2], known, n=2, cutoff=0.0)
         raise ValueError(
-            f"'{student}': no network '{target}'. Closest: {', '.join(close)}. A network of your own is named by its "
-            "module, and lies where Python finds it or in the teacher's scripts."
+            f"'{student}': no network '{target}'. Closest: {', '.join(close)}. Name your own network with its module, "
+            "which Python must find, or which lies in the teacher's scripts."
         )
     return found

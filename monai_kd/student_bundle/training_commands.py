@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command lines of a new bundle, and the run of its training."""
+"""The command lines of a new bundle, and its training as a process."""
 
 from __future__ import annotations
 
@@ -24,14 +24,7 @@ __all__ = ["bundle_commands", "commands", "run_training"]
 
 
 def _training(root: Path, dataset_dir: str, is_hidden: bool) -> list[str]:
-    """
-    The arguments of ``python`` that train the student; given again, they continue a killed training.
-
-    Args:
-        root: the bundle's folder.
-        dataset_dir: the data.
-        is_hidden: whether pairs of layers are compared too.
-    """
+    """The arguments of ``python`` that train the student; the same command continues a killed training."""
     return _run(root, ["train", "methods/hidden"] if is_hidden else ["train"], dataset_dir)
 
 
@@ -43,17 +36,7 @@ def commands(
     evaluation: Sequence[str],
     inference_dir: str | None = None,
 ) -> dict[str, str]:
-    """
-    What can be run, by what it does, to be shown.
-
-    Args:
-        root: the bundle's folder.
-        dataset_dir: the data.
-        method: of the first training.
-        has_pairs: whether there is the overlay of hidden layers.
-        evaluation: the configs that evaluate, by name.
-        inference_dir: the data of the inference, if they are elsewhere.
-    """
+    """Command lines to show, by what they do; ``inference_dir`` is given if the inference's data are elsewhere."""
     is_hidden = method == HIDDEN
     shown = {f"Training ({method})": _training(root, dataset_dir, is_hidden)}
     if has_pairs:
@@ -70,15 +53,9 @@ def commands(
 
 def bundle_commands(root: Path, dataset_dir: str | Path, inference_dir: str | Path | None = None) -> dict[str, str]:
     """
-    What can be run of a bundle that is written, by what it does.
+    Command lines of a bundle, by what they do, such as "Training (logits_kl)", "Evaluation" and "Inference".
 
-    Args:
-        root: the bundle's folder.
-        dataset_dir: the data.
-        inference_dir: those of the inference, if they are elsewhere.
-
-    Returns:
-        Command lines by words such as "Training (logits_kl)", "Evaluation" and "Inference".
+    ``inference_dir`` is given if the inference's data are elsewhere.
     """
     has_pairs = BundleFolder(root).has("methods/hidden")
     data, other = (data_folder(folder, _configs(root)) if folder else None for folder in (dataset_dir, inference_dir))
@@ -87,22 +64,18 @@ def bundle_commands(root: Path, dataset_dir: str | Path, inference_dir: str | Pa
 
 def run_training(root: Path, dataset_dir: str | Path) -> None:
     """
-    Train, in a process of its own whose output is shown.
-
-    Args:
-        root: the bundle's folder.
-        dataset_dir: the data.
+    Train in another process, whose output is shown.
 
     Raises:
-        ValueError: When it fails.
+        ValueError: When the training fails.
     """
     data = absolute(data_folder(dataset_dir, _configs(root)))
     words = _training(root.resolve(), data, _method(root) == HIDDEN)
     status = subprocess.run([sys.executable, *words], check=False).returncode
     if status:
         raise ValueError(
-            f"The training in '{root}' ended with status {status}; its last lines tell why. The bundle is written: "
-            "mend the cause and give the same command again."
+            f"The training in '{root}' ended with status {status}; its last lines say why. The bundle is complete: "
+            "correct the cause and run the same command again."
         )
 
 
@@ -124,11 +97,11 @@ def _run(root: Path, names: Sequence[str], dataset_dir: str) -> list[str]:
 
 
 def _text(path: str) -> str:
-    """A path for the command line of MONAI's bundles, which reads Python literals: "2024" would be a number."""
+    """A path for the command line of MONAI's bundles, which reads Python literals: "2024" would become a number."""
     return path if DefaultParseValue(path) == path else json.dumps(path)
 
 
 def _quoted(word: str) -> str:
-    """A word for the shell; double quotes where they do, for the single ones around the names of files."""
+    """A word quoted for the shell, with double quotes if possible, because some paths contain single quotes."""
     quoted = shlex.quote(word)
     return quoted if quoted == word or "'" not in word or set(word) & set('"$`!\\') else f'"{word}"'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write a new bundle, whole or not at all."""
+"""Write a new bundle completely or not at all."""
 
 from __future__ import annotations
 
@@ -57,30 +57,23 @@ datefmt=%H:%M:%S
 
 def is_made(output_dir: Path, made: Mapping[str, Any]) -> bool:
     """
-    Whether a folder holds the bundle that is asked for already.
+    Whether a folder already has the bundle of this record; False if it is empty or does not exist.
 
-    Args:
-        output_dir: of the new bundle.
-        made: the record of what is asked for; its pairs count where it has any.
-
-    Returns:
-        True where it does, False where there is nothing yet.
+    The pairs of layers are compared only if the record has any.
 
     Raises:
-        ValueError: When it holds something else.
+        ValueError: When the folder has anything else.
     """
     if not output_dir.exists() or (output_dir.is_dir() and not any(output_dir.iterdir())):
         return False
     former = BundleFolder(output_dir).metadata.get(RECORD)
     if former is None:
-        raise ValueError(
-            f"'{output_dir}' holds something that this command did not write. Choose another --output_dir."
-        )
+        raise ValueError(f"'{output_dir}' has files that this command did not write. Choose another --output_dir.")
     for key, value in json.loads(json.dumps(made)).items():
         if former.get(key) != value:
             raise ValueError(
                 f"The bundle in '{output_dir}' was made with another {key}: {_short(former.get(key))} there, "
-                f"{_short(value)} here. Give its own arguments to go on with it, or another --output_dir."
+                f"{_short(value)} here. Repeat its arguments to continue it, or choose another --output_dir."
             )
     return True
 
@@ -97,25 +90,24 @@ def write_bundle(
     Write a bundle and check it; if anything is wrong, nothing is left behind.
 
     Args:
-        draft: what to write.
         pairs: of layers, for the overlay ``configs/methods/hidden.json``.
         output_dir: the folder; must not exist or be empty.
-        dataset_dir: the data, for check and trial alone.
-        inference_dir: those of the inference, if they are elsewhere.
-        tried: one step of everything is run before the folder appears.
+        dataset_dir: folder of the data, used only for the check and the trial.
+        inference_dir: folder of the inference's data, if it is another.
+        tried: run one step of every config before the folder appears.
 
     Returns:
-        What should be known of the trial.
+        Sentences for the user about the trial.
 
     Raises:
-        ValueError: When the folder is in use or in the data's, "hidden" is asked for without pairs, or the new bundle
-            does not stand.
+        ValueError: When the folder is not empty or lies in the data's folder, "hidden" has no pairs, or the new bundle
+            fails the check or the trial.
     """
     require_distinct({"output_dir": output_dir}, {"teacher": draft.bundle.root, "dataset_dir": dataset_dir})
     require_outside("output_dir", output_dir, {"dataset_dir": dataset_dir})
     if not pairs and draft.made["method"] == HIDDEN:
         raise ValueError(
-            "Method hidden compares layers, and the networks have no resolution in common. Name pairs by --pairs."
+            "Method hidden compares layers, but the networks have no resolution in common. Name pairs with --pairs."
         )
     made = {**draft.made, "pairs": [(pair.student.name, pair.teacher.name) for pair in pairs]}
     metadata = new_metadata(draft.bundle, made)
@@ -151,7 +143,7 @@ def _hidden(logits: str, pairs: Sequence[Pair]) -> dict[str, Any]:
 
 
 def _copy_files(draft: Draft, folder: Path) -> None:
-    """What the configs read beside the networks' weights, and the licences."""
+    """Copy the files that the configs read, except the networks' weights, and the licences."""
     root = draft.bundle.root
     for file in other_files(draft.bundle):
         if file.name != "logging.conf":
@@ -171,7 +163,7 @@ def _copy_files(draft: Draft, folder: Path) -> None:
 
 
 def _read(node: Any) -> Iterator[str]:
-    """Texts of configs but those of checkpoints, for the teacher's are not the student's."""
+    """All texts of configs except those of checkpoint handlers, which name the teacher's files."""
     if isinstance(node, Mapping) and kind(node).endswith(("CheckpointLoader", "CheckpointSaver")):
         return
     if isinstance(node, str):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run is given in vain or of the wrong kind is refused before anything is built."""
+"""Ids without effect and values of the wrong kind are refused before anything is built."""
 
 import json
 import subprocess
@@ -118,7 +118,7 @@ RIGHT = [
     ("train+methods/unlabelled+federated", {"rounds": 2, "unlabelled_dir": "x"}),
     ("evaluate+teacher+teachers/paper", {"teacher_channels": [2, 4, 6]}),
     ("train+recipes/few_labels+recipes/mixup", {"teacher_cache": "x", "views#alpha": 0.4}),
-    ("train+recipes/few_labels+recipes/function_matching", {"views#alpha": 0.4}),  # which has no use for the cache
+    ("train+recipes/few_labels+recipes/function_matching", {"views#alpha": 0.4}),  # does not use the cache
     ("evaluate+adaptation/target", {"target_dir": "x"}),
 ]
 

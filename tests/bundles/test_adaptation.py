@@ -91,7 +91,7 @@ def test_killed_and_started_again_it_ends_like_a_whole_run(phantoms, other_scann
 
 
 def test_it_goes_with_several_processes(phantoms):
-    """The multi-GPU config comes last, and replaces what is imported."""
+    """The multi-GPU config comes last and replaces the imports."""
     parser = ConfigParser()
     parser.read_config(
         [str(ROOT / "configs" / f"{name}.json") for name in ("train_student", OVERLAY, "multi_gpu_train")]

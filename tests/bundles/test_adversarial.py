@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Both adversarial methods, from their overlays, in both bundles."""
+"""Adversarial training against two discriminators, from their overlays, in both bundles."""
 
 import json
 import re

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ideas beside the recipe for few labels, each switched on by its overlay."""
+"""Changes to the recipe for few labels, each switched on by its overlay."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_asked_to_resume_it_is_as_strict_as_ever(pairs, teacher, tmp_path):
 
 @pytest.mark.parametrize("config", TRAININGS)
 def test_the_learning_rate_follows_the_trainers_own_number_of_epochs(config, pairs, teacher, tmp_path):
-    """MONAI Label sets the trainer's number alone."""
+    """MONAI Label sets only the trainer's number of epochs."""
     epochs = {"train#trainer#max_epochs": 3}
     workflow = train(config, tmp_path, teacher, pairs[:5], pairs[-3:], **epochs)
     assert workflow.trainer.state.epoch == 3

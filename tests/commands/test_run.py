@@ -77,7 +77,7 @@ def test_the_same_results_as_monais_command(folder, tmp_path):
     assert ours.stdout.rstrip().endswith("Results: out")
     expected, found = files(tmp_path / "monais"), files(tmp_path / "out")
     assert set(found) == set(expected) >= {"model.pt", "last.pt", "train_config.json"}
-    for name in [name for name in expected if "lock" not in name]:  # that says who ran, and when
+    for name in [name for name in expected if "lock" not in name]:  # the log line with the user and the time
         assert_identical(content(found[name]), content(expected[name]), name)
 
 
@@ -96,7 +96,7 @@ REFUSED = {
     "mine.json": "No config 'mine.json'. Correct the path",
     "train 20": "'20' belongs to no id. Write --id 20",
     "train --seed 1 --seed 2": "--seed is given twice",
-    "--max_epochs 3 train": "The config comes first, got '--max_epochs'",
+    "--max_epochs 3 train": "The config must come first, got '--max_epochs'",
     "train --args_file none.json": "No file 'none.json'. Correct the path.",
     "train_teacher --dataset_dir nowhere --output_dir a --checkpoint a.pt": "nowhere",
     "inference --dataset_dir data --output_dir b --checkpoint b.pt": "No checkpoint at 'b.pt'",

@@ -13,7 +13,7 @@ from monai_kd.losses import LogitsKLLoss
 
 
 class Run:
-    """What a run's config gives, made in Python."""
+    """The objects of a run's config, made in Python."""
 
     def __init__(self, weight, folder, start, end):
         torch.manual_seed(0)

@@ -99,7 +99,7 @@ def test_benchmark(tmp_path, exported, images, monkeypatch):
     assert rows["tiny, PyTorch"]["Dice lost"] == "–"
     assert abs(float(rows["tiny, ONNX"]["Dice lost"])) < 0.05
     text = (out / "latency.md").read_text()
-    assert "every class but the background counts as lesion" in text
+    assert "Every class except the background counts as lesion" in text
     assert "48×48" in text and "3 rounds" in text and "onnxruntime" in text and "| tiny, INT8 |" in text
 
 

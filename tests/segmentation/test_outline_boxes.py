@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables of boxes become data sets with masks, or are refused with the row that is wrong."""
+"""Tables of boxes become data sets with masks, or are refused with a message that names the wrong row."""
 
 from __future__ import annotations
 

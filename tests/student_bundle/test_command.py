@@ -88,7 +88,7 @@ def test_a_training_that_fails_can_be_continued(zoo, tmp_path, monkeypatch):
 
     monkeypatch.setattr(training_commands.subprocess, "run", run)
     options = ["--output_dir", tmp_path / "new", "--method", "hidden"]
-    with pytest.raises(ValueError, match=r"ended with status 1.*give the same command again"):
+    with pytest.raises(ValueError, match=r"ended with status 1.*run the same command again"):
         call(monkeypatch, zoo, *options)
     assert "was written before" in call(monkeypatch, zoo, *options)
     assert started[0] == started[1] and started[0][-2:] == ["--method", "hidden"] and str(zoo / "ct_data") in started[0]

@@ -74,8 +74,8 @@ def test_pairs_by_hand():
             "file: The student has no layer.*'encoder.levels.0'",
         ),
         ('[{"student": "encoder", "teacher": "model.9"}]', "file: The teacher has no layer 'model.9'"),
-        ('[{"student": "encoder"}]', "file is not a list of"),
-        ("{", "file is not a list of"),
+        ('[{"student": "encoder"}]', "file must be a JSON list of"),
+        ("{", "file must be a JSON list of"),
     ):
         with pytest.raises(ValueError, match=message):
             read_pairs(wrong, "file", ours, theirs)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labels of lossy files: what the teacher's own training takes is taken, and an option rounds the rest."""
+"""Labels of lossy files: values that the teacher's own loss accepts are kept, and an option rounds all others."""
 
 import json
 
@@ -17,7 +17,7 @@ LESION = DataFormat((1, 4), 1, 2, {0: "background", 1: "lesion"})
 
 
 def lossy(ct, most, less):
-    """The labels' ball is ``most``, and every other of its voxels ``less`` below."""
+    """The ball in the labels has the value ``most``; every second of its voxels is lower by ``less``."""
     transforms = json.loads((ct / "configs" / "train.json").read_text())["train"]["deterministic_transforms"]
     values = {"_target_": "Lambdad", "keys": "label", "func": f"$lambda x: x * ({most} - x.cumsum(1) % 2 * {less})"}
     edit(ct, "train", train__deterministic_transforms=[*transforms, values])
@@ -30,7 +30,7 @@ def draft_of(ct, zoo, **values):
 def test_values_beside_the_classes_that_the_loss_takes(ct, zoo):
     lossy(ct, 1.0, 0.004)
     (note,) = draft_of(ct, zoo).notes
-    for word in ("spleen_", "0.996", "% of them between the classes", "loss takes them", "--round_labels"):
+    for word in ("spleen_", "0.996", "% of its pixels lie between the classes", "loss accepts them", "--round_labels"):
         assert word in note
 
 
@@ -38,7 +38,7 @@ def test_values_beside_the_classes_that_the_loss_takes(ct, zoo):
 def test_values_that_the_loss_does_not_take(loss, ct, zoo):
     lossy(ct, 1.0, 0.004)
     edit(ct, "train", loss=loss)
-    with pytest.raises(ValueError, match=r"spleen_0.*0\.996.*which the loss does not take.*--round_labels gives"):
+    with pytest.raises(ValueError, match=r"spleen_0.*0\.996.*which the loss does not accept.*--round_labels gives"):
         draft_of(ct, zoo)
 
 

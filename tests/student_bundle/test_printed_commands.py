@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every command that is printed runs as it stands, whatever the teacher's configs are like."""
+"""Every printed command runs unchanged, for all kinds of teacher's configs."""
 
 import json
 import re
@@ -71,5 +71,5 @@ def test_errors_are_one_line(place):
     status, said, errors = call(words, place)
     assert status == 1 and "Traceback" not in said + errors
     (line,) = [line for line in (said + errors).splitlines() if line.startswith("Error")]
-    assert "end it with one: '" in line and not (place / "the student").exists()
+    assert "without a slash, add one: '" in line and not (place / "the student").exists()
     assert json.loads((place / "its teacher" / "configs" / "train.json").read_text())["val_interval"] == 5

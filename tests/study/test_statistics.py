@@ -115,7 +115,7 @@ def test_images_without_a_lesion_have_no_dice(tmp_path):
     assert row.hd95["0-0"]["a"] == 3.0 and math.isnan(row.hd95["0-0"]["c"])
     for text, message in (
         ("id,dice,hd95\nb,,\n", "no test image has a lesion"),
-        ("id,iou\na,1\n", "is no table of scores"),
+        ("id,iou\na,1\n", "is not a table of scores"),
     ):
         (folder / "scores.csv").write_text(text)
         with pytest.raises(ValueError, match=message):
@@ -159,6 +159,6 @@ def test_rows_of_two_tasks_are_not_compared(tmp_path):
         folder.mkdir(parents=True)
         (folder / "scores.csv").write_text(text)
         (folder / "summary.json").write_text("{}")
-    with pytest.raises(ValueError, match="are of different tasks"):
+    with pytest.raises(ValueError, match="has rows of different tasks"):
         read_scores(tmp_path, ["A", "B"], ["0-0"])
     assert metrics_table(read_scores(tmp_path, ["B"], ["0-0"])) is None

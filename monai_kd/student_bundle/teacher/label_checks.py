@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a data set's labels are of the teacher's classes."""
+"""Check that a data set's labels have the teacher's classes."""
 
 from __future__ import annotations
 
@@ -20,29 +20,28 @@ from monai_kd.utils.messages import first_cause, first_line
 
 __all__ = ["check_labels", "load_labels", "round_labels"]
 
-LOOKED_AT = 16  # labels that are loaded at most, from all along the list, which may be sorted
+LOOKED_AT = 16  # labels that are loaded at most, spread over the whole list, which may be sorted
 DATA = "train#dataset#data"
 TRANSFORM = "validate#dataset#transform"  # without augmentation
 
 
 def check_labels(parser: ConfigParser, config: Config, data_format: DataFormat) -> list[str]:
     """
-    Load labels through the bundle's own transforms until every class was seen.
+    Load labels through the bundle's own transforms until every class has occurred.
 
     Args:
         parser: of the training, with ``dataset_dir``.
-        config: the same as written.
+        config: the same, not parsed.
         data_format: of the teacher.
 
     Returns:
-        What should be known but hinders nothing (classes that no label has, checks that could not be made).
+        Notes for the user about classes that occur in no label, and about checks that were not possible.
 
     Raises:
-        ValueError: When there are no images, no labels, labels of other classes or, in all of them, nothing but
-            background.
+        ValueError: When there are no images or no labels, a label has other classes, or all labels are only background.
     """
     if any(find(config, name) is None for name in (DATA, TRANSFORM)):
-        return [f"'{DATA}' or '{TRANSFORM}' is not in the config: the classes of the labels were not checked."]
+        return [f"The classes of the labels were not checked, because the config lacks '{DATA}' or '{TRANSFORM}'."]
     folder = str(parser.get_parsed_content("dataset_dir"))
     total = len(_entries(parser, config))
     seen: set[int] = set()
@@ -65,22 +64,17 @@ def check_labels(parser: ConfigParser, config: Config, data_format: DataFormat) 
 
 def round_labels(configs: Mapping[str, Config], parser: ConfigParser, classes: int) -> None:
     """
-    Let every config that has labels give their pixels the nearest class.
-
-    Args:
-        configs: by name, with "train" among them; changed in place.
-        parser: of the training, with ``dataset_dir``.
-        classes: how many the teacher knows.
+    Let every config with labels, "train" among them, replace each pixel by the nearest of so many classes, in place.
 
     Raises:
-        ValueError: When no rule tells which class is nearest.
+        ValueError: When no rule gives the nearest class.
     """
     values = torch.cat([torch.unique(label) for _, label in load_labels(parser, configs["train"])])
     transform = rounding(values, classes)
     if transform is None:
         raise ValueError(
-            f"--round_labels: the labels have values from {float(values.min()):g} to {float(values.max()):g}, and the "
-            f"places of {classes} classes between are not known. Bring the labels to their classes, for instance by "
+            f"--round_labels: the labels have values from {float(values.min()):g} to {float(values.max()):g}, and no "
+            f"rule assigns them to {classes} classes. Convert the labels to the classes, for instance with "
             "MapLabelValued in the teacher's transforms."
         )
     for name, config in configs.items():
@@ -90,14 +84,10 @@ def round_labels(configs: Mapping[str, Config], parser: ConfigParser, classes: i
 
 def load_labels(parser: ConfigParser, config: Config) -> Iterator[tuple[str, torch.Tensor]]:
     """
-    Labels from all along the list of training images, through the transforms of the validation.
-
-    Args:
-        parser: of the training, with ``dataset_dir``.
-        config: the same as written.
+    Labels spread over the list of training images, with the validation's transforms.
 
     Returns:
-        Their names, and what the loss gets, shape CH[WD].
+        Their names, and the labels as the loss receives them, shape CH[WD].
 
     Raises:
         ValueError: When there are no images or no labels.
@@ -118,14 +108,14 @@ def _entries(parser: ConfigParser, config: Config) -> Any:
         first = data[0] if len(data) else None
     except Exception as error:
         cause = first_cause(error)
-        layout = "Lay the data out as the teacher's bundle does."
+        layout = "Arrange the data as the teacher's bundle expects them."
         slash = (
-            "" if folder.endswith("/") else f" If names are joined to it without a slash, end it with one: '{folder}/'."
+            "" if folder.endswith("/") else f" If the config appends names to it without a slash, add one: '{folder}/'."
         )
         missing = isinstance(cause, ImportError | OptionalImportError)
         remedy = "Install the package." if missing else f"{layout}{slash}"
         raise ValueError(
-            f"The teacher's list of training images, {DATA}, cannot be made of dataset_dir '{folder}': "
+            f"The teacher's list of training images, {DATA}, cannot be made from dataset_dir '{folder}': "
             f"{type(cause).__name__}: {first_line(cause).rstrip('.')}. {remedy}"
         ) from error
     _require_entries(first, written, folder)
@@ -135,19 +125,19 @@ def _entries(parser: ConfigParser, config: Config) -> Any:
 def _require_entries(first: Any, written: Any, folder: str) -> None:
     if first is None:
         raise ValueError(
-            f"No training image in '{folder}': {DATA} is {written!r}, and finds none. Lay the data out as "
-            "the teacher's bundle does, or give the list otherwise: --set id=value."
+            f"No training image in '{folder}': {DATA} is {written!r}, which finds none there. Arrange the data as the "
+            "teacher's bundle expects them, or change the list: --set id=value."
         )
     if not isinstance(first, Mapping) or "label" not in first or "image" not in first:
         entries = list(first) if isinstance(first, Mapping) else type(first).__name__
         raise ValueError(
-            f"The training data are {entries}, and the trainer takes one 'image' and one 'label' each: the bundle has "
-            "several inputs, or names of its own. Bring them to these two names in the teacher's data list."
+            f"The training data have {entries}, but the trainer needs one 'image' and one 'label' for each sample. Use "
+            "these two names in the teacher's data list."
         )
 
 
 def _ignored(config: Config) -> set[float]:
-    """Values that the loss leaves out."""
+    """Values that the loss ignores."""
     found = [node["ignore_index"] for node in _nodes(config) if "ignore_index" in node]
     return {float(value) for value in found if isinstance(value, int | float)}
 
@@ -160,14 +150,17 @@ def _nodes(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def _missing(absent: list[str], has_some: bool, counts: tuple[int, int], folder: str) -> list[str]:
-    """What to say of classes that no label has; counts are of the labels that were looked at, and of all."""
+    """What to say about classes that occur in no label; counts are of the labels that were loaded, and of all."""
     looked_at, total = counts
     named = ", ".join(absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
     if not absent:
         return []
     if has_some:
-        return [f"No {named} in {looked_at} of {total} labels: what no label has is learnt from the teacher alone."]
-    found = f"None of {looked_at} labels in '{folder}' has a class of the teacher ({named}): they are all background."
+        return [
+            f"No {named} in the {looked_at} of {total} labels that were checked. The student can learn such a class "
+            "only from the teacher."
+        ]
+    found = f"None of {looked_at} labels in '{folder}' has a class of the teacher ({named}): all are background."
     if looked_at < total:
-        return [f"{found} {total - looked_at} more were not looked at: see whether the data set is the teacher's."]
-    raise ValueError(f"{found} Name the data set that the teacher is for, or correct its label values.")
+        return [f"{found} The other {total - looked_at} were not checked. Check that the data set fits the teacher."]
+    raise ValueError(f"{found} Name a data set that fits the teacher, or correct its label values.")

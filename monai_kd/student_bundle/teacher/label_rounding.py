@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labels of lossy files, whose values lie beside the classes, brought to the nearest class."""
+"""Round the labels of lossy files, whose values lie near the classes, to the nearest class."""
 
 from __future__ import annotations
 
@@ -13,16 +13,12 @@ from monai_kd.student_bundle.configs.handler_lists import kind
 __all__ = ["ROUNDING", "add_rounding", "rounding"]
 
 ROUNDING = "round_labels"
-WHITE = range(128, 256)  # what the brightest value of a mask of 0 and 255 is
+WHITE = range(128, 256)  # possible maximum of a mask that was 0 and 255 before compression
 
 
 def rounding(values: torch.Tensor, classes: int) -> dict[str, Any] | None:
     """
-    The transform that gives each pixel the nearest class, or None where no rule does.
-
-    Args:
-        values: of the labels.
-        classes: how many the teacher knows.
+    The transform that gives each pixel the nearest class, or None if no rule is known for these label values.
 
     Example:
         >>> rounding(torch.tensor([0, 3, 251, 255]), classes=2)["threshold"]
@@ -41,14 +37,7 @@ def rounding(values: torch.Tensor, classes: int) -> dict[str, Any] | None:
 
 
 def add_rounding(config: Config, transform: dict[str, Any], datasets: tuple[str, ...]) -> None:
-    """
-    Put the transform behind all others of some data sets.
-
-    Args:
-        config: changed in place.
-        transform: of :func:`rounding`.
-        datasets: the ids of the data sets' components; those that the config has not are left out.
-    """
+    """Append the transform to those of the data sets with these ids; an id that the config lacks is skipped."""
     config[ROUNDING] = dict(transform)
     done: set[int] = set()
     for dataset in datasets:
@@ -58,7 +47,7 @@ def add_rounding(config: Config, transform: dict[str, Any], datasets: tuple[str,
         compose = owner["transform"]
         while isinstance(compose, str) and compose[:1] in "@%" and find(config, compose[1:]) is not None:
             compose = find(config, compose[1:])
-        if id(compose) in done:  # two data sets share their transforms
+        if id(compose) in done:  # two data sets may share their transforms
             continue
         if isinstance(compose, dict) and kind(compose) == "Compose":
             done.add(id(compose))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The teacher's own configs, to be run as they are but for its weights."""
+"""The teacher's own configs without its weights, to find out whether a failure is the teacher's."""
 
 from __future__ import annotations
 
@@ -24,14 +24,9 @@ LOADER = "CheckpointLoader"
 
 def stock_config(bundle: TeacherBundle, what: str) -> Config | None:
     """
-    The teacher's own config of what fails in the new bundle; no weights are loaded, which may lie elsewhere.
+    The teacher's own config for a step ("training …", "evaluation" or "inference") that fails in the new bundle.
 
-    Args:
-        bundle: the teacher's.
-        what: "training …", "evaluation" or "inference".
-
-    Returns:
-        The merged config, or None where the bundle has none.
+    No weights are loaded, because they may lie elsewhere. None if the bundle has no such config.
     """
     if what.startswith("training"):
         config = copy.deepcopy(bundle.train)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The weights of a teacher's bundle, in whatever form it keeps them."""
+"""Read the weights of a teacher's bundle, in any of the usual forms."""
 
 from __future__ import annotations
 
@@ -20,14 +20,10 @@ KEYS = ("model", "state_dict", "network", "net", "model_state_dict")
 
 def find_weights(root: Path, given: Path | None = None) -> Path:
     """
-    The file of a bundle's weights.
-
-    Args:
-        root: the bundle's folder.
-        given: the file, if it is not ``models/model.pt`` or ``models/model.ts``.
+    The file of a bundle's weights: the given one, or else ``models/model.pt`` or ``models/model.ts``.
 
     Raises:
-        FileNotFoundError: When it is not there.
+        FileNotFoundError: When it does not exist.
     """
     places = [given] if given else [root / "models" / "model.pt", root / "models" / "model.ts"]
     for path in places:
@@ -37,20 +33,19 @@ def find_weights(root: Path, given: Path | None = None) -> Path:
     remedy = (
         f"It has a {large.name}: python -m monai.bundle download_large_files --bundle_path {root}"
         if large and not given
-        else "Put them there, or name the file by --weights."
+        else "Put them there, or name the file with --weights."
     )
-    raise FileNotFoundError(f"No weights of the teacher at {' or '.join(map(str, places))}. {remedy}")
+    raise FileNotFoundError(f"The teacher's weights are not at {' or '.join(map(str, places))}. {remedy}")
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """
-    A state dict from a checkpoint or a TorchScript file, without executing code from a checkpoint.
+    Read a state dict from a checkpoint or a TorchScript file (``.ts``) without executing code from a checkpoint.
 
-    Args:
-        path: a state dict, a dictionary that holds one, or (``.ts``) a TorchScript module.
+    A checkpoint is a state dict, or a dictionary that contains one.
 
     Raises:
-        ValueError: When it is neither.
+        ValueError: When the file is none of these.
     """
     try:
         if path.suffix == ".ts":
@@ -60,15 +55,15 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     except Exception as error:
         reason = error.reason if isinstance(error, CheckpointError) else f"{type(error).__name__}: {first_line(error)}"
         raise ValueError(
-            f"'{path}' cannot be read as weights ({reason}). It is damaged, a pointer to a file elsewhere, or holds "
-            "more than tensors: torch.save(network.state_dict(), …)."
+            f"'{path}' cannot be read as weights ({reason}). It is damaged, only a pointer to the real file, or has "
+            "more than tensors. Save the weights with torch.save(network.state_dict(), …)."
         ) from None
     state = _state(content)
     if state is None:
         keys = ", ".join(map(str, list(content)[:6])) if isinstance(content, Mapping) else type(content).__name__
         raise ValueError(
             f"'{path}' holds no state dict, neither at its top nor under {', '.join(KEYS)}: it has {keys}. Save the "
-            "network's as {'model': network.state_dict()}."
+            "weights as {'model': network.state_dict()}."
         )
     wrapped = all(name.startswith("module.") for name in state)
     return {name.removeprefix("module.") if wrapped else name: value for name, value in state.items()}
@@ -85,15 +80,10 @@ def _state(content: Any) -> Mapping[str, torch.Tensor] | None:
 
 def fit(network: nn.Module, state: Mapping[str, torch.Tensor], path: Path) -> None:
     """
-    Load weights into the network that they must be of.
-
-    Args:
-        network: as the bundle's config defines it.
-        state: its weights.
-        path: where they came from, for messages.
+    Load weights into the network that they must belong to; ``path`` is their file, for messages.
 
     Raises:
-        ValueError: When they are another network's, or not finite.
+        ValueError: When they belong to another network, or are not finite.
     """
     own = network.state_dict()
     kinds = [
@@ -111,7 +101,7 @@ def fit(network: nn.Module, state: Mapping[str, torch.Tensor], path: Path) -> No
         raise ValueError(
             f"'{path}' holds the weights of another network than the config's {type(network).__name__}: "
             f"{'; '.join(shown)}{f'; and {more} more' if more else ''}. Correct the teacher's network_def, or name its "
-            "weights by --weights."
+            "weights with --weights."
         )
     require_finite(state, path, own=dict(network.named_buffers()))
     network.load_state_dict(dict(state))

@@ -15,13 +15,10 @@ __all__ = ["metrics_table"]
 
 def metrics_table(scores: Mapping[str, Scores]) -> Table | None:
     """
-    The mean of every such metric over the runs of each row, with its spread.
-
-    Args:
-        scores: by row.
+    The mean and standard deviation of every such metric over the runs of each row.
 
     Returns:
-        The table; None where no row has such a metric.
+        None if no row has such a metric.
     """
     names = list(dict.fromkeys(name for of_row in scores.values() for name in of_row.whole))
     rows = [
