@@ -24,10 +24,10 @@ class AdversarialLogitsHandler(AdversarialHandler):
             - \langle \log P(y \mid z_s) \rangle \big)
 
     beside the supervised loss and a pathway of :math:`\langle |z_t - z_s| \rangle` (``torch.nn.L1Loss``). The class
-    head makes the training conditional: the student must look like a teacher who is right about this sample. One handler
-    serves both tasks, by the discriminator: :class:`monai_kd.networks.LogitsDiscriminator` for classification,
-    :class:`monai_kd.networks.PatchLogitsDiscriminator` for segmentation, whose
-    target for a patch is the share of each class in it.
+    head makes the training conditional: the student must look like a teacher who is right about this sample. One
+    handler serves both tasks, by the discriminator: :class:`monai_kd.networks.LogitsDiscriminator` for classification,
+    :class:`monai_kd.networks.PatchLogitsDiscriminator` for segmentation, whose target for a patch is the share of each
+    class in it.
 
     Source: in the style of Xu, Hsu and Huang, "Training shallow and thin networks for acceleration via knowledge
     distillation with conditional adversarial networks", 2017, arXiv 1709.00513, for classification. The form of the
