@@ -134,7 +134,7 @@ class RequestGuard:
 
     Args:
         app: the server.
-        most_bytes: of a request.
+        most_bytes: largest body that is taken; a larger one is answered by status 413.
     """
 
     def __init__(self, app: Application, most_bytes: int) -> None:
