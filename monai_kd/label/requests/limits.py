@@ -73,7 +73,7 @@ def limit_large_images(*paths: Path) -> Iterator[None]:
     Decode or segment in here: large images one at a time, others beside them, so that nobody waits for a large one.
 
     Args:
-        paths: of the images.
+        paths: files that are decoded together; one that is missing does not count.
     """
     large = max((decoded_bytes(path) for path in paths if path.is_file()), default=0) > LARGE
     with _large if large else _small:
