@@ -118,7 +118,12 @@ class RequestFolder:
 
 
 class RequestGuard:
-    """Refuses requests that are too large, that change weights, or that come from foreign pages in a browser."""
+    """
+    Refuses requests that are too large, that change weights, or that come from foreign pages in a browser.
+
+    Args:
+        most_bytes: largest body that is taken; a larger one gets status 413.
+    """
 
     def __init__(self, app: Application, most_bytes: int) -> None:
         self.app = app
