@@ -46,7 +46,7 @@ def peak_memory(
             return fresh.submit(_measure, load, libraries, image, threads).result()
     except BrokenProcessPool as error:
         raise ValueError(
-            "The process that measures memory was ended before it was done. Free memory, or use a smaller --size."
+            "The process that measures memory was ended before it was done. Free memory, or use a smaller --image-size."
         ) from error
 
 

@@ -42,7 +42,7 @@ def mean_dice(
     bundle = exported.bundle
     module = segmenter(bundle, bundle.network(), bool(exported.report["raw"]))
     if not isinstance(module, Segmenter) or module.outputs[0] != "mask" or len(bundle.input_shape) != 4:
-        raise ValueError("Only exports whose output is a mask of pictures can be scored. Leave out --dataset_dir.")
+        raise ValueError("Only exports whose output is a mask of pictures can be scored. Leave out --dataset-dir.")
     records = data.parts()["test"]
     trained = {row.name: row.load(None) for row in rows if row.reference is not None}
     dice: dict[str, list[float]] = {name: [] for name in trained}
@@ -56,7 +56,7 @@ def mean_dice(
             mask = _lesion(run(image)["mask"][0], bundle.classes).T  # rows first, whatever the reader does; labels not
             dice[name].append(2 * float((mask & label).sum()) / float(mask.sum() + label.sum()))
     if not all(dice.values()):
-        raise ValueError(f"No test image of {data.folder} has a lesion to score. Leave out --dataset_dir.")
+        raise ValueError(f"No test image of {data.folder} has a lesion to score. Leave out --dataset-dir.")
     return {name: statistics.mean(values) for name, values in dice.items()}
 
 

@@ -11,15 +11,15 @@ import typer
 from rich.table import Table
 
 from monai_kd.commands.console import console
+from monai_kd.commands.options import Trace
 from monai_kd.commands.run_errors import RunErrors
 
 if TYPE_CHECKING:
     from monai.bundle import ConfigWorkflow
 
-Config = Annotated[str | None, typer.Argument(help="A config's name, such as train, or its file. Default: list them.")]
-Bundle = Annotated[str | None, typer.Option(help="The bundle's folder or name. Default: the current folder.")]
-Overlay = Annotated[list[str] | None, typer.Option(help="One more overlay, by name or file; may be repeated.")]
-Trace = Annotated[bool, typer.Option("--trace", help="Show an error's whole traceback.")]
+Config = Annotated[str | None, typer.Argument(help="A config's name or file. Default: list the names.")]
+Bundle = Annotated[str | None, typer.Option(help="The bundle's folder or name. Default: this folder.")]
+Overlay = Annotated[list[str] | None, typer.Option(help="An overlay's name or file; may be repeated.")]
 
 
 def run(
@@ -28,14 +28,16 @@ def run(
     """
     Train, evaluate or infer: run a config of a bundle.
 
-    The config comes first; then, in any order, overlays and ids. An overlay in a folder has the folder's name: --method
-    logits_kl, --teacher ensemble, --views shared, --network separable, --adaptation trajectory. An id is given as
-    --id value: --max_epochs 20 --spatial_size "[96,96]" --optimizer#weight_decay 0.1 --resume False.
+    The config comes first; then, in any order, overlays and ids. An overlay in a folder has the folder's name:
+    `--method logits_kl`, `--teacher ensemble`, `--views shared`, `--network separable`, `--adaptation trajectory`. An
+    id of the config is an option, too: `--max-epochs 20`, `--spatial-size "[96,96]"`, `--resume False`,
+    `--optimizer#lr 0.1`. Dashes and underscores are the same in it.
 
-    'python -m monai.bundle run' runs the same configs with the same ids. Ctrl+C stops; the same command goes on.
+    'python -m monai.bundle run' runs the same configs with the same ids. Ctrl+C stops a run; give the same command
+    again to continue it.
 
-    Example: python -m monai_kd run train --bundle breast_ultrasound_segmentation --dataset_dir data/BrEaST --method
-    logits_kl --max_epochs 20
+    Example: `python -m monai_kd run train --bundle breast_ultrasound_segmentation --dataset-dir data/BrEaST
+    --method logits_kl --max-epochs 20`
     """
     with RunErrors(trace) as errors:
         if config is None:
@@ -132,6 +134,6 @@ def _list(bundle: str | None) -> None:
         for kind, names in overlay_names(folder).items():
             table.add_row(f"--{kind or 'overlay'}", ", ".join(names))
         first = config_names(folder)[0]
-        text = f"Example: python -m monai_kd run {first} --bundle {bundle or folder} --dataset_dir DATA"
+        text = f"Example: python -m monai_kd run {first} --bundle {bundle or folder} --dataset-dir DATA"
     console.print(table)
     console.print(text, markup=False, highlight=False)

@@ -84,7 +84,7 @@ def verdict(measured: Measured) -> str:
         measured: of a distillation, and of the student alone where its run was given.
     """
     if measured.alone is None:
-        return "What distillation brought is open: no run of the student alone was given (--student)."
+        return "What distillation brought is open: no run of the student alone was given (--student-run)."
     result = compare(measured.distilled.scores, measured.alone.scores)
     if result is None:
         return "What distillation brought is open: there are fewer than two validation images in common."

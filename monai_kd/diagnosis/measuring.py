@@ -71,9 +71,9 @@ def measure(run: TrainedRun, alone: TrainedRun | None, watch: Callable[[str], No
         ValueError: When ``run`` is no distillation, or the two were not validated on the same images.
     """
     if not run.is_distilled:
-        raise ValueError(f"'{run.folder}' is the run of a student without a teacher. Give it as --student.")
+        raise ValueError(f"'{run.folder}' is the run of a student without a teacher. Give it as --student-run.")
     if alone is not None and alone.is_distilled:
-        raise ValueError(f"'{alone.folder}' is a distillation. Give the run of the student alone as --student.")
+        raise ValueError(f"'{alone.folder}' is a distillation. Give the run of the student alone as --student-run.")
     new, known = run.samples("validation"), run.samples("training")
     if alone is not None:
         _require_same(run, alone)
@@ -116,7 +116,7 @@ def _commands(run: TrainedRun) -> dict[str, str]:
     """Each with what the run itself was given, as far as it matters."""
     root = Path(str(run.get("bundle_root", ".")))
     base = f"python -m monai_kd run train --bundle {root}"
-    data = f"--dataset_dir {_text(run.get('dataset_dir'))}"
+    data = f"--dataset-dir {_text(run.get('dataset_dir'))}"
     names = ("recipes/few_labels", "recipes/patient", "methods/logits_kl", "networks/pretrained", "teachers/paper")
     has = {name: BundleFolder(root).has(name) for name in names}
     patient = " --recipe patient" if has["recipes/patient"] else ""
@@ -125,13 +125,13 @@ def _commands(run: TrainedRun) -> dict[str, str]:
     better = f"python -m monai_kd run train_teacher --bundle {root}{network}{patient} {data}"
     # Where the paper's teacher is an overlay, the default one has a pretrained encoder.
     pretrained = network or has["teachers/paper"]
-    pool = f"{base} --recipe few_labels {data} --unlabelled_dir DIR   (or --labels N: the other images are the pool)"
+    pool = f"{base} --recipe few_labels {data} --unlabelled-dir DIR   (or --labels N: the other images are the pool)"
     return {
         "teacher": better if pretrained else "train a larger or a pretrained network as teacher",
         "pool": pool if has["recipes/few_labels"] else "monai_kd.data.PooledDataset as train#dataset",
         "weight": f"{base} {data} --pathways#…#weight W",
         "logits": f"{base}{' --method logits_kl' if has['methods/logits_kl'] else ''} {data}",
-        "longer": f"{base}{patient} {data} --max_epochs {epochs}",
+        "longer": f"{base}{patient} {data} --max-epochs {epochs}",
     }
 
 

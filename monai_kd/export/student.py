@@ -69,12 +69,12 @@ class Options:
                 raise ValueError(f"No form '{form}'. Closest: '{closest(form, FORMS)}'. There are {', '.join(FORMS)}.")
         if "int8" in self.forms and self.data is None:
             raise ValueError(
-                f"INT8 is calibrated with {FEWEST} or more real images. Name their data set with --dataset_dir."
+                f"INT8 is calibrated with {FEWEST} or more real images. Name their data set with --dataset-dir."
             )
         if self.float_layers and "int8" not in self.forms:
             raise ValueError(
-                f"--float_layers {','.join(self.float_layers)} is of INT8, which is not in --forms. Add int8 there, or "
-                "leave out --float_layers."
+                f"--float-layers {','.join(self.float_layers)} is of INT8, which is not in --forms. Add int8 there, or "
+                "leave out --float-layers."
             )
 
 

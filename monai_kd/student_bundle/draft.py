@@ -79,14 +79,14 @@ class Request:
     @cached_property
     def data(self) -> str:
         """The folder of the data, absolute, with a slash at its end if it was given or the teacher needs it."""
-        return self._folder(data_folder(self.dataset_dir, self._configs, self.settings), "--dataset_dir")
+        return self._folder(data_folder(self.dataset_dir, self._configs, self.settings), "--dataset-dir")
 
     @cached_property
     def inference_data(self) -> str:
         """The same of the inference."""
         if self.inference_dir is None:
             return self.data
-        return self._folder(data_folder(self.inference_dir, self._configs), "--inference_dataset_dir")
+        return self._folder(data_folder(self.inference_dir, self._configs), "--inference-dataset-dir")
 
     @property
     def _configs(self) -> tuple[Config, Config]:

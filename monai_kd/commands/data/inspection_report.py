@@ -79,7 +79,7 @@ def _print_problems(title: str, style: str, problems: list[Problem], console: Co
         for problem in members[:SHOWN]:
             console.print(f"    {problem.message}", markup=False, highlight=False)
         if len(members) > SHOWN:
-            console.print(f"    and {len(members) - SHOWN} more; --json FILE lists all", highlight=False)
+            console.print(f"    and {len(members) - SHOWN} more; --json-file FILE lists all", highlight=False)
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -79,7 +79,7 @@ def round_labels(configs: Mapping[str, Config], parser: ConfigParser, classes: i
     transform = rounding(values, classes)
     if transform is None:
         raise ValueError(
-            f"--round_labels: the labels have values from {float(values.min()):g} to {float(values.max()):g}, and the "
+            f"--round-labels: the labels have values from {float(values.min()):g} to {float(values.max()):g}, and the "
             f"places of {classes} classes between are not known. Bring the labels to their classes, for instance by "
             "MapLabelValued in the teacher's transforms."
         )

@@ -115,7 +115,7 @@ def _require_supervised(train: Config, file: str) -> None:
         )
     if "dataset_dir" not in train:
         raise ValueError(
-            f"{file}: there is no id 'dataset_dir', by which --dataset_dir would reach the data. Add it to the "
+            f"{file}: there is no id 'dataset_dir', by which --dataset-dir would reach the data. Add it to the "
             "teacher's config, and let its list of images use it."
         )
     deep = find(train, "network_def#deep_supervision") is True or "DeepSupervision" in str(train.get("loss"))

@@ -37,7 +37,7 @@ class RayWorkers:
 
     def __init__(self, address: str, gpu_fraction: float = 0.0, threads: int = 1, jobs: int | None = None) -> None:
         if gpu_fraction < 0 or (gpu_fraction > 1 and gpu_fraction != int(gpu_fraction)):
-            raise ValueError(f"A run takes a fraction of a GPU, or whole ones, got --gpu_fraction {gpu_fraction:g}.")
+            raise ValueError(f"A run takes a fraction of a GPU, or whole ones, got --gpu-fraction {gpu_fraction:g}.")
         try:
             import ray
         except ImportError as error:

@@ -37,7 +37,7 @@ def study_splits(
             folder holds a study of other splits.
     """
     if split_file is not None and plan.images is not None:
-        raise ValueError("A split file lists its images: give either --split_file or --images ('images' in the study).")
+        raise ValueError("A split file lists its images: give either --split-file or --images ('images' in the study).")
     records = read_dataset(dataset_dir, layout)
     kept = output_dir / "splits.json"
     protocol = f"split file {split_file.name}" if split_file else "random"
@@ -47,12 +47,12 @@ def study_splits(
         if former["protocol"] != protocol:
             raise ValueError(
                 f"'{kept}' was made by '{former['protocol']}', this study asks for '{protocol}'. Choose another "
-                "--output_dir."
+                "--output-dir."
             )
         splits = read_splits(kept, records if plan.images is None else _listed(records, former["splits"][0]))
         if split_file is not None and read_splits(split_file, records)[: plan.splits] != splits[: plan.splits]:
             raise ValueError(
-                f"'{split_file}' differs from '{kept}', with which this study began. Choose another --output_dir."
+                f"'{split_file}' differs from '{kept}', with which this study began. Choose another --output-dir."
             )
         if len(splits) >= plan.splits:
             return splits[: plan.splits]
