@@ -12,14 +12,15 @@ from rich.progress import Progress, TaskID
 from rich.table import Table as Shown
 
 from monai_kd.commands.console import console
-from monai_kd.commands.options import BUNDLE, Bundle, DatasetDir, Fold, Layout, Setting, SplitFile, Threads
+from monai_kd.commands.options import BUNDLE, INT, Bundle, Fold, Layout, Setting, SplitFile, Threads
 from monai_kd.commands.settings import parse_settings
 
 Students = Annotated[list[Path], typer.Argument(help="Folders that 'export' wrote, or files in them.")]
 Teacher = Annotated[Path | None, typer.Option(help="The teacher's weights. Default: no teacher is timed.")]
-Size = Annotated[int, typer.Option(min=16, help="Sides of the timed image in pixels.")]
-Rounds = Annotated[int, typer.Option(min=1, help="Timed rounds; each times every model once.")]
-Peers = Annotated[bool, typer.Option(help="Time MONAI's own networks of this size, too.")]
+Data = Annotated[Path | None, typer.Option(help="The data set's folder. Default: no scores.")]
+Size = Annotated[int, typer.Option(min=16, metavar=INT, help="Sides of the timed image in pixels.")]
+Rounds = Annotated[int, typer.Option(min=1, metavar=INT, help="Timed rounds; each times every model once.")]
+NoPeers = Annotated[bool, typer.Option("--no-peers", help="Do not time MONAI's own networks.")]
 Output = Annotated[Path, typer.Option(help="Folder of latency.md and latency.csv.")]
 
 
@@ -28,14 +29,14 @@ def benchmark(
     teacher_checkpoint: Teacher = None,
     bundle: Bundle = BUNDLE,
     setting: Setting = None,
-    dataset_dir: DatasetDir = None,
+    dataset_dir: Data = None,
     split_file: SplitFile = None,
     layout: Layout = None,
     fold: Fold = 0,
     image_size: Size = 224,
     rounds: Rounds = 200,
     threads: Threads = 1,
-    peers: Peers = True,
+    no_peers: NoPeers = False,
     output_dir: Output = Path("runs/latency"),
 ) -> None:
     """
@@ -72,7 +73,8 @@ def benchmark(
                 tasks[text] = progress.add_task(text, total=total)
             progress.advance(tasks[text])
 
-        table = measure(list(opened.values()), candidates, Settings(image_size, rounds, threads, peers, data), tell)
+        settings = Settings(image_size, rounds, threads, not no_peers, data)
+        table = measure(list(opened.values()), candidates, settings, tell)
     shown = Shown(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     shown.add_column(table.columns[0], no_wrap=True)
     for name, *cells in list(zip(table.columns, *table.rows, strict=True))[1:]:

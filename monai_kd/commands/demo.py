@@ -9,14 +9,14 @@ from typing import Annotated
 import typer
 
 from monai_kd.commands.console import console
-from monai_kd.commands.options import BUNDLE, Bundle, Seed
+from monai_kd.commands.options import BUNDLE, INT, Bundle, Seed
 
 
 def demo(
     output_dir: Annotated[Path, typer.Option(help="Folder of data, checkpoints and the report.")] = Path("demo"),
     bundle: Bundle = BUNDLE,
     seed: Seed = 0,
-    max_epochs: Annotated[int, typer.Option(min=1, help="Epochs of the student's training.")] = 30,
+    max_epochs: Annotated[int, typer.Option(min=1, metavar=INT, help="Epochs of the student's training.")] = 30,
 ) -> None:
     """
     Show what distillation does, on synthetic images.

@@ -12,14 +12,13 @@ from typing import Annotated
 import typer
 
 from monai_kd.commands.console import console
-from monai_kd.commands.options import Setting, Trace
+from monai_kd.commands.options import Json, Setting, Trace
 from monai_kd.commands.run_errors import RunErrors
 from monai_kd.commands.settings import parse_settings
 
 Run = Annotated[Path, typer.Argument(help="Output folder of a distillation ('run train').")]
-Student = Annotated[Path | None, typer.Option(help="Output folder of the student alone.")]
-Output = Annotated[Path | None, typer.Option(help="Folder to write the diagnosis to: HTML, JSON, PNG.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of the tables.")]
+Student = Annotated[Path | None, typer.Option(help="Output folder of the student alone. Default: none.")]
+Output = Annotated[Path | None, typer.Option(help="Folder of the page and pictures. Default: none.")]
 
 
 def diagnose(

@@ -12,26 +12,28 @@ from rich.table import Table
 
 from monai_kd.commands.console import console
 from monai_kd.commands.edit_pairs import edit_text
-from monai_kd.commands.options import Setting
+from monai_kd.commands.options import INT, Setting
 from monai_kd.commands.settings import parse_settings
 
 if TYPE_CHECKING:
     from monai_kd.student_bundle import Draft, Pair, Request
 
 Teacher = Annotated[Path, typer.Option(help="The teacher's bundle: a folder or name.")]
-Student = Annotated[str, typer.Option(help="StudentUNet, or a JSON file with a network's _target_.")]
-Data = Annotated[str, typer.Option(help="The data set's folder.")]
+Student = Annotated[str, typer.Option(help="StudentUNet, or a JSON file with a network's `_target_`.")]
+Data = Annotated[str, typer.Option(metavar="<path>", help="The data set's folder.")]  # a slash at its end stays
 Output = Annotated[Path, typer.Option(help="The new bundle's folder.")]
 Method = Annotated[str | None, typer.Option(help="The method's name. Default: what fits the outputs.")]
-Pairs = Annotated[Path | None, typer.Option(help="JSON file of pairs of layers, as --edit shows it.")]
+Pairs = Annotated[Path | None, typer.Option(help="JSON file of pairs of layers. Default: the proposed ones.")]
 Edit = Annotated[bool, typer.Option("--edit", help="Open the proposed pairs in $EDITOR.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before writing.")]
-Run = Annotated[bool, typer.Option("--run/--no-run", help="Train the student once the bundle is written.")]
-Epochs = Annotated[int | None, typer.Option(min=1, help="Epochs of the student's training. Default: the teacher's.")]
+NoRun = Annotated[bool, typer.Option("--no-run", help="Write the bundle, but do not train the student.")]
+Epochs = Annotated[
+    int | None, typer.Option(min=1, metavar=INT, help="Epochs of the student's training. Default: the teacher's.")
+]
 Config = Annotated[list[Path] | None, typer.Option(help="The teacher's training configs. Default: train.json.")]
 Weights = Annotated[Path | None, typer.Option(help="The teacher's weights. Default: the bundle's.")]
-Inference = Annotated[str | None, typer.Option(help="Data of the inference. Default: --dataset-dir.")]
-Try = Annotated[bool, typer.Option("--try/--no-try", help="Try one step of all that the bundle does.")]
+Inference = Annotated[str | None, typer.Option(metavar="<path>", help="Data of the inference. Default: --dataset-dir.")]
+NoTry = Annotated[bool, typer.Option("--no-try", help="Write the bundle without trying one step of it.")]
 Round = Annotated[bool, typer.Option("--round-labels", help="Give each pixel of a label the nearest class.")]
 
 
@@ -45,12 +47,12 @@ def distill(
     edit: Edit = False,
     yes: Yes = False,
     setting: Setting = None,
-    run: Run = True,
+    no_run: NoRun = False,
     max_epochs: Epochs = None,
     config: Config = None,
     teacher_checkpoint: Weights = None,
     inference_dataset_dir: Inference = None,
-    try_steps: Try = True,
+    no_try: NoTry = False,
     round_labels: Round = False,
 ) -> None:
     """
@@ -79,11 +81,11 @@ def distill(
         text = f"{output_dir} was written before" + (": its pairs stay, and --edit opens nothing." if edit else ".")
         console.print(text, markup=False, highlight=False)
     else:
-        _write(request, output_dir, pairs, edit, ask=sys.stdin.isatty() and not yes, tried=try_steps)
+        _write(request, output_dir, pairs, edit, ask=sys.stdin.isatty() and not yes, tried=not no_try)
     folder = given.get("dataset_dir", dataset_dir)
     for name, command in bundle_commands(output_dir, folder, inference_dir).items():
         console.print(f"{name}:\n  {command}", markup=False, highlight=False)
-    if run:
+    if not no_run:
         run_training(output_dir, folder)
 
 

@@ -12,7 +12,6 @@ from rich.table import Table
 from monai_kd.commands.console import console
 from monai_kd.commands.options import (
     Checkpoint,
-    DatasetDir,
     Fold,
     Layout,
     Network,
@@ -23,6 +22,7 @@ from monai_kd.commands.options import (
 from monai_kd.commands.settings import parse_settings
 
 Source = Annotated[Path, typer.Argument(help="The bundle's folder or name, or its inference config.")]
+Data = Annotated[Path | None, typer.Option(help="The data set's folder. Default: synthetic images.")]
 Forms = Annotated[str, typer.Option(help="Any of onnx,int8,openvino,torchscript.")]
 FloatLayers = Annotated[str, typer.Option(help="Layers that INT8 leaves in floating point: head,encoder.")]
 Raw = Annotated[bool, typer.Option("--raw", help="Export the network alone, for prepared input.")]
@@ -35,7 +35,7 @@ def export(
     network: Network = None,
     setting: Setting = None,
     forms: Forms = "onnx",
-    dataset_dir: DatasetDir = None,
+    dataset_dir: Data = None,
     split_file: SplitFile = None,
     layout: Layout = None,
     fold: Fold = 0,

@@ -12,8 +12,9 @@ __all__ = [
     "BUNDLE",
     "Bundle",
     "Checkpoint",
-    "DatasetDir",
     "Fold",
+    "INT",
+    "Json",
     "Layout",
     "Network",
     "OutputDir",
@@ -24,17 +25,18 @@ __all__ = [
     "Trace",
 ]
 
+INT = "<int>"  # shorter than typer's own word for a whole number in a range: the option's name beside it has room
 BUNDLE = "breast_ultrasound_segmentation"
 
 Bundle = Annotated[str, typer.Option(help="The bundle's folder or name.")]
 Checkpoint = Annotated[Path | None, typer.Option(help="The student's weights. Default: the bundle's.")]
-DatasetDir = Annotated[Path | None, typer.Option(help="The data set's folder.")]
-Fold = Annotated[int, typer.Option(min=0, help="Number of the split, as in the training.")]
+Fold = Annotated[int, typer.Option(min=0, metavar=INT, help="Number of the split, as in the training.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of the tables.")]
 Layout = Annotated[str | None, typer.Option(help="The data set's layout. Default: found from its files.")]
-Network = Annotated[str | None, typer.Option(help="An overlay in the bundle's configs/networks: small.")]
+Network = Annotated[str | None, typer.Option(help="An overlay of configs/networks: small. Default: none.")]
 OutputDir = Annotated[Path, typer.Option(help="Folder to write; it must be new or empty.")]
-Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")]
+Seed = Annotated[int, typer.Option(min=0, metavar=INT, help="The same seed gives the same result.")]
 Setting = Annotated[list[str] | None, typer.Option("--set", help="id=value of the config; may be repeated.")]
 SplitFile = Annotated[Path | None, typer.Option(help="A file of 'data split'. Default: random splits.")]
-Threads = Annotated[int, typer.Option(min=1, help="Number of CPU threads.")]
+Threads = Annotated[int, typer.Option(min=1, metavar=INT, help="Number of CPU threads.")]
 Trace = Annotated[bool, typer.Option("--trace", help="Show the whole traceback of an error.")]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,8 +12,9 @@ import typer
 from rich.table import Table
 
 from monai_kd.commands.console import console
-from monai_kd.commands.options import Trace
+from monai_kd.commands.options import Setting, Trace
 from monai_kd.commands.run_errors import RunErrors
+from monai_kd.commands.settings import parse_settings
 
 if TYPE_CHECKING:
     from monai.bundle import ConfigWorkflow
@@ -23,7 +25,12 @@ Overlay = Annotated[list[str] | None, typer.Option(help="An overlay's name or fi
 
 
 def run(
-    context: typer.Context, config: Config = None, bundle: Bundle = None, overlay: Overlay = None, trace: Trace = False
+    context: typer.Context,
+    config: Config = None,
+    bundle: Bundle = None,
+    overlay: Overlay = None,
+    setting: Setting = None,
+    trace: Trace = False,
 ) -> None:
     """
     Train, evaluate or infer: run a config of a bundle.
@@ -31,7 +38,8 @@ def run(
     The config comes first; then, in any order, overlays and ids. An overlay in a folder has the folder's name:
     `--method logits_kl`, `--teacher ensemble`, `--views shared`, `--network separable`, `--adaptation trajectory`. An
     id of the config is an option, too: `--max-epochs 20`, `--spatial-size "[96,96]"`, `--resume False`,
-    `--optimizer#lr 0.1`. Dashes and underscores are the same in it.
+    `--optimizer#lr 0.1`. Dashes and underscores are the same in it. `--set max_epochs=20` does the same, as in the
+    other commands.
 
     'python -m monai.bundle run' runs the same configs with the same ids. Ctrl+C stops a run; give the same command
     again to continue it.
@@ -45,15 +53,26 @@ def run(
                 raise ValueError(f"The config comes first, got '{context.args[0]}'. Write: run train {context.args[0]}")
             _list(bundle)
             return
-        from monai_kd.bundle.command_line import read_command
-
         errors.prepare()
-        arguments = read_command(config, bundle, overlay or (), context.args)
+        settings = parse_settings(setting)
+        arguments = _arguments(config, bundle, overlay or (), context.args, settings)
         _check(arguments)
         copy = _copy(arguments)
         if copy is not None:
-            arguments = read_command(config, str(copy), overlay or (), context.args)
+            arguments = _arguments(config, str(copy), overlay or (), context.args, settings)
         _run(arguments, errors)
+
+
+def _arguments(
+    config: str, bundle: str | None, overlays: Sequence[str], words: Sequence[str], settings: dict[str, Any]
+) -> dict[str, Any]:
+    """Arguments of ``monai.bundle.run``: what the words of the command mean, and the values of ``--set``."""
+    from monai_kd.bundle.command_line import read_command
+
+    arguments = read_command(config, bundle, overlays, words)
+    for name in set(settings) & set(arguments):
+        raise ValueError(f"'{name}' is given twice: as --{name} and by --set. Keep one of them.")
+    return {**arguments, **settings}
 
 
 def _check(arguments: dict[str, Any]) -> None:

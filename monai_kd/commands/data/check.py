@@ -13,16 +13,21 @@ import typer
 from monai_kd.commands.console import console
 from monai_kd.commands.data.inspection_report import print_report
 from monai_kd.commands.image_progress import image_progress
-from monai_kd.commands.options import Layout, Threads
+from monai_kd.commands.options import Json, Layout, Threads
+
+Data = Annotated[Path, typer.Argument(help="The data set's folder, or up to two levels above it.")]
+Splits = Annotated[Path | None, typer.Option(help="A file of 'data split' to check, too. Default: none.")]
+Sheet = Annotated[Path | None, typer.Option(help="PNG to write, the worst images first. Default: none.")]
+Report = Annotated[Path | None, typer.Option(help="JSON file to write the report to. Default: none.")]
 
 
 def check(
-    dataset_dir: Annotated[Path, typer.Argument(help="The data set's folder, or up to two levels above it.")],
+    dataset_dir: Data,
     layout: Layout = None,
-    split_file: Annotated[Path | None, typer.Option(help="A file of 'data split' to check, too.")] = None,
-    sheet_file: Annotated[Path | None, typer.Option(help="Write a contact sheet, worst images first: a PNG.")] = None,
-    json_file: Annotated[Path | None, typer.Option(help="Write the report as JSON.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of the tables.")] = False,
+    split_file: Splits = None,
+    sheet_file: Sheet = None,
+    json_file: Report = None,
+    as_json: Json = False,
     threads: Threads = 2,
 ) -> None:
     """

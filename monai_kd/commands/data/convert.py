@@ -18,7 +18,7 @@ def convert(
     dataset_dir: Annotated[Path, typer.Argument(help="The data set's folder, in any layout.")],
     output_dir: OutputDir,
     output_layout: Annotated[str, typer.Option(help="plain, dataset_a, nnunet or monailabel.")] = "plain",
-    split_file: Annotated[Path | None, typer.Option(help="A file of 'data split' to write with new ids.")] = None,
+    split_file: Annotated[Path | None, typer.Option(help="A split file to write with new ids. Default: none.")] = None,
 ) -> None:
     """
     Write a data set in another layout, without loss.

@@ -10,15 +10,15 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from monai_kd.commands.console import console
-from monai_kd.commands.options import OutputDir, Seed
+from monai_kd.commands.options import INT, OutputDir, Seed
 
-Count = Annotated[int | None, typer.Option(min=1, help="Number of images. Default: 163; of volumes: 20.")]
+Count = Annotated[int | None, typer.Option(min=1, metavar=INT, help="Number of images. Default: 163; of volumes: 20.")]
 Probe = Annotated[str, typer.Option(help="linear, or curved: a sector on black.")]
 Scanner = Annotated[str | None, typer.Option(help="crisp, smooth, vintage or handheld. Default: random.")]
-Depth = Annotated[float | None, typer.Option(help="Depth in mm: 20-80 (linear), 40-150 (curved).")]
+Depth = Annotated[float | None, typer.Option(help="Depth in mm: 20-80, curved 40-150. Default: random.")]
 Gain = Annotated[float, typer.Option(help="dB added to the scanner's gain, -30 to 30.")]
 Noise = Annotated[float, typer.Option(help="dB added to the electronic noise, -30 to 40.")]
-Range = Annotated[float | None, typer.Option(help="dB between black and white, 30 to 100.")]
+Range = Annotated[float | None, typer.Option(help="dB from black to white, 30 to 100. Default: the scanner's.")]
 Normal = Annotated[float, typer.Option(help="Share of images without a lesion, 0 to 1.")]
 Margins = Annotated[bool, typer.Option("--margins", help="Draw a console's text and ruler around the scan.")]
 Volumes = Annotated[bool, typer.Option("--volumes", help="Write volumes of 96 x 96 x 64 voxels.")]

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from monai_kd.commands.console import console
 from monai_kd.commands.image_progress import image_progress
-from monai_kd.commands.options import Layout, Seed
+from monai_kd.commands.options import INT, Layout, Seed
 from monai_kd.commands.settings import one_or_all
 
 if TYPE_CHECKING:
@@ -32,13 +32,13 @@ class Protocol(StrEnum):
 Folders = Annotated[list[Path], typer.Argument(help="Folders of one or more data sets; several are read as one.")]
 File = Annotated[Path, typer.Option(help="JSON file to write; it must not exist.")]
 Chosen = Annotated[Protocol, typer.Option(help="How to split.")]
-Number = Annotated[int | None, typer.Option(min=1, help="random: number of splits. Default: 3.")]
+Number = Annotated[int | None, typer.Option(min=1, metavar=INT, help="random: number of splits. Default: 3.")]
 Folds = Annotated[int | None, typer.Option(help="kfold, official: number of folds. Default: 5.")]
 Training = Annotated[float | None, typer.Option(help="random: share of images to train on. Default: 130/163.")]
 Validation = Annotated[float | None, typer.Option(help="Share of images for validation. Default: 0.15.")]
 Test = Annotated[float | None, typer.Option(help="holdout: share of images for the test. Default: 0.15.")]
-LabelsOf = Annotated[str | None, typer.Option(help="The one data set whose training labels are kept.")]
-NearDuplicates = Annotated[bool, typer.Option(help="Keep images of the same picture in one part.")]
+LabelsOf = Annotated[str | None, typer.Option(help="Data set whose training labels are kept. Default: all.")]
+NoNear = Annotated[bool, typer.Option("--no-near-duplicates", help="Keep only exact duplicates in one part.")]
 
 
 def split(
@@ -51,15 +51,15 @@ def split(
     validation_fraction: Validation = None,
     test_fraction: Test = None,
     seed: Seed = 0,
-    near_duplicates: NearDuplicates = True,
+    no_near_duplicates: NoNear = False,
     labels_of: LabelsOf = None,
     layout: Layout = None,
 ) -> None:
     """
     Write the training, validation and test images to a file.
 
-    No patient and no duplicate image is in two parts. Benign and malignant images are spread evenly. To train on a
-    split, give `--split-file folds.json --fold 0`.
+    No patient is in two parts. Exact duplicates are in one part, and near duplicates, which show the same picture, too.
+    Benign and malignant images are spread evenly. To train on a split, give `--split-file folds.json --fold 0`.
 
     The protocols are `random` (the paper's repeated splits), `kfold` (cross-validation), `holdout` (one split) and
     `official` (the publisher's folds of BUS-BRA). `--train-fraction` is the share of all images used for training and
@@ -90,7 +90,7 @@ def split(
     require_protocol(protocol.value, options, folder, layout)
     records = read_dataset(folder, layout)
     with image_progress() as progress:
-        content = check_dataset(records, progress, near_duplicates=near_duplicates)
+        content = check_dataset(records, progress, near_duplicates=not no_near_duplicates)
     splits = make_splits(protocol.value, records, folder, layout, seed, content, **options)
     if labels_of is not None:
         splits = [keep_labels_of(parts, records, labels_of) for parts in splits]

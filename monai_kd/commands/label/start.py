@@ -8,12 +8,14 @@ from typing import Annotated
 
 import typer
 
+from monai_kd.commands.options import INT
+
 
 def start(
     app: Annotated[Path, typer.Argument(help="The folder of an app: of 'label install' or MONAI Label.")],
     studies: Annotated[Path, typer.Option(help="The folder of images; labels are written into it.")],
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The server's port.")] = 8000,
-    most_megabytes: Annotated[int, typer.Option(min=1, help="The largest upload, in MB.")] = 256,
+    port: Annotated[int, typer.Option(min=1, max=65535, metavar=INT, help="The server's port.")] = 8000,
+    most_megabytes: Annotated[int, typer.Option(min=1, metavar=INT, help="The largest upload, in MB.")] = 256,
     conf: Annotated[list[str] | None, typer.Option(help="name=value for the app; may be repeated.")] = None,
 ) -> None:
     """

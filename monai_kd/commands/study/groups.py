@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from monai_kd.commands.console import console
+from monai_kd.commands.options import INT
 from monai_kd.commands.settings import one_or_all
 
 Study = Annotated[Path, typer.Argument(help="The output folder of 'study run'.")]
 Data = Annotated[list[Path] | None, typer.Option(help="The data set's folder. Default: where it was.")]
 Row = Annotated[str | None, typer.Option(help="Row whose failures are drawn. Default: the last method.")]
-Failures = Annotated[int, typer.Option(min=1, max=12, help="Number of failures to draw.")]
+Failures = Annotated[int, typer.Option(min=1, max=12, metavar=INT, help="Number of failures to draw.")]
 
 
 def groups(study_dir: Study, dataset_dir: Data = None, row: Row = None, failures: Failures = 6) -> None:

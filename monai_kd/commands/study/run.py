@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monai_kd.commands.console import console
-from monai_kd.commands.options import Layout, Setting, SplitFile
+from monai_kd.commands.options import INT, Layout, Setting, SplitFile
 from monai_kd.commands.settings import one_or_all, parse_settings
 from monai_kd.commands.study.progress import StudyProgress
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 Study = Annotated[Path, typer.Argument(help="The study's YAML file, or NAME/studies/FILE of a bundle.")]
 Data = Annotated[list[Path], typer.Option(help="The data set's folder; repeat it to join several.")]
 Output = Annotated[Path, typer.Option(help="The study's folder.")]
-Images = Annotated[int | None, typer.Option(min=1, help="Number of images to draw. Default: all.")]
-Splits = Annotated[int | None, typer.Option(min=1, help="Number of splits. Default: the study's.")]
-Seeds = Annotated[int | None, typer.Option(min=1, help="Number of training seeds. Default: the study's.")]
-Jobs = Annotated[int | None, typer.Option(min=1, help="Runs at a time. Default: 1; on Ray, all that fit.")]
-Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of a run. Default: all, shared; on Ray, 1.")]
-Ray = Annotated[str | None, typer.Option(help="Ray cluster: host:port, ray://host:port, or auto.")]
+Images = Annotated[int | None, typer.Option(min=1, metavar=INT, help="Number of images to draw. Default: all.")]
+Splits = Annotated[int | None, typer.Option(min=1, metavar=INT, help="Number of splits. Default: the study's.")]
+Seeds = Annotated[int | None, typer.Option(min=1, metavar=INT, help="Number of training seeds. Default: the study's.")]
+Jobs = Annotated[int | None, typer.Option(min=1, metavar=INT, help="Runs at a time. Default: 1; on Ray, all that fit.")]
+Threads = Annotated[int | None, typer.Option(min=1, metavar=INT, help="CPU threads of a run. Default: all; on Ray, 1.")]
+Ray = Annotated[str | None, typer.Option(help="Ray cluster: host:port or auto. Default: this machine.")]
 Fraction = Annotated[float, typer.Option(help="With --ray: GPUs of a run; 0 is the CPU.")]
-MLflow = Annotated[str | None, typer.Option(help="MLflow store, such as sqlite:///runs/mlflow.db.")]
+MLflow = Annotated[str | None, typer.Option(help="MLflow store: sqlite:///runs/mlflow.db. Default: none.")]
 
 
 def run(
@@ -54,7 +54,8 @@ def run(
 
     Each run is a MONAI bundle run in its own folder, `SPLIT-SEED/ROW/`: train.json, evaluate.json, log.txt, model.pt,
     evaluation/scores.csv. Give the same command again to continue after a stop. `--images` draws so many images once,
-    and splits those. `--threads` counts only if OMP_NUM_THREADS is not set. `--set` replaces a setting of the study.
+    and splits those. `--threads` counts only if OMP_NUM_THREADS is not set. `--ray` also takes `ray://host:port`.
+    `--set` replaces a setting of the study.
 
     Example: `python -m monai_kd study run breast_ultrasound_segmentation/studies/paper.yaml
     --dataset-dir data/BrEaST --output-dir runs/paper --jobs 4`
