@@ -10,8 +10,8 @@ import typer
 from rich.markup import escape
 
 from monai_kd.commands.benchmark import benchmark
-from monai_kd.commands.bundle_copy import copy
-from monai_kd.commands.bundle_pack import pack
+from monai_kd.commands.bundle.copy import copy
+from monai_kd.commands.bundle.pack import pack
 from monai_kd.commands.console import error_console
 from monai_kd.commands.data.boxes import boxes
 from monai_kd.commands.data.check import check
@@ -34,7 +34,7 @@ from monai_kd.commands.study.run import run
 from monai_kd.utils.messages import first_cause
 
 INTERRUPTED = 130  # what typer ends with after Ctrl+C
-MENDABLE = (ValueError, OSError, ImportError)  # by the user, who needs no traceback then
+MENDABLE = (ValueError, OSError, ImportError)  # errors that a user can correct, without a traceback
 
 app = typer.Typer(
     name="monai_kd",
@@ -83,7 +83,7 @@ app.command("run", short_help=_summary(run_config), context_settings=ANY_ID)(run
 
 
 def main() -> None:
-    """Run the command line; what a user can mend is one line, not a traceback."""
+    """Run the command line. An error that a user can correct is one line, without a traceback."""
     try:
         app()
     except SystemExit as end:

@@ -61,6 +61,6 @@ def diagnose(
         for number, step in enumerate(next_steps(findings), 1):
             console.print(f"{number}. {step.action}. {step.reason}\n   {step.command}", markup=False, highlight=False)
         if not next_steps(findings):
-            console.print("Nothing stands in its way.", markup=False, highlight=False)
+            console.print("Nothing was found that limits the student.", markup=False, highlight=False)
         if page is not None:
             console.print(f"Page: {page}", markup=False, highlight=False)

@@ -130,6 +130,6 @@ def _show(draft: Draft, pairs: list[Pair]) -> None:
         console.print(table)
     else:
         console.print("No pairs of layers: the networks have no resolution in common.", highlight=False)
-    left_out = [f"Left out, for it defines a network or a training of its own: {name}" for name in draft.left_out]
+    left_out = [f"{name} is left out: it defines its own network or training" for name in draft.left_out]
     for note in (*draft.notes, *left_out):
         console.print(f"Note: {note}", markup=False, highlight=False)

@@ -64,7 +64,7 @@ def export(
     opened = open_bundle(find_path(bundle), overlays, **parse_settings(setting))
     if checkpoint is None:
         if "checkpoint" not in opened.parser:
-            raise ValueError(f"'{opened.configs[0]}' has no 'checkpoint' to take by default. Give --checkpoint.")
+            raise ValueError(f"'{opened.configs[0]}' has no 'checkpoint'. Give --checkpoint.")
         checkpoint = Path(opened.parser.get_parsed_content("checkpoint"))
     with console.status("") as status:
         results = export_student(opened, checkpoint, output_dir, options, status.update)

@@ -84,7 +84,7 @@ def _check(arguments: dict[str, Any]) -> None:
 
 
 def _copy(arguments: dict[str, Any]) -> Path | None:
-    """Of an installed bundle into which the run would write: where outputs are not named, they go into the bundle."""
+    """Copy an installed bundle if the run would write into it, as it does where no other place is given."""
     from monai_kd.bundle.shipped import copy_bundle, writes_into_package
 
     root = Path(arguments.get("bundle_root", "."))
@@ -93,7 +93,7 @@ def _copy(arguments: dict[str, Any]) -> Path | None:
     copy = Path("bundles", root.name)
     try:
         copy_bundle(root, copy)
-    except ValueError:  # of several processes another one has made it
+    except ValueError:  # another process of this run has made it
         if not (copy / "configs").is_dir():
             raise
     else:
@@ -114,7 +114,7 @@ def _run(arguments: dict[str, Any], errors: RunErrors) -> None:
 
 
 def _show(workflow: ConfigWorkflow, begin: float) -> None:
-    """Where the results are, and the scores if there are some."""
+    """Print where the results are, and the scores if there are any."""
     import torch.distributed as dist
 
     from monai_kd.utils.atomic_files import read_json

@@ -172,7 +172,7 @@ def test_a_stopped_run_says_how_to_go_on(folder, tmp_path):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
-    assert err == "Stopped. The same command goes on after the last whole epoch (out/last.pt).\n"
+    assert err == "Stopped. Give the same command again to continue after the last complete epoch (out/last.pt).\n"
 
 
 def test_without_a_config_all_are_listed(folder):

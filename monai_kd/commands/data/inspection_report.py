@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An inspection on the terminal."""
+"""Print an inspection of a data set."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ def print_report(found: Inspection, console: Console) -> None:
     Print what a data set is, what is in it, and what is wrong with it.
 
     Args:
-        found: of ``inspect_dataset``.
-        console: where to.
+        found: the result of ``inspect_dataset``.
     """
     content = found.to_dict()
     _print_layout(found, console)

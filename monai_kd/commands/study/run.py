@@ -85,7 +85,7 @@ def run(
         state = run_study(plan, one_or_all(dataset_dir), output_dir, workers, layout, split_file, watch)
     for run, reason in state.failed.items():
         console.print(f"{run.name} failed: {reason}", markup=False, highlight=False)
-    done = f"{len(state.finished)} runs finished, {len(state.skipped)} had been, {len(state.failed)} failed."
+    done = f"{len(state.finished)} runs finished, {len(state.skipped)} had finished before, {len(state.failed)} failed."
     console.print(f"{done} Next: python -m monai_kd study report {output_dir}", markup=False, highlight=False)
     if state.failed:
         raise SystemExit(1)
