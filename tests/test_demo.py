@@ -41,7 +41,7 @@ def test_user_errors_are_one_line(tmp_path, monkeypatch, capsys):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").write_text("")
     for arguments, message in (
-        (["data", "phantom", str(tmp_path / "full")], "full"),
+        (["data", "phantom", "--output-dir", str(tmp_path / "full")], "full"),
         (["demo", "--bundle", str(tmp_path)], "is no bundle"),
     ):
         monkeypatch.setattr("sys.argv", ["monai_kd", *arguments])

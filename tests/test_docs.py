@@ -213,7 +213,7 @@ def test_commands(page, commands, checkout, monkeypatch):
         Path(name).write_text(text)
     for block in commands:
         for command in block.strip().splitlines():
-            if "data phantom data/phantoms" in command and Path("data/phantoms").exists():
+            if "data phantom --output-dir data/phantoms" in command and Path("data/phantoms").exists():
                 shutil.rmtree("data/phantoms")
             run(command, monkeypatch)
     if page.name == "bundles.md":
