@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
@@ -14,6 +14,9 @@ from rich.table import Table as Shown
 from monai_kd.commands.console import console
 from monai_kd.commands.options import BUNDLE, INT, Bundle, Fold, Layout, Setting, SplitFile, Threads
 from monai_kd.commands.settings import parse_settings
+
+if TYPE_CHECKING:
+    from monai_kd.utils.tables import Table
 
 Students = Annotated[list[Path], typer.Argument(help="Folders that 'export' wrote, or files in them.")]
 Teacher = Annotated[Path | None, typer.Option(help="The teacher's weights. Default: no teacher is timed.")]
@@ -75,16 +78,20 @@ def benchmark(
 
         settings = Settings(image_size, rounds, threads, not no_peers, data)
         table = measure(list(opened.values()), candidates, settings, tell)
-    shown = Shown(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    shown.add_column(table.columns[0], no_wrap=True)
-    for name, *cells in list(zip(table.columns, *table.rows, strict=True))[1:]:
-        shown.add_column(name, justify="right", min_width=max(map(len, [*name.split(), *cells])))
-    for row in table.rows:
-        shown.add_row(*row)
-    console.print(shown)
+    console.print(_shown(table))
     for note in table.notes:
         console.print(note, markup=False, highlight=False)
     table.write_csv(output_dir / "latency.csv")
     with atomic_write(output_dir / "latency.md") as temporary:
         temporary.write_text(table.markdown(), encoding="utf-8")
     console.print(f"Written to {output_dir}: latency.md, latency.csv.", markup=False, highlight=False)
+
+
+def _shown(table: Table) -> Shown:
+    shown = Shown(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    shown.add_column(table.columns[0], no_wrap=True)
+    for name, *cells in list(zip(table.columns, *table.rows, strict=True))[1:]:
+        shown.add_column(name, justify="right", min_width=max(map(len, [*name.split(), *cells])))
+    for row in table.rows:
+        shown.add_row(*row)
+    return shown
