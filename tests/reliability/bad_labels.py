@@ -35,7 +35,7 @@ LINES = {
     f"{ALONE} --dataset_dir data --labels many": "labels",
     f"{ALONE} --dataset_dir data --labels 1000": "training images",
     f"{ALONE} --dataset_dir data --labels [3]": "labels",
-    f"{ALONE} --dataset_dir ['data','data']": "one name",
+    f"{ALONE} --dataset_dir ['data','data']": "same name",
     f"{ALONE} --dataset_dir ['data','nowhere']": "nowhere",
     f"{ALONE} --dataset_dir ['data','data.txt']": "data.txt",
     f"{ALONE} --dataset_dir []": "dataset_dir",
@@ -51,7 +51,7 @@ LINES = {
     "run train_teacher --bundle breast_ultrasound_segmentation --dataset_dir data "
     "--output_dir out --spatial_size [100,100]": "multiples of 32",
     "run train_teacher --bundle breast_ultrasound_segmentation --teacher papr --dataset_dir data": "paper",
-    "data split data data --output-file both.json": "one name",
+    "data split data data --output-file both.json": "same name",
     "data split data nowhere --output-file both.json": "nowhere",
     "data split data other --output-file both.json --protocol official": "official",
     "data split data scans --output-file both.json --labels-of nowhere": "nowhere",
