@@ -130,4 +130,4 @@ from monai_kd.__main__ import main
 main()
 """
     run = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
-    assert run.returncode == 0 and "--dataset_dir" in run.stdout, run.stderr
+    assert run.returncode == 0 and "--dataset-dir" in run.stdout, run.stderr

@@ -71,12 +71,12 @@ class Options:
                 )
         if "int8" in self.forms and self.data is None:
             raise ValueError(
-                f"INT8 needs {FEWEST} or more real images for calibration. Name their data set with --dataset_dir."
+                f"INT8 needs {FEWEST} or more real images for calibration. Name their data set with --dataset-dir."
             )
         if self.float_layers and "int8" not in self.forms:
             raise ValueError(
-                f"--float_layers {','.join(self.float_layers)} is for INT8, which is not in --forms. Add int8 there, "
-                "or leave out --float_layers."
+                f"--float-layers {','.join(self.float_layers)} is for INT8, which is not in --forms. Add int8 there, "
+                "or leave out --float-layers."
             )
 
 

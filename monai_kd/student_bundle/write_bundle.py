@@ -68,12 +68,12 @@ def is_made(output_dir: Path, made: Mapping[str, Any]) -> bool:
         return False
     former = BundleFolder(output_dir).metadata.get(RECORD)
     if former is None:
-        raise ValueError(f"'{output_dir}' has files that this command did not write. Choose another --output_dir.")
+        raise ValueError(f"'{output_dir}' has files that this command did not write. Choose another --output-dir.")
     for key, value in json.loads(json.dumps(made)).items():
         if former.get(key) != value:
             raise ValueError(
                 f"The bundle in '{output_dir}' was made with another {key}: {_short(former.get(key))} there, "
-                f"{_short(value)} here. Repeat its arguments to continue it, or choose another --output_dir."
+                f"{_short(value)} here. Repeat its arguments to continue it, or choose another --output-dir."
             )
     return True
 

@@ -106,7 +106,7 @@ def _write(record: Record, name: str, target: Target, suffix: str, fresh: Path, 
     if ending == PNG and not fits_png(values):
         raise ValueError(
             f"{record['image']} ({values.dtype}, {' × '.join(map(str, values.shape))}) does not fit into a PNG, and "
-            f"{target.name} has PNG files only. Choose --layout plain or nnunet."
+            f"{target.name} has PNG files only. Choose --output-layout plain or nnunet."
         )
     mask = (loaded["label"].numpy()[0] > 0).astype(np.uint8) * np.uint8(target.inside)
     image, label = (pattern.format(id=name) + ending for pattern in (target.image, target.label))

@@ -148,7 +148,7 @@ def _receipt(folder: Path, name: str) -> dict[str, Any]:
         held = f"holds {receipt['name']}"
     except (OSError, ValueError, TypeError, KeyError):
         held = f"is not empty and has no {RECEIPT} of an earlier download"
-    raise ValueError(f"{folder} {held}. Choose another --out.")
+    raise ValueError(f"{folder} {held}. Choose another --output-dir.")
 
 
 def _missing(folder: Path, receipt: dict[str, Any]) -> list[str]:

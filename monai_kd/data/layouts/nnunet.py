@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 TABLE = "dataset.json"
 CHANNEL = re.compile(r"(.+)_(\d{4})")
-REMEDY = "Copy it again, or write the data set with 'data convert --layout nnunet'."
+REMEDY = "Copy it again, or write the data set with 'data convert --output-layout nnunet'."
 
 
 class NnUnet:

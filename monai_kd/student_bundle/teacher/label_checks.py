@@ -73,7 +73,7 @@ def round_labels(configs: Mapping[str, Config], parser: ConfigParser, classes: i
     transform = rounding(values, classes)
     if transform is None:
         raise ValueError(
-            f"--round_labels: the labels have values from {float(values.min()):g} to {float(values.max()):g}, and no "
+            f"--round-labels: the labels have values from {float(values.min()):g} to {float(values.max()):g}, and no "
             f"rule assigns them to {classes} classes. Convert the labels to the classes, for instance with "
             "MapLabelValued in the teacher's transforms."
         )

@@ -85,7 +85,7 @@ def _tested(study: StoredStudy, dataset_dir: Folders | None) -> dict[str, Record
     if absent:
         raise ValueError(
             f"{len(absent)} of {len(names)} test images are not in '{dataset_dir or study.plan['dataset_dir']}': "
-            f"{first_few(absent)}. Name the folder of the tested images: --dataset_dir FOLDER."
+            f"{first_few(absent)}. Name the folder of the tested images: --dataset-dir FOLDER."
         )
     return {name: records[name] for name in names}
 

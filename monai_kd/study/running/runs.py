@@ -74,7 +74,7 @@ class Run:
             if changes:
                 listed = "; ".join(changes[:5]) + (f"; and {len(changes) - 5} more" if len(changes) > 5 else "")
                 raise ValueError(
-                    f"'{path}' was run with other settings: {listed}. Choose another --output_dir, restore the "
+                    f"'{path}' was run with other settings: {listed}. Choose another --output-dir, restore the "
                     f"settings, or remove '{self.folder}' to run it anew."
                 )
 

@@ -31,7 +31,7 @@ def study_splits(
     """
     if split_file is not None and plan.images is not None:
         raise ValueError(
-            "--split_file and --images ('images' in the study) exclude each other, because a split file lists its "
+            "--split-file and --images ('images' in the study) exclude each other, because a split file lists its "
             "images. Give one of them."
         )
     records = read_dataset(dataset_dir, layout)
@@ -43,12 +43,12 @@ def study_splits(
         if former["protocol"] != protocol:
             raise ValueError(
                 f"'{kept}' was made with the protocol '{former['protocol']}', but this study asks for '{protocol}'. "
-                "Choose another --output_dir."
+                "Choose another --output-dir."
             )
         splits = read_splits(kept, records if plan.images is None else _listed(records, former["splits"][0]))
         if split_file is not None and read_splits(split_file, records)[: plan.splits] != splits[: plan.splits]:
             raise ValueError(
-                f"'{split_file}' differs from '{kept}', with which this study started. Choose another --output_dir."
+                f"'{split_file}' differs from '{kept}', with which this study started. Choose another --output-dir."
             )
         if len(splits) >= plan.splits:
             return splits[: plan.splits]
