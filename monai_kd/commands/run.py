@@ -94,12 +94,11 @@ def _run(arguments: dict[str, Any], errors: RunErrors) -> None:
 
 def _show(workflow: ConfigWorkflow, begin: float) -> None:
     """Where the results are, and the scores if there are some."""
-    import torch.distributed as dist
-
     from monai_kd.utils.atomic_files import read_json
+    from monai_kd.utils.processes import is_first_process
 
     folder = _place(workflow, "output_dir")
-    if folder is None or (dist.is_available() and dist.is_initialized() and dist.get_rank() > 0):
+    if folder is None or not is_first_process():
         return
     summary = folder / "summary.json"
     if summary.is_file() and summary.stat().st_mtime >= begin - 1:

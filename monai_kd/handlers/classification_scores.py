@@ -12,11 +12,12 @@ import torch
 from ignite.engine import Engine, Events
 
 from monai_kd.handlers.decollated import images_of
-from monai_kd.handlers.each_image_once import gather, ids_of_part, is_first_process, require_each_once
+from monai_kd.handlers.each_image_once import ids_of_part, require_each_once
 from monai_kd.handlers.undefined import mark_undefined
 from monai_kd.metrics import calibration_bins, classification_metrics
 from monai_kd.utils.atomic_files import atomic_write
 from monai_kd.utils.figures import reliability_diagram
+from monai_kd.utils.processes import gather, is_first_process
 
 __all__ = ["ClassificationScoresHandler"]
 

@@ -5,12 +5,12 @@ import json
 from os import PathLike
 from pathlib import Path
 
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.bundle import ConfigParser
 
 from monai_kd.bundle.running_config import parser_at_work
 from monai_kd.utils.atomic_files import atomic_write
+from monai_kd.utils.processes import is_first_process
 
 __all__ = ["ConfigCopyHandler"]
 
@@ -65,7 +65,7 @@ class ConfigCopyHandler:
         Args:
             engine: that starts.
         """
-        if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
+        if not is_first_process():
             return
         config = {key: value for key, value in self._parser.get().items() if key != ConfigParser.meta_key}
         with atomic_write(self.path) as temporary:

@@ -5,11 +5,11 @@ import math
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 
 from monai_kd.utils.plain_tensor import plain
+from monai_kd.utils.processes import sum_of_all
 
 __all__ = ["FiniteLossHandler"]
 
@@ -126,9 +126,7 @@ def _verdict_of_all(values: torch.Tensor, names: list[str]) -> torch.Tensor:
     """Shape (1,): 0, or NaN where the loss of any process is not finite."""
     # Times 0: a finite loss becomes 0, one that is not finite becomes NaN.
     loss = 0 * values[names.index("loss")].reshape(1) if "loss" in names else values.new_zeros(1)
-    if dist.is_available() and dist.is_initialized():
-        dist.all_reduce(loss)
-    return loss
+    return sum_of_all(loss)
 
 
 def _is_scalar(value: Any) -> bool:

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.transforms import Randomizable
 from torch.utils.data import DistributedSampler
+
+from monai_kd.utils.processes import rank
 
 __all__ = ["SeedHandler"]
 
@@ -54,9 +55,8 @@ class SeedHandler:
         Args:
             engine: a trainer at the start of an epoch.
         """
-        rank = dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
-        epoch = engine.state.epoch
-        seed = self._draw(epoch, rank)
+        epoch, process = engine.state.epoch, rank()
+        seed = self._draw(epoch, process)
         torch.manual_seed(seed)
         np.random.seed(seed)
         random.seed(seed)
@@ -64,7 +64,7 @@ class SeedHandler:
             self.transform.set_random_state(seed=seed)
         prepare_batch = getattr(engine, "prepare_batch", None)
         if isinstance(prepare_batch, Randomizable):
-            prepare_batch.set_random_state(seed=self._draw(epoch, rank, 1))
+            prepare_batch.set_random_state(seed=self._draw(epoch, process, 1))
         sampler = getattr(engine.state.dataloader, "sampler", None)
         if isinstance(sampler, DistributedSampler):
             sampler.set_epoch(self._draw(epoch))

@@ -6,7 +6,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import Any
 from monai_kd.utils.distinct_paths import PathOrPaths, require_distinct, require_not_installed, require_outside
 from monai_kd.utils.folder_lock import hold
 from monai_kd.utils.partial_names import reserved
+from monai_kd.utils.processes import is_distributed, rank
 
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 MENDABLE = (ValueError, ImportError, FileNotFoundError)  # what these say is the cause
@@ -104,17 +104,9 @@ def claim_outputs(
             raise ValueError(f"{name} '{file}' is a folder. Name a file.")
     for folder in dict.fromkeys([Path(output_dir), *(Path(file).absolute().parent for file in files.values())]):
         require_writable(folder)
-    if _rank() == 0:
+    if (rank() if is_distributed() else int(os.environ.get("RANK", 0))) == 0:
         for path in (output_dir, *files.values()):
             hold(Path(path))
-
-
-def _rank() -> int:
-    """The number of this process among those of its training."""
-    distributed: Any = sys.modules.get("torch.distributed")  # not imported: nothing here needs torch
-    if distributed is not None and distributed.is_available() and distributed.is_initialized():
-        return int(distributed.get_rank())
-    return int(os.environ.get("RANK", 0))
 
 
 @contextmanager
