@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from pathlib import Path
@@ -44,6 +43,7 @@ def diagnose(
     with RunErrors(trace) as errors:
         from monai_kd.diagnosis import TrainedRun, find, measure, next_steps, verdict, write_diagnosis
         from monai_kd.diagnosis.page import as_dict
+        from monai_kd.utils.json_files import as_json
 
         errors.prepare()
         logging.getLogger("ignite").setLevel(logging.ERROR)
@@ -53,7 +53,7 @@ def diagnose(
             measured = measure(TrainedRun(run, given), alone, lambda part: status.update(f"Measuring: {part}"))
         page = None if out is None else write_diagnosis(measured, out)
         if as_json:
-            sys.stdout.write(json.dumps(as_dict(measured), indent=1, ensure_ascii=False) + "\n")
+            sys.stdout.write(as_json(as_dict(measured)))
             return
         findings = find(measured)
         for one in findings:

@@ -94,7 +94,7 @@ def _run(arguments: dict[str, Any], errors: RunErrors) -> None:
 
 def _show(workflow: ConfigWorkflow, begin: float) -> None:
     """Where the results are, and the scores if there are some."""
-    from monai_kd.utils.atomic_files import read_json
+    from monai_kd.utils.json_files import read_json
     from monai_kd.utils.processes import is_first_process
 
     folder = _place(workflow, "output_dir")

@@ -4,14 +4,12 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from monai_kd.utils.distinct_paths import PathOrPaths, require_distinct, require_not_installed, require_outside
 from monai_kd.utils.folder_lock import hold
@@ -21,31 +19,7 @@ from monai_kd.utils.processes import is_distributed, rank
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 MENDABLE = (ValueError, ImportError, FileNotFoundError)  # what these say is the cause
 
-__all__ = ["atomic_folder", "atomic_write", "claim_outputs", "read_json", "require_writable"]
-
-
-def read_json(path: str | PathLike[str], remedy: str = "Restore it.") -> Any:
-    """
-    The content of a JSON file.
-
-    Args:
-        path: of the file, in UTF-8.
-        remedy: what to do where it is damaged, for the message.
-
-    Raises:
-        FileNotFoundError: When there is no such file.
-        ValueError: When it is not JSON.
-
-    Example:
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     _ = Path(folder, "metadata.json").write_text('{"version": "0.1.0"}')
-        ...     read_json(Path(folder, "metadata.json"))
-        {'version': '0.1.0'}
-    """
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"'{path}' is not JSON: {error}. {remedy}") from None
+__all__ = ["atomic_folder", "atomic_write", "claim_outputs", "require_writable"]
 
 
 def require_writable(folder: str | PathLike[str]) -> None:

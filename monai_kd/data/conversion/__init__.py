@@ -10,7 +10,6 @@ which, and who the patients are.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
@@ -31,6 +30,7 @@ from monai_kd.data.records.record import Layout, Record
 from monai_kd.data.splits.groups import Split
 from monai_kd.data.splits.split_files import read_splits, write_splits
 from monai_kd.utils.atomic_files import atomic_folder
+from monai_kd.utils.json_files import read_json
 from monai_kd.utils.messages import closest
 
 __all__ = ["TARGETS", "Entry", "Target", "convert_dataset"]
@@ -92,7 +92,7 @@ def convert_dataset(
                 progress(len(entries), len(records))
         target.finish(fresh, entries, new_splits)
         if splits is not None:
-            settings = json.loads(Path(splits).read_text(encoding="utf-8"))
+            settings = read_json(splits)
             protocol, seed = str(settings.get("protocol", "unknown")), int(settings.get("seed", 0))
             write_splits(fresh / "splits.json", new_splits, protocol, target.name, seed)
         write_manifest(fresh, target.name, found.name, entries)

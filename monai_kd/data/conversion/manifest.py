@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from monai_kd.data.conversion.target import Entry
 from monai_kd.utils.digest import sha256
+from monai_kd.utils.json_files import write_json
 from monai_kd.version import __version__
 
 MANIFEST = "manifest.json"
@@ -32,5 +32,4 @@ def write_manifest(folder: Path, layout: str, source_layout: str, entries: list[
         "images": entries,
         "sha256": {path.relative_to(folder).as_posix(): sha256(path) for path in files},
     }
-    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-    (folder / MANIFEST).write_text(text, encoding="utf-8")
+    write_json(folder / MANIFEST, content)
