@@ -11,6 +11,7 @@ from typing import Any
 from monai_kd.bundle.config_files import CONFIGS, find_file, is_config_file, list_files, read_file
 from monai_kd.bundle.config_ids import references, texts
 from monai_kd.bundle.shipped import shipped_bundles
+from monai_kd.utils.messages import first_few
 
 __all__ = [
     "bundles",
@@ -208,8 +209,8 @@ def _there(name: str, names: Iterable[str]) -> str:
     near = begun or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if near:
         return f"Closest: '{near[0]}'."
-    more = f" and {len(names) - SHOWN} more, which 'run' without a config lists" if len(names) > SHOWN else ""
-    return f"There are {', '.join(names[:SHOWN])}{more}." if names else "There are none here."
+    more = ", which 'run' without a config lists" if len(names) > SHOWN else ""
+    return f"There are {first_few(names, SHOWN)}{more}." if names else "There are none here."
 
 
 def _files(folder: Path) -> list[Path]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 
-from monai_kd.data.records.record import first_few
+from monai_kd.utils.messages import first_few
 from monai_kd.utils.processes import gather
 
 __all__ = ["EachImageOnceHandler", "ids_of_part", "require_each_once"]

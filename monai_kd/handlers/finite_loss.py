@@ -8,6 +8,7 @@ import torch
 from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 
+from monai_kd.utils.messages import first_few
 from monai_kd.utils.plain_tensor import plain
 from monai_kd.utils.processes import sum_of_all
 
@@ -141,6 +142,5 @@ def _images(batch: Any) -> str:
             batch.get("image") if isinstance(batch, dict) else batch[0] if isinstance(batch, list | tuple) else batch
         )
         names = getattr(image, "meta", {}).get("filename_or_obj")
-    listed = [str(name) for name in ([names] if isinstance(names, str) else names if names is not None else [])]
-    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
-    return ", ".join(listed[:SHOWN]) + more or "unknown, for the batch has no 'id'"
+    listed = [names] if isinstance(names, str) else names if names is not None else []
+    return first_few(listed, SHOWN) or "unknown, for the batch has no 'id'"

@@ -19,9 +19,9 @@ from monai_kd.bundle.running_config import Start
 from monai_kd.data import Record, list_images
 from monai_kd.data.image_files.formats import mask_suffix
 from monai_kd.data.image_files.saving import mask_name
-from monai_kd.data.records.record import first_few
 from monai_kd.utils.digest import sha256
 from monai_kd.utils.json_files import read_json
+from monai_kd.utils.messages import first_few
 
 __all__ = ["Segmentation", "Segmented", "segment"]
 

@@ -15,13 +15,13 @@ from monai_kd.data.datasets.lesions import require_lesion
 from monai_kd.data.image_files.load_ultrasound import LoadUltrasoundd, loading_of
 from monai_kd.data.layouts import read_dataset
 from monai_kd.data.records.listed_pairs import given_records
-from monai_kd.data.records.record import Layout, first_few
+from monai_kd.data.records.record import Layout
 from monai_kd.data.records.several_folders import Folders
 from monai_kd.data.splits.choose_split import choose_split
 from monai_kd.data.splits.few_labels import keep_labels
 from monai_kd.data.splits.groups import PARTS
 from monai_kd.data.splits.label_folds import without_fold
-from monai_kd.utils.messages import closest
+from monai_kd.utils.messages import closest, first_few
 
 __all__ = ["BreastUltrasoundDataset"]
 

@@ -11,7 +11,7 @@ from typing import Any
 from monai.data import CacheDataset
 
 from monai_kd.data.layouts.list_images import list_images
-from monai_kd.data.records.record import first_few
+from monai_kd.utils.messages import first_few
 
 __all__ = ["UnlabelledDataset"]
 

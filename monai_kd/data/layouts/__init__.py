@@ -17,9 +17,9 @@ from monai_kd.data.layouts.monailabel import MonaiLabel
 from monai_kd.data.layouts.nnunet import NnUnet
 from monai_kd.data.layouts.plain import PlainFolders
 from monai_kd.data.records.links import require_inside
-from monai_kd.data.records.record import Layout, Record, entries, first_few
+from monai_kd.data.records.record import Layout, Record, entries
 from monai_kd.data.records.several_folders import Folders, folders_of_data, from_dataset
-from monai_kd.utils.messages import closest
+from monai_kd.utils.messages import closest, first_few
 
 LAYOUTS: tuple[Layout, ...] = (
     DatasetA(),

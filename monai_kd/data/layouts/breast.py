@@ -10,7 +10,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from monai_kd.data.layouts.tables import pathologies, read_xlsx, warn_of_unlisted
-from monai_kd.data.records.record import Record, by_id, entries, first_few
+from monai_kd.data.records.record import Record, by_id, entries
+from monai_kd.utils.messages import first_few
 
 logger = logging.getLogger(__name__)
 

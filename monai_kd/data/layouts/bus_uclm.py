@@ -8,7 +8,8 @@ from pathlib import Path
 
 from monai_kd.data.image_files.formats import read_header
 from monai_kd.data.layouts.tables import read_csv, require_same_images, rows_by
-from monai_kd.data.records.record import Record, by_id, first_few, pathology_of, png_files, require_pairs
+from monai_kd.data.records.record import Record, by_id, pathology_of, png_files, require_pairs
+from monai_kd.utils.messages import first_few
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,10 @@ from typing import Any
 
 from monai_kd.data.image_files.formats import name_of
 from monai_kd.data.layouts.plain import labelled_records, pairs_of
-from monai_kd.data.records.record import Record, by_id, first_few, image_files, require_pairs
+from monai_kd.data.records.record import Record, by_id, image_files, require_pairs
 from monai_kd.data.records.subfolders import known_files
 from monai_kd.utils.json_files import read_json
+from monai_kd.utils.messages import first_few
 
 logger = logging.getLogger(__name__)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from monai_kd.data.image_files.formats import format_of
+from monai_kd.utils.messages import first_few
 
 Record = dict[str, Any]
 """One image as MONAI takes it, with ``image``, ``label`` (paths; ``label`` may be a list of masks to be joined),
@@ -64,13 +65,6 @@ def png_files(folder: Path) -> list[Path]:
 def image_files(folder: Path) -> list[Path]:
     """A folder's files in formats that are read."""
     return [path for path in entries(folder) if path.is_file() and format_of(path)] if folder.is_dir() else []
-
-
-def first_few(items: Iterable[object], count: int = 5) -> str:
-    """The first items in words, and how many more there are."""
-    listed = [str(item) for item in items]
-    more = f" and {len(listed) - count} more" if len(listed) > count else ""
-    return ", ".join(listed[:count]) + more
 
 
 def by_id(files: Iterable[Path], id_of: Callable[[Path], str], what: str) -> dict[str, Path]:

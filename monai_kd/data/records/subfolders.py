@@ -8,7 +8,8 @@ from pathlib import Path
 
 from monai_kd.data.image_files.dicom import DICOM
 from monai_kd.data.image_files.formats import SUFFIXES, format_of, name_of, suffix_of
-from monai_kd.data.records.record import by_id, entries, first_few
+from monai_kd.data.records.record import by_id, entries
+from monai_kd.utils.messages import first_few
 
 DEPTH = 5  # of subfolders: a CD has one each for patient, study and series, in one more
 OF_MASKS = {"labels", "masks", "labelstr", "labelsts", "gt"}  # folders in which no image to segment lies

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_kd.data.records.record import Record, first_few
+from monai_kd.data.records.record import Record
 from monai_kd.data.splits.groups import PARTS, POOL, Split, require_no_leak
 from monai_kd.utils.json_files import read_json, write_json
+from monai_kd.utils.messages import first_few
 
 
 def write_splits(path: str | Path, splits: Sequence[Split], protocol: str, layout: str, seed: int) -> None:

@@ -15,6 +15,7 @@ from monai_kd.data.records.several_folders import Folders, as_text
 from monai_kd.study.running.plan import Plan, Row
 from monai_kd.study.running.run_configs import PLACES, Configs, check_settings, differences, row_configs
 from monai_kd.utils.json_files import read_json, write_json
+from monai_kd.utils.messages import first_few
 
 __all__ = ["DONE", "Run", "list_runs"]
 
@@ -69,7 +70,7 @@ class Run:
             former = read_json(path, f"Remove the folder '{self.folder}'.")
             changes = differences(former, self.configs[kind], self.places)
             if changes:
-                listed = "; ".join(changes[:5]) + (f"; and {len(changes) - 5} more" if len(changes) > 5 else "")
+                listed = first_few(changes, separator="; ")
                 raise ValueError(
                     f"'{path}' was run with other settings: {listed}. Choose another --output_dir, restore the "
                     f"settings, or remove '{self.folder}' to run it anew."
