@@ -12,7 +12,7 @@ from typing import Any
 from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.config_files import write_config
 from monai_kd.bundle.scripts import uses_scripts
-from monai_kd.student_bundle.configs.handler_lists import kind
+from monai_kd.student_bundle.config_parts import kind
 from monai_kd.student_bundle.configs.metadata import RECORD, new_metadata
 from monai_kd.student_bundle.configs.other_configs import other_files
 from monai_kd.student_bundle.configs.readme import readme
