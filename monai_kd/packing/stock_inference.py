@@ -6,12 +6,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from monai.bundle import ConfigParser
 from torch import nn
 
 from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.config_files import read_file, write_config
-from monai_kd.bundle.scripts import importable_scripts
+from monai_kd.bundle.opened import Bundle
 from monai_kd.packing.network_sources import PACKAGE, beyond_network, carry_network
 
 __all__ = ["make_stock"]
@@ -36,11 +35,7 @@ def make_stock(copy: Path) -> nn.Module:
     folder = BundleFolder(copy)
     inference, stock, metadata = folder.file("inference"), folder.find(STOCK), folder.file("metadata")
     config = read_file(stock or inference)
-    if "network_def" not in config:
-        raise ValueError(f"The inference config of '{copy.name}' has no 'network_def'. MONAI loads a bundle by it.")
-    # With all of its ids: the network's sizes are references.
-    with importable_scripts(copy):
-        network: nn.Module = ConfigParser(config).get_parsed_content("network_def")
+    network = Bundle(copy, (stock or inference,)).network()
     if stock is not None:
         _require_nothing_lost(inference, read_file(inference), stock, config)
     if stock is not None or not beyond_network(config):

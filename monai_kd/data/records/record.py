@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -103,6 +103,57 @@ def require_pairs(images: Mapping[str, Path], labels: Mapping[str, Path], root: 
             f"{len(orphans)} of {len(labels)} masks in {root} have no image: {first_few(orphans)}. "
             "Add the images, or move these masks elsewhere."
         )
+
+
+def lacking(root: Path, folders: Iterable[str], files: Iterable[str] = ()) -> str:
+    """
+    What a data set's folder lacks of folders and files, in words; empty if nothing.
+
+    Example:
+        >>> lacking(Path("nowhere"), ["images", "masks"], ["table.csv"])
+        'folder images, folder masks, table.csv'
+    """
+    absent = [f"folder {name}" for name in folders if not (root / name).is_dir()]
+    return ", ".join(absent + [name for name in files if not (root / name).is_file()])
+
+
+def png_pairs(
+    root: Path, images: str, masks: str, id_of: Callable[[Path], str] = lambda mask: mask.stem
+) -> tuple[dict[str, Path], dict[str, Path]]:
+    """
+    The PNG files of two folders by their id, which is an image's name.
+
+    Args:
+        root: of the data set.
+        images: the folder of images.
+        masks: the folder of masks.
+        id_of: from a mask's file to the id of its image.
+
+    Raises:
+        ValueError: For two files of one id, an image without mask or a mask without image.
+    """
+    found = by_id(png_files(root / images), lambda path: path.stem, "image")
+    labels = by_id(png_files(root / masks), id_of, "mask")
+    require_pairs(found, labels, root)
+    return found, labels
+
+
+def record_of(key: str, image: Path, masks: Sequence[Path], patient: str, pathology: str) -> Record:
+    """
+    The record of an image.
+
+    Example:
+        >>> record_of("1", Path("1.png"), [Path("1_a.png"), Path("1_b.png")], "Ada", "benign")["label"]
+        ['1_a.png', '1_b.png']
+    """
+    label = [str(mask) for mask in masks]
+    return {
+        "image": str(image),
+        "label": label[0] if len(label) == 1 else label,
+        "id": key,
+        "patient": patient,
+        "pathology": pathology,
+    }
 
 
 def pathology_of(value: object) -> str:
