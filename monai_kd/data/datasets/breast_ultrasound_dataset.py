@@ -15,7 +15,7 @@ from monai_kd.data.datasets.lesions import require_lesion
 from monai_kd.data.image_files.load_ultrasound import LoadUltrasoundd, loading_of
 from monai_kd.data.layouts import read_dataset
 from monai_kd.data.records.listed_pairs import given_records
-from monai_kd.data.records.record import Layout
+from monai_kd.data.records.record import Layout, records_with
 from monai_kd.data.records.several_folders import Folders
 from monai_kd.data.splits.choose_split import choose_split
 from monai_kd.data.splits.few_labels import keep_labels
@@ -127,10 +127,4 @@ def _chosen(
             f"{len(double)} ids are more than once among the {section} images of the split: {first_few(double)}. "
             "Keep each id once."
         )
-    by_id = {record["id"]: record for record in records}
-    absent = [key for key in split[section] if key not in by_id]
-    if absent:
-        raise ValueError(
-            f"{len(absent)} ids of the split are not in {root}: {first_few(absent)}. Use the split of this data set."
-        )
-    return [by_id[key] for key in split[section]]
+    return records_with(split[section], records, root)

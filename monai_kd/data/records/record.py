@@ -156,6 +156,31 @@ def record_of(key: str, image: Path, masks: Sequence[Path], patient: str, pathol
     }
 
 
+def records_with(ids: Sequence[str], records: Iterable[Record], root: object) -> list[Record]:
+    """
+    The records with these ids, in their order.
+
+    Args:
+        ids: of a split.
+        records: all of a data set.
+        root: its folder, for the message.
+
+    Raises:
+        ValueError: When there is no record of an id.
+
+    Example:
+        >>> records_with(["2", "1"], [{"id": "1"}, {"id": "2"}], "data")
+        [{'id': '2'}, {'id': '1'}]
+    """
+    known = {record["id"]: record for record in records}
+    absent = [key for key in ids if key not in known]
+    if absent:
+        raise ValueError(
+            f"{len(absent)} ids of the split are not in {root}: {first_few(absent)}. Use the split of this data set."
+        )
+    return [known[key] for key in ids]
+
+
 def pathology_of(value: object) -> str:
     """
     The pathology in a table's cell: "benign", "malignant", "normal" or, for anything else, "unknown".
