@@ -43,7 +43,7 @@ def diagnose(
     with RunErrors(trace) as errors:
         from monai_kd.diagnosis import TrainedRun, find, measure, next_steps, verdict, write_diagnosis
         from monai_kd.diagnosis.page import as_dict
-        from monai_kd.utils.json_files import as_json
+        from monai_kd.utils.json_files import json_text
 
         errors.prepare()
         logging.getLogger("ignite").setLevel(logging.ERROR)
@@ -53,7 +53,7 @@ def diagnose(
             measured = measure(TrainedRun(run, given), alone, lambda part: status.update(f"Measuring: {part}"))
         page = None if out is None else write_diagnosis(measured, out)
         if as_json:
-            sys.stdout.write(as_json(as_dict(measured)))
+            sys.stdout.write(json_text(as_dict(measured)))
             return
         findings = find(measured)
         for one in findings:

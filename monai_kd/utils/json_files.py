@@ -11,7 +11,7 @@ from typing import Any
 
 from monai_kd.utils.atomic_files import atomic_write
 
-__all__ = ["as_json", "read_json", "write_json"]
+__all__ = ["json_text", "read_json", "write_json"]
 
 
 def read_json(path: str | PathLike[str], remedy: str = "Restore it.") -> Any:
@@ -45,18 +45,18 @@ def write_json(path: str | PathLike[str], content: Any, default: Callable[[Any],
 
     Args:
         path: of the file, which is replaced; its folder is made if missing.
-        content: as for :func:`as_json`.
-        default: as for :func:`as_json`.
+        content: as for :func:`json_text`.
+        default: as for :func:`json_text`.
 
     Raises:
         ValueError: When the file cannot be written; a former one is still there.
     """
     with atomic_write(path) as temporary:
         # A file name that is not UTF-8 has lone surrogates: as JSON's own escapes they can be read back.
-        temporary.write_text(as_json(content, default), encoding="utf-8", errors="backslashreplace")
+        temporary.write_text(json_text(content, default), encoding="utf-8", errors="backslashreplace")
 
 
-def as_json(content: Any, default: Callable[[Any], Any] | None = None) -> str:
+def json_text(content: Any, default: Callable[[Any], Any] | None = None) -> str:
     """
     Plain values as JSON, with MONAI's indentation and the end of the last line.
 
@@ -65,7 +65,7 @@ def as_json(content: Any, default: Callable[[Any], Any] | None = None) -> str:
         default: gives a plain value for what is none.
 
     Example:
-        >>> print(as_json({"name": "Dušan", "folder": Path("a")}, default=str), end="")
+        >>> print(json_text({"name": "Dušan", "folder": Path("a")}, default=str), end="")
         {
             "name": "Dušan",
             "folder": "a"

@@ -4,14 +4,14 @@ import os
 
 import pytest
 
-from monai_kd.utils.json_files import as_json, read_json, write_json
+from monai_kd.utils.json_files import json_text, read_json, write_json
 
 
 def test_file_is_text_in_utf_8_and_ends_with_its_last_line(tmp_path):
     content = {"é": [1, None, 0.5], "b": {"text": "µ\n"}}
     write_json(tmp_path / "new" / "a.json", content)
     text = (tmp_path / "new" / "a.json").read_text(encoding="utf-8")
-    assert text == as_json(content) and text.endswith("\n}\n") and "é" in text and "µ" in text
+    assert text == json_text(content) and text.endswith("\n}\n") and "é" in text and "µ" in text
     assert read_json(tmp_path / "new" / "a.json") == content
 
 

@@ -35,12 +35,12 @@ def check(
     """
     from monai_kd.data import inspect_dataset
     from monai_kd.data.inspection import write_sheet
-    from monai_kd.utils.json_files import as_json, write_json
+    from monai_kd.utils.json_files import json_text, write_json
 
     with image_progress() as progress:
         found = inspect_dataset(folder, layout, progress, workers, split_file)
     if str(json_file) == "-":
-        sys.stdout.write(as_json(found.to_dict()))
+        sys.stdout.write(json_text(found.to_dict()))
     else:
         print_report(found, console)
         if json_file is not None:
