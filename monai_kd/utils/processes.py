@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-This process among the processes of one training.
+This process: its number among the processes of one training, its parent and its processor.
 
 ignite.distributed is not asked: its first answer about a process group that torch made needs all processes to ask, and
 here one may ask alone. torch is not imported: a process that has not imported it has no process group.
@@ -8,15 +8,31 @@ here one may ask alone. torch is not imported: a process that has not imported i
 
 from __future__ import annotations
 
+import os
+import platform
 import sys
+import threading
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["gather", "is_distributed", "is_first_process", "process_count", "rank", "sum_of_all"]
+__all__ = [
+    "cpu_name",
+    "end_with",
+    "gather",
+    "is_distributed",
+    "is_first_process",
+    "process_count",
+    "rank",
+    "sum_of_all",
+]
 
 T = TypeVar("T")
+
+CPUS = Path("/proc/cpuinfo")
 
 
 def _group() -> Any:
@@ -107,3 +123,24 @@ def sum_of_all(tensor: torch.Tensor) -> torch.Tensor:
     if group is not None:
         group.all_reduce(tensor)
     return tensor
+
+
+def end_with(parent: int) -> None:
+    """End this process, without cleanup, when the process of id ``parent`` is no longer its parent."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def cpu_name() -> str:
+    """The processor's name, the number of threads that torch uses, and the number of cores."""
+    import torch
+
+    lines = CPUS.read_text(encoding="utf-8").splitlines() if CPUS.is_file() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    model = models[0] if models else platform.processor() or platform.machine()
+    return f"{model}, {torch.get_num_threads()} of {max(1, len(models))} cores"

@@ -12,8 +12,8 @@ import monai
 import torch
 from monai.bundle import ConfigParser
 
-from monai_kd.utils.cpu_name import cpu_name
 from monai_kd.utils.json_files import read_json, write_json
+from monai_kd.utils.processes import cpu_name
 
 __all__ = ["describe_machines", "record_machine"]
 
