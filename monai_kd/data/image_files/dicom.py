@@ -8,9 +8,8 @@ from pathlib import Path
 from monai_kd.data.image_files.dicom_parts.display import as_shown, not_applied
 from monai_kd.data.image_files.dicom_parts.header import read_dicom_header
 from monai_kd.data.image_files.dicom_parts.streams import agreeing
-from monai_kd.data.image_files.image_format import Header, ImageFormat
+from monai_kd.data.image_files.image_format import Decoded, Header, ImageFormat, of_whole
 from monai_kd.data.image_files.nrrd_mha import itk_values, itk_writer
-from monai_kd.data.image_files.volumes import Decoded, of_whole
 
 START = b"DICM"  # behind 128 bytes that say nothing
 READER = "GDCMImageIO"

@@ -7,8 +7,8 @@ import logging
 from os import PathLike
 from pathlib import Path
 
-from monai_kd.data.image_files.file_checks import NoImageError
 from monai_kd.data.image_files.formats import SUFFIXES, format_of, read_header, suffix_of
+from monai_kd.data.image_files.image_format import NoImageError
 from monai_kd.data.layouts import find_dataset, read_dataset
 from monai_kd.data.layouts.monailabel import MonaiLabel
 from monai_kd.data.layouts.nnunet import NnUnet

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from monai_kd.data.image_files.file_checks import UnsuitableError
+from monai_kd.data.image_files.image_format import UnsuitableError
 
 ROOT = "1.2.840.10008.1.2"
 READ = {ROOT, "", "1.2.840.113619.5.2"} | {f"{ROOT}{end}" for end in (".1", ".2", ".5")}
@@ -43,7 +43,7 @@ def require_read(syntax: str) -> None:
     Example:
         >>> require_read("1.2.840.10008.1.2.4.102")
         Traceback (most recent call last):
-        monai_kd.data.image_files.file_checks.UnsuitableError: holds its pixels as H.264 (MPEG-4) video (transfer \
+        monai_kd.data.image_files.image_format.UnsuitableError: holds its pixels as H.264 (MPEG-4) video (transfer \
 syntax 1.2.840.10008.1.2.4.102), which is not read. Export it uncompressed (Explicit VR Little Endian), or as JPEG, \
 JPEG-LS, JPEG 2000 or RLE.
     """
