@@ -119,7 +119,7 @@ def _place(workflow: ConfigWorkflow, name: str) -> Path | None:
 
 def _list(bundle: str | None) -> None:
     from monai_kd.bundle.command_line import chosen_bundle
-    from monai_kd.bundle.finding import bundles, config_names, overlay_names
+    from monai_kd.bundle.finding import bundles
 
     folder = chosen_bundle(bundle)
     table = Table("what", "names", show_lines=True)
@@ -127,10 +127,10 @@ def _list(bundle: str | None) -> None:
         table.add_row("--bundle", ", ".join(bundles()))
         text = "Name one: python -m monai_kd run --bundle breast_ultrasound_segmentation"
     else:
-        table.add_row("configs", ", ".join(config_names(folder)))
-        for kind, names in overlay_names(folder).items():
+        table.add_row("configs", ", ".join(folder.config_names()))
+        for kind, names in folder.overlay_names().items():
             table.add_row(f"--{kind or 'overlay'}", ", ".join(names))
-        first = config_names(folder)[0]
-        text = f"Example: python -m monai_kd run {first} --bundle {bundle or folder} --dataset_dir DATA"
+        first = folder.config_names()[0]
+        text = f"Example: python -m monai_kd run {first} --bundle {bundle or folder.root} --dataset_dir DATA"
     console.print(table)
     console.print(text, markup=False, highlight=False)

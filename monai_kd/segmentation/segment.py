@@ -14,7 +14,8 @@ from ignite.engine import Events
 from monai.bundle import ConfigWorkflow
 
 from monai_kd.bundle.arguments import check_start
-from monai_kd.bundle.finding import find_bundle, find_config, find_overlay
+from monai_kd.bundle.bundle import BundleFolder
+from monai_kd.bundle.finding import find_bundle
 from monai_kd.bundle.running_config import Start
 from monai_kd.data import Record, list_images
 from monai_kd.data.image_files.formats import mask_suffix
@@ -113,9 +114,10 @@ def segment(
 
 
 def _inference(root: Path, network: str | None, given: dict[str, Any]) -> ConfigWorkflow:
-    files = [find_config(root, "inference")]
+    folder = BundleFolder(root)
+    files = [folder.find_config("inference")]
     if network is not None:
-        files.append(find_overlay(root, network, "networks"))
+        files.append(folder.find_overlay(network, "networks"))
     names = [str(file) for file in files]
     arguments = {"bundle_root": str(root), "overlays": True, "quiet": True, **given}
     check_start(Start.of(names, arguments, None))
