@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from monai_kd.bundle.command_line import read_command
 from monai_kd.bundle.bundle import BundleFolder
+from monai_kd.bundle.command_line import read_command
 from monai_kd.bundle.finding import find_bundle
 from monai_kd.commands.run_errors import told
 from monai_kd.phantom import write_phantoms
