@@ -10,6 +10,7 @@ from typing import Any
 
 from monai.data import CacheDataset
 
+from monai_kd.data.datasets.choose_split import choose_split
 from monai_kd.data.datasets.class_labels import label_classes
 from monai_kd.data.datasets.lesions import require_lesion
 from monai_kd.data.image_files.load_ultrasound import LoadUltrasoundd, loading_of
@@ -17,7 +18,6 @@ from monai_kd.data.layouts import read_dataset
 from monai_kd.data.records.listed_pairs import given_records
 from monai_kd.data.records.record import Layout, records_with
 from monai_kd.data.records.several_folders import Folders
-from monai_kd.data.splits.choose_split import choose_split
 from monai_kd.data.splits.few_labels import keep_labels
 from monai_kd.data.splits.groups import PARTS
 from monai_kd.data.splits.label_folds import without_fold
