@@ -2,8 +2,8 @@
 """
 monai_kd: knowledge distillation for MONAI.
 
-A trainer (:class:`DistillationTrainer`) runs a frozen teacher beside the student; :class:`Pathways` say which layers
-are compared by which loss with which weight. Losses are in :mod:`monai_kd.losses`, handlers in
+A trainer (:class:`DistillationTrainer`) runs a frozen teacher beside the student. :class:`Pathways` define which layers
+are compared, by which loss and with which weight. Losses are in :mod:`monai_kd.losses`, handlers in
 :mod:`monai_kd.handlers`, the student network in :mod:`monai_kd.networks`, data sets in :mod:`monai_kd.data`.
 """
 
@@ -52,7 +52,7 @@ __all__ = [
     "transforms",
 ]
 
-# Imported when they are asked for: a command's help needs neither torch nor MONAI, a loss no data sets.
+# Imported on first use: a command's help needs neither torch nor MONAI, and a loss needs no data sets.
 _ROOMS = {
     "engines": ("DistillationTrainer", "add_loss_term", "loss_terms"),
     "features": ("FeatureHooks", "layer_shapes"),
@@ -63,7 +63,7 @@ _ROOMS = {
 }
 _HOMES = {name: room for room, names in _ROOMS.items() for name in names}
 
-if not TYPE_CHECKING:  # where it would take every misspelt name for a module
+if not TYPE_CHECKING:  # a type checker would accept every misspelt name as a module
 
     def __getattr__(name: str) -> Any:
         if name in _HOMES:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gray values as the header wants them shown: what is applied, and what is told instead."""
+"""Display settings in the header: which are applied, and which are only reported."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_inverted_once(tmp_path, kind, stored, photometric, shape, inverted):
     extra = {SHAPE: ("CS", shape)} if shape else {}
     path = write_dicom(tmp_path / "1.dcm", values.T, photometric, stored=stored, extra=extra)
     if (kind, stored, photometric) == ("i2", 12, "MONOCHROME1"):
-        with pytest.raises(ValueError, match=r"1\.dcm cannot be decoded \("):  # GDCM knows no such values
+        with pytest.raises(ValueError, match=r"1\.dcm cannot be decoded \("):  # GDCM does not support these values
             read_image(path)
         return
     expected = top + low - values.astype(int) if inverted else values

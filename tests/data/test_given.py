@@ -57,7 +57,7 @@ def test_a_list_takes_a_pool_of_unlabelled_images(pairs, tmp_path):
     for sample in pool.iterdir():
         sample.unlink()
     write_image(pool / "0.png", speckle(0))
-    with pytest.raises(ValueError, match=r"All images in .*pool are those of the list"):
+    with pytest.raises(ValueError, match=r"All images in .*pool are copies of those in the list"):
         PooledDataset(NOWHERE, pool, data=pairs)
 
 
@@ -85,7 +85,7 @@ def test_a_list_replaces_one_part_of_the_folders_split(pairs, tmp_path):
         (lambda pairs: [{"image": "a.png"}], "1 of 1 validation images lack label"),
         (
             lambda pairs: [*pairs, {**pairs[0], "label": "b.png"}],
-            r"1 ids are of more than one of the validation images: case 0\. Rename",
+            r"1 ids belong to more than one validation image: case 0\. Rename",
         ),
     ],
 )

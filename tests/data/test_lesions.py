@@ -53,7 +53,7 @@ def test_who_loads_no_masks_needs_no_lesion(tmp_path):
 
 def test_an_id_twice_in_a_part_is_refused(tmp_path):
     write(tmp_path)
-    with pytest.raises(ValueError, match=r"1 ids are more than once among the test images of the split: 5\."):
+    with pytest.raises(ValueError, match=r"1 ids appear more than once in the split's part 'test': 5\."):
         BreastUltrasoundDataset(tmp_path, "test", {**PARTS, "test": ["5", "5"]})
 
 

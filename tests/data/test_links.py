@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Links in a data set: a hostile archive must not have us read other files of this computer."""
+"""Links in a data set: a hostile archive must not make us read other files of this computer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_link_that_leads_out_of_the_data_set(tmp_path, what):
     if place.exists():
         place.rename(tmp_path / "former")
     link(place, outside / names[what] if what != "table" else outside / "images" / "case.1.png")
-    with pytest.raises(ValueError, match=rf"1 links in .*set lead out of it: .*{place.name}\. Copy the files"):
+    with pytest.raises(ValueError, match=rf"1 links in .*set lead out of it: .*{place.name}\. Replace them"):
         read_dataset(root)
     with pytest.raises(ValueError, match=r"1 links in .*set lead out of it"):
         list_images(root)
@@ -36,7 +36,7 @@ def test_link_that_leads_nowhere(tmp_path):
     make_plain(tmp_path)
     link(tmp_path / "images" / "case.9.png", tmp_path / "none")
     link(tmp_path / "labels" / "case.9.png", tmp_path / "labels" / "case.9.png")
-    with pytest.raises(ValueError, match=r"2 links in .* lead nowhere: .*images.case\.9\.png"):
+    with pytest.raises(ValueError, match=r"2 links in .* are broken: .*images.case\.9\.png"):
         read_dataset(tmp_path)
 
 

@@ -91,7 +91,7 @@ def test_volume():
     ],
 )
 def test_what_is_not_two_level_is_refused_with_its_values(values, described):
-    with pytest.raises(ValueError, match=f"not two-level, it holds {described}$"):
+    with pytest.raises(ValueError, match=f"not two-level; it holds {described}$"):
         binarize(values)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several data sets read as one: ids and patients are told apart, and every part has its share of each."""
+"""Several data sets read as one: ids and patients stay distinct, and every part has a share of each data set."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.data.layout_fixtures import make_bus_bra, make_plain
 
 @pytest.fixture
 def two(tmp_path):
-    """Ten phantoms in one folder and twenty others in another, of which all have the ids of the first."""
+    """Ten phantoms in one folder and twenty others in another, with the same ids."""
     folders = [tmp_path / "first", tmp_path / "second"]
     write_phantoms(folders[0], count=10)
     write_phantoms(folders[1], count=20, seed=1)
@@ -88,7 +88,7 @@ def test_images_of_several_folders_are_listed(two):
 def test_folders_of_one_name_are_refused(tmp_path, folders):
     for folder in {"x/same", "y/same"}:
         make_plain(tmp_path / folder)
-    with pytest.raises(ValueError, match=r"same' and .*same' have one name.*Name each folder once, or rename one"):
+    with pytest.raises(ValueError, match=r"same' and .*same' have the same name.*List each folder once, or rename one"):
         read_dataset([tmp_path / folder for folder in folders])
 
 
@@ -102,7 +102,7 @@ def test_an_id_that_two_data_sets_give_is_refused(tmp_path):
 
 
 def test_no_folder_at_all():
-    with pytest.raises(ValueError, match=r"An empty list of data sets\. Set dataset_dir to the folder"):
+    with pytest.raises(ValueError, match=r"dataset_dir is an empty list\. Set it to the folder"):
         read_dataset([])
 
 
@@ -115,7 +115,7 @@ def test_official_folds_are_those_of_one_data_set(tmp_path):
     for name in ("a", "b"):
         make_bus_bra(tmp_path / name)
     folders = [tmp_path / "a", tmp_path / "b"]
-    with pytest.raises(ValueError, match=r"Official folds are those of one data set, got a list"):
+    with pytest.raises(ValueError, match=r"Official folds belong to one data set, got a list"):
         make_splits("official", read_dataset(folders), folders)
 
 
@@ -135,5 +135,5 @@ def test_the_command_splits_several(two, tmp_path):
         assert all(key.startswith("second_") for key in split["unlabelled"])
         assert split["test"] == former["test"]
     run = CliRunner().invoke(app, ["data", "split", *map(str, two), str(tmp_path / "c.json"), "--labels-of", "third"])
-    assert "No data set 'third' whose labels to keep. There are first, second." in str(run.exception)
+    assert "No data set 'third' whose labels to keep. Known: first, second." in str(run.exception)
     assert sorted(key for split in splits for key in split["test"]) == [record["id"] for record in read_dataset(two)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a PACS writes: DICOM without a suffix, a folder for each patient, CDs; and images/ beside masks/."""
+"""PACS exports: DICOM without a suffix, a folder for each patient, CDs; and images/ beside masks/."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ids(root):
 
 
 def masks_of(root, out):
-    """Inference as far as files go: the names of all masks that are written."""
+    """The names of all masks that inference would write."""
     for record in list_images(root):
         save_mask(LoadUltrasoundd("image")(record)["image"], out)
     return sorted(path.name for path in out.iterdir())
@@ -89,7 +89,7 @@ def test_masks_in_subfolders_are_no_images(tmp_path, caplog):
     assert ids(tmp_path) == ["ann_images_1", "bea_images_1"]
     write_image(tmp_path / "own.png", speckle(1))
     assert ids(tmp_path) == ["own"]
-    assert "has images of its own, so those in subfolders are left out" in caplog.text
+    assert "holds images, so those in its subfolders are left out" in caplog.text
 
 
 def test_link_from_a_deep_subfolder_out_of_the_folder(tmp_path):
@@ -115,9 +115,9 @@ def test_plain_folders_of_patients(tmp_path, folder):
     records = read_dataset(make_patients(tmp_path / "data", folder))
     assert [(record["id"], record["patient"]) for record in records] == [
         ("ann_I0", "7"),
-        ("ann_I1", "7"),  # of ann, whose other image tells who she is
+        ("ann_I1", "7"),  # ann's, as her other image shows
         ("bea_I2", "bea"),
-        ("cleo_I3", "7"),  # so these two are not parted
+        ("cleo_I3", "7"),  # so these two stay together
         ("dora_I4", "9"),
     ]
     for number, record in enumerate(records):
@@ -147,7 +147,7 @@ def test_images_beside_masks_are_plain_folders(tmp_path):
     (tmp_path / "labels").rename(tmp_path / "masks")
     assert [record["id"] for record in read_dataset(tmp_path)] == ["case.1", "case.2", "case.3"]
     assert inspect_dataset(tmp_path).layout == "plain"
-    make_plain(tmp_path, count=3)  # labels are taken where there are both
+    make_plain(tmp_path, count=3)  # labels takes precedence over masks
     assert "labels" in read_dataset(tmp_path)[0]["label"]
 
 
@@ -163,5 +163,5 @@ def test_what_was_left_out_is_a_remark_of_the_inspection(tmp_path, caplog):
 
 def test_name_with_a_slash_is_no_masks_name(tmp_path):
     image = read_image(write_image(tmp_path / "1.png", speckle(1)), name="../../1")
-    with pytest.raises(ValueError, match=r"cannot be called '\.\./\.\./1'"):
+    with pytest.raises(ValueError, match=r"cannot be named '\.\./\.\./1'"):
         save_mask(image, tmp_path / "out")

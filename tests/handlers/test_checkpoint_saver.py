@@ -118,7 +118,7 @@ def assert_former_survives(folder, network, fails, match):
 
 @pytest.mark.parametrize("limit", [0, 100, 100_000, 200_300])
 def test_failed_write_leaves_the_former_file(tmp_path, limit):
-    match = r"Writing '.*/model\.pt' failed: File too large\. Free some space; a former file is still there\."
+    match = r"Writing '.*/model\.pt' failed: File too large\. Free some space\. An earlier file there is unchanged\."
     assert_former_survives(tmp_path, Weights(), small_files_only(limit), match)
 
 

@@ -156,7 +156,7 @@ def test_a_full_disk_leaves_the_student_in_service(task, monkeypatch):
     given = iter((EVEN, HIGH))
     monkeypatch.setattr(train, "scores", lambda *_: next(given))
     monkeypatch.setattr(train.shutil, "copyfile", full)
-    with pytest.raises(ValueError, match=re.escape("No space left on device. Free some space; a former file is still")):
+    with pytest.raises(ValueError, match=re.escape("No space left on device. Free some space. An earlier file there")):
         task(QUICK, None)
     assert task.bundle.student.read_bytes() == kept
     assert sorted(path.name for path in task.bundle.student.parent.iterdir()) == ["model.pt", "teacher.pt"]

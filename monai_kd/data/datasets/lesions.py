@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the masks of a part of a split can teach or judge anything."""
+"""A check that the masks of a part of a split show lesions."""
 
 from __future__ import annotations
 
@@ -14,14 +14,10 @@ __all__ = ["require_lesion"]
 
 def require_lesion(records: Sequence[Record], what: str) -> None:
     """
-    Check that at least one mask is not empty; masks are read until one is found.
+    Check that at least one mask is not empty; masks are read until one is found. ``what`` names the images in the
+    ValueError.
 
-    Args:
-        records: with ``label``, a path or several. A mask that cannot be read is left to the loading, which says why.
-        what: the images' name in messages.
-
-    Raises:
-        ValueError: When all masks are empty.
+    A mask that cannot be read passes here, because loading it gives the error.
     """
     for record in records:
         label = record["label"]
@@ -33,6 +29,6 @@ def require_lesion(records: Sequence[Record], what: str) -> None:
         except (OSError, ValueError):
             return
     raise ValueError(
-        f"{what}: none of the {len(records)} masks holds a lesion, so that nothing can be learned from them, and no "
-        "Dice is defined. Move images with a lesion into this part of the split, or correct the masks."
+        f"{what}: none of the {len(records)} masks holds a lesion, so nothing can be learned and the Dice is "
+        "undefined. Move images with a lesion into this part of the split, or correct the masks."
     )

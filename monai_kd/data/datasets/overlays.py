@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of images with their masks' contours."""
+"""Pictures of images with the contours of their masks."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ __all__ = ["SaveOverlayd"]
 
 class SaveOverlayd(SaveImaged):
     """
-    Write a picture of each 2D image with its mask's contour: ``<output_dir>/<image's id>.png``.
+    Write a picture of each 2D image with the contour of its mask: ``<output_dir>/<image's id>.png``.
 
-    Whoever takes every ``SaveImaged`` out of a pipeline, as MONAI Label does, takes this out too.
+    MONAI Label removes every ``SaveImaged`` from a pipeline; as a subclass, this transform is removed too.
 
     Args:
         keys: the masks, shape (1, W, H), above 0 inside, each with the metadata of its image (after ``Invertd``).
-        output_dir: folder; made if missing.
-        image_key: the image as it was read, shape (C, W, H), its first channel is drawn: copy it after loading by
-            ``CopyItemsd("image", names="original")``.
+        output_dir: folder of the pictures; made if missing.
+        image_key: the image as it was read, shape (C, W, H); its first channel is drawn. Keep a copy by
+            ``CopyItemsd("image", names="original")`` after loading.
 
     Raises:
-        ValueError: When the mask is no 2D mask, or the folder cannot be written to.
+        ValueError: When the mask is not 2D, or the folder cannot be written to.
 
     Example:
         >>> import torch
@@ -50,13 +50,7 @@ class SaveOverlayd(SaveImaged):
         self.output_dir, self.image_key = Path(output_dir), image_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """
-        Args:
-            data: holds a MetaTensor for every key, and the image.
-
-        Returns:
-            The record as it was.
-        """
+        """Write the pictures and return the record unchanged."""
         sample = dict(data)
         for key in self.key_iterator(sample):
             mask = sample[key]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Probabilities of classes as one table."""
+"""Class probabilities as one table."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ __all__ = ["ProbabilitySaver"]
 
 class ProbabilitySaver(CSVSaver):
     """
-    MONAI's ``CSVSaver`` with a line of column names, written whole or not at all: the ``saver`` of
-    ``monai.handlers.ClassificationSaver``. An existing table is overwritten.
+    MONAI's ``CSVSaver`` with column names, written in one step: the ``saver`` of
+    ``monai.handlers.ClassificationSaver``.
+
+    An existing table is overwritten.
 
     Args:
         output_dir: folder of the table; made if missing.
-        classes: the names of the columns behind ``id``.
-        filename: of the table.
+        classes: names of the columns after ``id``.
 
     Raises:
         ValueError: When the table cannot be written.
@@ -45,7 +46,7 @@ class ProbabilitySaver(CSVSaver):
         self.classes = tuple(classes)
 
     def finalize(self) -> None:
-        """Write the table of what was saved since the last."""
+        """Write the table and empty the cache."""
         with atomic_write(self._filepath) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["id", *self.classes])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A file that is still arriving: its bytes so far, and what must hold to go on with them."""
+"""A partial download: the bytes so far, and where they came from."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from monai_kd.utils.json_files import read_json, write_json
 @dataclass
 class Origin:
     """
-    Which file of a server the bytes belong to.
+    The file on a server to which the bytes belong.
 
     Args:
-        address: the address that was asked.
-        validator: the server's strong ETag, or its date; empty if it gives none: then nothing can be gone on with.
+        address: the requested address.
+        validator: the server's strong ETag, or its date. Without either it is empty, and the download cannot be
+            resumed.
         size: bytes of the whole file, 0 if unknown.
     """
 
@@ -26,7 +27,7 @@ class Origin:
 
 
 class Partial:
-    """``<file>.part`` with the bytes, ``<file>.part.json`` with their origin."""
+    """A partial download: ``<file>.part`` holds the bytes, ``<file>.part.json`` their origin."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -35,24 +36,24 @@ class Partial:
 
     @property
     def size(self) -> int:
-        """The number of bytes that are there."""
+        """The number of bytes so far."""
         return self.bytes.stat().st_size if self.bytes.exists() else 0
 
     def origin(self) -> Origin:
-        """Where the bytes came from; an empty origin if that is not known."""
+        """Where the bytes came from; an empty origin if that is unknown."""
         try:
             return Origin(**read_json(self.state))
-        except (OSError, ValueError, TypeError):  # none, or damaged: the transfer starts from the beginning
+        except (OSError, ValueError, TypeError):  # missing or damaged: the download starts again
             return Origin("", "", 0)
 
     def begin(self, origin: Origin) -> None:
-        """Forget what is there, and keep the new bytes' origin; in this order, so that a kill between mixes nothing."""
+        """Delete the old bytes and store the origin of the new ones. In this order, a kill in between mixes nothing."""
         self.state.unlink(missing_ok=True)
         self.bytes.write_bytes(b"")
         write_json(self.state, asdict(origin))
 
     def finish(self) -> None:
-        """Give the bytes the file's name."""
+        """Rename the bytes to the file's name."""
         self.bytes.replace(self.path)
         self.drop()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DICOM: the header by our own reader, which looks through the whole file, and the pixels by ITK."""
+"""DICOM: the header by our own reader, which checks the whole file, and the pixels by ITK."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from monai_kd.data.image_files.dicom_parts.streams import agreeing
 from monai_kd.data.image_files.image_format import Decoded, Header, ImageFormat, of_whole
 from monai_kd.data.image_files.nrrd_mha import itk_values, itk_writer
 
-START = b"DICM"  # behind 128 bytes that say nothing
+START = b"DICM"  # after 128 bytes without meaning
 READER = "GDCMImageIO"
 
 
@@ -19,7 +19,7 @@ def _recognise(path: Path) -> bool:
     try:
         with path.open("rb") as stream:
             return stream.read(128 + len(START))[128:] == START
-    except OSError:  # a folder, or what may not be read
+    except OSError:  # a folder, or a file without permission
         return False
 
 

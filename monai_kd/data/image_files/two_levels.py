@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What counts as a two-level mask, and its values 0 and 1."""
+"""Binary masks: which stored values are accepted, and their conversion to 0 and 1."""
 
 from __future__ import annotations
 
@@ -11,31 +11,28 @@ from scipy import ndimage
 
 Values = npt.NDArray[Any]
 
-JPEG_BLOCK = 8  # pixels over which JPEG compression can spread an edge
-ENLARGED = 0.01  # of the longest side: over so much an edge spreads in a mask that was enlarged several times
+JPEG_BLOCK = 8  # pixels over which JPEG compression can blur an edge
+ENLARGED = 0.01  # share of the longest side over which enlarging a mask several times can blur an edge
 EDGE_SHARE = 0.95
 
 
 def binarize(values: Values) -> Values:
     """
-    Turn a mask as stored, in any of the usual scales, into exactly 0 and 1 (float32).
+    Convert a stored mask, in any of the usual scales, to exactly 0 and 1 (float32).
 
-    Accepted are, with ``top`` the largest value of the scale (1, 255 or 65535):
+    The scale's largest value ``top`` is 1, 255 or 65535. Two kinds of masks are accepted:
 
-    1. exact masks: 0 and one other value, whichever it is; all zero; or the one value ``top``;
-    2. masks blurred by JPEG compression or antialiasing, thresholded at ``top / 2``: five or more different values,
-       or two that are not exact; pixels in both the lowest and the highest quarter of the scale; fewer pixels in the
-       two quarters between than in the highest; and 95 % of those between at an edge: within 8 pixels (or 1 % of the
-       longest side, if that is more) of both the lowest and the highest quarter along each axis.
+    1. exact masks: 0 and one other value of any size; all zero; or only the value ``top``;
+    2. masks blurred by JPEG compression or antialiasing, thresholded at ``top / 2``. They have five or more different
+       values, or two that are not exact; pixels in both the lowest and the highest quarter of the scale; fewer pixels
+       in the two quarters between than in the highest; and 95 % of those between lie at an edge: along each axis,
+       within 8 pixels (or 1 % of the longest side, if that is more) of both the lowest and the highest quarter.
 
-    Everything else is refused: label maps of several classes, photographs, negative or non-finite values. A map of
-    five or more classes that happens to fulfil rule 2 cannot be told from a blurred mask.
-
-    Args:
-        values: the mask's values, of any rank.
+    Everything else is refused: label maps of several classes, photographs, negative or non-finite values. A map of five
+    or more classes that fulfils rule 2 by chance cannot be distinguished from a blurred mask.
 
     Raises:
-        ValueError: Saying which values were found.
+        ValueError: With the values found.
 
     Example:
         >>> binarize(np.array([[0, 255], [255, 0]], dtype=np.uint8)).tolist()
@@ -50,7 +47,7 @@ def binarize(values: Values) -> Values:
     if not (foreground & (values != high)).any() and (not foreground.all() or high in (1, 255, 65535)):
         return foreground.astype(np.float32)
     if not _is_blurred(values):
-        raise ValueError(f"the mask is not two-level, it holds {_described(values)}")
+        raise ValueError(f"the mask is not two-level; it holds {_described(values)}")
     return (values > _top(high) / 2).astype(np.float32)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is in a data set, and what is wrong with it."""
+"""The contents of a data set, and its problems."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which layout a folder has, why, and what its reader says."""
+"""The layout of a folder, how it was recognized, and the notes of its reader."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from monai_kd.data.records.record import Layout, Record
 
 @dataclass
 class Reading:
-    """What reading a folder gave; ``Inspection`` says what each is."""
+    """The result of reading a folder; ``Inspection`` explains the fields."""
 
     layout: str = ""
     folder: str = ""
@@ -29,10 +29,9 @@ class Reading:
 
 def read_folder(root: str | Path, layout: str | Layout | None) -> Reading:
     """
-    Read a data set; what its reader refuses becomes a problem, what it warns of a remark.
+    Read a data set; errors of the reader become problems, and its warnings become remarks.
 
-    Raises:
-        FileNotFoundError: When ``root`` is not there.
+    A missing ``root`` raises a FileNotFoundError.
     """
     folder = Path(root).expanduser()
     if not folder.exists():
@@ -65,7 +64,7 @@ class _Listener(logging.Handler):
 
 @contextmanager
 def _listening() -> Iterator[list[str]]:
-    """What the readers log and warn of meanwhile, instead of on the terminal."""
+    """Collect the logs and warnings of the readers, instead of showing them."""
     logger, listener = logging.getLogger("monai_kd.data"), _Listener()
     level, propagate = logger.level, logger.propagate
     logger.addHandler(listener)

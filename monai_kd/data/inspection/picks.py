@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which images a contact sheet shows: the worst first."""
+"""The images that a contact sheet shows, the worst first."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from monai_kd.data.inspection.inspection import Inspection
 from monai_kd.data.inspection.problems import KINDS, Problem
 from monai_kd.utils.messages import first_few
 
-ROW = 6  # pictures that fit side by side
-OF_KIND = 2 * ROW  # pictures of one kind of problem
+ROW = 6  # pictures side by side
+OF_KIND = 2 * ROW  # pictures for one kind of problem
 FOLDERS = re.compile(r"\S*[/\\](?=\S)")
 
 
 class Pick(NamedTuple):
-    """A picture to show, and the words below its id."""
+    """A picture to show, and its caption below the id."""
 
     facts: Facts
     words: str
@@ -34,11 +34,7 @@ class Section(NamedTuple):
 
 def sections(inspection: Inspection, limit: int) -> list[Section]:
     """
-    What to show: each kind of problem, then the ends of the ranges, then images evenly drawn from the others.
-
-    Args:
-        inspection: of a data set.
-        limit: how many pictures at most.
+    Each kind of problem, then the extremes, then a regular sample of the other images; ``limit`` pictures at most.
     """
     by_id = {item.id: item for item in inspection.facts}
     shown: list[Section] = []
@@ -51,7 +47,7 @@ def sections(inspection: Inspection, limit: int) -> list[Section]:
     used = {pick.facts.id for section in shown for pick in section.picks}
     others = [item for item in sound if item.id not in used]
     typical = others[:: max(1, len(others) // OF_KIND)][:OF_KIND]
-    _add(shown, Section("Evenly drawn from the others", [Pick(item, _area(item)) for item in typical]), limit)
+    _add(shown, Section("A sample of the others", [Pick(item, _area(item)) for item in typical]), limit)
     return shown
 
 
@@ -75,7 +71,7 @@ def _of_kind(kind: str, problems: Sequence[Problem], by_id: dict[str, Facts]) ->
 
 
 def _reason(problem: Problem, key: str) -> str:
-    """A problem's message, as short as a caption must be."""
+    """A problem's message, shortened for a caption."""
     others = [other for other in problem.ids if other != key]
     if others:
         return f"with {first_few(others, 3)}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What only shows when images are compared: duplicates, and patients whose images contradict each other."""
+"""Problems that only a comparison of images shows: duplicates, and patients with contradictory images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monai_kd.data.inspection.facts import Facts
 from monai_kd.data.inspection.problems import Problem
 from monai_kd.utils.messages import first_few
 
-SAME_OUTLINE = 0.7  # Dice of two lesions' outlines, on 32 × 32 squares, of one picture that was cropped a little
+SAME_OUTLINE = 0.7  # smallest Dice of two outlines, on 32 × 32 squares, that show one lesion slightly cropped
 
 
 def set_problems(
@@ -22,10 +22,7 @@ def set_problems(
     """
     The problems between records.
 
-    Args:
-        facts: of every record.
-        duplicates: ids of equal images.
-        near: near duplicates.
+    ``duplicates`` holds the ids of identical images, ``near`` the pairs of near duplicates.
     """
     by_id = {item.id: item for item in facts}
     found = []
@@ -40,7 +37,7 @@ def set_problems(
 
 
 def exact_duplicates(facts: Sequence[Facts]) -> list[tuple[str, ...]]:
-    """Ids of images with the same pixels, each list in order of id."""
+    """Lists of ids of images with identical pixels, each in order of id."""
     ids: dict[str, list[str]] = defaultdict(list)
     for item in facts:
         if item.image:

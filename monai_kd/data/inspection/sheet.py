@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A contact sheet: one PNG that shows what an inspection found."""
+"""A contact sheet: one PNG that shows the findings of an inspection."""
 
 from __future__ import annotations
 
@@ -19,30 +19,28 @@ GAP = 14
 MARGIN = 20
 HEADING = 32
 TITLE = 64
-PITCH = HEADING + HEIGHT + CAPTION + GAP  # of rows
+PITCH = HEADING + HEIGHT + CAPTION + GAP  # from row to row
 LIMIT = 60
 
 
 def write_sheet(inspection: Inspection, path: str | PathLike[str], limit: int = LIMIT) -> int:
     """
-    Write a PNG with the images that deserve a look, each with the contour of its mask, the worst first.
+    Write a PNG with the images worth a look, each with the contour of its mask, the worst first.
 
     Args:
-        inspection: of ``inspect_dataset``.
-        path: the PNG to write.
-        limit: how many images at most.
+        limit: largest number of images.
 
     Returns:
-        How many images are shown.
+        The number of images shown.
 
     Raises:
-        ValueError: When ``path`` is not named as a PNG, no image can be shown, or the file cannot be written.
+        ValueError: When ``path`` does not end in ``.png``, no image can be shown, or the file cannot be written.
     """
     if Path(path).suffix.lower() != ".png":
-        raise ValueError(f"A contact sheet is a PNG, got '{path}'. Name it check.png, say.")
+        raise ValueError(f"A contact sheet is a PNG, got '{path}'. Name it, for instance, check.png.")
     shown = sections(inspection, limit)
     if not shown:
-        raise ValueError(f"'{inspection.root}' has no image to show. Mend what the report says first.")
+        raise ValueError(f"'{inspection.root}' has no image to show. Correct the reported problems first.")
     rows = _rows(shown)
     page = Image.new("RGB", (2 * MARGIN + ROW * WIDTH + (ROW - 1) * GAP, TITLE + len(rows) * PITCH + MARGIN), PAPER)
     draw = ImageDraw.Draw(page)
@@ -66,7 +64,7 @@ def _title(inspection: Inspection) -> str:
 
 
 def _rows(shown: Sequence[Section]) -> list[list[Section]]:
-    """Sections side by side where they fit into one row; those that are longer go on in the next."""
+    """Sections side by side where they fit into one row; longer ones continue in the next row."""
     rows: list[list[Section]] = []
     for section in shown:
         for start in range(0, len(section.picks), ROW):

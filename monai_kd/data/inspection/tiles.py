@@ -17,19 +17,19 @@ from monai_kd.data.inspection.picks import Pick
 from monai_kd.utils.figures import GREEN, contour
 
 WIDTH, HEIGHT = 236, 180  # of the picture
-CAPTION = 50  # pixels below it: the id and two lines
+CAPTION = 50  # pixels below the picture, for the id and two lines
 LINE = 15
-LETTERS = 36  # in a line
+LETTERS = 36  # per line
 PAPER, INK, FAINT, FRAME = (255, 255, 255), (20, 20, 20), (90, 90, 90), (24, 24, 24)
 LINE_WIDTH = 2
-SMALL = 60  # pixels of a contour that is easily overlooked
+SMALL = 60  # pixels of a lesion that is easily overlooked
 RING = 14
 
 Values = npt.NDArray[Any]
 
 
 def tile(pick: Pick) -> Image.Image:
-    """The image within a frame, the contour of its mask in green, the id and the words below."""
+    """The image in a frame with the contour of its mask in green; the id and the caption below."""
     picture = Image.new("RGB", (WIDTH, HEIGHT + CAPTION), PAPER)
     draw = ImageDraw.Draw(picture)
     draw.rectangle((0, 0, WIDTH - 1, HEIGHT - 1), fill=FRAME)
@@ -46,8 +46,8 @@ def tile(pick: Pick) -> Image.Image:
 
 @cache
 def font(size: int) -> ImageFont.FreeTypeFont:
-    """The font of captions and headings: matplotlib's, since Pillow's own knows no letters but the commonest."""
-    import matplotlib  # slow to import, and needed here alone
+    """The font of captions and headings. It is matplotlib's, because Pillow's own lacks most letters."""
+    import matplotlib  # slow to import, and needed only here
 
     return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), size)
 
@@ -57,7 +57,7 @@ def _fitted(text: str, letters: int) -> str:
 
 
 def _shown(pick: Pick) -> Image.Image:
-    """The picture as large as the frame allows, at its own brightness where it has 8 bits."""
+    """The picture as large as the frame allows; 8-bit images keep their brightness."""
     facts = pick.facts
     loaded = LoadUltrasoundd(("image", "label") if facts.mask else "image")(facts.record)
     mask = loaded["label"][0].numpy() > 0 if facts.mask else None
@@ -74,13 +74,13 @@ def _shown(pick: Pick) -> Image.Image:
     small = Image.fromarray(gray.T.astype(np.uint8)).resize(size, Image.Resampling.LANCZOS)
     if mask is None:
         return small.convert("RGB")
-    # Reduced by area, so that a lesion of a few pixels still shows.
+    # Average over areas, so that a lesion of a few pixels stays visible.
     share = np.asarray(Image.fromarray(mask.T.astype(np.float32)).resize(size, Image.Resampling.BOX))
     return _marked(small, share >= 0.5 if (share >= 0.5).any() else share > 0)
 
 
 def _marked(picture: Image.Image, inside: npt.NDArray[np.bool_]) -> Image.Image:
-    """The contour in green; a ring around what is too small to be seen."""
+    """Draw the contour in green, and a ring around a lesion that is too small to see."""
     colored = np.array(picture.convert("RGB"))
     colored[contour(inside, LINE_WIDTH)] = GREEN
     marked = Image.fromarray(colored)

@@ -9,31 +9,25 @@ from pathlib import Path
 from monai_kd.data.records.record import entries
 from monai_kd.utils.messages import first_few
 
-DEPTH = 7  # folders below the data set's in which a layout looks for files: those of trees in images/
+DEPTH = 7  # levels of folders in which a layout looks for files: subfolders in images/
 
 
 def require_inside(folder: Path, broken_too: bool = True) -> None:
     """
-    Check that no link in a data set's folder, or in the folders therein, leads out of it or nowhere.
+    Check that no link in a data set's folder leads out of it or nowhere; a ValueError names the links.
 
-    The folder itself may be a link: whoever made it named it.
-
-    Args:
-        folder: of the data set.
-        broken_too: whether to refuse links that lead nowhere. Without, reading such a file says so.
-
-    Raises:
-        ValueError: Naming the links.
+    The folder itself may be a link. Without ``broken_too``, broken links are accepted here; reading them gives the
+    error.
     """
     home = folder.resolve()
     links = list(_links(folder, DEPTH))
     broken = [path for path in links if not path.exists()]
     if broken and broken_too:
-        raise ValueError(f"{len(broken)} links in {folder} lead nowhere: {first_few(broken)}. Copy the files again.")
+        raise ValueError(f"{len(broken)} links in {folder} are broken: {first_few(broken)}. Copy the files again.")
     outside = [path for path in links if path not in broken and not path.resolve().is_relative_to(home)]
     if outside:
         raise ValueError(
-            f"{len(outside)} links in {folder} lead out of it: {first_few(outside)}. Copy the files in their place, or "
+            f"{len(outside)} links in {folder} lead out of it: {first_few(outside)}. Replace them by the files, or "
             "link the whole folder of the data set instead."
         )
 

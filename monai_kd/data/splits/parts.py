@@ -10,7 +10,7 @@ from monai_kd.data.splits.stratified import take
 
 
 def splits_of(folds: Sequence[list[Group]], validation_fraction: float, seed: int) -> list[Split]:
-    """Each fold as test part once, the others as training and validation part."""
+    """One split for each fold: the fold is the test part, the others are training and validation."""
     splits = []
     for index, test in enumerate(folds):
         rest = [group for fold in folds if fold is not test for group in fold]
@@ -19,16 +19,11 @@ def splits_of(folds: Sequence[list[Group]], validation_fraction: float, seed: in
 
 
 def split_of(test: list[Group], rest: list[Group], validation: int, seed: int, index: int) -> Split:
-    """
-    A split with so many validation images, drawn from ``rest``.
-
-    Raises:
-        ValueError: When there are too few groups for three parts.
-    """
+    """One split with ``validation`` images drawn from ``rest``; too few groups for three parts raise a ValueError."""
     if not test or len(rest) < 2:
         raise ValueError(
-            f"Split {index} has {len(test)} patients for testing and {len(rest)} for training and validation, which "
-            "need 1 and 2. Bring more images, or make fewer folds."
+            f"Split {index} has {len(test)} patients for testing and {len(rest)} for training and validation, but "
+            "needs at least 1 and 2. Add images, or make fewer folds."
         )
     drawn, training = take(shuffled(rest, seed, index, "validation"), validation, spare=1)
     parts = {"training": training, "validation": drawn, "test": test}
@@ -36,25 +31,15 @@ def split_of(test: list[Group], rest: list[Group], validation: int, seed: int, i
 
 
 def require_fraction(name: str, value: float) -> None:
-    """
-    Check that a fraction lies between 0 and 1.
-
-    Raises:
-        ValueError: Naming it.
-    """
+    """Check that a fraction lies between 0 and 1; the ValueError names the argument."""
     if not 0 < value < 1:
-        raise ValueError(f"{name} must lie between 0 and 1, got {value}.")
+        raise ValueError(f"{name} must lie between 0 and 1, got {value}. Choose another number.")
 
 
 def require_groups(groups: Sequence[Group], needed: int) -> None:
-    """
-    Check that there are enough patients to split.
-
-    Raises:
-        ValueError: Saying how many are needed.
-    """
+    """Check that there are enough patients to split; the ValueError says how many are needed."""
     if len(groups) < needed:
         raise ValueError(
             f"{count(groups)} images of {len(groups)} patients (duplicates count once) cannot be split into {needed} "
-            f"parts. Bring images of at least {needed} patients."
+            f"parts. Add images, so that there are at least {needed} patients."
         )

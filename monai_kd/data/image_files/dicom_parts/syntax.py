@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ways in which DICOM files hold their pixels (transfer syntaxes, PS3.5 and PS3.6 annex A), by name."""
+"""The encodings of pixels in DICOM files (transfer syntaxes, PS3.5 and PS3.6 annex A), by name."""
 
 from __future__ import annotations
 
@@ -32,25 +32,13 @@ NAMES |= {f".7.{number}": "SMPTE ST 2110 video" for number in (1, 2, 3)}
 
 def require_read(syntax: str) -> None:
     """
-    Check that files of a transfer syntax can be read.
-
-    Args:
-        syntax: its UID.
-
-    Raises:
-        UnsuitableError: Naming it and what to export instead.
-
-    Example:
-        >>> require_read("1.2.840.10008.1.2.4.102")
-        Traceback (most recent call last):
-        monai_kd.data.image_files.image_format.UnsuitableError: holds its pixels as H.264 (MPEG-4) video (transfer \
-syntax 1.2.840.10008.1.2.4.102), which is not read. Export it uncompressed (Explicit VR Little Endian), or as JPEG, \
-JPEG-LS, JPEG 2000 or RLE.
+    Check that files with a transfer syntax, given by its UID, can be read; an UnsuitableError says what to export
+    instead.
     """
     if syntax in READ:
         return
     name = NAMES.get(syntax.removeprefix(ROOT), "something unknown")
     raise UnsuitableError(
-        f"holds its pixels as {name} (transfer syntax {syntax}), which is not read. Export it uncompressed (Explicit "
-        "VR Little Endian), or as JPEG, JPEG-LS, JPEG 2000 or RLE."
+        f"holds its pixels as {name} (transfer syntax {syntax}), which cannot be read. Export it uncompressed "
+        "(Explicit VR Little Endian), or as JPEG, JPEG-LS, JPEG 2000 or RLE."
     )
