@@ -14,15 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = [
-    "Header",
-    "ImageFormat",
-    "NoImageError",
-    "UnsuitableError",
-    "of_whole",
-    "require_frame",
-    "require_plausible",
-]
+__all__ = ["Header", "ImageFormat", "of_whole", "require_frame", "require_plausible"]
 
 MAX_PLANE = 2**26  # pixels of one image, 8192 × 8192
 MAX_VALUES = 2**29  # pixels of a volume or a cine loop
