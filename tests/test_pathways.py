@@ -27,7 +27,7 @@ def test_layers_are_zipped_and_averaged():
 
 
 class _Joint(nn.Module):
-    """Compares the products of two layers' means, which no pair of layers alone could tell."""
+    """Compares the product of two layers' means, which needs both layers at once."""
 
     joint = True
     uses = ("scale",)

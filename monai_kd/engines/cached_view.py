@@ -15,17 +15,16 @@ _REMEDY = "Give the trainer prepare_batch=PrepareBatchViews(student=View(...), t
 
 def check_cached_view(teacher: CachedTeacher, engine: Engine, has_own_image: bool) -> None:
     """
-    Refuse to look up the features of images that are not the same in every epoch, or that cannot be aligned.
+    Refuse to look up features of images that change from epoch to epoch, or that cannot be aligned.
 
     Args:
-        teacher: that is to be asked next.
         engine: the trainer, in an iteration.
-        has_own_image: whether the teacher sees another image than the student.
+        has_own_image: whether the teacher's image differs from the student's.
 
     Raises:
-        ValueError: When the teacher sees the student's random view, or has a random geometry of its own; when it is
-            not known where the student's view lies in the teacher's image; when more different images were seen
-            than the data set holds, so that something random is done to them.
+        ValueError: When the teacher sees the student's random view or has a random geometry of its own; when the
+            position of the student's view in the teacher's image is not known; when the teacher has seen more different
+            images than the data set holds, because a random transform changes them.
     """
     state: Any = engine.state
     batch = state.batch if isinstance(state.batch, dict) else {}
@@ -35,8 +34,8 @@ def check_cached_view(teacher: CachedTeacher, engine: Engine, has_own_image: boo
     if count is not None and len(teacher) > count:
         raise ValueError(
             f"The cached teacher has seen {len(teacher)} different images, but the data set holds {count}: its images "
-            f"are augmented at random, and nothing can be looked up. {_REMEDY}, without random transforms in the data "
-            "set; or run the teacher live: give the network itself."
+            f"are augmented at random, so no feature can be looked up. {_REMEDY}, without random transforms in the "
+            "data set; or run the teacher live: give the network itself."
         )
 
 
@@ -44,14 +43,14 @@ def _check_geometry(batch: dict[Any, Any], has_own_image: bool) -> None:
     student, own = batch.get("student_geometry"), batch.get("teacher_geometry")
     if has_own_image and student is None:
         raise ValueError(
-            "The cached teacher has an image of its own, but the batch has no 'student_geometry': it is not known "
-            f"where the student's view lies in it, and an elastic deformation could not be told. {_REMEDY}."
+            "The cached teacher has its own image, but the batch has no 'student_geometry': the position of the "
+            f"student's view in it is not known, and an elastic deformation would not be noticed. {_REMEDY}."
         )
     if student is not None and own is None:
-        raise ValueError(f"The cached teacher shares the student's random view, which is never the same. {_REMEDY}.")
+        raise ValueError(f"The cached teacher shares the student's random view, which always changes. {_REMEDY}.")
     if own is not None and not torch.equal(own, torch.eye(*own.shape[1:], device=own.device).expand_as(own)):
         raise ValueError(
-            f"The cached teacher has a random geometry of its own, but is to see the un-augmented image. {_REMEDY}."
+            f"The cached teacher has a random geometry of its own, but needs the un-augmented image. {_REMEDY}."
         )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a distilling trainer checks before it trains."""
+"""The checks of a distillation trainer before training."""
 
 from __future__ import annotations
 
@@ -20,17 +20,13 @@ __all__ = ["as_teacher", "check_resuming", "check_teacher", "check_weights"]
 
 def as_teacher(teacher: nn.Module | LiveTeacher, layers: tuple[str, ...]) -> LiveTeacher:
     """
-    A network as a live teacher; another teacher as it is, if it gives what is compared.
+    A network as a live teacher with frozen weights; a teacher as it is.
 
     Args:
-        teacher: a network or a teacher.
         layers: the teacher's layers that the pathways compare.
 
-    Returns:
-        The teacher, its network frozen.
-
     Raises:
-        ValueError: When a layer does not exist, or is not one that the teacher gives.
+        ValueError: When a layer does not exist, or the teacher does not give it.
     """
     if not isinstance(teacher, LiveTeacher):
         return LiveTeacher(teacher, layers)
@@ -45,15 +41,10 @@ def as_teacher(teacher: nn.Module | LiveTeacher, layers: tuple[str, ...]) -> Liv
 
 def check_teacher(teacher: nn.Module, network: nn.Module, optimizer: Optimizer) -> None:
     """
-    Refuse a teacher that is no network, or that shares with the student what would be frozen.
+    Refuse a teacher that is no network, or that shares a parameter with the student or the optimizer.
 
     Args:
-        teacher: to be frozen.
         network: the student.
-        optimizer: over the student's parameters and those of the pathways.
-
-    Raises:
-        ValueError: When it is no network, or a parameter is shared.
     """
     if not isinstance(teacher, nn.Module):
         raise ValueError(f"teacher is a {type(teacher).__name__}. Give a trained network, or a LiveTeacher of one.")
@@ -69,22 +60,14 @@ def check_teacher(teacher: nn.Module, network: nn.Module, optimizer: Optimizer) 
 
 
 def check_resuming(handlers: Sequence[Any]) -> None:
-    """
-    Refuse to resume a run without the state of one of its handlers, a discriminator say, which would begin anew.
-
-    Args:
-        handlers: of the trainer.
-
-    Raises:
-        ValueError: When a handler that has a state is not among the objects of a ``ResumeHandler``.
-    """
+    """Refuse a ``ResumeHandler`` that does not save every handler with a state, such as one with a discriminator."""
     resuming = [handler for handler in handlers if isinstance(handler, ResumeHandler)]
     stateful = [handler for handler in handlers if hasattr(handler, "load_state_dict") and not _saves(handler)]
     for handler in stateful:
         if any(handler not in resume.objects.values() for resume in resuming):
             raise ValueError(
                 f"The trainer's {type(handler).__name__} has a state that the ResumeHandler does not save, and would "
-                "begin anew in a resumed run. Add it to the ResumeHandler's objects."
+                "start from scratch in a resumed run. Add it to the ResumeHandler's objects."
             )
 
 
@@ -98,11 +81,8 @@ def check_weights(pathways: nn.Module, optimizer: Optimizer, handlers: Sequence[
 
     Args:
         pathways: wrapped for several processes or not.
-        optimizer: must hold all their weights.
-        handlers: those that save the optimizer must save the pathways too.
-
-    Raises:
-        ValueError: When the weights are missing somewhere.
+        optimizer: must hold all trainable weights of the pathways.
+        handlers: those that save the optimizer must also save the pathways.
     """
     weights = {name: p for name, p in unwrap(pathways).named_parameters() if p.requires_grad}
     if not weights:

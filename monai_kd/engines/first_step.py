@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a distilling trainer looks at in its first step: whether every term teaches, and every weight learns."""
+"""Checks of a distillation trainer's first steps: every term needs a gradient, and so does every weight."""
 
 from __future__ import annotations
 
@@ -17,19 +17,15 @@ from monai_kd.pathways import Pathways
 
 __all__ = ["TermCheck", "check_all_learn", "reached"]
 
-# How many steps a term may have a gradient of exactly 0, as where a batch shows one class alone.
+# Number of steps in which a term may have a gradient of exactly 0, for example because a batch shows one class only.
 PATIENCE = 10
 
 
 def reached(value: Any) -> dict[int, torch.Tensor] | None:
     """
-    The leaves of the graph behind a tensor that get a gradient from it, weights above all.
+    The leaves (weights, mostly) that get a gradient from a tensor, by ``id``.
 
-    Args:
-        value: a tensor with its gradient history, or one without.
-
-    Returns:
-        The leaves by ``id``; None where the graph hides some of them, as a reentrant checkpoint does.
+    None where the graph hides some of them, as a reentrant checkpoint does.
 
     Example:
         >>> layer = nn.Linear(2, 1)
@@ -54,15 +50,12 @@ def reached(value: Any) -> dict[int, torch.Tensor] | None:
 
 class TermCheck:
     """
-    Warns, once for each, of pathways with a weight that teach the student nothing.
+    Warns once about each pathway that teaches the student nothing.
 
-    A layer without gradient is told in the first step. A gradient of exactly 0 may be right in one step (a batch of
-    one class, a student that starts as a copy of its teacher): it is told when it stays so for ten, or to the end of
-    the first epoch.
-    A pathway of weight 0 is looked at when a schedule has raised its weight. Later steps cost nothing.
-
-    Args:
-        pathways: of the trainer.
+    It warns in the first step if a layer has no gradient. A gradient of exactly 0 can be correct in single steps (a
+    batch of one class, a student that starts as a copy of its teacher), so it warns after ten such steps, or at the end
+    of the first epoch. A pathway of weight 0 is checked once a schedule has raised its weight. Afterwards the check has
+    no cost.
 
     Example:
         >>> from monai_kd import LogitsKLLoss, Pathway
@@ -76,15 +69,16 @@ class TermCheck:
         self.restart()
 
     def restart(self) -> None:
-        """Begin anew, as at the start of a run."""
+        """Check all pathways again, as at the start of a run."""
         self.pending = {name: 0 for name, _ in self.pathways.items()}
 
     def look(self, engine: Engine, student: Mapping[str, Any], terms: Mapping[str, torch.Tensor]) -> None:
         """
+        Check the terms of one step.
+
         Args:
-            engine: the trainer, in a step.
-            student: what the student's layers gave.
-            terms: of the pathways, with their gradient history.
+            student: the student's features by layer, shape BNH[WD].
+            terms: the pathways' scalars by name, with gradient history.
         """
         pathways = dict(self.pathways.items())
         for name in [name for name in self.pending if pathways[name].weight]:
@@ -99,7 +93,7 @@ class TermCheck:
                 self._tell_zero(name)
 
     def finish(self) -> None:
-        """Tell, at the end of the first epoch, what had no gradient until now."""
+        """Warn, at the end of the first epoch, about pathways that had no gradient until now."""
         for name in [name for name, steps in self.pending.items() if steps]:
             self._tell_zero(name)
 
@@ -108,8 +102,8 @@ class TermCheck:
         named = " and ".join(f"layer '{layer}'" if layer else "output" for layer in layers)
         warnings.warn(
             f"The pathway '{name}' teaches the student nothing at its {named}, which has no gradient: that part is "
-            "frozen (requires_grad=False), detached, or run without gradients (torch.no_grad; torch.utils.checkpoint "
-            "with use_reentrant=True, where False keeps them). Name another student_layer, or train that part.",
+            "frozen (requires_grad=False), detached, or run without gradients (torch.no_grad, or "
+            "torch.utils.checkpoint with use_reentrant=True). Name another student_layer, or train that part.",
             stacklevel=2,
         )
 
@@ -118,9 +112,9 @@ class TermCheck:
         loss = type(dict(self.pathways.items())[name].loss).__name__
         warnings.warn(
             f"The pathway '{name}' taught the student nothing in {steps} step(s): the gradient of its {loss} is 0. "
-            "That is right only where student and teacher agree, or where the batches show nothing to compare (one "
-            "class, say). Else the layer's output is constant (zeros behind a ReLU, say) or the loss does not depend "
-            "on it: look at both, or name another student_layer.",
+            "That is correct only if student and teacher agree, or if the batches show nothing to compare (one class, "
+            "for example). Otherwise the layer's output is constant (zeros after a ReLU, for example) or the loss does "
+            "not depend on it: check both, or name another student_layer.",
             stacklevel=2,
         )
 
@@ -131,30 +125,27 @@ def _learns(feature: Any) -> bool:
 
 
 def _moves(engine: Engine, term: torch.Tensor, features: list[torch.Tensor]) -> bool:
-    """Whether a term has a gradient by one of the student's features."""
+    """Whether a term has a gradient with respect to one of the student's features."""
     if not term.requires_grad:
         return False
     scaler: Any = getattr(engine, "scaler", None)
     scale = scaler.get_scale() if scaler is not None and scaler.is_enabled() else 1.0
-    try:  # scaled, because half precision would lose small gradients, as in every backward pass
+    try:  # scaled, because half precision would lose small gradients
         wanted = [feature for feature in features if feature.requires_grad]
         with torch.autocast(term.device.type, enabled=False):
             gradients = torch.autograd.grad(scale * term, wanted, retain_graph=True, allow_unused=True)
-    except RuntimeError:  # a reentrant checkpoint in an adapter or a loss cannot be asked
+    except RuntimeError:  # a reentrant checkpoint in an adapter or a loss cannot be checked
         return True
     return any(bool((gradient != 0).any()) for gradient in gradients if gradient is not None)
 
 
 def check_all_learn(loss: torch.Tensor, modules: Mapping[str, nn.Module]) -> None:
     """
-    Refuse a weight that gets no gradient where ``DistributedDataParallel`` would wait for it.
+    Refuse a trainable weight without gradient, for which ``DistributedDataParallel`` would wait.
 
     Args:
-        loss: the total of a step, before its backward pass.
-        modules: by what they are called, wrapped or not; one that is not wrapped is not looked at.
-
-    Raises:
-        ValueError: When a weight that is to be trained is not in the loss.
+        loss: the total of a step, a scalar, before its backward pass.
+        modules: by name; those without ``DistributedDataParallel`` are not checked.
     """
     waiting = {name: module for name, module in modules.items() if _waits(module)}
     leaves = reached(loss) if waiting else None
@@ -166,8 +157,8 @@ def check_all_learn(loss: torch.Tensor, modules: Mapping[str, nn.Module]) -> Non
             parts = list(_parts(unused))
             raise ValueError(
                 f"{len(unused)} weights of the {called} get no gradient in this training: those of {parts}, such as "
-                f"'{unused[0]}'. Several processes would wait for them for ever. Freeze that part before it is wrapped "
-                "(requires_grad_(False)), or wrap by distribute(module, device, find_unused_parameters=True)."
+                f"'{unused[0]}'. Several processes would wait for them forever. Freeze that part before it is wrapped "
+                "(requires_grad_(False)), or wrap with distribute(module, device, find_unused_parameters=True)."
             )
 
 
@@ -178,6 +169,6 @@ def _waits(module: nn.Module) -> bool:
 
 
 def _parts(names: list[str]) -> Iterator[str]:
-    """The modules that hold these weights, each once, three at most."""
+    """The first three modules that hold these weights."""
     owners = dict.fromkeys(name.rpartition(".")[0] or name for name in names)
     yield from list(owners)[:3]

@@ -12,15 +12,12 @@ __all__ = ["labelled"]
 
 def labelled(prediction: Any, label: torch.Tensor, batch: Any) -> tuple[Any, torch.Tensor]:
     """
-    The samples of a batch that have a label.
+    Prediction and label of the samples that have a label.
 
     Args:
-        prediction: shape BNH[WD]; or a list, tuple or dictionary of such, of a network with several outputs.
-        label: its first axis is the samples'.
-        batch: where it is a dictionary with "has_label", only samples for which that is not 0; else all.
-
-    Returns:
-        Prediction and label of these samples.
+        prediction: shape BNH[WD]; or a list, tuple or dictionary of such tensors, from a network with several outputs.
+        label: shape (B, ...).
+        batch: if it is a dictionary with "has_label", samples with a value of 0 are left out.
 
     Raises:
         ValueError: When there is no label at all.
@@ -31,8 +28,8 @@ def labelled(prediction: Any, label: torch.Tensor, batch: Any) -> tuple[Any, tor
     """
     if label is None:
         raise ValueError(
-            "The batch has no label, but the supervised loss needs one. Give every record a 'label'; images without "
-            "one go beside those by monai_kd.data.PooledDataset."
+            "The batch has no label, but the supervised loss needs one. Give every record a 'label'; to add images "
+            "without one, use monai_kd.data.PooledDataset."
         )
     if not isinstance(batch, dict) or "has_label" not in batch:
         return prediction, label

@@ -10,16 +10,9 @@ __all__ = ["with_number"]
 
 def with_number(image: torch.Tensor, numbers: Sequence[float] | torch.Tensor) -> torch.Tensor:
     """
-    Tell the teacher a number about each image, as one more channel of the same value everywhere.
+    Append a number to each image as one more constant channel, from BNH[WD] to B(N+1)H[WD], for the teacher to read.
 
-    So a :class:`monai_kd.CachedTeacher`, which finds answers by the image's content, keeps an answer for each number.
-
-    Args:
-        image: shape BNH[WD].
-        numbers: one for each image.
-
-    Returns:
-        Shape B(N+1)H[WD].
+    A :class:`monai_kd.CachedTeacher` looks features up by the image's content, so it caches one entry for each number.
 
     Example:
         >>> with_number(torch.zeros(2, 1, 1, 2), [3, 4])[:, 1].tolist()

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-From a student to the device it runs on: ONNX, INT8, OpenVINO and TorchScript with pre- and post-processing inside.
+Export of a student as ONNX, INT8, OpenVINO and TorchScript, with pre- and post-processing inside.
 
 ==================== ====================================================================================
 ``open_bundle``      the inference config of any bundle, with the values its network was trained with
-``export_student``   write the forms, each checked against the bundle itself
-``open_export``      what was written, for running and comparing it
+``export_student``   writes the forms, and checks each against the bundle
+``open_export``      opens an export, to run and compare its forms
 ==================== ====================================================================================
 """
 

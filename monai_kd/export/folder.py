@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An export's folder: a small bundle of the student, with its forms beside it."""
+"""The folder of an export: a small bundle of the student, and its exported forms."""
 
 from __future__ import annotations
 
@@ -28,13 +28,7 @@ CHECKPOINT = Path("models", "model.pt")
 
 @dataclass(frozen=True)
 class Exported:
-    """
-    A folder that ``export`` wrote.
-
-    Args:
-        folder: with ``export.json``.
-        report: its content.
-    """
+    """A folder that ``export`` wrote, and the content of its ``export.json``."""
 
     folder: Path
     report: Mapping[str, Any]
@@ -50,26 +44,18 @@ class Exported:
         return self.folder / CHECKPOINT
 
     def module(self) -> Segmenter | RawNetwork:
-        """The student in PyTorch, with what happens before and after it."""
+        """The student in PyTorch, with its pre- and post-processing."""
         network: nn.Module = load_weights(self.bundle.network(), self.checkpoint)
         return segmenter(self.bundle, network, bool(self.report["raw"]))
 
     def forms(self) -> dict[str, Path]:
-        """The exported files that are there, by form."""
+        """The files that exist, by form."""
         return {form: self.folder / file for form, file in FORMS.items() if (self.folder / file).is_file()}
 
 
 def write_bundle(folder: Path, bundle: Bundle, checkpoint: Path) -> None:
-    """
-    Write the bundle that a student is exported from, with the values that it was trained with: ``configs``, ``models``
-    and, where the bundle has any, ``scripts``.
-
-    Args:
-        folder: exists.
-        bundle: to copy.
-        checkpoint: of the student.
-    """
-    original = read_merged(bundle.configs)  # without what was set for exporting
+    """Copy a student's bundle, with the values of its training: ``configs``, ``models`` and, if any, ``scripts``."""
+    original = read_merged(bundle.configs)  # without the values that were set for the export
     own = {"device": original.get("device"), "bundle_root": "."}
     content = {key: own.get(key, value) for key, value in bundle.parser.get().items() if key in original}
     write_config(folder / CONFIGS / "inference.json", content)
@@ -83,17 +69,11 @@ def write_bundle(folder: Path, bundle: Bundle, checkpoint: Path) -> None:
 
 def open_export(path: Path) -> tuple[Exported, list[str]]:
     """
-    Find what ``export`` wrote.
-
-    Args:
-        path: its folder, or one of the files in it.
-
-    Returns:
-        The export, and the forms that ``path`` names.
+    Open an export by its folder or one of its files, and list the forms that ``path`` names.
 
     Raises:
-        FileNotFoundError: When there is nothing.
-        ValueError: When it is something else, or a file is not the one that was exported.
+        FileNotFoundError: When ``path`` does not exist.
+        ValueError: When it is no export, or a file was changed since.
     """
     if not path.exists():
         raise FileNotFoundError(f"No folder or file '{path}'. Export a student first: python -m monai_kd export ….")
@@ -101,7 +81,7 @@ def open_export(path: Path) -> tuple[Exported, list[str]]:
     folder = next((one for one in (whole, *whole.parents[:2]) if (one / REPORT).is_file()), None)
     if folder is None:
         raise ValueError(
-            f"'{path}' is not in a folder that `python -m monai_kd export` wrote: there is no {REPORT}. Name such a "
+            f"'{path}' is not in a folder that `python -m monai_kd export` wrote: it has no {REPORT}. Name such a "
             "folder, or a file in it."
         )
     report = read_json(folder / REPORT, "Export the student again.")
@@ -113,40 +93,29 @@ def open_export(path: Path) -> tuple[Exported, list[str]]:
     files = exported.forms()
     chosen = [form for form, file in files.items() if path.is_dir() or file == whole]
     if not chosen:
-        raise ValueError(f"'{path}' is no exported form. There are {', '.join(map(str, files.values())) or 'none'}.")
+        raise ValueError(f"'{path}' is no exported form. Name one of: {', '.join(map(str, files.values())) or 'none'}.")
     of_forms = {file for form in FORMS for file in files_of(form)}
     for file in [*(set(written) - of_forms), *(file for form in chosen for file in files_of(form))]:
         if sha256(folder / file) != written.get(file):
             raise ValueError(
-                f"'{folder / file}' is not what was exported here: {REPORT} has another SHA-256, or none. It is of "
-                "other weights, or was changed. Put back the file that was exported here, or export the student again."
+                f"'{folder / file}' is not the file that was exported: {REPORT} has another SHA-256, or none. It "
+                "belongs to other weights, or was changed. Restore the exported file, or export the student again."
             )
     return exported, chosen
 
 
 def files_of(form: str) -> list[str]:
     """
-    A form's files in an export's folder: OpenVINO has its weights beside its graph.
-
-    Args:
-        form: a key of ``FORMS``.
-
-    Returns:
-        Paths within the folder.
+    A form's files within the folder of an export; OpenVINO has a second file for its weights.
 
     Example:
-        >>> files_of("onnx")
-        ['student.onnx']
+        >>> files_of("openvino")
+        ['openvino/student.xml', 'openvino/student.bin']
     """
     name = FORMS[form]
     return [name, name.replace(".xml", ".bin")] if name.endswith(".xml") else [name]
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """
-    SHA-256 of every file in a folder, by its path there.
-
-    Args:
-        folder: looked through with all folders in it.
-    """
+    """SHA-256 of every file in a folder and its subfolders, by relative path."""
     return {file.relative_to(folder).as_posix(): sha256(file) for file in sorted(folder.rglob("*")) if file.is_file()}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images to check an export with, to calibrate it and to score it, as a caller would pass them."""
+"""Images to check, calibrate and score an export, as a caller would pass them."""
 
 from __future__ import annotations
 
@@ -30,11 +30,7 @@ Record = Mapping[str, Any]
 @dataclass(frozen=True)
 class DataSet:
     """
-    A data set with the split that a bundle trained on.
-
-    Args:
-        folder: of the data set.
-        layout, split_file, fold: as in the bundle's configs.
+    A data set with the split that a bundle trained on; layout, split file and fold are as in the bundle's configs.
     """
 
     folder: Path
@@ -44,10 +40,10 @@ class DataSet:
 
     def parts(self) -> dict[str, list[Record]]:
         """
-        The records of training, validation and test.
+        The records of the training, validation and test part.
 
         Raises:
-            ValueError: When the folder is no data set, or there is no such split.
+            ValueError: When the folder is no data set, or the split does not exist.
         """
         split = choose_split(self.folder, self.layout, self.split_file, self.fold)
         records = {record["id"]: record for record in read_dataset(self.folder, self.layout)}
@@ -56,17 +52,13 @@ class DataSet:
 
 def raw_pixels(bundle: Bundle, record: Record) -> Pixels:
     """
-    An image as a library of images gives it: its pixels before any arithmetic.
-
-    Args:
-        bundle: its own loading transforms read the file.
-        record: with ``image``.
+    The pixels of an image before any arithmetic, read by the bundle's own loading transforms.
 
     Returns:
-        shape (1, C, H, W), uint8; of a volume (1, C, W, H, D), float32.
+        Shape (1, C, H, W), uint8; for a volume (1, C, W, H, D), float32.
 
     Raises:
-        ValueError: When the image has other channels than the network takes, or values that uint8 cannot hold.
+        ValueError: When the image does not have the network's channels or axes, or has values that uint8 cannot hold.
     """
     transforms, shape = bundle.preprocessing(), bundle.input_shape
     data: Any = {"image": record["image"], **({"frame": record["frame"]} if "frame" in record else {})}
@@ -76,15 +68,15 @@ def raw_pixels(bundle: Bundle, record: Record) -> Pixels:
     pixels = np.asarray(data["image"])
     if pixels.ndim != len(shape) - 1 or pixels.shape[0] != shape[1]:
         raise ValueError(
-            f"{record['image']} has the shape {pixels.shape} (channels first), but the network takes {shape[1]} "
-            f"channels and {len(shape) - 2} axes. Bring images of the kind that it was trained on."
+            f"{record['image']} has shape {pixels.shape} (channels first), but the network takes {shape[1]} "
+            f"channels and {len(shape) - 2} axes. Use images of the kind that it was trained on."
         )
     if len(shape) == 5:
         return np.ascontiguousarray(pixels[None], dtype=np.float32)
     if pixels.min() < 0 or pixels.max() > 255 or (pixels != np.round(pixels)).any():
         raise ValueError(
             f"{record['image']} holds values from {pixels.min():g} to {pixels.max():g}, but the exported graph takes "
-            "gray values of 8 bits. Export the network alone, on pre-processed input, with --raw."
+            "gray values of 8 bits. Export only the network, for pre-processed input, with --raw."
         )
     rows = pixels.swapaxes(1, 2) if before_network(transforms, 2).transposed else pixels
     return np.ascontiguousarray(rows[None], dtype=np.uint8)
@@ -93,11 +85,10 @@ def raw_pixels(bundle: Bundle, record: Record) -> Pixels:
 @contextmanager
 def phantoms(bundle: Bundle, sizes: Sequence[tuple[int, int]] = ((301, 240), (224, 259))) -> Iterator[list[Record]]:
     """
-    Synthetic images of the network's channels, as files that last as long as the block.
+    Synthetic images with the network's channels and axes, as temporary files.
 
     Args:
-        bundle: says how many channels and axes.
-        sizes: (W, H) of each picture; volumes have sizes of their own.
+        sizes: (W, H) of each picture; volumes have their own sizes.
     """
     _, channels, *axes = bundle.input_shape
     with TemporaryDirectory() as folder:

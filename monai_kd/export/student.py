@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a bundle and a checkpoint to a folder of exported forms, each checked against the bundle itself."""
+"""Export of a bundle and a checkpoint to a folder of forms, each checked against the bundle."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from monai_kd.version import __version__
 
 __all__ = ["Options", "export_student"]
 
-MOST = 64  # images to calibrate with; MinMax ranges hardly change after as many
+MOST = 64  # images for calibration; more hardly change the ranges
 CHECKED = 16
 TOLERANCE = 1e-3
-MASK_TOLERANCE = 1e-3  # of the pixels: where two classes are equal to the last digit, either may win
+MASK_TOLERANCE = 1e-3  # share of pixels: either class may win where two are equal to the last digit
 
 
 @dataclass(frozen=True)
@@ -43,19 +43,19 @@ class Options:
 
     Args:
         forms: some of ``onnx``, ``int8``, ``openvino``, ``torchscript``; ONNX is always written.
-        raw: the network alone, on pre-processed input.
-        float_layers: of the network, that INT8 leaves in floating point.
-        data: images to calibrate INT8 with (training part) and to check with (validation part). Defaults to None:
-            synthetic images to check with, no INT8.
+        raw: export only the network, for pre-processed input.
+        float_layers: layers of the network that stay in floating point in INT8.
+        data: images for the calibration of INT8 (training part) and for the checks (validation part). Defaults to None:
+            checks with synthetic images, and no INT8.
         tolerance: largest difference of a probability between the bundle and a form in floating point.
 
     Raises:
-        ValueError: When there is no such form, INT8 without data, or float layers without INT8.
+        ValueError: When a form does not exist, or with INT8 without data, or float layers without INT8.
 
     Example:
         >>> Options(forms=["onnx", "torchskript"])
         Traceback (most recent call last):
-        ValueError: No form 'torchskript'. Closest: 'torchscript'. There are onnx, int8, openvino, torchscript.
+        ValueError: No form 'torchskript'. Closest: 'torchscript'. Choose from onnx, int8, openvino, torchscript.
     """
 
     forms: Sequence[str] = ("onnx",)
@@ -67,15 +67,17 @@ class Options:
     def __post_init__(self) -> None:
         for form in self.forms:
             if form not in FORMS:
-                raise ValueError(f"No form '{form}'. Closest: '{closest(form, FORMS)}'. There are {', '.join(FORMS)}.")
+                raise ValueError(
+                    f"No form '{form}'. Closest: '{closest(form, FORMS)}'. Choose from {', '.join(FORMS)}."
+                )
         if "int8" in self.forms and self.data is None:
             raise ValueError(
-                f"INT8 is calibrated with {FEWEST} or more real images. Name their data set with --dataset_dir."
+                f"INT8 needs {FEWEST} or more real images for calibration. Name their data set with --dataset_dir."
             )
         if self.float_layers and "int8" not in self.forms:
             raise ValueError(
-                f"--float_layers {','.join(self.float_layers)} is of INT8, which is not in --forms. Add int8 there, or "
-                "leave out --float_layers."
+                f"--float_layers {','.join(self.float_layers)} is for INT8, which is not in --forms. Add int8 there, "
+                "or leave out --float_layers."
             )
 
 
@@ -87,22 +89,21 @@ def export_student(
     tell: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Agreement]:
     """
-    Write a folder with a student's forms, a copy of its bundle's inference config and its weights.
+    Write a folder with a student's forms, a copy of its bundle's inference config, and its weights.
 
     Args:
-        bundle: the student's, with the values that it was trained with.
-        checkpoint: its weights.
-        output_dir: the folder; must not exist or be empty.
-        options: what to write.
-        tell: called with each step.
+        bundle: the student's, with the values of its training.
+        checkpoint: the student's weights.
+        output_dir: must be empty or not exist.
+        tell: called with a text at each step.
 
     Returns:
-        How each form agrees with the bundle.
+        The agreement of each form with the bundle.
 
     Raises:
         FileNotFoundError: When checkpoint or images are missing.
         ImportError: When a package is missing.
-        ValueError: When weights are of another network, something cannot be exported, or a form in floating point
+        ValueError: When the weights are of another network, a part cannot be exported, or a form in floating point
             differs from the bundle by more than the tolerance. Nothing is written then.
     """
     require_distinct({"output_dir": output_dir}, {"the bundle": bundle.root, "checkpoint": checkpoint})
@@ -110,7 +111,7 @@ def export_student(
     if "openvino" in options.forms:
         package("openvino")
     with ExitStack() as stack:
-        stack.enter_context(importable_scripts(bundle.root))  # a network's own code may import while it runs
+        stack.enter_context(importable_scripts(bundle.root))  # the network's code may import scripts while it runs
         module = segmenter(bundle, load_weights(bundle.network(), checkpoint), options.raw)
         folder = stack.enter_context(atomic_folder(output_dir))
         tell("Reading images")
@@ -132,7 +133,7 @@ def export_student(
 
 
 def _records(bundle: Bundle, options: Options, stack: ExitStack) -> tuple[list[Record], list[Record]]:
-    """Images to check with, and to calibrate with: never of the test part."""
+    """Images for the checks and for the calibration, never from the test part."""
     if options.data is None:
         return stack.enter_context(phantoms(bundle)), []
     parts = options.data.parts()
@@ -143,7 +144,7 @@ def _records(bundle: Bundle, options: Options, stack: ExitStack) -> tuple[list[R
 
 
 def _spread(records: list[Record], most: int) -> list[Record]:
-    """So many of them at most, from all along the list."""
+    """At most ``most`` records, evenly spaced in the list."""
     count = min(most, len(records))
     return [records[index * len(records) // count] for index in range(count)]
 
@@ -198,7 +199,7 @@ def _checked(
     another_mask = (agreement.pixels_that_differ or 0.0) > MASK_TOLERANCE
     if form != "int8" and (another_mask or agreement.largest_difference > tolerance):
         raise ValueError(
-            f"{FORMS[form]} differs from the bundle itself: {agreement}; the tolerance is {tolerance:g}. Nothing was "
-            "written. If the bundle's transforms do something that was not translated, export with --raw."
+            f"{FORMS[form]} differs from the bundle: {agreement}; the tolerance is {tolerance:g}. Nothing was "
+            "written. If the graph misses something that the bundle's transforms do, export with --raw."
         )
     return agreement

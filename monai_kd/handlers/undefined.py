@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics without a value: no score is a score of 0."""
+"""Undefined metrics, which MONAI reports as 0."""
 
 from __future__ import annotations
 
@@ -17,10 +17,7 @@ __all__ = ["is_undefined", "mark_undefined", "undefined_metrics"]
 
 def is_undefined(value: Any) -> bool:
     """
-    Whether a metric's value is a number that is not finite.
-
-    Args:
-        value: of any type; what is no single number is not judged.
+    Whether a metric's value is a single number that is not finite.
 
     Example:
         >>> is_undefined(float("nan")), is_undefined(0.0), is_undefined(torch.zeros(3))
@@ -31,12 +28,9 @@ def is_undefined(value: Any) -> bool:
 
 def undefined_metrics(engine: Engine) -> list[str]:
     """
-    The names of an engine's metrics that have no value: not finite, or the mean of images none of which has a value.
+    The names of an engine's metrics, at the end of its epoch, that are not finite or undefined for all images.
 
-    MONAI gives 0 for such a mean, as the Dice of images without a lesion.
-
-    Args:
-        engine: at the end of its epoch.
+    MONAI gives 0 for the mean of no values, such as the Dice of images without a lesion.
     """
     state: Any = engine.state
     details = getattr(state, "metric_details", {})
@@ -49,17 +43,17 @@ def undefined_metrics(engine: Engine) -> list[str]:
 
 def mark_undefined(engine: Engine) -> None:
     """
-    Let an evaluator's metrics without a value be NaN, and its best value be one that is defined.
+    Set an evaluator's undefined metrics to NaN, and never take one as the best metric.
 
-    MONAI takes the first value for the best one whatever it is; nothing is better than NaN from then on. Here an
-    undefined value is never the best: until there is another, ``best_metric`` and ``best_metric_epoch`` are NaN.
+    MONAI takes the first value as the best one even if it is NaN, and then nothing is better. Here ``best_metric`` and
+    ``best_metric_epoch`` are NaN until there is a defined value.
 
     Args:
-        engine: an evaluator of MONAI that has not run yet; other engines stay as they are.
+        engine: a MONAI evaluator that has not run yet; other engines do not change.
     """
     if not isinstance(engine, Workflow) or isinstance(engine.metric_cmp_fn, _DefinedOnly):
         return
-    # The one call that MONAI makes between computing the metrics and showing them to the handlers.
+    # MONAI calls this between computing the metrics and running the handlers.
     engine.metric_cmp_fn = _DefinedOnly(engine, engine.metric_cmp_fn)
     state: Any = engine.state
     if state.best_metric_epoch == -1:
@@ -67,7 +61,7 @@ def mark_undefined(engine: Engine) -> None:
 
 
 class _DefinedOnly:
-    """A comparison of metrics in which no undefined value is better than another."""
+    """A comparison of metrics in which an undefined value is never the better one."""
 
     def __init__(self, engine: Workflow, better: Callable[[Any, Any], bool]) -> None:
         self.engine, self.better = engine, better

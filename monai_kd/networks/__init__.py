@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Networks of this project: the student, what joins teachers, adapters that bring features to one shape, and
-discriminators.
+Students, pre-trained teachers, teachers made of several networks, feature adapters, and discriminators.
 """
 
 from monai_kd.networks.adapters.channel_adapter import ChannelAdapter

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What networks and adapters of this project check and do to their input alike."""
+"""Checks and resizing that networks and adapters share."""
 
 from __future__ import annotations
 
@@ -15,17 +15,10 @@ def check_arguments(
     network: str, spatial_dims: int, in_channels: int, out_channels: int, channels: Sequence[int]
 ) -> None:
     """
-    Refuse arguments of which no encoder and decoder can be built.
+    Refuse anything but 2 or 3 spatial axes, one channel or more, and two levels or more.
 
     Args:
-        network: its class's name, for the message.
-        spatial_dims: should be 2 or 3.
-        in_channels: should be 1 or more.
-        out_channels: should be 1 or more.
-        channels: should be of at least two levels.
-
-    Raises:
-        ValueError: When one of them is not.
+        network: its class name, for the message.
     """
     if spatial_dims not in (2, 3):
         raise ValueError(f"{network} got spatial_dims={spatial_dims!r}. Give 2 or 3.")
@@ -41,17 +34,11 @@ def check_arguments(
 
 def check_image(network: str, image: torch.Tensor, spatial_dims: int, in_channels: int, smallest: int) -> None:
     """
-    Refuse an image that a network cannot take.
+    Refuse an image of another shape than (B, in_channels, H, W[, D]), or one too small for the network's levels.
 
     Args:
-        network: its class's name, for the message.
-        image: should have shape BNH[WD].
-        spatial_dims: of the network.
-        in_channels: of the network.
-        smallest: number of pixels that its levels need along each axis.
-
-    Raises:
-        ValueError: When the image has another shape.
+        network: its class name, for the message.
+        smallest: pixels that its levels need along each axis.
     """
     shape = tuple(image.shape)
     if image.dim() != spatial_dims + 2 or shape[1] != in_channels:
@@ -65,16 +52,7 @@ def check_image(network: str, image: torch.Tensor, spatial_dims: int, in_channel
 
 
 def resized(feature: torch.Tensor, size: list[int] | None) -> torch.Tensor:
-    """
-    A feature at another spatial size, by linear interpolation; TorchScript takes it too.
-
-    Args:
-        feature: shape BNH[WD].
-        size: wanted; None is the feature's own.
-
-    Returns:
-        Shape ``(B, N, *size)``.
-    """
+    """Resize a feature BNH[WD] linearly to ``size``, or leave it if that is None; TorchScript can compile it."""
     if size is None or list(feature.shape[2:]) == size:
         return feature
     mode = "bilinear" if feature.ndim == 4 else "trilinear"

@@ -13,17 +13,16 @@ __all__ = ["check_classifier", "check_network"]
 
 def check_network(network: nn.Module, spatial_size: Sequence[int], in_channels: int = 1, out_channels: int = 2) -> None:
     """
-    Run a network once on zeros, to find out before training whether it takes the images and gives one logit map for
-    each class.
+    Run a network once on zeros, and check that it returns one logit map for each class.
 
     Args:
-        network: on any device; left in the mode it was in.
-        spatial_size: of the images to come.
+        network: on any device; its training mode does not change.
+        spatial_size: pixels of the images along each axis.
         in_channels: channels of the images.
         out_channels: number of classes, background included.
 
     Raises:
-        ValueError: When the network cannot take such an image, or gives something else than logits of its size.
+        ValueError: When the network cannot take such an image, or does not return logits of the image's size.
 
     Example:
         >>> check_network(nn.Conv2d(1, 2, 3, padding=1), (8, 8))
@@ -45,24 +44,23 @@ def check_network(network: nn.Module, spatial_size: Sequence[int], in_channels: 
 
 def check_classifier(network: nn.Module, spatial_size: Sequence[int], classes: int, in_channels: int = 1) -> None:
     """
-    Run a network once on zeros, to find out before training whether it takes the images and gives each one logit for
-    each class.
+    Run a network once on zeros, and check that it returns one logit for each class.
 
     Args:
-        network: on any device; left in the mode it was in.
-        spatial_size: of the images to come.
-        classes: how many.
+        network: on any device; its training mode does not change.
+        spatial_size: pixels of the images along each axis.
+        classes: number of classes.
         in_channels: channels of the images.
 
     Raises:
-        ValueError: When the network cannot take such an image, or gives something else.
+        ValueError: When the network cannot take such an image, or does not return logits of shape (B, classes).
 
     Example:
         >>> check_classifier(nn.Sequential(nn.Flatten(), nn.Linear(64, 2)), (8, 8), classes=2)
     """
     shape = (1, in_channels, *spatial_size)
     got = _output_shape(
-        network, shape, f"It must take {in_channels} channel(s); a larger spatial_size, or fewer strides, may do."
+        network, shape, f"It must take {in_channels} channel(s). Try a larger spatial_size, or fewer strides."
     )
     if got != (1, classes):
         raise ValueError(
@@ -87,6 +85,6 @@ def _output_shape(network: nn.Module, shape: tuple[int, ...], remedy: str) -> tu
     if not isinstance(output, torch.Tensor):
         raise ValueError(
             f"{type(network).__name__} gives a {type(output).__name__} for an image of shape {shape}, but one tensor "
-            "of logits is needed. Put a module around it that returns one."
+            "of logits is needed. Wrap it in a module that returns one."
         )
     return tuple(output.shape)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keys that are equal where contents are equal: of images, and of a network with its weights."""
+"""Keys of the contents of images, and of a network with its weights."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def _factors(count: int, device: torch.device) -> torch.Tensor:
 
 def image_keys(image: torch.Tensor) -> list[str]:
     r"""
-    A key of every image of a batch: its type, its shape, and two sums of its bits times fixed random numbers.
+    A key of every image of a batch, made of its type, its shape, and two sums of its bits times fixed random numbers.
 
     .. math:: h = \textstyle\sum_i a_i b_i \bmod 2^{64}
 
-    Made on the image's device, where whole images stay; the same on every device. Two different images share a key
+    The sums are computed on the image's device and are the same on every device. Two different images have the same key
     with a probability below :math:`2^{-60}` (the sums are independent, and each is a universal hash).
 
     Args:
@@ -49,10 +49,7 @@ def image_keys(image: torch.Tensor) -> list[str]:
 
 def network_key(network: nn.Module) -> str:
     """
-    A key of a network: its structure as printed, and its weights and buffers.
-
-    Args:
-        network: compiled or wrapped for several devices or not, which changes nothing.
+    A key of a network's structure (as printed), weights and buffers; compilation and wrappers change nothing.
 
     Example:
         >>> first, second = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)

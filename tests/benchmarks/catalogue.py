@@ -61,7 +61,7 @@ def _ways(config: Mapping[str, Any]) -> list[Any]:
 
 def _of(way: Mapping[str, Any]) -> str:
     if way["_target_"] == "monai_kd.handlers.GradientAttentionHandler":
-        return "gradients by the image"
+        return "gradients w.r.t. the image"
     return "hidden features" if "student_layer" in way else "logits"
 
 

@@ -16,7 +16,7 @@ from tests.engines.view_fixtures import SIZES, network, smooth_batch, strong, tr
 @pytest.mark.parametrize("teacher_view", [View(), weak()], ids=["plain", "weak"])
 @pytest.mark.parametrize("loss", [LogitsKLLoss(), LogitsMSELoss(), nn.L1Loss()])
 def test_identical_networks_agree_wherever_both_see(dims, teacher_view, loss):
-    """Outputs and hidden layers; and the loss is far from zero where the views are not aligned."""
+    """Outputs and hidden layers agree if the views are aligned, and do not if they are not."""
     losses = {}
     for aligned in (True, False):
         views = PrepareBatchViews(strong(dims, noise=0.0), teacher_view, aligned=True).set_random_state(seed=1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A trainer whose teacher is cached trains as with the live one, or says why it cannot."""
+"""A trainer with a cached teacher trains as with a live one, or says why it cannot."""
 
 import copy
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What teaches nothing is told once; several outputs and an inferer's autocast find their way."""
+"""One warning for a pathway that teaches nothing; several outputs; an inferer with autocast."""
 
 import warnings
 
@@ -39,7 +39,7 @@ class Network(nn.Module):
 
 
 class Deep(Network):
-    """A student of several outputs while it is trained, as ``form`` holds them."""
+    """A student that returns several outputs in training, in a container of kind ``form``."""
 
     def __init__(self, form):
         super().__init__()
@@ -61,7 +61,7 @@ def hint(**arguments):
 
 
 def train(student, pathways, loss_function=ONE, data=None, **arguments):
-    """The trainer after a run, and the warnings of the first step's check."""
+    """The trainer after a run, and the warnings of its first-step check."""
     parameters = [p for p in [*student.parameters(), *pathways.parameters()] if p.requires_grad]
     trainer = DistillationTrainer(
         network=student,
@@ -128,7 +128,7 @@ def test_a_gradient_of_zero_is_told_when_it_stays():
     one_class = [{**batch, "label": torch.zeros_like(batch["label"])} for batch in batches()]
     told = train(Network(), regions(), teacher=other_teacher(), data=one_class)[1]
     assert len(told) == 1 and "'regions'" in told[0] and "RegionAffinityLoss is 0" in told[0] and "2 step(s)" in told[0]
-    later = [one_class[0], batches()[1]]  # one batch of one class is no matter
+    later = [one_class[0], batches()[1]]  # one batch of one class must not warn
     assert train(Network(), regions(), teacher=other_teacher(), data=later)[1] == []
 
 

@@ -12,7 +12,7 @@ from tests.engines.test_trainer import SUPERVISED, batches, make
 
 
 def observe(has_label, absent=7.0, pathways=None, wrap=lambda label: label, **arguments):
-    """What the first iteration says, and the student's gradients."""
+    """The output of the first iteration, and the student's gradients."""
     batch = batches(count=1)[0]
     label = batch["label"].clone()
     if has_label is not None:
@@ -53,7 +53,7 @@ def test_none_labelled_leaves_the_pathways():
 
 @pytest.mark.parametrize("weight", [0.0, 0.5])
 def test_what_stands_for_an_absent_label_changes_nothing(weight):
-    """Nine classes and NaN are labels that no loss of two classes survives."""
+    """Labels of nine classes and NaN, which would break a loss of two classes."""
     pathways = [Pathways(labels=Pathway(SoftLabelBCELoss(softmax=True))) for _ in range(3)]
     first, second, third = (
         observe([1, 0], absent, each, supervised_weight=weight)

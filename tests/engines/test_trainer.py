@@ -63,7 +63,7 @@ def make(pathways, student=None, data=None, optimizer=None, **kwargs):
 
 
 def by_hand(student, teacher, data, accumulate=1):
-    """The step as a textbook writes it."""
+    """The training step in plain PyTorch."""
     optimizer = torch.optim.SGD(student.parameters(), 0.1)
     teacher.eval()
     for i, batch in enumerate(data):

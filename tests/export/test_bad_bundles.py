@@ -58,7 +58,7 @@ def test_several_outputs(tmp_path):
 )
 def test_networks_of_several_answers(checkpoint, tmp_path, monkeypatch, answer, told, raw):
     monkeypatch.setattr(StudentUNet, "forward", lambda self, x: answer(x))
-    message = rf"StudentUNet returns {told}, and only networks that return one tensor .*deep supervision"
+    message = rf"StudentUNet returns {told}, but only networks that return one tensor .*deep supervision"
     assert_refused(ValueError, message, student(), checkpoint, tmp_path, raw=raw)
 
 
@@ -71,7 +71,7 @@ def test_images_that_the_network_does_not_take(tmp_path, raw):
         [*LOAD, {"_target_": "Resized", "keys": "image", "spatial_size": [32, 32]}],
         [{"_target_": "AsDiscreted", "keys": "pred", "argmax": True}],
     )
-    message = r"UNet does not take an image of the shape \(1, 1, 32, 32\), .*3 channels.*num_channels"
+    message = r"UNet does not take an image of shape \(1, 1, 32, 32\), .*3 channels.*num_channels"
     assert_refused(ValueError, message, bundle, weights, tmp_path, raw=raw)
 
 

@@ -129,7 +129,7 @@ def test_layers_can_stay_in_floating_point(exported, tmp_path):
     quantized = write_int8(exported.forms()["onnx"], tmp_path / "int8.onnx", images, ("head", "encoder"))
     assert quantized and all(layer.startswith("decoder") for layer in quantized)
     assert set(quantized) < set(layers(onnx.load(exported.forms()["onnx"])).values())
-    with pytest.raises(ValueError, match=r"No convolution in a layer 'heads'. There are encoder"):
+    with pytest.raises(ValueError, match=r"float_layers: no convolution in a layer 'heads'. Choose from encoder"):
         write_int8(exported.forms()["onnx"], tmp_path / "none.onnx", images, ("heads",))
     with pytest.raises(ValueError, match="No convolution is left to quantize"):
         write_int8(exported.forms()["onnx"], tmp_path / "none.onnx", images, ("head", "encoder", "decoder"))

@@ -14,10 +14,10 @@ from tests.export.conftest import FORMS, SETTINGS
 def test_opening_what_is_no_export(exported, tmp_path):
     with pytest.raises(FileNotFoundError, match="No folder or file"):
         open_export(tmp_path / "none")
-    with pytest.raises(ValueError, match=r"there is no export.json"):
+    with pytest.raises(ValueError, match=r"it has no export.json"):
         open_export(tmp_path)
     copy = shutil.copytree(exported.folder, tmp_path / "copy")
-    with pytest.raises(ValueError, match=r"models/model.pt' is no exported form. There are .*student.onnx"):
+    with pytest.raises(ValueError, match=r"models/model.pt' is no exported form. Name one of: .*student.onnx"):
         open_export(copy / "models" / "model.pt")
     (copy / "export.json").write_text("[]")
     with pytest.raises(ValueError, match=r"export.json' is damaged"):
@@ -36,12 +36,12 @@ def test_opening_what_is_no_export(exported, tmp_path):
     ],
 )
 def test_files_of_another_export(exported, checkpoint, tmp_path, file):
-    """A file of other content is noticed if it would be opened."""
+    """A changed file is noticed if its form is opened."""
     copy = shutil.copytree(exported.folder, tmp_path / "copy")
     content = bytearray((copy / file).read_bytes())
     content[len(content) // 2] ^= 1
     (copy / file).write_bytes(content)
-    message = rf"{file}' is not what was exported here.*of other weights, or was changed"
+    message = rf"{file}' is not the file that was exported.*belongs to other weights, or was changed"
     with pytest.raises(ValueError, match=message):
         open_export(copy)
     if file != "student.onnx" and not file.startswith(("models", "configs")):
@@ -57,7 +57,7 @@ def test_a_form_that_was_not_exported(exported, tmp_path):
     report = json.loads((copy / "export.json").read_text())
     del report["files"]["student.ts"]
     (copy / "export.json").write_text(json.dumps(report))
-    with pytest.raises(ValueError, match=r"student.ts' is not what was exported here"):
+    with pytest.raises(ValueError, match=r"student.ts' is not the file that was exported"):
         open_export(copy)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A command that is stopped, killed or out of space: one line, nothing half-written, and the next one works."""
+"""A command that is stopped, killed or out of disk space prints one line and leaves no partial file."""
 
 import json
 import os

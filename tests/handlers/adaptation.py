@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bright disks in noise, in two domains; few weights that adapt from one to the other, in one process or two."""
+"""Bright disks in noise in two domains, and a tiny network that adapts to the second, in one process or two."""
 
 from datetime import timedelta
 
@@ -21,7 +21,7 @@ PROCESSES = 2
 
 
 def disks(count, seed, brighter=0.0, dims=2, side=16):
-    """Images and labels; the whole image is brighter by so much."""
+    """Images and labels; ``brighter`` is added to the whole image."""
     generator = torch.Generator().manual_seed(seed)
     grid = torch.stack(torch.meshgrid([torch.arange(side)] * dims, indexing="ij")).float()
     center = torch.rand((count, dims, *[1] * dims), generator=generator) * (side - 8) + 4
@@ -79,7 +79,7 @@ def dice(student, image, label):
 
 
 def adapted(seed, brighter, **arguments):
-    """Trained on dark disks, adapted to bright ones unless there are no arguments: Dice in both domains."""
+    """Dice in both domains after training on dark disks and, with arguments, adaptation to bright ones."""
     student = network(seed, width=8)
     data = DataLoader(samples(*disks(32, 1)), batch_size=8, shuffle=True)
     handlers = [SeedHandler(seed)]
@@ -91,7 +91,7 @@ def adapted(seed, brighter, **arguments):
 
 
 def train(data, wrap=lambda module: module):
-    """Weights, the last gradients, and the handler's state; the target is one image, so that all processes draw it."""
+    """Weights, last gradients and the handler's state; the target is one image, so all processes draw the same."""
     student = wrap(network())
     one = samples(disks(1, 2, 0.3)[0])
     arguments = {"head": "4", "self_layers": ["2", "4"], "warmup": 0, "refills": 1, "most": 3}

@@ -189,7 +189,7 @@ def gradients_and_weights(trainer):
 
 
 def resume_in_both(folder, game, **arguments):
-    """Break off in the second epoch, go on in new objects."""
+    """Stop in the second epoch, and resume in new objects."""
 
     def handlers(objects):
         return [ResumeHandler(folder / f"{game}.pt", objects)]
@@ -219,7 +219,7 @@ def work(rank, folder):
         init_method=f"file://{folder}/store",
         rank=rank,
         world_size=PROCESSES,
-        timeout=timedelta(minutes=2),  # a process that waits in vain is a failure, not a pause of half an hour
+        timeout=timedelta(minutes=2),  # a lost process fails the test soon, not after half an hour
     )
     data = batches(part=slice(2 * rank, 2 * rank + 2))
     both = {"data": data, "wrap": lambda module: distribute(module, CPU)}

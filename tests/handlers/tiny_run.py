@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A whole training run, as the bundle builds it, of a few hundred weights; also a program that kills itself midway."""
+"""A training run of a few hundred weights, built like the bundle's; and a program that kills itself midway."""
 
 from __future__ import annotations
 

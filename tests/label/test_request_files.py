@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which paths of a client's words are admitted: a file of this very request, and nothing else."""
+"""A client can name the files of its own request, and no other path."""
 
 from __future__ import annotations
 

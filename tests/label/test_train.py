@@ -74,7 +74,7 @@ def test_a_label_that_was_copied_into_the_study_and_lies_elsewhere_is_named(task
     first = task.study / "labels" / "final" / f"{LABELLED[0]}.png"
     values = np.asarray(Image.open(first)).T.astype(np.uint8)
     for affine, message in (
-        (np.diag([-1.0, 1, 1, 1]), "lies elsewhere than its image"),
+        (np.diag([-1.0, 1, 1, 1]), "is not at its image's position"),
         ([[-1, 0, 0, values.shape[0] - 1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], "mirrored or exchanged"),
     ):
         first.unlink(missing_ok=True)

@@ -22,7 +22,7 @@ def catalogue(monkeypatch):
 
 
 def test_the_table_of_methods_is_the_overlays(catalogue, tmp_path):
-    """Whoever adds an overlay or a loss is told to make the table anew."""
+    """A new overlay or loss must be in the table, and the message names the command that writes it."""
     page = (ROOT / "docs" / "methods.md").read_text()
     copy = tmp_path / "methods.md"
     copy.write_text(page)
@@ -51,7 +51,7 @@ def test_costs_are_kept_and_replaced(catalogue, tmp_path):
 
 
 def test_every_loss_is_held_to_the_contract():
-    """Whoever adds a loss also writes the class by which it is tested as all others are."""
+    """Every loss has a test class that runs the common tests."""
     tests = [path.read_text() for path in Path(__file__).parent.glob("test_*.py")]
     held = [text for text in tests if "(LossContract)" in text]
     assert not [name for name in losses.__all__ if not any(f"{name}(" in text for text in held)]

@@ -8,7 +8,7 @@ from tests.losses.class_loss_contract import ClassLossContract, cosine, label_of
 
 
 def cosines(vectors, labels):
-    """Of each vector to the mean of those of its label, by plain loops."""
+    """Cosine of each vector to the mean of its class, by plain loops."""
     values = []
     for vector, label in zip(vectors, labels, strict=True):
         members = [other for other, index in zip(vectors, labels, strict=True) if index == label]

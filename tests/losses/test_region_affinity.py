@@ -9,7 +9,7 @@ from tests.losses.class_loss_contract import ClassLossContract, cosine, label_of
 
 
 def region_means(feature, label, classes):
-    """Mean vectors by plain loops, of one sample: lists of positions of lists of channels."""
+    """Mean vectors of one sample by plain loops; a sample is a list of positions, each a list of channels."""
     means = []
     for k in range(classes):
         members = [vector for vector, index in zip(feature, label, strict=True) if index == k]

@@ -27,18 +27,19 @@ class AdversarialHandler(ABC):
     A game in which a discriminator learns to tell the student's predictions from the teacher's, and the student not to
     be told; a subclass writes both sides' objectives.
 
-    On ``LOSS_COMPLETED`` the student's term is added to the loss: the discriminator is frozen meanwhile, and nothing
-    of the student's loss reaches it. On ``BACKWARD_COMPLETED`` the discriminator takes its own step on the same
-    predictions, cut off from the student, in as many parts as the trainer accumulates. It runs in the trainer's mixed
-    precision, with a gradient scaler of its own. Where teacher and student see different views, the teacher's
-    prediction is moved onto the student's grid, and what it did not see is blank on both sides. Both values are logged,
-    as ``name`` and ``name`` + "_discriminator".
+    On ``LOSS_COMPLETED`` the student's term is added to the loss, with the discriminator frozen, so that it gets no
+    gradient from the student's loss. On ``BACKWARD_COMPLETED`` the discriminator takes its own step on the same,
+    detached predictions, and accumulates gradients as the trainer does. It uses the trainer's mixed precision with its
+    own gradient scaler. Where teacher and student see different views, the teacher's prediction is moved onto the
+    student's grid, and pixels that the teacher did not see are blank on both sides. Both values are logged, as ``name``
+    and ``name`` + "_discriminator".
 
     Args:
-        discriminator: called with logits and image; by :func:`monai_kd.engines.distribute` in several processes.
-        optimizer: over the discriminator's parameters, all of them and no others.
+        discriminator: called with logits and image; wrap it with :func:`monai_kd.engines.distribute` for several
+            processes.
+        optimizer: over all parameters of the discriminator and no others.
         weight: factor of the student's term in its loss; the discriminator's own loss has none.
-        name: of the term in the log.
+        name: the term's name in the log.
         limit: largest absolute value of either side's loss, and norm of the discriminator's gradient, that is taken for
             a game; beyond it, or if one is not finite, training ends.
 
@@ -76,34 +77,25 @@ class AdversarialHandler(ABC):
     @abstractmethod
     def student_objective(self, discriminator: nn.Module, shown: Predictions) -> torch.Tensor:
         """
-        What the student minimizes.
+        The loss of the student, a scalar.
 
         Args:
-            discriminator: frozen.
-            shown: with the student's gradient history.
-
-        Returns:
-            A scalar.
+            discriminator: with frozen parameters.
+            shown: predictions, the student's with gradient history.
         """
 
     @abstractmethod
     def discriminator_objective(self, discriminator: nn.Module, shown: Predictions) -> torch.Tensor:
         """
-        What the discriminator minimizes.
+        The loss of the discriminator, a scalar.
 
         Args:
-            discriminator: to be trained.
-            shown: without gradient history.
-
-        Returns:
-            A scalar.
+            discriminator: with trainable parameters.
+            shown: predictions without gradient history.
         """
 
     def attach(self, engine: Engine) -> None:
-        """
-        Args:
-            engine: a :class:`monai_kd.DistillationTrainer`.
-        """
+        """Train the discriminator in every iteration of ``engine``, a :class:`monai_kd.DistillationTrainer`."""
         check_ownership(type(self).__name__, self.discriminator, engine)
         state: Any = engine.state
         device = torch.device(state.device)
@@ -115,7 +107,7 @@ class AdversarialHandler(ABC):
         engine.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self._train_discriminator)
 
     def state_dict(self) -> dict[str, Any]:
-        """The discriminator, its optimizer and its gradient scaler: what a resumed run needs."""
+        """The discriminator, its optimizer and its gradient scaler, for a resumed run."""
         return {
             "discriminator": unwrap(self.discriminator).state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -123,10 +115,7 @@ class AdversarialHandler(ABC):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """
-        Args:
-            state_dict: what ``state_dict()`` gave.
-        """
+        """Resume from what :meth:`state_dict` gave."""
         unwrap(self.discriminator).load_state_dict(state_dict["discriminator"])
         self.optimizer.load_state_dict(state_dict["optimizer"])
         if state_dict["scaler"] and self.scaler.is_enabled():
@@ -166,7 +155,7 @@ class AdversarialHandler(ABC):
         state.output[f"{self.name}_discriminator"] = loss.detach()
 
     def _autocast(self, engine: Engine) -> AbstractContextManager[Any]:
-        # BACKWARD_COMPLETED, unlike LOSS_COMPLETED, is outside of MONAI's own.
+        # BACKWARD_COMPLETED, unlike LOSS_COMPLETED, is outside of MONAI's own autocast.
         if not self.scaler.is_enabled():
             return nullcontext()
         return torch.autocast("cuda", **getattr(engine, "amp_kwargs", {}))
@@ -180,7 +169,7 @@ class AdversarialHandler(ABC):
             f"{engine.state.epoch}): the student's side is {sizes[0]:.3g}, the discriminator's loss {sizes[1]:.3g} and "
             f"the norm of its gradient {sizes[2]:.3g} (limit {self.limit:g}). Lower the discriminator's learning rate "
             f"(now {self.optimizer.param_groups[0]['lr']:g}), this term's weight (now {self.weight:g}) or the "
-            "student's learning rate, and start afresh."
+            "student's learning rate, and start again."
         )
 
 
@@ -197,7 +186,7 @@ def _frozen(network: nn.Module) -> Iterator[None]:
 
 
 def _accumulation(engine: Any) -> tuple[bool, bool, int]:
-    """Whether this is the first and the last part of a step of MONAI's trainer, and of how many."""
+    """Whether this iteration is the first and the last of those that one step accumulates, and their number."""
     parts, length = getattr(engine, "accumulation_steps", 1), engine.state.epoch_length
     place = (engine.state.iteration - 1) % length if length else engine.state.iteration - 1
     return place % parts == 0, (place + 1) % parts == 0 or place + 1 == length, parts

@@ -27,10 +27,10 @@ class HolisticHandler(AdversarialHandler):
         \text{student:}\quad & -w \, \langle D(z_s \mid I) \rangle
 
     Source: Liu et al., "Structured knowledge distillation for semantic segmentation", CVPR 2019, and "... for dense
-    prediction", TPAMI 2020, arXiv 1903.04197; of their objective it is one of three parts: cross-entropy + 10 ·
-    pixel-wise + 0.5 · pair-wise + 0.1 · holistic (1 · pair-wise in the last version of the authors' code, which also
-    offers the hinge). There the discriminator learns by SGD at 4e-4 (momentum 0.9, weight decay 1e-4), with its loss
-    multiplied by 0.1 as well, for which the optimizer's learning rate stands here; it takes its step after the
+    prediction", TPAMI 2020, arXiv 1903.04197. It is one part of their objective: cross-entropy + 10 · pixel-wise +
+    0.5 · pair-wise + 0.1 · holistic (1 · pair-wise in the last version of the authors' code, which also has the hinge).
+    Their discriminator learns by SGD at 4e-4 (momentum 0.9, weight decay 1e-4), with its loss multiplied by 0.1, too;
+    here the optimizer's learning rate takes the place of that factor. As here, it takes its step after the
     student's, on the same predictions, as here. Several processes play the game that one plays on the whole batch, but
     that each draws its own :math:`\alpha`.
 
@@ -38,10 +38,11 @@ class HolisticHandler(AdversarialHandler):
         discriminator: scores logits given the image: :class:`monai_kd.networks.SelfAttentionDiscriminator`.
         optimizer: over the discriminator's parameters; published learning rate 4e-4.
         weight: factor of the student's side. Defaults to 0.1.
-        hinge: whether the discriminator has the hinge's objective. Defaults to False: the Wasserstein distance.
-        penalty: factor of the gradient penalty, by which the distance is one; the hinge has none. Defaults to 10.
-        name: of the term in the log.
-        limit: beyond which a loss or gradient is taken for divergence.
+        hinge: use the hinge loss for the discriminator. Defaults to False: the Wasserstein distance.
+        penalty: factor of the gradient penalty, which the Wasserstein distance needs; the hinge has none. Defaults to
+            10.
+        name: the term's name in the log.
+        limit: a loss or gradient above it counts as divergence.
 
     Raises:
         ValueError: As :class:`AdversarialHandler`.
@@ -86,11 +87,11 @@ class HolisticHandler(AdversarialHandler):
         self.penalty = penalty
 
     def student_objective(self, discriminator: nn.Module, shown: Predictions) -> torch.Tensor:
-        """What the student minimizes: to be scored as high as can be."""
+        """The loss of the student: low where its score is high."""
         return -discriminator(shown.student, shown.image).float().mean()
 
     def discriminator_objective(self, discriminator: nn.Module, shown: Predictions) -> torch.Tensor:
-        """What the discriminator minimizes: to score the teacher above the student."""
+        """The loss of the discriminator: low where it scores the teacher above the student."""
         real, fake = (discriminator(logits, shown.image) for logits in (shown.teacher, shown.student))
         if self.hinge:
             return hinge_loss(real, fake)

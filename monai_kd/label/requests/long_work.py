@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a client asks of long work, checked before it begins: a process of its own could only tell its log."""
+"""Options of trainings, scorings and batches, checked before their processes start: those could only write to a log."""
 
 from __future__ import annotations
 
@@ -25,16 +25,7 @@ IMAGES = ("all", "labeled", "unlabeled")
 
 
 def training_options(asked: Mapping[str, Any], bundle: AppBundle) -> dict[str, Any]:
-    """
-    Options of a training, of the right kind and in range.
-
-    Args:
-        asked: by name.
-        bundle: whose overlays are the pathways.
-
-    Raises:
-        ValueError: Naming the option, what was given, and what may be.
-    """
+    """A client's options of a training; ValueError if one is unknown, of the wrong kind, or out of range."""
     known = _known(asked, (*Options.choices(bundle), "device"))
     Options.of(known, bundle)
     chosen_device(known)
@@ -42,15 +33,7 @@ def training_options(asked: Mapping[str, Any], bundle: AppBundle) -> dict[str, A
 
 
 def scoring_options(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """
-    Options of a scoring.
-
-    Args:
-        asked: by name.
-
-    Raises:
-        ValueError: As of :func:`training_options`.
-    """
+    """A client's options of a scoring, checked as in :func:`training_options`."""
     known = _known(asked, ("device",))
     chosen_device(known)
     return known
@@ -58,20 +41,14 @@ def scoring_options(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def batch_options(asked: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Options of a batch of inferences.
-
-    Args:
-        asked: by name.
-
-    Raises:
-        ValueError: As of :func:`training_options`.
+    A client's options of a batch inference, checked as in :func:`training_options`.
 
     Example:
         >>> batch_options({"images": "unlabeled", "max_workers": 1})
         {'images': 'unlabeled', 'max_workers': 1, 'label_tag': 'original'}
         >>> batch_options({"max_worker": 1})
         Traceback (most recent call last):
-        ValueError: No option 'max_worker'. Closest: 'max_workers'. Leave it out, or name it so.
+        ValueError: No option 'max_worker'. Closest: 'max_workers'. Use that name, or leave the option out.
     """
     known = _known(asked, BATCH)
     for name, most in (("max_workers", os.cpu_count() or 1), ("max_batch_size", 2**31)):
@@ -85,25 +62,22 @@ def batch_options(asked: Mapping[str, Any]) -> dict[str, Any]:
     if not (images in IMAGES or (isinstance(images, list) and all(isinstance(image, str) for image in images))):
         raise ValueError(f"images must be one of {', '.join(IMAGES)}, or a list of ids, got {repr(images)[:80]}.")
     if known.pop("gpus", "all") not in ("all", "", None):
-        raise ValueError("gpus must be 'all'. Choose one by device.")
+        raise ValueError("gpus must be 'all'. Choose one GPU with device.")
     if known.pop("logging", "WARNING") not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise ValueError("logging must be DEBUG, INFO, WARNING or ERROR.")
     known["label_tag"] = prediction_tag(known)
     if known.get("device") == "cuda":
-        known.pop("device")  # MONAI Label's default, whatever there is
+        known.pop("device")  # MONAI Label's default, even without a GPU
     chosen_device(known)
     return known
 
 
 def prediction_tag(asked: Mapping[str, Any]) -> str:
     """
-    The tag of a prediction that is saved.
-
-    Args:
-        asked: ``label_tag`` may name one.
+    The ``label_tag`` of a prediction that is saved, by default ``original``.
 
     Raises:
-        ValueError: When it is that of the annotator's labels, which a prediction must not replace.
+        ValueError: When it is ``final``, the tag of the annotator's labels, which a prediction must not replace.
         HTTPException: 400, when it is no plain word.
     """
     tag = require_tag(asked.get("label_tag") or DefaultLabelTag.ORIGINAL.value)
@@ -116,6 +90,7 @@ def _known(asked: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
     for name in asked:
         if name not in names and name != CLIENT:
             raise ValueError(
-                f"No option {name[:80]!r}. Closest: {closest(name[:80], names)!r}. Leave it out, or name it so."
+                f"No option {name[:80]!r}. Closest: {closest(name[:80], names)!r}. Use that name, or leave the option "
+                "out."
             )
     return {name: value for name, value in asked.items() if name != CLIENT}

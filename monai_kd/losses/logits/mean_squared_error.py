@@ -17,8 +17,8 @@ class LogitsMSELoss(nn.Module):
 
     .. math:: \big\langle (z^s - z^t)^2 \big\rangle
 
-    Unlike the divergence of probabilities it also asks for the same offset of the logits. It serves softmax and
-    sigmoid heads alike.
+    Unlike the divergence of probabilities, it also penalizes an offset of all logits. It suits both softmax and sigmoid
+    heads.
 
     Source: Ba and Caruana, "Do deep nets really need to be deep?", NeurIPS 2014, arXiv 1312.6184; for breast
     ultrasound Behboodi et al., Artificial Intelligence in Health 2(2), 2025, doi 10.36922/aih.3509.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What losses that take several layers at once share."""
+"""Pairs of layers, for losses that take several layers at once."""
 
 from __future__ import annotations
 
@@ -16,17 +16,10 @@ def as_layers(
     student: torch.Tensor | Sequence[torch.Tensor], teacher: torch.Tensor | Sequence[torch.Tensor]
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """
-    The layers of student and teacher in pairs; a tensor alone is one layer.
-
-    Args:
-        student: one feature, or one for each layer.
-        teacher: the same number of features; no gradient will flow into them.
-
-    Returns:
-        Pairs of the student's and the teacher's feature.
+    The layers of student and teacher in pairs, the teacher's detached; a single tensor is one layer.
 
     Raises:
-        ValueError: When their numbers differ, or there is none, or batches or ranks differ.
+        ValueError: When the numbers of layers differ or are 0, or batches or ranks differ.
 
     Example:
         >>> student, teacher = [torch.zeros(2, 3, 8, 8), torch.zeros(2, 4, 4, 4)], [torch.ones(2, 5, 8, 8)] * 2
@@ -37,13 +30,13 @@ def as_layers(
     teachers = [teacher] if isinstance(teacher, torch.Tensor) else list(teacher)
     if len(students) != len(teachers) or not students:
         raise ValueError(
-            f"student has {len(students)} layers and teacher {len(teachers)}. Give as many for both, at least one."
+            f"student has {len(students)} layers and teacher {len(teachers)}. Give both the same number, at least one."
         )
     for i, (s, t) in enumerate(zip(students, teachers, strict=True)):
         check_same_batch(s, t, f"In layer {i} of the list, ")
     if len({len(s) for s in students}) > 1:
         raise ValueError(
             f"The layers {[tuple(s.shape) for s in students]} of the student and {[tuple(t.shape) for t in teachers]} "
-            "of the teacher hold different batches. Give the features of one forward pass each."
+            "of the teacher hold different batches. Pass the features of one forward pass of each."
         )
     return [(s, t.detach()) for s, t in zip(students, teachers, strict=True)]
