@@ -21,7 +21,7 @@ class PrepareBatchOutOfFold(PrepareBatchViews):
 
     Args:
         student, teacher, aligned, prompt: as in :class:`PrepareBatchViews`; ``teacher`` is required.
-        fold_of: the fold of each labelled image by its id, from :func:`monai_kd.data.label_folds`. All others, for which
+        fold_of: the fold of each labelled image by its id, from :func:`monai_kd.data.label_folds`. Others, for which
             the batch's "has_label" must be 0, get -1.
 
     Raises:
