@@ -11,6 +11,7 @@ from torch import nn
 
 from monai_kd.utils.messages import closest
 from monai_kd.utils.plain_tensor import plain
+from monai_kd.utils.watch_layers import watch_layers
 
 __all__ = ["FeatureHooks", "layer_shapes", "unwrap"]
 
@@ -195,23 +196,10 @@ def layer_shapes(network: nn.Module, image: torch.Tensor) -> dict[str, tuple[int
     network = unwrap(network)
     _require_hookable(network)
     shapes: dict[str, tuple[int, ...]] = {}
-    modes = {module: module.training for module in network.modules()}
 
-    def note(layer: str) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(module: nn.Module, args: Any, output: Any) -> None:
-            if isinstance(output, torch.Tensor):
-                shapes[layer] = tuple(output.shape)
+    def note(layer: str, module: nn.Module, output: Any) -> None:
+        if isinstance(output, torch.Tensor):
+            shapes[layer] = tuple(output.shape)
 
-        return hook
-
-    handles = [module.register_forward_hook(note(layer)) for layer, module in network.named_modules()]
-    try:
-        network.eval()
-        with torch.no_grad():
-            network(image)
-    finally:
-        for handle in handles:
-            handle.remove()
-        for module, training in modes.items():
-            module.training = training
+    watch_layers(network, image, note)
     return shapes

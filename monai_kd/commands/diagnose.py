@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from pathlib import Path
@@ -41,6 +40,7 @@ def diagnose(
     with RunErrors(trace) as errors:
         from monai_kd.diagnosis import TrainedRun, find, measure, next_steps, verdict, write_diagnosis
         from monai_kd.diagnosis.page import as_dict
+        from monai_kd.utils.json_files import json_text
 
         errors.prepare()
         logging.getLogger("ignite").setLevel(logging.ERROR)
@@ -50,7 +50,7 @@ def diagnose(
             measured = measure(TrainedRun(run, given), alone, lambda part: status.update(f"Measuring: {part}"))
         page = None if output_dir is None else write_diagnosis(measured, output_dir)
         if as_json:
-            sys.stdout.write(json.dumps(as_dict(measured), indent=1, ensure_ascii=False) + "\n")
+            sys.stdout.write(json_text(as_dict(measured)))
             return
         findings = find(measured)
         for one in findings:

@@ -115,12 +115,11 @@ def _run(arguments: dict[str, Any], errors: RunErrors) -> None:
 
 def _show(workflow: ConfigWorkflow, begin: float) -> None:
     """Print where the results are, and the scores if there are any."""
-    import torch.distributed as dist
-
-    from monai_kd.utils.atomic_files import read_json
+    from monai_kd.utils.json_files import read_json
+    from monai_kd.utils.processes import is_first_process
 
     folder = _place(workflow, "output_dir")
-    if folder is None or (dist.is_available() and dist.is_initialized() and dist.get_rank() > 0):
+    if folder is None or not is_first_process():
         return
     summary = folder / "summary.json"
     if summary.is_file() and summary.stat().st_mtime >= begin - 1:
@@ -141,7 +140,7 @@ def _place(workflow: ConfigWorkflow, name: str) -> Path | None:
 
 def _list(bundle: str | None) -> None:
     from monai_kd.bundle.command_line import chosen_bundle
-    from monai_kd.bundle.finding import bundles, config_names, overlay_names
+    from monai_kd.bundle.finding import bundles
 
     folder = chosen_bundle(bundle)
     table = Table("what", "names", show_lines=True)
@@ -149,10 +148,10 @@ def _list(bundle: str | None) -> None:
         table.add_row("--bundle", ", ".join(bundles()))
         text = "Name one: python -m monai_kd run --bundle breast_ultrasound_segmentation"
     else:
-        table.add_row("configs", ", ".join(config_names(folder)))
-        for kind, names in overlay_names(folder).items():
+        table.add_row("configs", ", ".join(folder.config_names()))
+        for kind, names in folder.overlay_names().items():
             table.add_row(f"--{kind or 'overlay'}", ", ".join(names))
-        first = config_names(folder)[0]
-        text = f"Example: python -m monai_kd run {first} --bundle {bundle or folder} --dataset-dir DATA"
+        first = folder.config_names()[0]
+        text = f"Example: python -m monai_kd run {first} --bundle {bundle or folder.root} --dataset-dir DATA"
     console.print(table)
     console.print(text, markup=False, highlight=False)

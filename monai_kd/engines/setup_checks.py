@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch.distributed as dist
 from monai.handlers import CheckpointSaver
 from torch import nn
 from torch.optim import Optimizer
@@ -14,6 +13,7 @@ from torch.optim import Optimizer
 from monai_kd.features import unwrap
 from monai_kd.handlers.resume import ResumeHandler
 from monai_kd.teachers import LiveTeacher
+from monai_kd.utils.processes import process_count
 
 __all__ = ["as_teacher", "check_resuming", "check_teacher", "check_weights"]
 
@@ -102,8 +102,7 @@ def check_weights(pathways: nn.Module, optimizer: Optimizer, handlers: Sequence[
                 f"A {type(handler).__name__} saves the optimizer without the weights of the pathways, so its "
                 f"checkpoint could not be resumed. Add 'pathways' to its {'save_dict' if is_saver else 'objects'}."
             )
-    distributed = dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
-    if distributed and not isinstance(pathways, nn.parallel.DistributedDataParallel):
+    if process_count() > 1 and not isinstance(pathways, nn.parallel.DistributedDataParallel):
         raise ValueError(
             "The pathways have weights and training is distributed: every process would train its own. "
             "Wrap them: monai_kd.engines.distribute(pathways, device)."

@@ -11,7 +11,7 @@ from typing import Any
 import monai
 import torch
 
-from monai_kd.utils.cpu_name import cpu_name
+from monai_kd.utils.processes import cpu_name
 
 Round = Mapping[str, float]
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.command_line import read_command
-from monai_kd.bundle.finding import config_names, find_bundle, overlay_names
+from monai_kd.bundle.finding import find_bundle
 from monai_kd.commands.run import _arguments
 from monai_kd.commands.run_errors import told
 from monai_kd.phantom import write_phantoms
@@ -178,14 +179,14 @@ def test_a_stopped_run_says_how_to_go_on(folder, tmp_path):
 def test_without_a_config_all_are_listed(folder):
     ended = run(folder, "--bundle", "breast_ultrasound_segmentation")
     assert ended.returncode == 0, ended.stderr
-    for name in [*config_names(BUNDLE), "cached_teacher", "--methods", "logits_kl"]:
+    for name in [*BundleFolder(BUNDLE).config_names(), "cached_teacher", "--methods", "logits_kl"]:
         assert name in ended.stdout
 
 
 def test_every_config_is_one_of_both():
     for name in ("breast_ultrasound_segmentation", "breast_ultrasound_classification"):
-        bundle = find_bundle(name)
-        alone, overlays = config_names(bundle), overlay_names(bundle)
+        bundle = BundleFolder(find_bundle(name))
+        alone, overlays = bundle.config_names(), bundle.overlay_names()
         assert set(alone) >= {"train", "train_teacher", "train_student", "evaluate", "inference", "inference_stock"}
         assert set(overlays[""]) >= {"cached_teacher", "federated", "multi_gpu_train", "teacher"}
         assert not set(alone) & set(overlays[""])

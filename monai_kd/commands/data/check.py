@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -41,18 +40,16 @@ def check(
     """
     from monai_kd.data import inspect_dataset
     from monai_kd.data.inspection import write_sheet
-    from monai_kd.utils.atomic_files import atomic_write
+    from monai_kd.utils.json_files import json_text, write_json
 
     with image_progress() as progress:
         found = inspect_dataset(dataset_dir, layout, progress, threads, split_file)
-    report = json.dumps(found.to_dict(), indent=1, ensure_ascii=False)
     if as_json:
-        sys.stdout.write(report + "\n")
+        sys.stdout.write(json_text(found.to_dict()))
     else:
         print_report(found, console)
     if json_file is not None:
-        with atomic_write(json_file) as unfinished:
-            unfinished.write_text(report + "\n", encoding="utf-8")
+        write_json(json_file, found.to_dict())
     if sheet_file is not None and any(item.image for item in found.facts):
         shown = write_sheet(found, sheet_file)
         typer.echo(f"{shown} images on {sheet_file}", err=True)

@@ -15,6 +15,7 @@ __all__ = [
     "check_same_batch",
     "check_same_shape",
     "check_samples",
+    "check_temperature",
     "check_tensor",
 ]
 
@@ -141,6 +142,21 @@ def check_samples(student: torch.Tensor, teacher: torch.Tensor, name: str) -> No
             shapes + f"{name} compares the samples of a batch with each other: give two or more. If the last batch of "
             "an epoch holds one image, set drop_last=True in the data loader, or change the batch size."
         )
+
+
+def check_temperature(temperature: float, remedy: str = "Use 1.0 for unsoftened probabilities.") -> None:
+    """
+    Refuse a divisor that softens nothing.
+
+    Args:
+        temperature: should be above 0.
+        remedy: ends the message.
+
+    Raises:
+        ValueError: When it is not.
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0, got {temperature}. {remedy}")
 
 
 def check_images(student: torch.Tensor, teacher: torch.Tensor, name: str, spatial_dims: int | None = None) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from monai_kd.data import Record, read_dataset
 from monai_kd.data.records.several_folders import Folders, folders_of_data
 from monai_kd.study.results.scores import Scores, read_scores
-from monai_kd.utils.atomic_files import read_json
+from monai_kd.utils.json_files import read_json
 
 __all__ = ["StoredStudy", "read_study"]
 

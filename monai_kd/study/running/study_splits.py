@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from monai_kd.data.layouts import layout_names
 from monai_kd.data.records.several_folders import Folders
 from monai_kd.data.splits.groups import groups_of, shuffled
 from monai_kd.study.running.plan import Plan
+from monai_kd.utils.json_files import read_json
 
 __all__ = ["study_splits"]
 
@@ -39,7 +39,7 @@ def study_splits(
     protocol = f"split file {split_file.name}" if split_file else "random"
     protocol += "" if plan.images is None else f", {plan.images} images drawn once"
     if kept.is_file():
-        former = json.loads(kept.read_text(encoding="utf-8"))
+        former = read_json(kept)
         if former["protocol"] != protocol:
             raise ValueError(
                 f"'{kept}' was made with the protocol '{former['protocol']}', but this study asks for '{protocol}'. "
