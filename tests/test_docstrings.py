@@ -17,7 +17,7 @@ from monai_kd.data import Layout
 # Imports what MONAI Label's own environment has.
 ELSEWHERE = () if find_spec("monailabel") else ("monai_kd.label",)
 EMPTY = (
-    "a all an and are as at be by each for from given in int is it its of on one or str that the their these this those "
+    "a all an and are as at be by each for from given in int is it its of on one or str that the their these this "
     "those to what where which whose with"
 )
 # Of these rooms engineers import classes one by one.
