@@ -17,6 +17,7 @@ from monai_kd.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from monai_kd import data, engines, features, handlers, losses, networks, pathways, teachers, transforms
+    from monai_kd.distiller import Distiller
     from monai_kd.engines import DistillationTrainer, add_loss_term, loss_terms
     from monai_kd.features import FeatureHooks, layer_shapes
     from monai_kd.handlers import FeatureHookHandler
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CachedTeacher",
     "DistillationTrainer",
+    "Distiller",
     "FeatureHookHandler",
     "FeatureHooks",
     "HiddenKLLoss",
@@ -54,6 +56,7 @@ __all__ = [
 
 # Imported when they are asked for: a command's help needs neither torch nor MONAI, a loss no data sets.
 _ROOMS = {
+    "distiller": ("Distiller",),
     "engines": ("DistillationTrainer", "add_loss_term", "loss_terms"),
     "features": ("FeatureHooks", "layer_shapes"),
     "handlers": ("FeatureHookHandler",),

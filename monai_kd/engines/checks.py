@@ -13,59 +13,8 @@ from torch.optim import Optimizer
 
 from monai_kd.features import unwrap
 from monai_kd.handlers.resume import ResumeHandler
-from monai_kd.teachers import LiveTeacher
 
-__all__ = ["as_teacher", "check_resuming", "check_teacher", "check_weights"]
-
-
-def as_teacher(teacher: nn.Module | LiveTeacher, layers: tuple[str, ...]) -> LiveTeacher:
-    """
-    A network as a live teacher; another teacher as it is, if it gives what is compared.
-
-    Args:
-        teacher: a network or a teacher.
-        layers: the teacher's layers that the pathways compare.
-
-    Returns:
-        The teacher, its network frozen.
-
-    Raises:
-        ValueError: When a layer does not exist, or is not one that the teacher gives.
-    """
-    if not isinstance(teacher, LiveTeacher):
-        return LiveTeacher(teacher, layers)
-    missing = [layer for layer in layers if layer not in teacher.layers]
-    if missing:
-        raise ValueError(
-            f"The pathways compare the teacher's layers {missing}, but the {type(teacher).__name__} gives "
-            f"{list(teacher.layers)}. Give it layers=pathways.teacher_layers."
-        )
-    return teacher
-
-
-def check_teacher(teacher: nn.Module, network: nn.Module, optimizer: Optimizer) -> None:
-    """
-    Refuse a teacher that is no network, or that shares with the student what would be frozen.
-
-    Args:
-        teacher: to be frozen.
-        network: the student.
-        optimizer: over the student's parameters and those of the pathways.
-
-    Raises:
-        ValueError: When it is no network, or a parameter is shared.
-    """
-    if not isinstance(teacher, nn.Module):
-        raise ValueError(f"teacher is a {type(teacher).__name__}. Give a trained network, or a LiveTeacher of one.")
-    trained = {id(p) for p in network.parameters()} | {
-        id(p) for group in optimizer.param_groups for p in group["params"]
-    }
-    shared = [name for name, p in unwrap(teacher).named_parameters() if id(p) in trained]
-    if shared:
-        raise ValueError(
-            f"The teacher shares {len(shared)} parameters with the student or the optimizer, such as '{shared[0]}', "
-            "and freezing it would freeze them. Give the teacher a copy: copy.deepcopy(network)."
-        )
+__all__ = ["check_resuming", "check_weights"]
 
 
 def check_resuming(handlers: Sequence[Any]) -> None:

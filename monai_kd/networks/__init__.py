@@ -8,6 +8,7 @@ from monai_kd.networks.adapters.channel_adapter import ChannelAdapter
 from monai_kd.networks.adapters.convolution_adapter import ConvolutionAdapter
 from monai_kd.networks.adapters.feature_autoencoder import FeatureAutoencoder
 from monai_kd.networks.adapters.feature_regressor import FeatureRegressor
+from monai_kd.networks.adapters.rearranging import ChannelsFirst, TokensToMap
 from monai_kd.networks.check import check_classifier, check_network
 from monai_kd.networks.discriminators.logits_discriminator import LogitsDiscriminator
 from monai_kd.networks.discriminators.patch_logits_discriminator import PatchLogitsDiscriminator
@@ -28,6 +29,7 @@ from monai_kd.networks.teachers.prompted_teacher import PromptedTeacher
 
 __all__ = [
     "ChannelAdapter",
+    "ChannelsFirst",
     "ConvolutionAdapter",
     "EfficientNetLiteEncoder",
     "Ensemble",
@@ -47,6 +49,7 @@ __all__ = [
     "SelfAttentionDiscriminator",
     "SeparableUNet",
     "StudentUNet",
+    "TokensToMap",
     "check_classifier",
     "check_network",
     "layers_of",

@@ -10,7 +10,6 @@ import torch
 __all__ = [
     "check_features",
     "check_images",
-    "check_one_output",
     "check_positions",
     "check_same_batch",
     "check_same_shape",
@@ -30,7 +29,11 @@ def check_tensor(value: Any, side: str) -> None:
     Raises:
         ValueError: When the value is no floating-point tensor of shape BN[HWD] with at least one number.
     """
-    check_one_output(value, None, f"The {side}", side)
+    if not isinstance(value, torch.Tensor):
+        raise ValueError(
+            f"{side} is a {type(value).__name__}, expected one tensor. A network of several outputs returned it: give "
+            "the loss one of them."
+        )
     if not value.is_floating_point():
         raise ValueError(
             f"{side} holds {str(value.dtype).removeprefix('torch.')} in shape {tuple(value.shape)}, expected "
@@ -41,31 +44,6 @@ def check_tensor(value: Any, side: str) -> None:
             f"{side} has shape {tuple(value.shape)}, expected BN[HWD]: a batch axis of one sample or more, a channel "
             "axis, then spatial axes if there are any. Give whole batches."
         )
-
-
-def check_one_output(output: Any, image: Any, whose: str, side: str) -> None:
-    """
-    Refuse several predictions in place of one: a list, a dictionary, or a stack of them.
-
-    Args:
-        output: what a network or a layer returned.
-        image: what the network was given, shape BNH[WD], which has as many axes as a map for it, and more than a vector
-            for it; None where that is not known.
-        whose: "The student", for the message.
-        side: "student" or "teacher", for the message.
-
-    Raises:
-        ValueError: When there are several outputs.
-    """
-    remedy = (
-        "It has several outputs, as with deep supervision or auxiliary heads: name the layer that gives the one to "
-        f"compare as {side}_layer (layer_shapes(network, image) lists them), or switch the further outputs off."
-    )
-    if not isinstance(output, torch.Tensor):
-        raise ValueError(f"{whose} returned a {type(output).__name__}, not one tensor. {remedy}")
-    if isinstance(image, torch.Tensor) and output.ndim > image.ndim:
-        shapes = f"shape {tuple(output.shape)}, for images of shape {tuple(image.shape)}"
-        raise ValueError(f"{whose} returned outputs stacked in one tensor of {shapes}. {remedy}")
 
 
 def check_same_shape(student: torch.Tensor, teacher: torch.Tensor) -> None:
