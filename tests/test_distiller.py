@@ -5,6 +5,8 @@ import copy
 
 import pytest
 import torch
+import torch.distributed as dist
+import torch.multiprocessing
 from monai.losses import DeepSupervisionLoss, DiceCELoss
 from monai.networks.nets import DynUNet, UNet
 from torch import nn
@@ -193,3 +195,67 @@ def test_tokens_and_channels_last_become_maps():
     assert terms["tokens"] == terms["last"] == 0
     with pytest.raises(ValueError, match=r"expected \(B, 9 \+ 1, C\)"):
         TokensToMap((3, 3), extra_tokens=1)(torch.rand(2, 16, 8))
+
+
+def step_of(module, batch):
+    prediction, terms = module(batch["image"], batch)
+    return 0.5 * SUPERVISED(prediction, batch["label"]) + sum(terms.values())
+
+
+def halves(rank, folder):
+    """One of two processes, each on half of every batch."""
+    dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
+    module = distiller()
+    wrapped = nn.parallel.DistributedDataParallel(module)
+    optimizer = torch.optim.SGD(wrapped.parameters(), 0.1)
+    for batch in batches():
+        half = {key: value[rank::2] for key, value in batch.items()}
+        optimizer.zero_grad()
+        step_of(wrapped, half).backward()
+        optimizer.step()
+    torch.save(module.state_dict(), f"{folder}/{rank}.pt")
+    dist.destroy_process_group()
+
+
+def test_two_processes(tmp_path):
+    torch.multiprocessing.start_processes(halves, (str(tmp_path),), nprocs=2, start_method="forkserver")
+    states = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
+    assert all(torch.equal(states[0][name], value) for name, value in states[1].items())
+    # Dice is no mean over samples, so that two halves are only near the whole.
+    whole = trained_by_hand().state_dict()
+    start = distiller().state_dict()
+    moved = sum((whole[name] - start[name]).norm() for name in whole)
+    apart = sum((whole[name] - states[0][name]).norm() for name in whole)
+    assert apart < 0.1 * moved
+
+
+def test_in_lightning():
+    lightning = pytest.importorskip("pytorch_lightning")
+
+    class Module(lightning.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.distiller = distiller()
+
+        def training_step(self, batch, index):
+            return self.distiller.loss(batch["image"], batch["label"])
+
+        def configure_optimizers(self):
+            return optimizer_of(self.distiller)
+
+    module, loader = Module(), torch.utils.data.DataLoader(batches(), batch_size=None)
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    lightning.Trainer(max_epochs=1, accelerator="cpu", enable_model_summary=False, **quiet).fit(module, loader)
+    same(trained_by_hand(), module.distiller)
+
+
+def test_in_accelerate():
+    accelerate = pytest.importorskip("accelerate")
+    accelerator = accelerate.Accelerator(cpu=True)
+    module = distiller()
+    prepared, optimizer = accelerator.prepare(module, optimizer_of(module))
+    for batch in batches():
+        optimizer.zero_grad()
+        accelerator.backward(step_of(prepared, batch))
+        optimizer.step()
+    same(trained_by_hand(), module)
