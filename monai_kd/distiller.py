@@ -169,12 +169,12 @@ class Distiller(nn.Module):
             self._hooks = None
 
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Distiller:
-        super()._apply(fn, recurse)
-        self.teacher.network._apply(fn)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self.teacher.network._apply(fn)  # type: ignore[no-untyped-call]
         return self
 
 
-def supervised_loss(loss_function: Callable[..., torch.Tensor], prediction: Any, label: Any) -> torch.Tensor:
+def supervised_loss(loss_function: Callable[..., Any], prediction: Any, label: Any) -> torch.Tensor:
     """
     The supervised loss as a scalar; ``DeepSupervisionLoss`` gets outputs that are stacked in one tensor as a list.
 

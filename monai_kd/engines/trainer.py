@@ -114,6 +114,7 @@ class DistillationTrainer(SupervisedTrainer):
         super().__init__(
             network=network, optimizer=optimizer, loss_function=self._supervised_loss, **supervised_trainer_args
         )
+        self.supervised_loss = loss_function
         self.distiller = Distiller(self.network, teacher, pathways, loss_function, supervised_weight)
         self.teacher_image = teacher_image
         self.teacher, self.pathways = teacher.to(self.state.device), pathways
@@ -161,7 +162,7 @@ class DistillationTrainer(SupervisedTrainer):
         prediction, label = labelled(prediction, label, self.state.batch)
         if len(label) == 0:
             return 0.0 * _any_tensor(prediction).sum()
-        return supervised_loss(self.distiller.loss_function, prediction, label)
+        return supervised_loss(self.supervised_loss, prediction, label)
 
     def _supervised_loss(self, prediction: Any, label: torch.Tensor) -> torch.Tensor:
         loss = self.distiller.supervised_weight * self.task_loss(prediction, label)

@@ -31,7 +31,7 @@ def check_tensor(value: Any, side: str) -> None:
     """
     if not isinstance(value, torch.Tensor):
         raise ValueError(
-            f"{side} is a {type(value).__name__}, expected one tensor. A network of several outputs returned it: give "
+            f"{side} is a {type(value).__name__}, not one tensor. A network with several outputs returned it: give "
             "the loss one of them."
         )
     if not value.is_floating_point():

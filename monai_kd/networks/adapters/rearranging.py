@@ -50,7 +50,7 @@ class TokensToMap(nn.Module):
                 f"TokensToMap got shape {tuple(feature.shape)}, expected (B, {prod(self.grid)} + {self.extra_tokens}, "
                 f"C) for a grid of {self.grid}. Give the grid of patches, and how many tokens stand before them."
             )
-        return feature[:, self.extra_tokens :].transpose(1, 2).unflatten(2, self.grid)
+        return feature[:, self.extra_tokens :].transpose(1, 2).reshape(len(feature), -1, *self.grid)
 
 
 class ChannelsFirst(nn.Module):
