@@ -22,6 +22,7 @@ from monai_kd.networks.pretrained.pretrained_classifier import PretrainedClassif
 from monai_kd.networks.pretrained.pretrained_unet import PretrainedUNet
 from monai_kd.networks.separable_unet import SeparableUNet
 from monai_kd.networks.student_unet import StudentUNet
+from monai_kd.networks.teachers.class_subset import ClassSubset
 from monai_kd.networks.teachers.ensemble import Ensemble
 from monai_kd.networks.teachers.flip_average import FlipAverage
 from monai_kd.networks.teachers.out_of_fold import OutOfFoldEnsemble
@@ -30,6 +31,7 @@ from monai_kd.networks.teachers.prompted_teacher import PromptedTeacher
 __all__ = [
     "ChannelAdapter",
     "ChannelsFirst",
+    "ClassSubset",
     "ConvolutionAdapter",
     "EfficientNetLiteEncoder",
     "Ensemble",
