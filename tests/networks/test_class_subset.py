@@ -53,7 +53,7 @@ def test_windows_and_the_cache_hold_few_channels():
 
 @pytest.mark.parametrize("classes", [[], [0], [1, 1], [-1], [[]], [1, [2, 1]]])
 def test_classes_that_make_no_sense_are_refused(classes):
-    with pytest.raises(ValueError, match="expected different indices from 1. Channel 0 is the background"):
+    with pytest.raises(ValueError, match=r"expected different indices from 1\. Channel 0 is the background"):
         ClassSubset(Known(), classes)
 
 
