@@ -15,8 +15,10 @@ PACKAGE = Path(monai_kd.__file__).parent
 # From the ground up: a room imports rooms of lower floors, and on its own floor those that BESIDE names.
 FLOORS = [
     {"utils", "version"},
+    {"outputs"},
     {"losses", "networks", "features", "transforms", "data", "phantom", "metrics", "bundle"},
     {"pathways", "teachers"},
+    {"distiller"},
     {"handlers"},
     {"engines"},
     {"demo", "study", "label", "packing", "student_bundle", "export", "benchmark", "segmentation", "diagnosis"},
