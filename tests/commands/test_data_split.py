@@ -71,7 +71,7 @@ def test_near_duplicates_stay_together_unless_told_otherwise(tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--k", 3], "'random' takes number, train_fraction, validation_fraction, but not k"),
+        (["--k", 3], "'random' takes splits, train_fraction, validation_fraction, but not k"),
         (["--protocol", "kfold", "--splits", 3], "'kfold' takes k, validation_fraction, but not splits"),
         (["--protocol", "official"], "has the layout 'breast', but only 'bus_bra' has official folds"),
         (["--train-fraction", 2], "train_fraction must lie between 0 and 1, got 2"),

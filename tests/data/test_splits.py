@@ -124,7 +124,7 @@ def test_seed_alone_decides(make):
 
 
 def test_split_does_not_depend_on_their_number():
-    assert random_splits(make_records(60), splits=5)[:2] == random_splits(make_records(60), number=2)
+    assert random_splits(make_records(60), splits=5)[:2] == random_splits(make_records(60), splits=2)
 
 
 def test_splits_are_the_same_everywhere():
