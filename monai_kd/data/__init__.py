@@ -42,6 +42,7 @@ then                        what it does
 ``SaveOverlayd``            the transform that writes pictures of images with the contours of masks
 ``AsLabelMapd``             the transform that makes masks what MONAI Label sends its clients
 ``ProbabilitySaver``        the table of what classes the images were given, for MONAI's ``ClassificationSaver``
+``nnunet_cases``            the cases of nnU-Net's raw data and folds, as MONAI takes them
 ``ThreadDataLoader``        MONAI's loader in a thread, whose errors reach the run
 ``TolerantDataset``         images for inference, of which a damaged one does not stop the others
 =========================== ==================================================================================
@@ -55,6 +56,7 @@ from monai_kd.data.conversion import convert_dataset
 from monai_kd.data.datasets.breast_ultrasound_dataset import BreastUltrasoundDataset
 from monai_kd.data.datasets.class_labels import class_weights
 from monai_kd.data.datasets.label_map import AsLabelMapd
+from monai_kd.data.datasets.nnunet_cases import nnunet_cases
 from monai_kd.data.datasets.overlays import SaveOverlayd
 from monai_kd.data.datasets.pooled_dataset import PooledDataset
 from monai_kd.data.datasets.probabilities import ProbabilitySaver
@@ -118,6 +120,7 @@ __all__ = [
     "k_folds",
     "label_folds",
     "list_images",
+    "nnunet_cases",
     "official_folds",
     "random_splits",
     "read_dataset",

@@ -19,6 +19,7 @@ from monai_kd.student_bundle.configs.metadata import record
 from monai_kd.student_bundle.configs.other_configs import inference_config, overlays, unreadable
 from monai_kd.student_bundle.configs.train_config import train_config
 from monai_kd.student_bundle.methods import choose_method, logits_pathway
+from monai_kd.student_bundle.nnunet.answers import store_answers
 from monai_kd.student_bundle.pairs import Pair, propose_pairs
 from monai_kd.student_bundle.student import student_definition
 from monai_kd.student_bundle.teacher.data_folder import absolute, data_folder, require_folder
@@ -159,6 +160,7 @@ def make_draft(request: Request) -> Draft:
     definition = made["student"]
     pathways = {"_target_": "monai_kd.Pathways", "logits": logits_pathway(logits, WEIGHT)}
     train = train_config(bundle, definition, pathways)
+    store_answers(train)
     further, left_out = overlays(bundle, definition, train)
     configs = {
         "train": train,

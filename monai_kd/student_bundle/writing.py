@@ -19,6 +19,7 @@ from monai_kd.student_bundle.configs.readme import readme
 from monai_kd.student_bundle.configs.train_config import teacher_file
 from monai_kd.student_bundle.draft import WEIGHT, Draft
 from monai_kd.student_bundle.methods import HIDDEN, logits_pathway
+from monai_kd.student_bundle.nnunet.answers import live_answers
 from monai_kd.student_bundle.pairs import Pair, hidden_pathway
 from monai_kd.student_bundle.running import commands
 from monai_kd.student_bundle.teacher.data_folder import data_folder
@@ -124,7 +125,8 @@ def write_bundle(
         for name, config in {**draft.configs, "metadata": metadata}.items():
             write_config(configs / f"{name}.json", config)
         if pairs:
-            write_config(configs / "methods" / "hidden.json", _hidden(draft.logits, pairs))
+            hidden = _hidden(draft.logits, pairs) | live_answers(draft.configs["train"])
+            write_config(configs / "methods" / "hidden.json", hidden)
         (configs / "logging.conf").write_text(LOGGING, encoding="utf-8")
         _copy_files(draft, folder)
         (folder / "models").mkdir(exist_ok=True)

@@ -5,5 +5,15 @@ from monai_kd.teachers.cached_teacher import CachedTeacher
 from monai_kd.teachers.live_teacher import LiveTeacher
 from monai_kd.teachers.load_weights import load_weights
 from monai_kd.teachers.mixed_teacher import MixedTeacher
+from monai_kd.teachers.soft_targets import LoadSoftTargetd, SoftTargets
+from monai_kd.teachers.stored_teacher import StoredTeacher
 
-__all__ = ["CachedTeacher", "LiveTeacher", "MixedTeacher", "load_weights"]
+__all__ = [
+    "CachedTeacher",
+    "LiveTeacher",
+    "LoadSoftTargetd",
+    "MixedTeacher",
+    "SoftTargets",
+    "StoredTeacher",
+    "load_weights",
+]

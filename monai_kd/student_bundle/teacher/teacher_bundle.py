@@ -69,7 +69,10 @@ def read_teacher(root: Path, configs: Sequence[Path] = ()) -> TeacherBundle:
             the message tells what was found and what to write by hand.
     """
     if not (root / CONFIGS).is_dir():
-        raise FileNotFoundError(f"No bundle in '{root}': it has no folder 'configs'. Name a bundle's folder.")
+        raise FileNotFoundError(
+            f"No bundle in '{root}': it has no folder 'configs', nor nnU-Net's plans.json and dataset.json. Name the "
+            "folder of a bundle, or of nnU-Net's results."
+        )
     folder, needed = BundleFolder(root), "The new bundle's {} is the teacher's own."
     other = f"{needed.format('training')} A training config of another name is given by --config. {BY_HAND}"
     train_files = tuple(configs) or (folder.file("train", other),)
