@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from monai_kd.bundle.config_files import CONFIGS, find_file, is_config_file, list_files, read_file
+from monai_kd.bundle.config_files import CONFIGS, find_file, is_config_file, list_files, read_any, read_file
 from monai_kd.bundle.config_ids import references, texts
 from monai_kd.bundle.shipped import shipped_bundles
 
@@ -213,7 +213,8 @@ def _there(name: str, names: Iterable[str]) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    return [path for path in list_files(folder) if path.stem not in NOT_CONFIGS]
+    files = [path for path in list_files(folder) if path.stem not in NOT_CONFIGS]
+    return [path for path in files if not isinstance(read_any(path), list)]  # a list of images or splits is data
 
 
 def _open_ids(file: Path) -> list[str]:

@@ -31,8 +31,8 @@ class SoftTargets:
 
     ``<case>.npy`` holds the logits in half precision (relative error at most 2^-11), ``<case>.json`` the digest of the
     image's files, ``provenance.json`` the digest of the weights and the settings. A case whose files changed is
-    computed anew; other weights or settings are refused. Each file is written whole or not at all, so a stopped run goes on. One
-    case is in memory at a time, and a training maps into memory only the patches that it uses.
+    computed anew; other weights or settings are refused. Each file is written whole or not at all, so a stopped run
+    goes on. One case is in memory at a time, and a training maps into memory only the patches that it uses.
 
     Args:
         folder: where the answers are kept; made if missing.
