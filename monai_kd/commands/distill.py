@@ -62,28 +62,31 @@ def distill(
     Task09_Spleen --output_dir spleen_student
     """
     from monai_kd.bundle.finding import find_path
-    from monai_kd.student_bundle import Request, bundle_commands, is_made, opened_teacher, read_names, run_training
+    from monai_kd.student_bundle import Request, bundle_commands, opened_teacher, run_training
 
     given = parse_settings(setting)
     configs = tuple(config or ())
     with opened_teacher(find_path(teacher), dataset_dir) as (root, told):
         for line in told:
             console.print(line, markup=False, highlight=False)
-        request = Request(
-            root, student, dataset_dir, method, configs, weights, given, epochs, inference_dir, round_labels
-        )
-        names = {} if pairs is None else {"pairs": read_names(_text(pairs), str(pairs))}
-        made = {**request.record, **names}
-        if is_made(output_dir, made):
-            text = f"{output_dir} was written before" + (": its pairs stay, and --edit opens nothing." if edit else ".")
-            console.print(text, markup=False, highlight=False)
-        else:
-            _write(request, output_dir, pairs, edit, ask=sys.stdin.isatty() and not yes, tried=not no_try)
+        arguments = (student, dataset_dir, method, configs, weights, given, epochs, inference_dir, round_labels)
+        _write_once(Request(root, *arguments), output_dir, pairs, edit, yes, tried=not no_try)
     folder = given.get("dataset_dir", dataset_dir)
     for name, command in bundle_commands(output_dir, folder, inference_dir).items():
         console.print(f"{name}:\n  {command}", markup=False, highlight=False)
     if run:
         run_training(output_dir, folder)
+
+
+def _write_once(request: Request, output_dir: Path, pairs: Path | None, edit: bool, yes: bool, tried: bool) -> None:
+    from monai_kd.student_bundle import is_made, read_names
+
+    names = {} if pairs is None else {"pairs": read_names(_text(pairs), str(pairs))}
+    if is_made(output_dir, {**request.record, **names}):
+        text = f"{output_dir} was written before" + (": its pairs stay, and --edit opens nothing." if edit else ".")
+        console.print(text, markup=False, highlight=False)
+    else:
+        _write(request, output_dir, pairs, edit, ask=sys.stdin.isatty() and not yes, tried=tried)
 
 
 def _write(request: Request, output_dir: Path, pairs: Path | None, edit: bool, ask: bool, tried: bool) -> None:

@@ -14,6 +14,7 @@ from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 from PIL import Image
 from torch import nn
 
+NAME = "Dataset007_Balls"
 LABELS = {"background": 0, "ball": 1}
 RESAMPLING = "resample_data_or_seg_to_shape"
 
@@ -31,14 +32,14 @@ class TinyNet(nn.Module):
         return self.head(self.inside(image))
 
 
-def plans(name: str, flat: bool, channels: int = 1, reader: str = "", **changes: Any) -> dict[str, Any]:
+def plans(name: str, flat: bool, dataset: str = NAME, reader: str = "", **changes: Any) -> dict[str, Any]:
     configuration = {
         "preprocessor_name": "DefaultPreprocessor",
         "batch_size": 2,
         "patch_size": [32, 32] if flat else [16, 24, 24],
         "spacing": [1.0, 1.0] if flat else [2.0, 1.0, 1.0],
-        "normalization_schemes": ["ZScoreNormalization"] * channels,
-        "use_mask_for_norm": [False] * channels,
+        "normalization_schemes": ["ZScoreNormalization"],
+        "use_mask_for_norm": [False],
         **{f"resampling_fn_{what}": RESAMPLING for what in ("data", "seg", "probabilities")},
         "architecture": {
             "network_class_name": f"{__name__}.TinyNet",
@@ -49,7 +50,7 @@ def plans(name: str, flat: bool, channels: int = 1, reader: str = "", **changes:
         **changes,
     }
     return {
-        "dataset_name": "Dataset007_Balls",
+        "dataset_name": dataset,
         "plans_name": "nnUNetPlans",
         "transpose_forward": [0, 1, 2],
         "image_reader_writer": reader or ("NaturalImage2DIO" if flat else "SimpleITKIO"),
@@ -59,22 +60,27 @@ def plans(name: str, flat: bool, channels: int = 1, reader: str = "", **changes:
 
 
 def make_results(
-    folder: Path, flat: bool = True, folds: tuple[str, ...] = ("0", "1"), labels: Any = None, **changes: Any
+    folder: Path,
+    flat: bool = True,
+    folds: tuple[str, ...] = ("0", "1"),
+    labels: Any = None,
+    dataset: str = NAME,
+    **changes: Any,
 ) -> Path:
     """``nnUNet_results``, ``nnUNet_preprocessed`` and ``nnUNet_raw`` in a folder; the path of the one result."""
     name = "2d" if flat else "3d_fullres"
-    root = folder / "nnUNet_results" / "Dataset007_Balls" / f"nnUNetTrainer__nnUNetPlans__{name}"
+    root = folder / "nnUNet_results" / dataset / f"nnUNetTrainer__nnUNetPlans__{name}"
     root.mkdir(parents=True)
-    planned = plans(name, flat, **changes)
+    planned = plans(name, flat, dataset, **changes)
     (root / "plans.json").write_text(json.dumps(planned))
     ending = ".png" if flat else ".nii.gz"
     described = {"channel_names": {"0": "gray"}, "labels": labels or LABELS, "numTraining": 4, "file_ending": ending}
     (root / "dataset.json").write_text(json.dumps(described))
     for fold in folds:
         save_fold(root, fold, name, flat)
-    cases = make_raw(folder / "nnUNet_raw" / "Dataset007_Balls", flat)
+    cases = make_raw(folder / "nnUNet_raw" / dataset, flat)
     splits = [{"train": cases[:3], "val": cases[3:]}, {"train": cases[1:], "val": cases[:1]}]
-    preprocessed = folder / "nnUNet_preprocessed" / "Dataset007_Balls"
+    preprocessed = folder / "nnUNet_preprocessed" / dataset
     preprocessed.mkdir(parents=True)
     (preprocessed / "splits_final.json").write_text(json.dumps(splits))
     return root
