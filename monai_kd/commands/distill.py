@@ -21,7 +21,7 @@ METHODS = "logits_kl, logits_mse, logits_bce or hidden (logits and pairs of laye
 
 
 def distill(
-    teacher: Annotated[Path, typer.Option(help="The teacher's bundle, by folder or name, with a SupervisedTrainer.")],
+    teacher: Annotated[Path, typer.Option(help="The teacher's bundle, or a result folder of nnU-Net v2.")],
     student: Annotated[str, typer.Option(help="StudentUNet, or a JSON file with any network's `_target_`.")],
     dataset_dir: Annotated[
         str, typer.Option("--dataset_dir", "--dataset-dir", help="Data as the teacher's bundle expects them.")

@@ -153,7 +153,7 @@ class NnUnetPreprocessd(MapTransform, InvertibleTransform):
         meta = {key: value for key, value in given.meta.items() if key != "affine"}  # which the new grid does not have
         result = MetaTensor(torch.from_numpy(np.ascontiguousarray(array)), affine=torch.eye(4), meta=meta)
         result.applied_operations = given.applied_operations
-        self.push_transform(result, extra_info=done)
+        self.push_transform(result, extra_info=done)  # type: ignore[no-untyped-call]
         return result
 
 

@@ -6,9 +6,11 @@ Run as a program, with ``nnUNet_raw``, ``nnUNet_preprocessed``, ``nnUNet_results
 ``python real_training.py 7 2d OUT``.
 """
 
+import os
 import sys
 from pathlib import Path
 
+PROCESSES = "nnUNet_n_proc_DA"
 TRAINER = """
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
@@ -46,6 +48,7 @@ def main(dataset, configuration, out):
     plan_experiments([dataset])
     smaller(configuration)
     preprocess([dataset], configurations=[configuration], num_processes=[1])
+    os.environ[PROCESSES] = "0"  # no processes for augmentation; the planner wants one
     for fold in (0, 1):
         run_training(str(dataset), configuration, fold, "nnUNetTrainerSeconds", device=torch.device("cpu"))
     predictor = nnUNetPredictor(device=torch.device("cpu"), allow_tqdm=False)

@@ -53,7 +53,7 @@ def trained(folder, flat):
         **os.environ,
         **places,
         "nnUNet_extTrainer": str(trainers),
-        "nnUNet_n_proc_DA": "0",
+        "nnUNet_n_proc_DA": "1",
         "nnUNet_def_n_proc": "1",
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": os.pathsep.join([*found, os.environ.get("PYTHONPATH", "")]),
