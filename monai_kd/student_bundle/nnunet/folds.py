@@ -17,7 +17,7 @@ __all__ = ["Folds", "read_folds"]
 
 SCALAR = np.float64(0).__reduce__()[0]  # makes a number of its bytes
 # What nnU-Net's log in its checkpoints is made of, beside plain values.
-NUMBERS = [
+NUMBERS: list[Any] = [
     np.dtype,
     *(type(np.dtype(kind)) for kind in ("f2", "f4", "f8", "i4", "i8", "u1", "?")),
     (SCALAR, "numpy.core.multiarray.scalar"),  # its place in files of numpy 1
