@@ -58,7 +58,7 @@ label/app: | $(LABEL)
 benchmark: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[benchmark]'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps torchdistill Cython
-	$(BIN)/python tests/benchmarks/page.py docs/benchmarks.md
+	$(BIN)/python tests/benchmarks/page_tables.py docs/benchmarks.md
 	$(BIN)/python tests/benchmarks/methods.py --write docs/methods.md
 	$(BIN)/python docs/figures.py
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the layers of a network return, by module name."""
+"""Capture of the outputs of a network's layers, by module name."""
 
 from __future__ import annotations
 
@@ -17,15 +17,9 @@ __all__ = ["FeatureHooks", "layer_shapes", "unwrap"]
 
 def unwrap(network: nn.Module) -> nn.Module:
     """
-    The user's own network inside ``torch.compile``, (Distributed)DataParallel and other wrappers, whose prefixes
-    (``_orig_mod.``, ``module.``) would otherwise appear in every layer and weight name. A wrapper of one's own is seen
-    through if it holds the network as ``unwrapped``.
+    The network inside ``torch.compile``, (Distributed)DataParallel, or a wrapper with an attribute ``unwrapped``.
 
-    Args:
-        network: a network, wrapped or not.
-
-    Returns:
-        The network itself.
+    Its layer and weight names have no prefixes such as ``_orig_mod.`` or ``module.``.
 
     Example:
         >>> network = torch.nn.Linear(2, 1)
@@ -59,7 +53,7 @@ def _find(network: nn.Module, layer: str) -> nn.Module:
 def _require_hookable(network: nn.Module) -> None:
     if isinstance(network, torch.jit.ScriptModule):
         raise ValueError(
-            "The network is TorchScript, whose layers cannot be captured. Compare its output alone (layer ''), or "
+            "The network is TorchScript, whose layers cannot be captured. Compare its output only (layer ''), or "
             "build the network in Python and load its weights."
         )
 
@@ -68,18 +62,18 @@ class FeatureHooks:
     """
     Captures the outputs of named layers while it is open, as plain tensors.
 
-    A layer that runs several times between two calls of :meth:`pop` (the windows of a sliding-window inferer)
-    gives its outputs joined along the batch. Hooks act only on this network: a deep copy made meanwhile does not
-    write here. A layer inside a compiled network must be named before the network's first call.
+    If a layer runs several times between two calls of :meth:`pop` (for the windows of a sliding-window inferer), its
+    outputs are joined along the batch axis. A deep copy of the network, made while the hooks are open, is not captured.
+    Open the hooks before the first call of a compiled network.
 
     Args:
-        network: any module, compiled or wrapped for several devices too.
+        network: any module, also compiled or wrapped for several devices.
         layers: names as in ``network.named_modules()``; ``""`` is the network's own output.
-        copy: keep a copy of each output. Needed only for a layer whose output a later in-place operation (the
-            activation in ``monai.networks.nets.BasicUNet``'s blocks, say) overwrites; ``pop`` tells if so.
+        copy: keep a copy of each output. Only needed if a later in-place operation overwrites the output, such as the
+            activation in the blocks of ``monai.networks.nets.BasicUNet``; :meth:`pop` then raises an error.
 
     Attributes:
-        listening: set it to False while outputs are not wanted (those of a validation run, say).
+        listening: set it to False to capture nothing, for example during validation.
 
     Raises:
         ValueError: When a layer does not exist (the message names the closest), or the network is TorchScript.
@@ -111,7 +105,7 @@ class FeatureHooks:
     def __enter__(self) -> FeatureHooks:
         self.close()
         if self._compiled and self._modules:
-            # A graph compiled before the hooks were there would never call them.
+            # A graph that was compiled without the hooks would never call them.
             torch.compiler.reset()
         for layer, module in self._modules.items():
             self._handles.append(module.register_forward_hook(self._hook(layer, module)))
@@ -133,21 +127,17 @@ class FeatureHooks:
 
     def pop(self) -> dict[str, torch.Tensor]:
         """
-        What the layers returned since the last call, by layer name; emptied.
-
-        Returns:
-            Plain tensors, with their gradient history.
+        The outputs since the last call, by layer name, as plain tensors with their gradient history.
 
         Raises:
-            ValueError: When a layer did not run, returned something other than one tensor, or its output was
-                overwritten in place.
+            ValueError: When a layer did not run, or its output was overwritten in place.
         """
         captured, self._captured = self._captured, {}
         return {layer: self._joined(layer, captured.get(layer, [])) for layer in self._modules}
 
     def _hook(self, layer: str, owner: nn.Module) -> Callable[[nn.Module, Any, Any], None]:
         def capture(module: nn.Module, args: Any, output: Any) -> None:
-            if not self.listening or module is not owner:  # a deep copy carries the hook along
+            if not self.listening or module is not owner:  # a deep copy keeps the hook
                 return
             if not isinstance(output, torch.Tensor):
                 raise ValueError(
@@ -165,13 +155,13 @@ class FeatureHooks:
         name = type(self._network).__name__
         if not outputs:
             raise ValueError(
-                f"Layer '{layer}' of {name} did not run. Is it used in forward(), was the network called since the "
-                "last pop(), and were the hooks opened before a compiled network's first call?"
+                f"Layer '{layer}' of {name} did not run. Check that forward() uses it, that the network was called "
+                "since the last pop(), and that the hooks were opened before a compiled network's first call."
             )
         if any(version >= 0 and tensor._version != version for tensor, version in outputs):
             raise ValueError(
                 f"The output of layer '{layer}' of {name} was overwritten in place after it was captured. "
-                "Name the block around it, or open FeatureHooks(..., copy=True)."
+                "Name the block around it, or use FeatureHooks(..., copy=True)."
             )
         tensors = [tensor for tensor, _ in outputs]
         if any(tensor.shape[1:] != tensors[0].shape[1:] for tensor in tensors):
@@ -185,10 +175,10 @@ class FeatureHooks:
 
 def layer_shapes(network: nn.Module, image: torch.Tensor) -> dict[str, tuple[int, ...]]:
     """
-    The output shape of every layer that returns a tensor, in the order of execution: the names to choose from.
+    The output shape of every layer that returns a tensor, by layer name, in the order of execution.
 
     Args:
-        network: any module; it is run once in evaluation mode without gradients, and left as it was.
+        network: any module; it runs once in evaluation mode without gradients, and its modes do not change.
         image: input of the network, shape BNH[WD].
 
     Returns:

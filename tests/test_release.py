@@ -124,7 +124,7 @@ def test_the_source_archive_has_what_the_tests_need(dist):
     (archive,) = dist.glob("*.tar.gz")
     with tarfile.open(archive) as packed:
         names = {name.partition("/")[2] for name in packed.getnames()}
-    for name in ("tests/checks.py", f"{BUNDLE}/configs/train.json", "bundles/source/__main__.py", "constraints.txt"):
+    for name in ("tests/helpers.py", f"{BUNDLE}/configs/train.json", "bundles/source/__main__.py", "constraints.txt"):
         assert name in names
     assert {"LICENSE", "CHANGELOG.md", "docs/index.md", "Makefile", "conftest.py"} <= names
     assert not [name for name in names if name.endswith((*STRAY, ".pyc"))]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The text that every config should have."""
+"""The text that every config file should have."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ SOURCES = {
 
 
 def from_source() -> dict[Path, str]:
-    """The configs that have a source."""
+    """The configs that are made from the source."""
     return {
         BUNDLES / bundle / "configs" / f"{name}.json": laid_out(config)
         for bundle, configs in SOURCES.items()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bundle's folder, and what is in its configs."""
+"""A bundle's folder and its configs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ __all__ = ["BundleFolder"]
 @dataclass(frozen=True)
 class BundleFolder:
     """
-    A bundle's folder, whose configs are known by name: ``"train"``, ``"methods/logits_kl"``, in JSON or YAML.
+    A bundle's folder, whose JSON or YAML configs have names such as ``"train"`` and ``"methods/logits_kl"``.
 
-    Args:
-        root: the folder; need not be a bundle's.
+    ``root`` need not be a bundle's folder; then there are no configs.
 
     Example:
         >>> folder = BundleFolder(Path("bundles/breast_ultrasound_segmentation"))
@@ -30,33 +29,19 @@ class BundleFolder:
     root: Path
 
     def find(self, name: str) -> Path | None:
-        """
-        The file of a config; None where there is none.
-
-        Args:
-            name: without suffix.
-        """
+        """The file of a config, named without suffix; None if it does not exist."""
         return find_file(self.root / CONFIGS, name)
 
     def has(self, name: str) -> bool:
-        """
-        Whether there is a config of this name.
-
-        Args:
-            name: without suffix.
-        """
+        """Whether a config of this name, without suffix, exists."""
         return self.find(name) is not None
 
     def file(self, name: str, remedy: str = "Name a bundle's folder.") -> Path:
         """
-        The file of a config.
-
-        Args:
-            name: without suffix.
-            remedy: what to do where there is none, for the message.
+        The file of a config, named without suffix.
 
         Raises:
-            FileNotFoundError: When there is none.
+            FileNotFoundError: When it does not exist; the message ends with ``remedy``.
         """
         file = self.find(name)
         if file is None:
@@ -66,29 +51,26 @@ class BundleFolder:
         return file
 
     def files(self) -> list[Path]:
-        """All JSON and YAML files in ``configs`` and in the folders there."""
+        """All JSON and YAML files in ``configs`` and in its subfolders."""
         configs = self.root / CONFIGS
         return [file for folder in (configs, *sorted(configs.rglob("*/"))) for file in list_files(folder)]
 
     def names(self) -> list[str]:
-        """All configs and overlays by name, as ``"methods/logits_kl"``."""
+        """The names of all configs and overlays, such as ``"methods/logits_kl"``."""
         return [file.relative_to(self.root / CONFIGS).with_suffix("").as_posix() for file in self.files()]
 
     def config(self, *names: str) -> Config:
         """
-        A config and its overlays, merged in MONAI's way.
-
-        Args:
-            names: without suffix, the config first.
+        Merge a config and its overlays as MONAI does; names are without suffix, the config's first.
 
         Raises:
-            FileNotFoundError: When there is none of a name.
+            FileNotFoundError: When one does not exist.
             ValueError: When one cannot be read, or does not fit those before it.
         """
         return read_merged([self.file(name) for name in names])
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """``configs/metadata.json``; empty where there is none."""
+        """``configs/metadata.json``; empty if it does not exist."""
         file = self.find("metadata")
         return {} if file is None else read_file(file)

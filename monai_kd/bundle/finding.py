@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bundles, their configs and their overlays by short names."""
+"""Find bundles, configs and overlays by short names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from monai_kd.bundle.config_files import CONFIGS, find_file, is_config_file, list_files, read_any, read_file
 from monai_kd.bundle.config_ids import references, texts
-from monai_kd.bundle.shipped import shipped_bundles
+from monai_kd.bundle.shipped_bundles import shipped_bundles
 
 __all__ = [
     "bundles",
@@ -23,7 +23,7 @@ __all__ = [
     "overlay_names",
 ]
 
-SHOWN = 12  # names in a message
+SHOWN = 12  # names that a message lists at most
 NOT_CONFIGS = ("metadata",)
 
 
@@ -44,13 +44,9 @@ def bundles() -> dict[str, Path]:
 
 def find_path(path: str | Path) -> Path:
     """
-    A bundle's folder, or a file in it: ``NAME/…`` and ``bundles/NAME/…`` may be of a bundle that came with the package.
+    A bundle's folder or a file in it; ``NAME/…`` and ``bundles/NAME/…`` may lie in a bundle that came with the package.
 
-    Args:
-        path: what is in the working folder comes first.
-
-    Returns:
-        Where it is; the path itself where there is no such file.
+    A path that exists in the working folder comes first. If nothing exists, the path itself is returned.
 
     Example:
         >>> find_path("bundles/breast_ultrasound_segmentation/studies/paper.yaml").is_file(), find_path("nowhere")
@@ -65,13 +61,10 @@ def find_path(path: str | Path) -> Path:
 
 def find_bundle(name: str | Path) -> Path:
     """
-    A bundle's folder.
-
-    Args:
-        name: a path to it, or its name: in the working folder, in ``./bundles``, or of one that came with the package.
+    A bundle's folder by its path or name: in the working folder, in ``./bundles``, or among those of the package.
 
     Raises:
-        FileNotFoundError: When there is none.
+        FileNotFoundError: When it does not exist.
 
     Example:
         >>> find_bundle("breast_ultrasound_segmentatoin")
@@ -84,16 +77,13 @@ def find_bundle(name: str | Path) -> Path:
     if str(name) in known:
         return known[str(name)]
     if path.is_dir():
-        raise FileNotFoundError(f"'{name}' is no bundle: it has no folder '{CONFIGS}'. {_there(str(name), known)}")
+        raise FileNotFoundError(f"'{name}' is not a bundle: it has no folder '{CONFIGS}'. {_there(str(name), known)}")
     raise FileNotFoundError(f"No bundle '{name}'. {_there(path.name, known)}")
 
 
 def config_names(bundle: Path) -> list[str]:
     """
-    The configs that can be run by themselves.
-
-    Args:
-        bundle: its folder.
+    The names of a bundle's configs that can be run by themselves.
 
     Example:
         >>> config_names(find_bundle("breast_ultrasound_classification"))
@@ -105,10 +95,7 @@ def config_names(bundle: Path) -> list[str]:
 
 def overlay_names(bundle: Path) -> dict[str, list[str]]:
     """
-    The overlays, by the folder that they are in; "" is that of the configs.
-
-    Args:
-        bundle: its folder.
+    A bundle's overlays by their folder; "" is the folder of the configs.
 
     Example:
         >>> overlay_names(find_bundle("breast_ultrasound_classification"))["views"]
@@ -122,11 +109,7 @@ def overlay_names(bundle: Path) -> dict[str, list[str]]:
 
 def overlay_folder(bundle: Path, option: str) -> str | None:
     """
-    The folder of overlays that an option names, its plural or its singular; None where there is none.
-
-    Args:
-        bundle: its folder.
-        option: such as ``"method"``.
+    The folder of overlays that an option, such as ``"method"``, names in the singular or plural; None if there is none.
 
     Example:
         >>> bundle = find_bundle("breast_ultrasound_segmentation")
@@ -138,14 +121,10 @@ def overlay_folder(bundle: Path, option: str) -> str | None:
 
 def find_config(bundle: Path, name: str) -> Path:
     """
-    The file of a config that can be run by itself.
-
-    Args:
-        bundle: its folder.
-        name: of the config, or a path to a file.
+    The file of a config, by name or path, that can be run by itself.
 
     Raises:
-        FileNotFoundError: When there is none.
+        FileNotFoundError: When it does not exist.
         ValueError: When it is an overlay.
 
     Example:
@@ -172,15 +151,10 @@ def find_config(bundle: Path, name: str) -> Path:
 
 def find_overlay(bundle: Path, name: str, folder: str = "") -> Path:
     """
-    The file of an overlay.
-
-    Args:
-        bundle: its folder.
-        name: of the overlay, ``views/shared`` too, or a path to a file.
-        folder: of overlays in the bundle; "" is that of the configs.
+    The file of an overlay by its name (also ``views/shared``) or path; ``folder`` "" is the folder of the configs.
 
     Raises:
-        FileNotFoundError: When there is none.
+        FileNotFoundError: When it does not exist.
 
     Example:
         >>> find_overlay(find_bundle("breast_ultrasound_segmentation"), "logits_lk", "methods")
@@ -218,7 +192,9 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _open_ids(file: Path) -> list[str]:
-    """What an overlay leaves to other files: ids that it uses or sets inside, or a program to run."""
+    """
+    What an overlay needs from other files: ids that it uses or changes, or a program to run. Empty for a whole config.
+    """
     config: Mapping[str, Any] = read_file(file)
     programs = [text for text in texts(config) if text.startswith(("$", "@"))]
     used = [name.split("#")[0] for name in references(programs)]

@@ -59,7 +59,7 @@ def benchmark(
     from monai_kd.benchmark.latency_report import Settings
     from monai_kd.benchmark.latency_report import benchmark as measure
     from monai_kd.bundle.finding import find_path
-    from monai_kd.export.images import DataSet
+    from monai_kd.export.sample_images import DataSet
     from monai_kd.utils.atomic_files import atomic_write
 
     opened, forms = {}, {}

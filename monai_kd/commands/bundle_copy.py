@@ -23,7 +23,7 @@ def copy(
     Example: python -m monai_kd bundle copy breast_ultrasound_segmentation
     """
     from monai_kd.bundle.finding import find_bundle
-    from monai_kd.bundle.shipped import copy_bundle
+    from monai_kd.bundle.shipped_bundles import copy_bundle
 
     root = find_bundle(bundle)
     place = dest or Path("bundles", root.resolve().name)

@@ -55,7 +55,7 @@ def run(
 
 
 def _check(arguments: dict[str, Any]) -> None:
-    from monai_kd.bundle.arguments import check_start
+    from monai_kd.bundle.argument_checks import check_start
     from monai_kd.bundle.running_config import Start
 
     given = {key: value for key, value in arguments.items() if key not in ("config_file", "args_file")}
@@ -64,7 +64,7 @@ def _check(arguments: dict[str, Any]) -> None:
 
 def _copy(arguments: dict[str, Any]) -> Path | None:
     """Of an installed bundle into which the run would write: where outputs are not named, they go into the bundle."""
-    from monai_kd.bundle.shipped import copy_bundle, writes_into_package
+    from monai_kd.bundle.shipped_bundles import copy_bundle, writes_into_package
 
     root = Path(arguments.get("bundle_root", "."))
     if not writes_into_package(root, arguments):

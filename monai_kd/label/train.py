@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A student distilled from the annotator's own work."""
+"""Training of the student on the annotator's labels."""
 
 from __future__ import annotations
 
@@ -36,20 +36,14 @@ POOLED = {"train__dataset___target_": "monai_kd.data.PooledDataset"}
 
 class DistilTask(TrainTask):
     """
-    Distils the student anew: the annotator's final labels supervise, the bundle's teacher distils, and the study's
-    unlabelled images take part through the teacher.
+    Distils a new student from the annotator's final labels, the bundle's teacher, and the study's unlabelled images.
 
     The new student is published, in one step, only if it is better on the validation part (:func:`patient_parts`) than
-    the student in service, as :func:`judge` says. Whatever ends a training, the student in service stays.
+    the student in service, as :func:`judge` decides. If a training fails, the student in service stays.
 
     Args:
-        bundle: whose ``train.json`` and ``evaluate.json`` are run.
-        study: the folder of images and labels.
-        runs: the folder of trainings.
-
-    Raises:
-        FileNotFoundError: In the training, when the teacher's weights are missing.
-        ValueError: In the training, as :meth:`__call__` tells.
+        study: folder of images and labels.
+        runs: folder of trainings.
     """
 
     def __init__(self, bundle: AppBundle, study: Path, runs: Path) -> None:
@@ -59,11 +53,11 @@ class DistilTask(TrainTask):
         self.runs = runs
 
     def config(self) -> dict[str, Any]:
-        """What a client may choose, with its defaults; of a list the first."""
+        """The options of a training with their defaults; the default of a list is its first item."""
         return {**Options.choices(self.bundle), "device": device_list()}
 
     def stats(self) -> dict[str, Any]:
-        """How the last training went."""
+        """The result of the last training."""
         path = self.runs / "last.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
@@ -72,16 +66,16 @@ class DistilTask(TrainTask):
         Train, judge, and publish.
 
         Args:
-            request: a client's options; see ``config``.
-            datastore: not read: the study's folder is a data set.
+            request: a client's options; see :meth:`config`.
+            datastore: not read, because the study's folder is read as a data set.
 
         Returns:
-            Dice in service before (``before``), of the new student (``best_metric``), whether it was ``published``, and
-            why (``reason``).
+            Dice of the student in service (``before``) and of the new one (``best_metric``), whether the new one was
+            ``published``, and the ``reason``.
 
         Raises:
             FileNotFoundError: When the teacher's weights are missing.
-            ValueError: When another training runs, the options or the labels do not do, or publishing fails.
+            ValueError: When another training runs, options or labels are invalid, or publishing fails.
         """
         options = Options.of(request, self.bundle)
         device = chosen_device(request)
@@ -124,7 +118,7 @@ class DistilTask(TrainTask):
         return result
 
     def _split(self, records: Sequence[Record]) -> Split:
-        """The split, and in a file for the next training each patient's part."""
+        """The split; a file keeps each patient's part for the next training."""
         path = self.runs / "patients.json"
         former = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         parts = patient_parts([str(record["patient"]) for record in records], former)
@@ -166,4 +160,4 @@ class DistilTask(TrainTask):
         require_server()
         with atomic_write(self.bundle.student) as temporary:
             shutil.copyfile(weights, temporary)
-            os.utime(temporary)  # the server sees by the time that there is something new
+            os.utime(temporary)  # the server loads the weights again if their time has changed

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the teacher's features come from."""
+"""Teachers: a network that runs on every batch, one whose features are cached, and loading of weights."""
 
 from monai_kd.teachers.cached_teacher import CachedTeacher
 from monai_kd.teachers.live_teacher import LiveTeacher

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""By which a file is known to be the same."""
+"""Checksums of files."""
 
 from __future__ import annotations
 
@@ -14,19 +14,8 @@ def sha256(path: str | PathLike[str]) -> str:
     """
     SHA-256 of a file's content, in hexadecimal digits.
 
-    Args:
-        path: the file.
-
     Raises:
         FileNotFoundError: When there is no such file.
-
-    Example:
-        >>> from tempfile import TemporaryDirectory
-        >>> with TemporaryDirectory() as folder:
-        ...     file = Path(folder, "empty")
-        ...     file.touch()
-        ...     sha256(file)[:8]
-        'e3b0c442'
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"No file '{path}'. Put it back, or give another path.")

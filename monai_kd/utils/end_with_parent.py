@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process that must not outlive the one that started it."""
+"""A process that must not outlive its parent."""
 
 from __future__ import annotations
 
@@ -11,12 +11,7 @@ __all__ = ["end_with"]
 
 
 def end_with(parent: int) -> None:
-    """
-    End this process, at once and without a word, when its parent has ended.
-
-    Args:
-        parent: the process id of the parent; this process ends if another is its parent already.
-    """
+    """End this process, without cleanup, when the process of id ``parent`` is no longer its parent."""
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -43,9 +43,9 @@ from monai.transforms import (
 from pairs import PAIRS, Pair
 from steps import now, task
 
-from monai_kd import LogitsKLLoss
 from monai_kd.benchmark.timing import in_turns
 from monai_kd.data import choose_split, read_dataset
+from monai_kd.losses import LogitsKLLoss
 from monai_kd.phantom import write_phantoms
 
 KEYS = ["image", "label"]

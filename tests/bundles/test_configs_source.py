@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""bundles/source: the configs that are committed are those that it writes."""
+"""The committed configs are those that ``bundles/source`` writes."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from bundles.source.writing import BUNDLES, SOURCES, from_source, outdated
 from monai_kd.bundle.finding import bundles
 from tests.bundles.conftest import CLASSIFICATION, ROOT
 
-# What a training with a teacher may say otherwise than one without.
+# The ids in which a training with a teacher may differ from one without.
 OF_THE_TEACHER = {
     *("output_dir", "checkpoint", "teacher_checkpoint", "teacher_def", "teacher_channels", "student_layers"),
     *("teacher_layers", "supervised_weight", "pathways", "optimizer#params", "train#handlers", "train#trainer"),

@@ -73,7 +73,7 @@ def test_near_duplicates_stay_together_unless_told_otherwise(tmp_path):
     [
         (["--k", 3], "'random' takes number, train_fraction, validation_fraction, but not k"),
         (["--protocol", "kfold", "--number", 3], "'kfold' takes k, validation_fraction, but not number"),
-        (["--protocol", "official"], "laid out as 'breast', and only 'bus_bra' has official folds"),
+        (["--protocol", "official"], "has the layout 'breast', but only 'bus_bra' has official folds"),
         (["--train-fraction", 2], "train_fraction must lie between 0 and 1, got 2"),
     ],
 )

@@ -61,7 +61,7 @@ def content(path):
 
 
 def test_the_same_results_as_monais_command(folder, tmp_path):
-    from tests.checks import assert_identical
+    from tests.helpers import assert_identical
 
     names = ("train_teacher", "views/shared")
     monais = python(
@@ -77,7 +77,7 @@ def test_the_same_results_as_monais_command(folder, tmp_path):
     assert ours.stdout.rstrip().endswith("Results: out")
     expected, found = files(tmp_path / "monais"), files(tmp_path / "out")
     assert set(found) == set(expected) >= {"model.pt", "last.pt", "train_config.json"}
-    for name in [name for name in expected if "lock" not in name]:  # that says who ran, and when
+    for name in [name for name in expected if "lock" not in name]:  # the log line with the user and the time
         assert_identical(content(found[name]), content(expected[name]), name)
 
 
@@ -96,7 +96,7 @@ REFUSED = {
     "mine.json": "No config 'mine.json'. Correct the path",
     "train 20": "'20' belongs to no id. Write --id 20",
     "train --seed 1 --seed 2": "--seed is given twice",
-    "--max_epochs 3 train": "The config comes first, got '--max_epochs'",
+    "--max_epochs 3 train": "The config must come first, got '--max_epochs'",
     "train --args_file none.json": "No file 'none.json'. Correct the path.",
     "train_teacher --dataset_dir nowhere --output_dir a --checkpoint a.pt": "nowhere",
     "inference --dataset_dir data --output_dir b --checkpoint b.pt": "No checkpoint at 'b.pt'",
@@ -145,7 +145,7 @@ def test_evaluation_ends_with_the_scores(folder):
 
 
 def test_a_stopped_run_says_how_to_go_on(folder, tmp_path):
-    from tests.checks import heeds_ctrl_c
+    from tests.helpers import heeds_ctrl_c
 
     words = ["train_teacher", "--bundle", BUNDLE, *TINY, *WHERE[2:], "--dataset_dir", folder / "data"]
     environment = {**os.environ, "PYTHONPATH": str(BUNDLE.parents[1]), "OMP_NUM_THREADS": "1"}
@@ -211,7 +211,7 @@ def test_overlays_are_merged_in_order_and_an_id_stays_an_id():
 def test_settings_of_a_file_serve_every_config(tmp_path):
     settings = tmp_path / "settings.json"
     settings.write_text(json.dumps({"bundle_root": str(BUNDLE), "max_epochs": 3, "section": "test"}))
-    from monai_kd.bundle.arguments import check_start
+    from monai_kd.bundle.argument_checks import check_start
     from monai_kd.bundle.running_config import Start
 
     for config in ("train", "evaluate"):

@@ -86,10 +86,10 @@ def test_a_term_that_is_switched_off_is_found(runs):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["student"], "is the run of a student without a teacher. Give it as --student."),
-        (["distilled", "--student", "pool"], "is a distillation. Give the run of the student alone as --student."),
-        (["phantoms"], "No 'train_config.json' in"),
-        (["distilled", "--set", "datasetdir=3"], "has no id 'datasetdir' to set"),
+        (["student"], "is the run of a student without a teacher. Pass it as --student."),
+        (["distilled", "--student", "pool"], "is a distillation. Pass the run of the student alone as --student."),
+        (["phantoms"], "has no 'train_config.json'"),
+        (["distilled", "--set", "datasetdir=3"], "has no id 'datasetdir', so it cannot be set"),
     ],
 )
 def test_what_cannot_be_diagnosed_is_one_line(runs, arguments, message):
@@ -103,7 +103,7 @@ def test_other_images_are_refused(runs, tmp_path):
     places = {"output_dir": str(tmp_path / "run"), "checkpoint": str(tmp_path / "run" / "model.pt")}
     run_bundle("train_student", dataset_dir=str(tmp_path / "other"), fold=1, **places)
     run = diagnose(runs / "distilled", "--student", tmp_path / "run")
-    assert run.exit_code == 1 and "were validated on other images" in " ".join(run.output.split())
+    assert run.exit_code == 1 and "have different validation images" in " ".join(run.output.split())
 
 
 def test_test_images_by_a_setting(runs):
@@ -129,7 +129,7 @@ def test_a_classifier(runs, tmp_path):
     run = diagnose(tmp_path / "distilled", "--student", tmp_path / "student", "--json")
     assert run.exit_code == 0, run.output
     found = json.loads(run.stdout)
-    assert " of accuracy, paired over" in found["verdict"]
+    assert " points of accuracy, paired over" in found["verdict"]
     measured = measure(TrainedRun(tmp_path / "distilled"), TrainedRun(tmp_path / "student"))
     assert set(measured.distilled.scores.values()) <= {0.0, 1.0}
     assert measured.distilled.wrong == {name: 1 - score for name, score in measured.distilled.scores.items()}

@@ -75,7 +75,7 @@ def rows_of(folder):
 
 
 def in_this_process(load, libraries, image, threads):
-    """As a fresh process would get it."""
+    """The value in a new process."""
     assert pickle.loads(pickle.dumps(load))()(image)
     return 12.0 * threads
 
@@ -99,7 +99,7 @@ def test_benchmark(tmp_path, exported, images, monkeypatch):
     assert rows["tiny, PyTorch"]["Dice lost"] == "–"
     assert abs(float(rows["tiny, ONNX"]["Dice lost"])) < 0.05
     text = (out / "latency.md").read_text()
-    assert "every class but the background counts as lesion" in text
+    assert "Every class except the background counts as lesion" in text
     assert "48×48" in text and "3 rounds" in text and "onnxruntime" in text and "| tiny, INT8 |" in text
 
 
@@ -174,7 +174,7 @@ def test_benchmark_refuses_what_is_no_export(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["monai_kd", "benchmark", str(tmp_path)])
     with pytest.raises(SystemExit):
         command_line.main()
-    assert "there is no export.json" in capsys.readouterr().err
+    assert "it has no export.json" in capsys.readouterr().err
 
 
 def test_students_are_told_apart(tmp_path, exported, monkeypatch, capsys):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A command that is stopped, killed or out of space: one line, nothing half-written, and the next one works."""
+"""A command that is stopped, killed or out of disk space prints one line and leaves no partial file."""
 
 import json
 import os
@@ -12,8 +12,8 @@ import time
 import pytest
 
 from tests.bundles.conftest import ROOT
-from tests.checks import heeds_ctrl_c
 from tests.export.conftest import SETTINGS
+from tests.helpers import heeds_ctrl_c
 
 
 def command(checkpoint, out):

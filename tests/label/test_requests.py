@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One request beside others, over HTTP: nobody waits, nothing stays, nothing is told."""
+"""Several requests at once: no one waits, no file is left, and no path is revealed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def label(server, place, key="000001"):
 
 
 def temporary(place):
-    """What requests have left; the server's own is the configuration of its log."""
+    """Files that requests have left; the configuration of the log is the server's."""
     return [path for path in (place / "app" / "tmp").iterdir() if path.suffix != ".json"]
 
 

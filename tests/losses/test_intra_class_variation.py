@@ -9,7 +9,7 @@ from tests.loss_contract import LossContract
 
 
 def label_of(teacher):
-    """Three classes, of the teacher's own values, so that it is tiled and repeated as they are."""
+    """Three classes made from the teacher's values, so that they are tiled and repeated with it."""
     values = teacher.detach()[:, :1]
     return (values > -0.4).float() + (values > 0.4).float()
 
@@ -19,7 +19,7 @@ def cosine(a, b):
 
 
 def cosines(vectors, labels):
-    """Of each vector to the mean of those of its label, by plain loops."""
+    """Cosine of each vector to the mean of its class, by plain loops."""
     values = []
     for vector, label in zip(vectors, labels, strict=True):
         members = [other for other, index in zip(vectors, labels, strict=True) if index == label]

@@ -10,13 +10,13 @@ from tests.loss_contract import LossContract
 
 
 def label_of(teacher):
-    """Three classes, of the teacher's own values, so that it is tiled and repeated as they are."""
+    """Three classes made from the teacher's values, so that they are tiled and repeated with it."""
     values = teacher.detach()[:, :1]
     return (values > -0.4).float() + (values > 0.4).float()
 
 
 def region_means(feature, label, classes):
-    """Mean vectors by plain loops, of one sample: lists of positions of lists of channels."""
+    """Mean vectors of one sample by plain loops; a sample is a list of positions, each a list of channels."""
     means = []
     for k in range(classes):
         members = [vector for vector, index in zip(feature, label, strict=True) if index == k]

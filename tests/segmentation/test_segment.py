@@ -74,7 +74,7 @@ def test_the_small_network_by_its_name(phantoms, weights, tmp_path):
 
 @pytest.mark.parametrize("network", [None, "small"])
 def test_the_weights_that_came_along(network, phantoms, tmp_path):
-    """A fresh clone segments; the synthetic lesions are found, though the networks saw none."""
+    """A fresh clone can segment. It finds the synthetic lesions, although the networks never saw any."""
     found = segment([phantoms], tmp_path / "masks", network=network)
     assert found.is_shipped and found.checkpoint.name == ("model_small.pt" if network else "model.pt")
     truth = {record["id"]: pixels(record["label"]) > 0 for record in read_dataset(phantoms)}
@@ -118,7 +118,7 @@ def test_two_images_of_one_name_are_refused_before_anything_is_written(phantoms,
     image = read_dataset(phantoms)[0]["image"]
     run = CliRunner().invoke(app, ["segment", image, str(phantoms), "--out", str(tmp_path / "masks")])
     assert run.exit_code == 1
-    assert "1 names of masks are those of several images" in " ".join(run.output.split())
+    assert "would give masks of the same name (1 names)" in " ".join(run.output.split())
     assert not (tmp_path / "masks").exists()
 
 

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from monai_kd import __main__ as command_line
-from monai_kd.student_bundle import draft, running
+from monai_kd.student_bundle import bundle_draft, training_commands
 from monai_kd.student_bundle.teacher.teacher_bundle import read_teacher
 
 
@@ -74,7 +74,7 @@ def test_a_config_of_the_same_name_is_another_config(ct, zoo, tmp_path, monkeypa
 
 def test_the_teacher_is_read_once(zoo, tmp_path, monkeypatch):
     read = []
-    monkeypatch.setattr(draft, "read_teacher", lambda *words: read.append(words) or read_teacher(*words))
+    monkeypatch.setattr(bundle_draft, "read_teacher", lambda *words: read.append(words) or read_teacher(*words))
     call(monkeypatch, zoo, "--output_dir", tmp_path / "new", "--no-run")
     assert len(read) == 1
 
@@ -86,9 +86,9 @@ def test_a_training_that_fails_can_be_continued(zoo, tmp_path, monkeypatch):
         started.append(words)
         return SimpleNamespace(returncode=len(started) % 2)
 
-    monkeypatch.setattr(running.subprocess, "run", run)
+    monkeypatch.setattr(training_commands.subprocess, "run", run)
     options = ["--output_dir", tmp_path / "new", "--method", "hidden"]
-    with pytest.raises(ValueError, match=r"ended with status 1.*give the same command again"):
+    with pytest.raises(ValueError, match=r"ended with status 1.*run the same command again"):
         call(monkeypatch, zoo, *options)
     assert "was written before" in call(monkeypatch, zoo, *options)
     assert started[0] == started[1] and started[0][-2:] == ["--method", "hidden"] and str(zoo / "ct_data") in started[0]

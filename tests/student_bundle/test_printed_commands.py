@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every command that is printed runs as it stands, whatever the teacher's configs are like."""
+"""Every printed command runs unchanged, for all kinds of teacher's configs."""
 
 import json
 import re
@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from monai_kd.student_bundle import running
+from monai_kd.student_bundle import training_commands
 from tests.student_bundle.zoo_bundles import edit
 
 
@@ -56,10 +56,12 @@ def test_each_runs_as_printed(place):
 
 @pytest.mark.parametrize("folder", ["2024", "1e3", "None", "a,b", "it's", "two words", "c$d", "plain/"])
 def test_a_folder_of_any_name_stays_a_text(folder):
-    command = running.commands(running.Path("new"), folder, "logits_kl", True, ["train", "evaluate"])["Evaluation"]
+    command = training_commands.commands(
+        training_commands.Path("new"), folder, "logits_kl", True, ["train", "evaluate"]
+    )["Evaluation"]
     words = shlex.split(command)
     value = words[words.index("--dataset_dir") + 1]
-    assert running.DefaultParseValue(value) == folder
+    assert training_commands.DefaultParseValue(value) == folder
     assert words[words.index("--overlay") + 1] == "evaluate"
 
 
@@ -69,5 +71,5 @@ def test_errors_are_one_line(place):
     status, said, errors = call(words, place)
     assert status == 1 and "Traceback" not in said + errors
     (line,) = [line for line in (said + errors).splitlines() if line.startswith("Error")]
-    assert "end it with one: '" in line and not (place / "the student").exists()
+    assert "without a slash, add one: '" in line and not (place / "the student").exists()
     assert json.loads((place / "its teacher" / "configs" / "train.json").read_text())["val_interval"] == 5

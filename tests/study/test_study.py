@@ -87,7 +87,7 @@ def test_a_failing_row_is_reported_and_the_rest_go_on(finished):
         "StudentUNet got channels=[2]" in reasons["Broken"]
         and str(out / "0-0" / "Broken" / "log.txt") in reasons["Broken"]
     )
-    assert "0-0/Broken, whose checkpoint it needs, failed" in reasons["Orphan"]
+    assert "it needs the checkpoint of 0-0/Broken, and 0-0/Broken failed" in reasons["Orphan"]
     assert max(map(len, seen)) == 2
     assert all("Teacher" not in rows for rows in seen if "L" in rows)
 
@@ -114,7 +114,7 @@ def test_finished_runs_are_skipped(finished, start, tmp_path):
 
     (tmp_path / "study.yaml").write_text(yaml.safe_dump({**yaml.safe_load(text), "rows": rows}, sort_keys=False))
     before = (copied / "0-0" / "L" / "model.pt").stat().st_mtime_ns
-    # Also from another place: paths are no part of what a run is.
+    # Paths do not count, so a run is the same in another place.
     state = start(tmp_path / "study.yaml", copied, workers=no_workers)
     assert len(state.skipped) == 3 and not state.finished and not state.failed
     assert (copied / "0-0" / "L" / "model.pt").stat().st_mtime_ns == before
@@ -134,7 +134,7 @@ def test_a_teacher_that_was_removed_is_missed(finished, start, tmp_path):
     path, out, _, _ = finished
     copied = shutil.copytree(out, tmp_path / "out")
     shutil.rmtree(copied / "0-0" / "Teacher")
-    with pytest.raises(ValueError, match=r"/L' was begun with a checkpoint that is not there any more: '.*/Teacher'"):
+    with pytest.raises(ValueError, match=r"/L' was started from a checkpoint that no longer exists: '.*/Teacher'"):
         start(path, copied, workers=no_workers)
 
 
@@ -152,12 +152,12 @@ def test_other_data_are_refused(finished, study, start, tmp_path):
     with pytest.raises(ValueError, match="is of other images"):
         start(path, tmp_path / "new", tmp_path / "other", workers=no_workers, split_file=out / "splits.json")
     assert not (tmp_path / "new" / "0-0").exists()
-    with pytest.raises(ValueError, match="holds 1 splits, the study asks for 2"):
+    with pytest.raises(ValueError, match="has 1 splits, but the study asks for 2"):
         start(study(splits=2), tmp_path / "two", workers=no_workers, split_file=out / "splits.json")
 
 
 def test_too_few_images_are_refused(study, start, tmp_path):
-    with pytest.raises(ValueError, match="The study draws 163 images, the data set has 13"):
+    with pytest.raises(ValueError, match="The study asks for 163 images, but the data set has 13"):
         start(study(images=163), tmp_path / "out", workers=no_workers)
     write_phantoms(tmp_path / "two", 2)
     with pytest.raises(ValueError, match=r"2|three"):
@@ -267,10 +267,10 @@ def test_the_report_shows_all_that_has_finished(finished):
     assert "A &lt;study&gt;" in page
     for content in (page, text):
         assert "3 of 5 runs have finished" in content and "Not finished in any split: Broken, Orphan" in content
-        assert "no test image is among them" in content
+        assert "They include no test image" in content
         assert f"1 of {os.cpu_count()} cores, torch {torch.__version__}" in content
     picture = np.asarray(Image.open(folder / "contours.png").convert("RGB")).astype(int)
-    assert ((picture[..., 1] > 180) & (picture[..., 0] < 60)).any()  # the true contour
+    assert ((picture[..., 1] > 180) & (picture[..., 0] < 60)).any()  # the ground truth's contour
 
 
 def test_costs_are_those_of_the_networks(finished):

@@ -68,7 +68,7 @@ def test_a_run_of_the_network_by_others_is_not_captured():
     with LiveTeacher(teacher, ["", "0"]) as live:
         expected = live(image)
         teacher(torch.rand(3, 1, 12, 12))
-        teacher[0](torch.rand(1, 1, 8, 8))  # a part of it, as a network that shares it would
+        teacher[0](torch.rand(1, 1, 8, 8))  # another network may share and run a part of it
         again = live(image)
     assert torch.equal(again["0"], expected["0"]) and torch.equal(again[""], expected[""])
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from monai_kd.utils.atomic_files import atomic_folder, atomic_write, claim_outputs, read_json, require_writable
-from tests.checks import small_files_only
+from tests.helpers import small_files_only
 
 
 @pytest.fixture
@@ -71,7 +71,9 @@ def test_error_in_the_block_leaves_the_former_file(former, error):
 
 
 def test_failed_write_is_told_and_leaves_the_former_file(former):
-    message = r"Writing '.*/scores\.csv' failed: File too large\. Free some space; a former file is still there\."
+    message = (
+        r"Writing '.*/scores\.csv' failed: File too large\. Free some space\. An earlier file there is unchanged\."
+    )
     with small_files_only(10), pytest.raises(ValueError, match=message), atomic_write(former) as temporary:
         temporary.write_text("x" * 100)
     assert_survived(former)
@@ -270,7 +272,7 @@ def test_what_a_killed_process_left_is_removed_and_a_living_ones_is_not(tmp_path
 
 
 def test_a_folder_named_after_the_process_of_a_killed_one_blocks_nothing(tmp_path):
-    """In a container every process may have the same id."""
+    """In containers, several processes may have the same id."""
     (tmp_path / f".partial-out-{os.getpid()}").mkdir()
     (tmp_path / f".partial-out-{os.getpid()}" / "half").write_text("half")
     (tmp_path / ".partial-out-of-mine").mkdir()
@@ -280,7 +282,7 @@ def test_a_folder_named_after_the_process_of_a_killed_one_blocks_nothing(tmp_pat
 
 
 class Foreign(Exception):
-    """As a library in C++ tells of a full disk."""
+    """The error of a C++ library for a full disk."""
 
 
 @pytest.mark.parametrize("error", [Foreign("write failed"), ValueError("cannot be exported")], ids=repr)
@@ -340,7 +342,7 @@ def test_images_are_not_written_where_images_are_read(tmp_path):
         with pytest.raises(ValueError, match=r"output_dir '.*' lies in dataset_dir '.*data'.*folder beside it"):
             claim_outputs(tmp_path / "data" / below, inputs=read, images=True)
     claim_outputs(tmp_path / "masks", inputs=read, images=True)
-    claim_outputs(tmp_path / "data" / "runs", inputs=read)  # a training, which writes none
+    claim_outputs(tmp_path / "data" / "runs", inputs=read)  # a training writes no images
 
 
 HOLDER = """
@@ -365,7 +367,7 @@ def test_one_process_at_a_time_has_a_folder_and_a_checkpoint(tmp_path):
         holder = rf"\(process {first.pid} on {platform.node()} since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d\)"
         places = {"a": ("a", "other.pt"), "model.pt": ("b", "model.pt")}
         for name, (folder, checkpoint) in places.items():
-            for _ in range(2):  # who asks twice is told twice
+            for _ in range(2):  # a second request gets the same answer
                 with pytest.raises(ValueError, match=rf"{name}' is being worked on by another process {holder}\. Wait"):
                     claim_outputs(tmp_path / folder, {"checkpoint": tmp_path / checkpoint})
         second = start_holder(tmp_path / "a", tmp_path / "model.pt", RANK="1")  # of the same training

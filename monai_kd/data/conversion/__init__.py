@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-A data set of any known layout, written in another one; a further layout is one file and one line in ``TARGETS``.
+Convert a data set of any known layout to another layout; to add one, write one file and one line in ``TARGETS``.
 
-Gray 8-bit pictures keep their exact values in PNG, 16-bit ones in 16-bit PNG; NIfTI, NRRD, MHA and DICOM become NIfTI,
-which keeps their values, spacing and orientation (``dataset_a`` is PNG only). Color becomes gray and several masks of
-one image become one, as everywhere in this package. Whatever the layout, ``manifest.json`` says which file came from
-which, and who the patients are.
+8-bit gray pictures keep their exact values in PNG, 16-bit ones in 16-bit PNG. NIfTI, NRRD, MHA and DICOM become NIfTI,
+which keeps values, spacing and orientation (``dataset_a`` is PNG only). As everywhere in this package, color becomes
+gray, and several masks of one image become one. In every layout, ``manifest.json`` records the source of each file, and
+the patients.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from monai_kd.utils.messages import closest
 __all__ = ["TARGETS", "Entry", "Target", "convert_dataset"]
 
 TARGETS = {target.name: target for target in (PLAIN, DATASET_A, NN_UNET, MONAI_LABEL)}
-"""The layouts that can be written, by name."""
+"""The layouts to write, by name."""
 
 
 def convert_dataset(
@@ -51,20 +51,20 @@ def convert_dataset(
     Write a data set in another layout, all of it or nothing.
 
     Args:
-        root: the data set, as for ``read_dataset``.
+        root: the data set, as in ``read_dataset``.
         out: the folder to make; it may exist if it is empty.
         layout: one of ``TARGETS``.
-        splits: a split file of the data set, written in the new ids as ``splits.json``.
-        source: the layout to read, as for ``read_dataset``; None looks at the folder.
-        progress: called with the number of images done and of all, after each.
+        splits: a split file of the data set; it is written with the new ids as ``splits.json``.
+        source: the layout to read, as in ``read_dataset``. Defaults to None: recognize it from the folder.
+        progress: called with the numbers of finished and of all images.
 
     Returns:
-        What the manifest says of each image.
+        The entries of the manifest, one for each image.
 
     Raises:
-        FileNotFoundError: When ``root`` or the split file is not there.
-        ValueError: When there is no such layout, the data set or the split file cannot be read, an image does not fit
-            the layout, or ``out`` is not empty, lies in ``root`` or cannot be written.
+        FileNotFoundError: When ``root`` or the split file does not exist.
+        ValueError: When the layout is unknown, the data set or the split file cannot be read, an image does not fit the
+            layout, or ``out`` is not empty, lies in ``root`` or cannot be written.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -105,8 +105,8 @@ def _write(record: Record, name: str, target: Target, suffix: str, fresh: Path, 
     ending = suffix or natural_suffix(values, record["image"])
     if ending == PNG and not fits_png(values):
         raise ValueError(
-            f"{record['image']} ({values.dtype}, {' × '.join(map(str, values.shape))}) does not fit a PNG, which "
-            f"{target.name} is made of. Choose --layout plain, or nnunet."
+            f"{record['image']} ({values.dtype}, {' × '.join(map(str, values.shape))}) does not fit into a PNG, and "
+            f"{target.name} has PNG files only. Choose --layout plain or nnunet."
         )
     mask = (loaded["label"].numpy()[0] > 0).astype(np.uint8) * np.uint8(target.inside)
     image, label = (pattern.format(id=name) + ending for pattern in (target.image, target.label))
@@ -146,7 +146,7 @@ def _renamed(path: str | PathLike[str] | None, records: Sequence[Record], names:
 def _target(layout: str) -> Target:
     if layout not in TARGETS:
         raise ValueError(
-            f"No layout {layout!r} to write. Closest: {closest(layout.lower(), TARGETS)!r}. There are "
+            f"No layout {layout!r} to write. Closest: {closest(layout.lower(), TARGETS)!r}. Known: "
             f"{', '.join(TARGETS)}."
         )
     return TARGETS[layout]

@@ -14,15 +14,7 @@ MANIFEST = "manifest.json"
 
 
 def write_manifest(folder: Path, layout: str, source_layout: str, entries: list[Entry]) -> None:
-    """
-    Write the entries, and the SHA-256 of every file that is in the folder.
-
-    Args:
-        folder: the converted data set, finished but for this file.
-        layout: the layout it has now.
-        source_layout: the layout it was read in.
-        entries: one for each image.
-    """
+    """Write the entries, and the SHA-256 of every file in the converted data set, which must be complete."""
 
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     content = {

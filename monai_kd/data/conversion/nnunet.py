@@ -2,10 +2,9 @@
 """
 nnU-Net v2's raw data: ``imagesTr/<case>_0000.png``, ``labelsTr/<case>.png`` (0 and 1) and ``dataset.json``.
 
-Format: https://github.com/MIC-DKFZ/nnUNet/blob/master/documentation/dataset_format.md. All files have one format, and
-it must be lossless. nnU-Net's own folds know no patients: ``patients.csv`` names them for those who read the data set
-back, and ``splits_final.json`` (of a split file) is to be copied to ``nnUNet_preprocessed/Dataset###_Name`` before
-training.
+Format: https://github.com/MIC-DKFZ/nnUNet/blob/master/documentation/dataset_format.md. All files have the same,
+lossless format. nnU-Net's own folds ignore patients. ``patients.csv`` keeps them for whoever reads the data set back.
+Copy ``splits_final.json`` (written from a split file) to ``nnUNet_preprocessed/Dataset###_Name`` before training.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ def _suffix(records: Sequence[Record]) -> str:
 def _check(out: Path) -> None:
     if not re.fullmatch(r"Dataset\d{3}_[A-Za-z0-9_-]+", out.name):
         raise ValueError(
-            f"nnU-Net wants a folder called Dataset###_Name, got {out.name!r}. Give for instance "
+            f"nnU-Net needs a folder named Dataset###_Name, got {out.name!r}. Choose, for instance, "
             "nnUNet_raw/Dataset501_BreastUltrasound."
         )
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of a file before its pixels are decoded, and every error of a file as a ValueError that names it."""
+"""Checks of a file before its pixels are decoded, and conversion of all errors to a ValueError that names the file."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from PIL import Image
 
 MAX_PLANE = 2**26  # pixels of one image, 8192 × 8192
 MAX_VALUES = 2**29  # pixels of a volume or a cine loop
-SUSPICIOUS = 2**26  # pixels from which a file must be large enough to hold them
-COMPRESSION = 1100  # bytes that deflate can make of one at most, and a little more
-ITK_OBJECT = re.compile(r"^ITK ERROR: \w+\(0x[0-9a-f]+\): ")  # with its address in memory
+SUSPICIOUS = 2**26  # from so many pixels on, the file's size must be plausible
+COMPRESSION = 1100  # slightly more than the largest compression ratio of deflate
+ITK_OBJECT = re.compile(r"^ITK ERROR: \w+\(0x[0-9a-f]+\): ")  # a class and its address in memory
 
 
 class UnsuitableError(ValueError):
-    """An intact file that cannot be used; the message goes on from the file's name and says the remedy."""
+    """An intact file that cannot be used; the message continues the file's name and ends with the remedy."""
 
 
 class NoImageError(ValueError):
-    """A file of a format of images that is something else than an image: a report, a presentation state."""
+    """A file in an image format that holds something else: a report, a presentation state."""
 
 
 @contextmanager
 def naming(path: str | Path) -> Iterator[None]:
     """
-    Turn whatever is raised while a file is read into a ValueError with the file's name, reason and remedy.
+    Turn every error while a file is read into a ValueError with the file's name, reason and remedy.
 
     Raises:
         ImportError: When a library is missing.
-        ValueError: In place of any other error.
+        ValueError: Instead of any other error.
 
     Example:
         >>> with naming("1.png"):
@@ -51,7 +51,7 @@ or export it as gray values.
     except Image.DecompressionBombError as error:
         raise ValueError(f"{path} is too large ({error}). If it is not damaged, export it smaller.") from None
     except Exception as error:  # each format's library has its own errors for a damaged file
-        # ITK's messages begin with the place in its source, which ends with a colon.
+        # ITK's messages begin with a position in its source, which ends with a colon.
         lines = (line.strip() for line in str(error).splitlines())
         reason = next((line.rstrip(".") for line in lines if line and not line.endswith(":")), type(error).__name__)
         reason = ITK_OBJECT.sub("", reason)
@@ -64,28 +64,28 @@ or export it as gray values.
 
 def require_plausible(shape: Sequence[int], size: int | None = None) -> None:
     """
-    Check that an image fits into memory, and that its file can hold it.
+    Check that an image fits into memory, and that its file is large enough to hold it.
 
     Args:
-        shape: by the header.
-        size: of the file, in bytes. None for a picture: of its pages, whatever their number, one is decoded at a time.
+        shape: from the header.
+        size: of the file, in bytes. None for a picture, whose pages are decoded one at a time.
 
     Raises:
-        ValueError: Naming the size that the header tells of, for :func:`naming`.
+        ValueError: With the size in the header, for :func:`naming`.
     """
     by_header = " × ".join(str(length) for length in shape) + " pixels"
     if min(shape) < 1:
-        raise ValueError(f"its header tells of {by_header}")
+        raise ValueError(f"its header says {by_header}")
     if math.prod(shape[:2]) > MAX_PLANE or (math.prod(shape) > MAX_VALUES and size is not None):
         raise UnsuitableError(
-            f"is {by_header} by its header; an image may have {MAX_PLANE:,}, a volume or a loop {MAX_VALUES:,}. "
-            "If it is not damaged, export it smaller or in parts."
+            f"has {by_header} according to its header; an image may have {MAX_PLANE:,}, a volume or a loop "
+            f"{MAX_VALUES:,}. If it is not damaged, export it smaller or in parts."
         )
     if size is not None and math.prod(shape) > max(SUSPICIOUS, COMPRESSION * size):
-        raise ValueError(f"its header tells of {by_header}, but the file has {size} bytes")
+        raise ValueError(f"its header says {by_header}, but the file has only {size} bytes")
 
 
 def require_frame(frame: int, frames: int) -> None:
     """Refuse a frame that a file does not have."""
     if not 0 <= frame < frames:
-        raise UnsuitableError(f"has the frames 0 to {frames - 1}, but frame {frame} was asked for. List it again.")
+        raise UnsuitableError(f"has the frames 0 to {frames - 1}, but frame {frame} was requested. List it again.")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a format of image files is: the same four verbs for each, recognise, header, pixels and write."""
+"""The description of an image file format by four functions: recognise, header, pixels and write."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ __all__ = ["Header", "ImageFormat"]
 
 Values = npt.NDArray[Any]
 Pixels = tuple[Values, Values]
-"""Values (W, H[, D]) in MONAI's index order, and their affine (4, 4) from pixels to millimeters in RAS."""
+"""Values (W, H[, D]) in MONAI's index order, and their affine (4, 4) from pixels to mm in RAS."""
 Write = Callable[[Values, Values | Path, Path], None]
 
 
 @dataclass(frozen=True)
 class Header:
     """
-    What an image file's header says.
+    The content of an image file's header.
 
     Args:
-        shape: (W, H) or (W, H, D), without channels; D counts slices or frames. ``formats.read_header`` leaves out what
-            further axes of length 1 a format gives.
+        shape: (W, H) or (W, H, D), without channels; D counts slices or frames. ``formats.read_header`` removes further
+            axes of length 1.
         is_loop: whether the last axis is time.
-        patient: DICOM's Patient ID, else empty.
-        display: what viewers apply to the values and reading does not, in words.
+        patient: DICOM's Patient ID, otherwise empty.
+        display: settings that viewers apply to the values but reading does not, in words.
         encoding: format and type of the pixels, in words.
-        pixel_bytes: of one pixel, as it is decoded before it becomes float32; 0 where that is no more.
+        pixel_bytes: bytes of one decoded pixel before it becomes float32; 0 if not more than those.
     """
 
     shape: tuple[int, ...]
@@ -43,34 +43,34 @@ class Header:
 
     @property
     def planes(self) -> int:
-        """How many slices or frames."""
+        """Number of slices or frames."""
         return math.prod(self.shape[2:])
 
 
 @dataclass(frozen=True)
 class ImageFormat:
     """
-    A format: an object in a file of its own, which has a line in ``formats.FORMATS``.
+    A file format: one object in its own file, with one import line in ``formats``.
 
-    Whatever ``header`` and ``pixels`` raise becomes a ValueError that names the file. ``header`` comes first, so that
-    ``pixels`` is called only for files of sizes that are read.
+    All errors of ``header`` and ``pixels`` become a ValueError that names the file. ``header`` is called first, so
+    ``pixels`` only sees files of acceptable size.
 
     Args:
-        name: of the format, for people.
+        name: of the format, for messages.
         suffixes: of its files, in lower case, with the dot.
-        header: from a file to its :class:`Header`, without decoding its pixels.
-        pixels: from a file, a frame (None for the whole file), and whether it is a mask, to :data:`Pixels`. A color
-            becomes gray in an image, and its brightest channel in a mask. ``volumes.of_whole`` makes it for a library
-            that decodes whole files.
-        recognise: whether a file of no known suffix is of this format.
-        write: takes values (W, H[, D]), where they lie (an affine, or the file of an image of this format), and the
-            file to be written. None where nothing is written in this format or on the grid of its files.
+        header: from a file to its :class:`Header`, without decoding the pixels.
+        pixels: from a file, a frame (None for the whole file) and whether it is a mask, to :data:`Pixels`. A color
+            becomes gray in an image, and its brightest channel in a mask. For libraries that decode whole files,
+            ``volumes.of_whole`` makes this function.
+        recognise: whether a file without a known suffix has this format.
+        write: takes values (W, H[, D]), their position (an affine, or an image file of this format), and the file to
+            write. None if nothing is written in this format or on the grids of its files.
         mask_suffix: of the masks of its images; empty for the image's own suffix.
-        is_picture: whether its images have two axes, and no place in space. Of a picture ``pixels`` decodes one page at
-            a time, and checks that page's size itself.
-        tells_frames: whether a header may tell of several frames, of a patient, or that there is no image. Such a file
-            is opened when it is listed.
-        axes: what the axes of a file mean that says nothing of its place in space.
+        is_picture: whether its images have two axes and no position in space. For a picture, ``pixels`` decodes one
+            page and checks the page's size itself.
+        tells_frames: whether a header may report several frames, a patient, or that there is no image. Such files are
+            opened when they are listed.
+        axes: the meaning of the axes in a file without a position in space.
     """
 
     name: str

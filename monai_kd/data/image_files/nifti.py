@@ -37,7 +37,7 @@ def _write(values: Values, place: Values | Path, path: Path) -> None:
         image: Any = nibabel.load(place)
         header = image.header.copy()
         header.set_data_dtype(values.dtype)
-        header.extensions.clear()  # may hold what is the patient's
+        header.extensions.clear()  # may hold the patient's data
         for name, value in WITHOUT_SCALE.items():
             header[name] = value
         made = type(image)(on_axes(values, image.shape), image.affine, header)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pixels of formats whose libraries decode all slices or frames of a file at once."""
+"""Pixels of formats whose libraries decode all slices or frames at once."""
 
 from __future__ import annotations
 
@@ -14,19 +14,17 @@ from monai_kd.data.image_files.file_checks import UnsuitableError, require_frame
 from monai_kd.data.image_files.image_format import Pixels, Values
 
 Decoded = tuple[Values, Values, bool]
-"""Values (W, H[, D][, channels]), the affine, and whether there is an axis of channels."""
+"""Values (W, H[, D][, channels]), the affine, and whether there is a channel axis."""
 
 GRAY_WEIGHTS = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R 601-2, as Pillow's mode "L"
-LOOPS_KEPT = 2  # one of images and one of masks
+LOOPS_KEPT = 2  # one loop of images and one of masks
 _one_at_a_time = threading.Lock()
 
 
 def of_whole(decode: Callable[[Path], Decoded]) -> Callable[[Path, int | None, bool], Pixels]:
     """
-    The verb ``pixels`` of a format, which decodes a loop once for all its frames.
-
-    Args:
-        decode: a whole file.
+    Make the function ``pixels`` of a format from one that decodes a whole file; a loop is decoded once for all its
+    frames.
     """
 
     def pixels(path: Path, frame: int | None, is_mask: bool) -> Pixels:
@@ -34,7 +32,7 @@ def of_whole(decode: Callable[[Path], Decoded]) -> Callable[[Path, int | None, b
             values, affine, has_channels = decode(path)
         else:
             status = path.stat()
-            with _one_at_a_time:  # or every thread would decode the loop for itself
+            with _one_at_a_time:  # otherwise every thread would decode the loop
                 values, affine, has_channels = _kept(decode, path, status.st_mtime_ns, status.st_size)
             is_flat = values.ndim - has_channels == 2
             require_frame(frame, 1 if is_flat else values.shape[2])
@@ -52,7 +50,7 @@ def _kept(decode: Callable[[Path], Decoded], path: Path, _modified: int, _size: 
 
 
 def _gray(values: Values) -> Values:
-    """Gray of (..., 3) RGB or (..., 4) RGBA values; alpha is composited on black."""
+    """Gray values of RGB (..., 3) or RGBA (..., 4); alpha is composited on black."""
     if values.shape[-1] not in (3, 4):
         raise UnsuitableError(f"has {values.shape[-1]} channels. Export it as gray, RGB or RGBA.")
     mixed: Values = values[..., :3] @ GRAY_WEIGHTS

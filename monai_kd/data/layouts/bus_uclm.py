@@ -22,18 +22,14 @@ class BusUclm:
     BUS-UCLM: ``images/ALWI_000.png``, ``masks/ALWI_000.png`` and ``INFO.csv``.
 
     The first four letters of an id are the patient. The masks are colored, green for benign and red for malignant
-    lesions; either is foreground. Left out, and named in the log, are the images that the table calls normal, which
-    have no lesion, and those of patient HESN whose masks are of another size: whether such a mask was cut or scaled
-    is not known, so it cannot be put right.
+    lesions; both are foreground. Two kinds of images are left out, and the log names them: normal images, which have no
+    lesion, and images of patient HESN whose masks have another size. Whether these masks were cropped or scaled is
+    unknown, so they cannot be corrected.
 
     Vallez et al., Scientific Data 12, 2025, doi 10.1038/s41597-025-04562-3.
 
     Args:
-        normal: take the normal images too.
-
-    Example:
-        >>> BusUclm(normal=True).missing(Path("nowhere"))
-        'folder images, folder masks, INFO.csv'
+        normal: read the normal images too.
     """
 
     name = "bus_uclm"
@@ -47,13 +43,7 @@ class BusUclm:
         return ", ".join(lacking + [name for name in (TABLE,) if not (root / name).is_file()])
 
     def read(self, root: Path) -> list[Record]:
-        """
-        One record per image.
-
-        Raises:
-            ValueError: For an image without mask, a mask without image, two files of one id, or a table that does
-                not list the same images.
-        """
+        """One record per image that is not left out."""
         images = by_id(png_files(root / "images"), lambda path: path.stem, "image")
         labels = by_id(png_files(root / "masks"), lambda path: path.stem, "mask")
         require_pairs(images, labels, root)
@@ -64,13 +54,13 @@ class BusUclm:
         normal = [key for key in images if pathology[key] == "normal" and not self.normal]
         if normal:
             logger.info(
-                "BUS-UCLM: left out %d normal images, without a lesion (%s); BusUclm(normal=True) keeps them.",
+                "BUS-UCLM: left out %d normal images, which have no lesion (%s); BusUclm(normal=True) keeps them.",
                 len(normal),
                 first_few(normal),
             )
         other_size = [key for key in images if key.startswith(OF_OTHER_SIZE) and _differ(images[key], labels[key])]
         if other_size:
-            logger.info("BUS-UCLM: left out %s, whose masks are of another size.", ", ".join(other_size))
+            logger.info("BUS-UCLM: left out %s, whose masks have another size.", ", ".join(other_size))
         return [
             {
                 "image": str(images[key]),

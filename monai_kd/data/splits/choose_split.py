@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a data set's folder to one split of its images: the call of a bundle's config."""
+"""From a data set's folder to one split of its images, in one call for a bundle's config."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def choose_split(
 
     Args:
         dataset_dir: the data set's folder, or a folder above it; or a list of several.
-        layout: as in ``read_dataset``; None looks at the folder.
-        split_file: a file of ``write_splits``; None makes the paper's random splits.
+        layout: as in ``read_dataset``. Defaults to None: recognize it from the folder.
+        split_file: a file of ``write_splits``. Defaults to None: the paper's random splits.
         fold: which split, from 0.
         seed: for random splits.
-        check: load every pair first; without, bad files are found in training and duplicates not at all. Images that
-            show the same picture stay together, as duplicates do.
-        given: lists of images and masks by part, which replace that part, or None for those of the folder. Where both
-            training and validation are given, there need be no folder. Nothing of a list is checked.
-        transform: the pipeline that will load the images, in which there is a ``LoadUltrasoundd``: the check loads with
-            its keys and arguments. Defaults to None: image and mask, of any kind.
+        check: load every image and mask first, and keep duplicates and near duplicates in one part. If False, bad files
+            appear during training, and duplicates are not detected.
+        given: lists of images and masks that replace parts of the split; None for a part uses the folder. With both
+            training and validation, no folder is needed. The lists are not checked.
+        transform: the pipeline that will load the images; the check uses the keys and arguments of its
+            ``LoadUltrasoundd``. Defaults to None: images and masks of any kind.
 
     Returns:
         The ids of ``"training"``, ``"validation"`` and ``"test"``.
@@ -82,9 +82,9 @@ def _of_folder(
     content = check_dataset(records, near_duplicates=True, load=loading_of(transform)) if check else None
     if split_file is None:
         if fold < 0:
-            raise ValueError(f"fold counts from 0, got {fold}.")
+            raise ValueError(f"fold counts from 0, got {fold}. Choose another number.")
         return random_splits(records, number=fold + 1, seed=seed, content=content)[fold]
     splits = read_splits(split_file, records, content)
     if not 0 <= fold < len(splits):
-        raise ValueError(f"{split_file} holds splits 0 to {len(splits) - 1}, got fold {fold}.")
+        raise ValueError(f"{split_file} holds splits 0 to {len(splits) - 1}, got fold {fold}. Choose one of these.")
     return splits[fold]

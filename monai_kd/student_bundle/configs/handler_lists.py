@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The handlers of an engine, wherever a config keeps them."""
+"""The handlers of an engine, whether they are in a list or have their own ids."""
 
 from __future__ import annotations
 
@@ -13,11 +13,7 @@ __all__ = ["add_handler", "components", "handlers_of", "kind"]
 
 def handlers_of(config: Config, engine: str) -> list[tuple[str, dict[str, Any]]]:
     """
-    The handlers of an engine by their ids, whether they stand in a list or are named there.
-
-    Args:
-        config: of the training.
-        engine: the id of the engine's handlers.
+    The handlers of an engine by their ids.
 
     Example:
         >>> config = {"log": {"tag": 1}, "all": [{"tag": 0}, "@log"], "trainer": {"handlers": "@all"}}
@@ -34,13 +30,10 @@ def handlers_of(config: Config, engine: str) -> list[tuple[str, dict[str, Any]]]
 
 def add_handler(config: Config, engine: str, handler: str, in_list: bool = True) -> None:
     """
-    Put a handler behind those of an engine.
+    Append a handler, given as a reference, to those of an engine.
 
-    Args:
-        config: changed in place.
-        engine: the id of the engine's handlers; those above it must be there.
-        handler: a reference to it.
-        in_list: in their list if there is one; MONAI's check of a training takes no references there.
+    If ``in_list`` is False, it is not added to their list, because MONAI's check of a training takes no references
+    there.
 
     Example:
         >>> config = {"all": [], "trainer": {"handlers": "@all"}}
@@ -61,11 +54,7 @@ def add_handler(config: Config, engine: str, handler: str, in_list: bool = True)
 
 def components(node: Any, name: str) -> Iterator[dict[str, Any]]:
     """
-    Every component of a class in a config.
-
-    Args:
-        node: a config or a part of one.
-        name: of the class, without its module.
+    Every component of a config whose class, without its module, has this name.
 
     Example:
         >>> [loader["to"] for loader in components({"all": [{"_target_": "a.Loader", "to": 1}]}, "Loader")]
@@ -78,10 +67,5 @@ def components(node: Any, name: str) -> Iterator[dict[str, Any]]:
 
 
 def kind(component: Mapping[str, Any]) -> str:
-    """
-    The class of a component, without its module.
-
-    Args:
-        component: with a ``_target_``.
-    """
+    """The class of a component, without its module."""
     return str(component.get("_target_")).split(".")[-1]

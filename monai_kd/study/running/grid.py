@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows that differ in a few values alone, to choose these by the validation images."""
+"""Rows that differ in a few values only; the validation images choose among them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,10 @@ __all__ = ["grid_points"]
 
 def grid_points(name: str, grid: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """
-    Every combination of the values of a grid, with a name for each.
-
-    Args:
-        name: of the row whose grid it is.
-        grid: lists of values by id.
+    Every combination of a grid's values, each with a name.
 
     Raises:
-        ValueError: When an id has no list of different values.
+        ValueError: When an id has no list, or a value occurs twice.
 
     Example:
         >>> grid_points("CWD", {"pathways#logits#weight": [1, 9]})

@@ -57,7 +57,7 @@ def pixels(image, label):
 
 
 def assert_same(records, out):
-    """Every image and mask is in ``out`` as it is in its source, and so is what is known of it."""
+    """``out`` holds every image and mask of the source, with the same records."""
     images = {entry["source_id"]: entry for entry in manifest(out)["images"]}
     assert images.keys() == {record["id"] for record in records}
     for record in records:

@@ -92,10 +92,10 @@ def test_missing_files_are_put_back_and_the_users_own_are_left_alone(source, tmp
 
 def test_later_download_must_equal_the_first(source, publisher, monkeypatch, tmp_path):
     unpinned(monkeypatch, source)
-    assert "kept to compare later downloads with" in get(tmp_path / "out")[1]
+    assert "it is kept to check later downloads" in get(tmp_path / "out")[1]
     (tmp_path / "out" / "BUSBRA" / "bus_data.csv").unlink()
     publisher.files["/small.zip"] = zipped(("other.txt", b"other"))
-    with pytest.raises(ValueError, match=r"has the SHA-256 .* the one fetched before has .*publisher has changed"):
+    with pytest.raises(ValueError, match=r"has the SHA-256 .* the earlier download has .*publisher has changed"):
         get(tmp_path / "out")
     assert names(tmp_path) == ["out"]
 
@@ -158,7 +158,7 @@ def test_folder_in_use_is_left_alone(source, publisher, tmp_path):
     (tmp_path / "mine").write_text("mine")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "download.json").write_text('{"name": "busi"}')
-    for name, reason in (("", "is in use"), ("mine", "is in use"), ("other", "holds busi")):
+    for name, reason in (("", "is not empty and has no"), ("mine", "is not empty and has no"), ("other", "holds busi")):
         with pytest.raises(ValueError, match=rf"{reason}.*another --out"):
             get(tmp_path / name)
     assert not publisher.requests and names(tmp_path) == ["mine", "other"]

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The teacher's own configs without its weights, to find out whether a failure is the teacher's."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+from monai.bundle import ConfigParser
+
+from monai_kd.bundle.bundle import BundleFolder
+from monai_kd.bundle.config_files import read_file, read_merged
+from monai_kd.bundle.config_ids import Config
+from monai_kd.student_bundle.configs.handler_lists import components
+from monai_kd.student_bundle.configs.safeguards import lines_of
+from monai_kd.student_bundle.configs.train_config import RUN_IDS
+from monai_kd.student_bundle.teacher.monai_ids import renamed_overlay
+from monai_kd.student_bundle.teacher.teacher_bundle import TeacherBundle
+
+__all__ = ["stock_config"]
+
+LOADER = "CheckpointLoader"
+
+
+def stock_config(bundle: TeacherBundle, what: str) -> Config | None:
+    """
+    The teacher's own config for a step ("training …", "evaluation" or "inference") that fails in the new bundle.
+
+    No weights are loaded, because they may lie elsewhere. None if the bundle has no such config.
+    """
+    if what.startswith("training"):
+        config = copy.deepcopy(bundle.train)
+    elif what == "inference":
+        config = copy.deepcopy(bundle.inference)
+    else:
+        folder = BundleFolder(bundle.root)
+        file = folder.find("evaluate") or folder.find("test")
+        if file is None:
+            return None
+        own = read_file(file)
+        config = own if "network_def" in own else _merged(bundle, file)
+    for former in RUN_IDS:
+        if former in config:
+            config.setdefault("run", config.pop(former))
+    _without_weights(config)
+    return config
+
+
+def _merged(bundle: TeacherBundle, file: Path) -> Config:
+    if not bundle.renamed:
+        return read_merged([*bundle.train_files, file])
+    parser = ConfigParser(copy.deepcopy(bundle.train))
+    for key, value in renamed_overlay(read_file(file), bundle.renamed).items():
+        parser[key] = value
+    return dict(parser.get())
+
+
+def _without_weights(config: Config) -> None:
+    loaders = [name for name, node in config.items() if isinstance(node, dict) and any(components(node, LOADER))]
+    for loader in components(config, LOADER):
+        loader["_disabled_"] = True
+    for name in ("initialize", "run"):
+        config[name] = [
+            line for line in lines_of(config, name) if not any(f"@{loader}(" in str(line) for loader in loaders)
+        ]
