@@ -77,7 +77,7 @@ class SoftTargets:
         device: torch.device | str = "cpu",
     ) -> int:
         """
-        Run the teacher on every case that has no answer yet. Of several processes the first one does.
+        Run the teacher on every case that has no answer yet. Several processes share the cases.
 
         Args:
             cases: with "case", a name, and "image", the path of a file or several.
@@ -87,21 +87,22 @@ class SoftTargets:
             device: where it runs.
 
         Returns:
-            How many cases it ran on.
+            How many cases it ran on in this process.
         """
-        count = 0
-        if not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0:
-            self._claim()
-            missing = [(case, of) for case in _once(cases) if not self._has(case["case"], of := _digest(case))]
-            if missing:
-                logger.info("Soft targets: the teacher runs on %d cases, once, into %s.", len(missing), self.folder)
-            network = network.to(device).eval()
+        several = dist.is_available() and dist.is_initialized()
+        own = _once(cases)[dist.get_rank() :: dist.get_world_size()] if several else _once(cases)
+        self._claim()
+        missing = [(case, of) for case in own if not self._has(case["case"], of := _digest(case))]
+        if missing:
+            logger.info("Soft targets: the teacher runs on %d cases, once, into %s.", len(missing), self.folder)
+            former = next((weight.device for weight in network.parameters()), device)
+            network.to(device).eval()
             for case, of in missing:
                 self._write(case["case"], of, self._answer(transform(case)["image"], network, inferer, device))
-            count = len(missing)
-        if dist.is_available() and dist.is_initialized():
+            network.to(former)  # leaves the device's memory to the student
+        if several:
             dist.barrier()
-        return count
+        return len(missing)
 
     def load(self, case: str) -> np.ndarray:
         """

@@ -25,7 +25,7 @@ def find_splits(root: Path, dataset: str, dataset_dir: Path) -> Path:
         FileNotFoundError: When it lies in none of the usual places.
     """
     given = os.environ.get(VARIABLE)
-    beside = [root.resolve().parents[1].parent, dataset_dir.resolve().parents[1]]
+    beside = [root.resolve().parent.parent.parent, dataset_dir.resolve().parent.parent]
     folders = [Path(given)] if given else []
     folders += [folder / "nnUNet_preprocessed" for folder in beside]
     places = [*(folder / dataset / FILE for folder in folders), root / FILE, dataset_dir / FILE]

@@ -57,6 +57,7 @@ def main(dataset, configuration, out):
     from nnunetv2.paths import nnUNet_raw
 
     (images,) = Path(str(nnUNet_raw)).glob(f"Dataset{dataset:03}_*/imagesTs")
+    Path(out).mkdir()
     predictor.predict_from_files_sequential(str(images), out)
     print(f"\nRESULT {folder}")
 
