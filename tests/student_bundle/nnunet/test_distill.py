@@ -11,11 +11,15 @@ import nibabel
 import numpy as np
 import pytest
 import torch
+from monai.bundle import ConfigParser
+from monai.data import MetaTensor
 from PIL import Image
 from typer.testing import CliRunner
 
 from monai_kd import __main__ as command_line
 from monai_kd.bundle.bundle import BundleFolder
+from monai_kd.student_bundle.nnunet.preprocessing import loading, preprocessing, saving
+from monai_kd.student_bundle.nnunet.results import Results
 from tests.student_bundle.nnunet.fake_results import TinyNet, make_raw, make_results
 
 SMALL = {"_target_": "StudentUNet", "channels": [4, 6]}
@@ -138,3 +142,30 @@ def test_stored_answers_are_the_mean_of_the_folds_and_their_mirror_images(tmp_pa
     answer = np.load(tmp_path / "student" / "soft_targets" / "ball.0.npy")[:, 0]
     # Away from the window's border, where its zeros and the next window's pixels differ.
     assert np.allclose(answer[:, 1:3, 1:3], (total / 8)[0, :, 1:3, 1:3], atol=0.01)
+
+
+@pytest.mark.parametrize("ending", [".mha", ".nrrd", ".nii.gz"])
+def test_masks_lie_on_the_grid_of_every_format(tmp_path, ending):
+    """An oblique volume whose last axis is turned round, written and compared by SimpleITK, as nnU-Net reads it."""
+    sitk = pytest.importorskip("SimpleITK")
+    array = np.random.default_rng(0).integers(1, 99, (10, 12, 14)).astype(np.int16)
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing((0.7, 0.8, 2.5))
+    image.SetOrigin((5, -6, 7))
+    image.SetDirection((0.8, -0.6, 0, 0.6, 0.8, 0, 0, 0, -1))
+    sitk.WriteImage(image, str(tmp_path / f"a.b_0000{ending}"))
+    plans = {"image_reader_writer": "SimpleITKIO", "transpose_forward": [1, 0, 2]}
+    configuration = {"normalization_schemes": ["NoNormalization"], "use_mask_for_norm": [False]}
+    configuration["spacing"] = [0.8, 2.5, 0.7]  # as the file's, turned: nothing is resampled
+    results = Results(tmp_path, "3d", plans, configuration, {"file_ending": ending}, {}, ())
+    steps = {"load": loading(results, ["image"]), "turn": preprocessing(results, ["image"]), "save": saving(results)}
+    parser = ConfigParser({"imports": ["$import numpy as np"], "output_dir": str(tmp_path / "out"), **steps})
+    load, turn, save = map(parser.get_parsed_content, steps)
+    seen = turn(load({"image": str(tmp_path / f"a.b_0000{ending}")}))
+    assert np.array_equal(seen["image"][0].numpy(), array.transpose(1, 0, 2))
+    back = turn.inverse(seen)["image"]
+    save({"pred": MetaTensor((back > 50).float(), meta=back.meta)})
+    mask = sitk.ReadImage(str(tmp_path / "out" / f"a.b{ending}"))
+    assert np.array_equal(sitk.GetArrayFromImage(mask), array > 50)
+    for place in ("Spacing", "Origin", "Direction"):
+        assert np.allclose(getattr(mask, f"Get{place}")(), getattr(image, f"Get{place}")(), atol=1e-4)
