@@ -18,6 +18,7 @@ from monai_kd.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from monai_kd import data, engines, features, handlers, losses, metrics, networks, pathways, teachers, transforms
+    from monai_kd.distiller import Distiller
     from monai_kd.engines import DistillationTrainer, PrepareBatchViews, add_loss_term, loss_terms
     from monai_kd.features import FeatureHooks, layer_shapes
     from monai_kd.handlers import FeatureHookHandler
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CachedTeacher",
     "DistillationTrainer",
+    "Distiller",
     "FeatureHookHandler",
     "FeatureHooks",
     "LiveTeacher",
@@ -53,6 +55,7 @@ __all__ = [
 
 # Imported on first use: a command's help needs neither torch nor MONAI, and a loss needs no data sets.
 _ROOMS = {
+    "distiller": ("Distiller",),
     "engines": ("DistillationTrainer", "PrepareBatchViews", "add_loss_term", "loss_terms"),
     "features": ("FeatureHooks", "layer_shapes"),
     "handlers": ("FeatureHookHandler",),

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import nn
 
+from monai_kd.outputs import parse_layer, pick
 from monai_kd.utils.messages import closest
 from monai_kd.utils.plain_tensor import plain
+from monai_kd.utils.watch_layers import watch_layers
 
 __all__ = ["FeatureHooks", "layer_shapes", "unwrap"]
 
@@ -38,8 +40,9 @@ def unwrap(network: nn.Module) -> nn.Module:
             return network
 
 
-def _find(network: nn.Module, layer: str) -> nn.Module:
+def _find(network: nn.Module, name: str) -> nn.Module:
     _require_hookable(network)
+    layer = parse_layer(name).module
     modules = dict(network.named_modules())
     if layer in modules:
         return modules[layer]
@@ -68,7 +71,8 @@ class FeatureHooks:
 
     Args:
         network: any module, also compiled or wrapped for several devices.
-        layers: names as in ``network.named_modules()``; ``""`` is the network's own output.
+        layers: names as in ``network.named_modules()``; ``""`` is the network's own output. ``"encoder[2]"`` is one of
+            several outputs, ``"encoder:input"`` is what a layer receives (:mod:`monai_kd.outputs`).
         copy: keep a copy of each output. Only needed if a later in-place operation overwrites the output, such as the
             activation in the blocks of ``monai.networks.nets.BasicUNet``; :meth:`pop` then raises an error.
 
@@ -108,7 +112,7 @@ class FeatureHooks:
             # A graph that was compiled without the hooks would never call them.
             torch.compiler.reset()
         for layer, module in self._modules.items():
-            self._handles.append(module.register_forward_hook(self._hook(layer, module)))
+            self._handles.append(self._register(layer, module))
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -135,21 +139,35 @@ class FeatureHooks:
         captured, self._captured = self._captured, {}
         return {layer: self._joined(layer, captured.get(layer, [])) for layer in self._modules}
 
-    def _hook(self, layer: str, owner: nn.Module) -> Callable[[nn.Module, Any, Any], None]:
-        def capture(module: nn.Module, args: Any, output: Any) -> None:
-            if not self.listening or module is not owner:  # a deep copy keeps the hook
-                return
-            if not isinstance(output, torch.Tensor):
-                raise ValueError(
-                    f"Layer '{layer}' of {type(self._network).__name__} returned a {type(output).__name__}, not one "
-                    "tensor. Name a layer inside it; layer_shapes(network, image) lists those that return a tensor."
-                )
-            output = plain(output)
-            output = output.clone() if self._copy else output
-            version = -1 if torch.compiler.is_compiling() or output.is_inference() else output._version
-            self._captured.setdefault(layer, []).append((output, version))
+    def _register(self, layer: str, owner: nn.Module) -> torch.utils.hooks.RemovableHandle:
+        name = parse_layer(layer)
 
-        return capture
+        def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            if module is owner:
+                self._keep(layer, name.items, next(iter((*args, *kwargs.values())), None))
+
+        def after(module: nn.Module, args: Any, output: Any) -> None:
+            if module is owner:  # a deep copy carries the hook along
+                self._keep(layer, name.items, output)
+
+        if name.is_input:
+            return owner.register_forward_pre_hook(before, with_kwargs=True)
+        return owner.register_forward_hook(after)
+
+    def _keep(self, layer: str, items: tuple[str, ...], value: Any) -> None:
+        if not self.listening:
+            return
+        whose = f"Layer '{layer}' of {type(self._network).__name__}"
+        output = pick(value, items, whose)
+        if not isinstance(output, torch.Tensor):
+            raise ValueError(
+                f"{whose} returned a {type(output).__name__}, not one tensor. Name one of its outputs, as in "
+                f"'{layer}[0]', or a layer inside it; layer_shapes(network, image) lists those that return a tensor."
+            )
+        output = plain(output)
+        output = output.clone() if self._copy else output
+        version = -1 if torch.compiler.is_compiling() or output.is_inference() else output._version
+        self._captured.setdefault(layer, []).append((output, version))
 
     def _joined(self, layer: str, outputs: list[tuple[torch.Tensor, int]]) -> torch.Tensor:
         name = type(self._network).__name__
@@ -195,23 +213,10 @@ def layer_shapes(network: nn.Module, image: torch.Tensor) -> dict[str, tuple[int
     network = unwrap(network)
     _require_hookable(network)
     shapes: dict[str, tuple[int, ...]] = {}
-    modes = {module: module.training for module in network.modules()}
 
-    def note(layer: str) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(module: nn.Module, args: Any, output: Any) -> None:
-            if isinstance(output, torch.Tensor):
-                shapes[layer] = tuple(output.shape)
+    def note(layer: str, module: nn.Module, output: Any) -> None:
+        if isinstance(output, torch.Tensor):
+            shapes[layer] = tuple(output.shape)
 
-        return hook
-
-    handles = [module.register_forward_hook(note(layer)) for layer, module in network.named_modules()]
-    try:
-        network.eval()
-        with torch.no_grad():
-            network(image)
-    finally:
-        for handle in handles:
-            handle.remove()
-        for module, training in modes.items():
-            module.training = training
+    watch_layers(network, image, note)
     return shapes

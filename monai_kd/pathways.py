@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from monai_kd.losses.parts.precision import full_precision
-from monai_kd.losses.parts.shape_checks import check_features, check_one_output
+from monai_kd.losses.parts.shape_checks import check_features
+from monai_kd.outputs import parse_layer, resolve
 from monai_kd.transforms.alignment import align, alignment, leave_out
 from monai_kd.utils.plain_tensor import plain
 
@@ -50,19 +51,27 @@ def _adapt(adapter: nn.Module, feature: torch.Tensor, **arguments: Any) -> torch
         return adapter(feature, **arguments)
 
 
+def _on_student_grid(feature: torch.Tensor, adapter: nn.Module, theta: torch.Tensor | None) -> torch.Tensor:
+    # Tokens become a map before it is known where they lie.
+    if getattr(adapter, "rearranges", False):
+        return align(_adapt(adapter, feature), theta)
+    return _adapt(adapter, align(feature, theta))
+
+
 def _size(adapter: nn.Module, teacher: torch.Tensor) -> dict[str, list[int]]:
     return {"size": list(teacher.shape[2:])} if getattr(adapter, "resizes", False) else {}
 
 
 def _feature(features: Mapping[str, Any], layer: str, side: str, image: Any) -> torch.Tensor:
+    name = parse_layer(layer)
+    if not name.module and not name.is_input and "" in features and (not layer or layer not in features):
+        return resolve(features[""], [layer], image, f"The {side}", side)[layer]
     if layer not in features:
         remedy = f"Capture it: FeatureHooks({side}, pathways.{side}_layers)."
         if side == "teacher":
             remedy += " Without a teacher_layer, a Pathway looks for its student_layer in the teacher: set "
             remedy += "teacher_layer to the teacher's layer, or teacher_layer='' for its output."
         raise ValueError(f"The {side}'s features hold {list(features)}, but not the layer '{layer}'. {remedy}")
-    whose = f"Layer '{layer}' of the {side}" if layer else f"The {side}"
-    check_one_output(features[layer], None if layer else image, whose, side)
     feature: torch.Tensor = plain(features[layer])
     return feature
 
@@ -166,8 +175,8 @@ class Pathway(nn.Module):
         any_shape = getattr(self.loss, "any_shape", False)
         for i, (student_layer, teacher_layer) in enumerate(zip(self.student_layers, self.teacher_layers, strict=True)):
             student_feature = _feature(student, student_layer, "student", batch.get("image"))
-            teacher_feature = align(_feature(teacher, teacher_layer, "teacher", batch.get("image")), theta)
-            teacher_feature = _adapt(self.teacher_adapters[i], teacher_feature)
+            teacher_feature = _feature(teacher, teacher_layer, "teacher", batch.get("image"))
+            teacher_feature = _on_student_grid(teacher_feature, self.teacher_adapters[i], theta)
             adapter = self.student_adapters[i]
             student_feature = _adapt(adapter, student_feature, **_size(adapter, teacher_feature))
             if not any_shape:

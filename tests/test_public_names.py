@@ -13,6 +13,7 @@ REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 NAMES = {
     "CachedTeacher",
     "DistillationTrainer",
+    "Distiller",
     "FeatureHookHandler",
     "FeatureHooks",
     "LiveTeacher",

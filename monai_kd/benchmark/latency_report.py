@@ -25,7 +25,7 @@ from monai_kd.export.export_folder import Exported
 from monai_kd.export.runners import Runner
 from monai_kd.export.sample_images import DataSet
 from monai_kd.phantom import phantom
-from monai_kd.utils.cpu_name import cpu_name
+from monai_kd.utils.processes import cpu_name
 from monai_kd.utils.tables import Table
 
 __all__ = ["Settings", "benchmark", "timed_image"]

@@ -40,7 +40,7 @@ def peak_memory(
             return fresh.submit(_measure, load, libraries, image, threads).result()
     except BrokenProcessPool as error:
         raise ValueError(
-            "The process that measures memory was killed, perhaps for lack of memory. Free some, or lower --size."
+            "The process that measures memory was killed, perhaps for lack of memory. Free some, or lower --image-size."
         ) from error
 
 

@@ -34,7 +34,7 @@ def mean_dice(
     module = segmenter(bundle, bundle.network(), bool(exported.report["raw"]))
     if not isinstance(module, Segmenter) or module.outputs[0] != "mask" or len(bundle.input_shape) != 4:
         raise ValueError(
-            f"'{exported.folder}': Dice needs an export that gives masks of pictures. Leave out --dataset_dir."
+            f"'{exported.folder}': Dice needs an export that gives masks of pictures. Leave out --dataset-dir."
         )
     records = data.parts()["test"]
     trained = {row.name: row.load(None) for row in rows if row.reference is not None}
@@ -49,7 +49,7 @@ def mean_dice(
             mask = _lesion(run(image)["mask"][0], bundle.classes).T  # an export has rows first, a label columns first
             dice[name].append(2 * float((mask & label).sum()) / float(mask.sum() + label.sum()))
     if not all(dice.values()):
-        raise ValueError(f"'{data.folder}': no test image has a lesion, so there is no Dice. Leave out --dataset_dir.")
+        raise ValueError(f"'{data.folder}': no test image has a lesion, so there is no Dice. Leave out --dataset-dir.")
     return {name: statistics.mean(values) for name, values in dice.items()}
 
 

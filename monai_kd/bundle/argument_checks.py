@@ -18,6 +18,7 @@ from monai_kd.bundle.config_files import list_files, read_file
 from monai_kd.bundle.known_ids import require_known, require_value, used_ids
 from monai_kd.bundle.running_config import Start, parser_at_work, start_at_work
 from monai_kd.bundle.value_kinds import require_kinds
+from monai_kd.utils.messages import first_few
 
 __all__ = ["check_arguments", "check_start"]
 
@@ -176,8 +177,8 @@ def _other_files(start: Start, name: str) -> str:
     if not others:
         return ""
     others.sort(key=lambda file: len(file.parts))  # configs before overlays
-    named = ", ".join(str(file.relative_to(start.folder)) for file in others[:3])
-    return f" It is an id of {named}{' and others' if len(others) > 3 else ''}, which this run does not use."
+    named = first_few((file.relative_to(start.folder) for file in others), 3)
+    return f" It is an id of {named}, which this run does not use."
 
 
 def _check_by_folder(parser: ConfigParser, folder: Path) -> None:

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.config_files import CONFIGS, is_config_file, read_file
-from monai_kd.bundle.finding import bundles, find_bundle, find_config, find_overlay, overlay_folder
+from monai_kd.bundle.finding import bundles, find_bundle
 
 __all__ = ["chosen_bundle", "read_command"]
 
 
-def chosen_bundle(name: str | None) -> Path | None:
+def chosen_bundle(name: str | None) -> BundleFolder | None:
     """
     The folder of the bundle with this name or path, or else the current folder if it is a bundle, or else None.
 
@@ -22,8 +23,8 @@ def chosen_bundle(name: str | None) -> Path | None:
         FileNotFoundError: When a name is given and no such bundle exists.
     """
     if name is not None:
-        return find_bundle(name)
-    return Path() if Path(CONFIGS).is_dir() else None
+        return BundleFolder(find_bundle(name))
+    return BundleFolder(Path()) if Path(CONFIGS).is_dir() else None
 
 
 def read_command(config: str, bundle: str | None, overlays: Sequence[str], words: Sequence[str]) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def read_command(config: str, bundle: str | None, overlays: Sequence[str], words
     folder = chosen_bundle(bundle or (None if root is None else str(root)))
     if folder is None and not is_config_file(Path(config)):
         raise ValueError(f"The bundle is missing. Add --bundle with a folder or a name: {', '.join(bundles())}.")
-    files = [Path(config) if folder is None else find_config(folder, config)]
+    files = [Path(config) if folder is None else folder.find_config(config)]
     given: dict[str, Any] = {}
     for name, value in pairs:
         overlay = None if folder is None else _overlay(folder, name, value)
@@ -70,16 +71,16 @@ def read_command(config: str, bundle: str | None, overlays: Sequence[str], words
             raise ValueError(f"--{name} is given twice. Keep one of them.")
         else:
             given[name] = value
-    files += [Path(name) if folder is None else find_overlay(folder, name) for name in overlays]
+    files += [Path(name) if folder is None else folder.find_overlay(name) for name in overlays]
     # A config from a former run (train_config.json) already has its bundle_root.
-    where = {} if root is not None or folder is None or bundle is None else {"bundle_root": str(folder)}
+    where = {} if root is not None or folder is None or bundle is None else {"bundle_root": str(folder.root)}
     return {"config_file": [str(file) for file in files], **where, **given}
 
 
-def _overlay(folder: Path, name: str, value: Any) -> Path | None:
-    kind = overlay_folder(folder, name)
+def _overlay(folder: BundleFolder, name: str, value: Any) -> Path | None:
+    kind = folder.overlay_folder(name)
     is_name = isinstance(value, str) and not value.startswith(("$", "@", "%"))  # else "views", say, is an id
-    return find_overlay(folder, value, kind) if kind is not None and is_name else None
+    return folder.find_overlay(value, kind) if kind is not None and is_name else None
 
 
 def _pairs(words: Sequence[str]) -> Iterator[tuple[str, Any]]:

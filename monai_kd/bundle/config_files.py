@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from monai_kd.utils.atomic_files import atomic_write
+from monai_kd.utils.json_files import write_json
 from monai_kd.utils.messages import first_line
 
 __all__ = ["find_file", "is_config_file", "list_files", "read_any", "read_file", "read_merged", "write_config"]
@@ -108,11 +110,11 @@ def read_any(path: str | Path) -> Any:
 def write_config(path: Path, content: dict[str, Any]) -> None:
     """Write a config as JSON or YAML, depending on the file's suffix; its folder is made if missing."""
     if path.suffix.lower() == ".json":
-        text = json.dumps(content, indent=4, ensure_ascii=False) + "\n"
-    else:
-        text = _yaml_package(path).safe_dump(content, sort_keys=False, allow_unicode=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+        write_json(path, content)
+        return
+    text = _yaml_package(path).safe_dump(content, sort_keys=False, allow_unicode=True)
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _json(path: Path, text: str, twice: list[str]) -> Any:

@@ -54,6 +54,7 @@ from __future__ import annotations
 
 from monai_kd.data.conversion import convert_dataset
 from monai_kd.data.datasets.breast_ultrasound_dataset import BreastUltrasoundDataset
+from monai_kd.data.datasets.choose_split import choose_split
 from monai_kd.data.datasets.class_labels import class_weights
 from monai_kd.data.datasets.label_map import AsLabelMapd
 from monai_kd.data.datasets.nnunet_cases import nnunet_cases
@@ -79,7 +80,6 @@ from monai_kd.data.layouts.monailabel import MonaiLabel
 from monai_kd.data.layouts.nnunet import NnUnet
 from monai_kd.data.layouts.plain import PlainFolders
 from monai_kd.data.records.record import Layout, Record
-from monai_kd.data.splits.choose_split import choose_split
 from monai_kd.data.splits.groups import Split
 from monai_kd.data.splits.label_folds import label_folds
 from monai_kd.data.splits.make_splits import hold_out, k_folds, official_folds, random_splits

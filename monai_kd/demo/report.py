@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import statistics
 import time
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from torch import nn
 from monai_kd.data import read_dataset
 from monai_kd.demo.runs import Model
 from monai_kd.utils.figures import comparison
+from monai_kd.utils.json_files import read_json
 
 __all__ = ["report"]
 
@@ -54,7 +54,7 @@ def _table(models: Sequence[Model], networks: Sequence[nn.Module], spatial_size:
     for column in ("Model", "Parameters", "Ratio", "Dice (%)", "HD95", "ms"):
         table.add_column(column, justify="left" if column == "Model" else "right")
     for model, network, size in zip(models, networks, sizes, strict=True):
-        summary = json.loads((model.folder / "evaluation" / "summary.json").read_text())
+        summary = read_json(model.folder / "evaluation" / "summary.json")
         table.add_row(
             model.name,
             f"{size:,}",

@@ -54,7 +54,7 @@ def next_steps(findings: list[Finding]) -> list[Step]:
 def verdict(measured: Measured) -> str:
     """Say in one sentence whether distillation helped."""
     if measured.alone is None:
-        return "The effect of distillation is unknown: no run of the student alone was given (--student)."
+        return "The effect of distillation is unknown: no run of the student alone was given (--student-run)."
     result = compare(measured.distilled.scores, measured.alone.scores)
     if result is None:
         return "The effect of distillation is unknown: the two runs have fewer than two validation images in common."

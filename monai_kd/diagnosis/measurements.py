@@ -71,9 +71,9 @@ def measure(run: TrainedRun, alone: TrainedRun | None, watch: Callable[[str], No
         ValueError: When ``run`` is not a distillation, or the two runs have different validation images.
     """
     if not run.is_distilled:
-        raise ValueError(f"'{run.folder}' is the run of a student without a teacher. Pass it as --student.")
+        raise ValueError(f"'{run.folder}' is the run of a student without a teacher. Pass it as --student-run.")
     if alone is not None and alone.is_distilled:
-        raise ValueError(f"'{alone.folder}' is a distillation. Pass the run of the student alone as --student.")
+        raise ValueError(f"'{alone.folder}' is a distillation. Pass the run of the student alone as --student-run.")
     new, known = run.samples("validation"), run.samples("training")
     if alone is not None:
         _require_same(run, alone)
@@ -116,7 +116,7 @@ def _commands(run: TrainedRun) -> dict[str, str]:
     """The command of each kind of step, with the run's own bundle and data."""
     root = Path(str(run.get("bundle_root", ".")))
     base = f"python -m monai_kd run train --bundle {root}"
-    data = f"--dataset_dir {_text(run.get('dataset_dir'))}"
+    data = f"--dataset-dir {_text(run.get('dataset_dir'))}"
     names = ("recipes/few_labels", "recipes/patient", "methods/logits_kl", "networks/pretrained", "teachers/paper")
     has = {name: BundleFolder(root).has(name) for name in names}
     patient = " --recipe patient" if has["recipes/patient"] else ""
@@ -125,13 +125,13 @@ def _commands(run: TrainedRun) -> dict[str, str]:
     better = f"python -m monai_kd run train_teacher --bundle {root}{network}{patient} {data}"
     # If the paper's teacher is an overlay, the bundle's default teacher has a pretrained encoder.
     pretrained = network or has["teachers/paper"]
-    pool = f"{base} --recipe few_labels {data} --unlabelled_dir DIR   (or --labels N: uses only N labels)"
+    pool = f"{base} --recipe few_labels {data} --unlabelled-dir DIR   (or --labels N: uses only N labels)"
     return {
         "teacher": better if pretrained else "train a larger or a pretrained network as teacher",
         "pool": pool if has["recipes/few_labels"] else "set train#dataset to monai_kd.data.PooledDataset",
         "weight": f"{base} {data} --pathways#…#weight W",
         "logits": f"{base}{' --method logits_kl' if has['methods/logits_kl'] else ''} {data}",
-        "longer": f"{base}{patient} {data} --max_epochs {epochs}",
+        "longer": f"{base}{patient} {data} --max-epochs {epochs}",
     }
 
 

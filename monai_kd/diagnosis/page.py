@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +15,7 @@ from monai_kd.diagnosis.measurements import Measured
 from monai_kd.study.reporting.pages import Figure, write_html
 from monai_kd.study.results.statistics import interval
 from monai_kd.utils.atomic_files import atomic_write
+from monai_kd.utils.json_files import write_json
 from monai_kd.utils.tables import Table
 
 __all__ = ["as_dict", "write_diagnosis"]
@@ -39,8 +39,7 @@ def as_dict(measured: Measured) -> dict[str, Any]:
 def write_diagnosis(measured: Measured, output_dir: Path) -> Path:
     """Write ``diagnosis.json``, ``diagnosis.html`` and ``diagnosis.png``, and return the path of the HTML page."""
     found = as_dict(measured)
-    with atomic_write(output_dir / "diagnosis.json") as temporary:
-        temporary.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(output_dir / "diagnosis.json", found)
     picture, page = output_dir / "diagnosis.png", output_dir / "diagnosis.html"
     _draw(measured, picture)
     findings = find(measured)

@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from monai_kd.utils.messages import first_line
+from monai_kd.utils.processes import is_distributed, process_count, rank
 
 __all__ = ["distribute", "name_lost_process"]
 
@@ -42,8 +43,7 @@ def distribute(module: nn.Module, device: torch.device | str, **arguments: Any) 
     """
     device = torch.device(device)
     module = module.to(device)
-    distributed = dist.is_available() and dist.is_initialized()
-    if not distributed or not any(parameter.requires_grad for parameter in module.parameters()):
+    if not is_distributed() or not any(parameter.requires_grad for parameter in module.parameters()):
         return module
     return DistributedDataParallel(module, device_ids=[device] if device.type == "cuda" else None, **arguments)
 
@@ -63,10 +63,10 @@ def name_lost_process() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not (dist.is_available() and dist.is_initialized() and _is_of_lost_process(error)):
+        if not (is_distributed() and _is_of_lost_process(error)):
             raise
         raise ConnectionError(
-            f"Process {dist.get_rank()} of {dist.get_world_size()} lost the connection to another process, which has "
+            f"Process {rank()} of {process_count()} lost the connection to another process, which has "
             f"ended or does not respond. The output of that process says why. ({first_line(error)}) "
             "Run the same command again: a run with a ResumeHandler continues after its last complete epoch."
         ) from error

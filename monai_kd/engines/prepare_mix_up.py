@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from monai.engines.utils import default_prepare_batch
 from torch.nn import functional
 
 from monai_kd.engines.number_channel import with_number_channel
 from monai_kd.engines.prepare_views import PrepareBatchViews
 from monai_kd.transforms.mix_up import mix_up
-from monai_kd.utils.plain_tensor import plain
 
 __all__ = ["PrepareBatchMixUp"]
 
@@ -90,9 +88,7 @@ class PrepareBatchMixUp(PrepareBatchViews):
             The student's view of the mixed image, and the classes' shares, shape (B, classes, H, W[, D]), or
             (B, classes) for class indices; None where there is no label.
         """
-        if not isinstance(batchdata, dict):
-            return super().__call__(batchdata)  # it raises the error
-        image, label = (plain(item) for item in default_prepare_batch(batchdata, device, non_blocking, **kwargs))
+        image, label = self._on_device(batchdata, device, non_blocking, **kwargs)
         factor = self._draw(batchdata, len(image)).to(image)
         batchdata["image"] = mix_up(image, factor)
         if label is not None:

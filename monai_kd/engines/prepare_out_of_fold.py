@@ -21,7 +21,8 @@ class PrepareBatchOutOfFold(PrepareBatchViews):
 
     Args:
         student, teacher, aligned, prompt: as in :class:`PrepareBatchViews`; ``teacher`` is required.
-        fold_of: the fold of each labelled image by its id, from :func:`monai_kd.data.label_folds`; all others get -1.
+        fold_of: the fold of each labelled image by its id, from :func:`monai_kd.data.label_folds`. Others, for which
+            the batch's "has_label" must be 0, get -1.
 
     Raises:
         ValueError: When ``teacher`` or ``fold_of`` is missing; at the call, when the batch has no "id", or a labelled
@@ -46,36 +47,15 @@ class PrepareBatchOutOfFold(PrepareBatchViews):
         if not self.fold_of:
             raise ValueError("fold_of is empty: no image has a fold. Give fold_of=label_folds(dataset.data, folds=3).")
 
-    def __call__(
-        self,
-        batchdata: Any,
-        device: str | torch.device | None = None,
-        non_blocking: bool = False,
-        **kwargs: Any,
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """
-        Args:
-            batchdata: holds "image" and "label" as in :class:`PrepareBatchViews`, and "id"; images with a "has_label"
-                of 0 need no fold.
-            device, non_blocking, kwargs: as in :class:`PrepareBatchViews`.
-
-        Returns:
-            The student's view of the image, and its label or None, shape BNH[WD].
-        """
-        views = super().__call__(batchdata, device, non_blocking, **kwargs)
-        if "id" not in batchdata:
-            raise ValueError(
-                f"The batch holds {sorted(batchdata)}, but no 'id' to find folds by. Add it to the samples."
-            )
-        ids = [str(key) for key in batchdata["id"]]
-        has_label = torch.as_tensor(batchdata.get("has_label", torch.ones(len(ids)))).flatten().tolist()
+    def _tell_teacher(self, batch: dict[Any, Any]) -> None:
+        if "id" not in batch:
+            raise ValueError(f"The batch holds {sorted(batch)}, but no 'id' to find folds by. Add it to the samples.")
+        ids = [str(key) for key in batch["id"]]
+        has_label = torch.as_tensor(batch.get("has_label", torch.ones(len(ids)))).flatten().tolist()
         lost = [key for key, counts in zip(ids, has_label, strict=True) if counts and key not in self.fold_of]
         if lost:
             raise ValueError(
                 f"The labelled image '{lost[0]}' is in no fold, so a teacher that learned it would predict it. Make "
                 "the folds from the training data set: label_folds(dataset.data, folds=3)."
             )
-        batchdata["teacher_image"] = with_number_channel(
-            batchdata["teacher_image"], [self.fold_of.get(key, -1) for key in ids]
-        )
-        return views
+        batch["teacher_image"] = with_number_channel(batch["teacher_image"], [self.fold_of.get(key, -1) for key in ids])

@@ -86,12 +86,7 @@ class PrepareBatchViews(PrepareBatch, Randomizable):
         Returns:
             The student's view of the image, and its label or None, in their shapes.
         """
-        if not isinstance(batchdata, dict):
-            raise ValueError(
-                f"PrepareBatchViews got a {type(batchdata).__name__}, expected a dictionary with 'image' and 'label'. "
-                "Let the data set give dictionaries."
-            )
-        image, label = (plain(item) for item in default_prepare_batch(batchdata, device, non_blocking, **kwargs))
+        image, label = self._on_device(batchdata, device, non_blocking, **kwargs)
         seed = int(self.R.randint(np.iinfo(np.uint32).max, dtype=np.uint32))
         generator = torch.Generator().manual_seed(seed)
         on_device = generator if image.device.type == "cpu" else torch.Generator(image.device).manual_seed(seed)
@@ -108,9 +103,23 @@ class PrepareBatchViews(PrepareBatch, Randomizable):
             batchdata["teacher_image"] = self.teacher.disturb(seen, on_device)
             if self.prompt:
                 batchdata["teacher_image"] = self._with_label(batchdata, label)
+            self._tell_teacher(batchdata)
         if label is not None and label.ndim == image.ndim:
             label = self.student.move(label, batchdata["student_geometry"], mode="nearest").to(**kwargs)
         return self.student.disturb(moved, on_device).to(**kwargs), label
+
+    def _on_device(self, batchdata: Any, *arguments: Any, **kwargs: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Image and label, where there is one."""
+        if not isinstance(batchdata, dict):
+            raise ValueError(
+                f"{type(self).__name__} got a {type(batchdata).__name__}, expected a dictionary with 'image' and "
+                "'label'. Let the data set give dictionaries."
+            )
+        image, label = (plain(item) for item in default_prepare_batch(batchdata, *arguments, **kwargs))
+        return image, label
+
+    def _tell_teacher(self, batch: dict[Any, Any]) -> None:
+        """For subclasses: add to "teacher_image" what the teacher is told beside its view."""
 
     def _with_label(self, batch: dict[Any, Any], label: torch.Tensor | None) -> torch.Tensor:
         image: torch.Tensor = batch["teacher_image"]

@@ -6,57 +6,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch.distributed as dist
 from monai.handlers import CheckpointSaver
 from torch import nn
 from torch.optim import Optimizer
 
 from monai_kd.features import unwrap
 from monai_kd.handlers.resume import ResumeHandler
-from monai_kd.teachers import LiveTeacher
+from monai_kd.utils.processes import process_count
 
-__all__ = ["as_teacher", "check_resuming", "check_teacher", "check_weights"]
-
-
-def as_teacher(teacher: nn.Module | LiveTeacher, layers: tuple[str, ...]) -> LiveTeacher:
-    """
-    A network as a live teacher with frozen weights; a teacher as it is.
-
-    Args:
-        layers: the teacher's layers that the pathways compare.
-
-    Raises:
-        ValueError: When a layer does not exist, or the teacher does not give it.
-    """
-    if not isinstance(teacher, LiveTeacher):
-        return LiveTeacher(teacher, layers)
-    missing = [layer for layer in layers if layer not in teacher.layers]
-    if missing:
-        raise ValueError(
-            f"The pathways compare the teacher's layers {missing}, but the {type(teacher).__name__} gives "
-            f"{list(teacher.layers)}. Give it layers=pathways.teacher_layers."
-        )
-    return teacher
-
-
-def check_teacher(teacher: nn.Module, network: nn.Module, optimizer: Optimizer) -> None:
-    """
-    Refuse a teacher that is no network, or that shares a parameter with the student or the optimizer.
-
-    Args:
-        network: the student.
-    """
-    if not isinstance(teacher, nn.Module):
-        raise ValueError(f"teacher is a {type(teacher).__name__}. Give a trained network, or a LiveTeacher of one.")
-    trained = {id(p) for p in network.parameters()} | {
-        id(p) for group in optimizer.param_groups for p in group["params"]
-    }
-    shared = [name for name, p in unwrap(teacher).named_parameters() if id(p) in trained]
-    if shared:
-        raise ValueError(
-            f"The teacher shares {len(shared)} parameters with the student or the optimizer, such as '{shared[0]}', "
-            "and freezing it would freeze them. Give the teacher a copy: copy.deepcopy(network)."
-        )
+__all__ = ["check_resuming", "check_weights"]
 
 
 def check_resuming(handlers: Sequence[Any]) -> None:
@@ -102,8 +60,7 @@ def check_weights(pathways: nn.Module, optimizer: Optimizer, handlers: Sequence[
                 f"A {type(handler).__name__} saves the optimizer without the weights of the pathways, so its "
                 f"checkpoint could not be resumed. Add 'pathways' to its {'save_dict' if is_saver else 'objects'}."
             )
-    distributed = dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
-    if distributed and not isinstance(pathways, nn.parallel.DistributedDataParallel):
+    if process_count() > 1 and not isinstance(pathways, nn.parallel.DistributedDataParallel):
         raise ValueError(
             "The pathways have weights and training is distributed: every process would train its own. "
             "Wrap them: monai_kd.engines.distribute(pathways, device)."

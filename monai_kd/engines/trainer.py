@@ -11,16 +11,18 @@ from monai.engines.utils import IterationEvents
 from torch import nn
 from torch.optim import Optimizer
 
+from monai_kd.distiller import Distiller, supervised_loss
 from monai_kd.engines.cached_teacher_checks import check_cached_view
 from monai_kd.engines.distributed import name_lost_process
 from monai_kd.engines.first_step_checks import TermCheck, check_all_learn
 from monai_kd.engines.labelled_samples import labelled
-from monai_kd.engines.setup_checks import as_teacher, check_resuming, check_teacher, check_weights
+from monai_kd.engines.setup_checks import check_resuming, check_weights
 from monai_kd.features import unwrap
 from monai_kd.handlers.feature_hooks import FeatureHookHandler
 from monai_kd.handlers.finite_loss import FiniteLossHandler
+from monai_kd.outputs import inner_layers
 from monai_kd.pathways import Pathways
-from monai_kd.teachers import CachedTeacher, LiveTeacher
+from monai_kd.teachers import CachedTeacher, LiveTeacher, as_teacher
 from monai_kd.utils.loss_terms import add_loss_term
 from monai_kd.utils.plain_tensor import plain
 
@@ -109,18 +111,18 @@ class DistillationTrainer(SupervisedTrainer):
             raise ValueError(f"pathways is a {type(routes).__name__}. Wrap it: Pathways(logits=Pathway(loss)).")
         check_weights(pathways, optimizer, train_handlers or ())
         check_resuming(train_handlers or ())
-        check_teacher(teacher.network if isinstance(teacher, LiveTeacher) else teacher, network, optimizer)
+        trained = [p for group in optimizer.param_groups for p in group["params"]]
+        teacher = as_teacher(teacher, routes.teacher_layers, [*network.parameters(), *trained])
         super().__init__(
             network=network, optimizer=optimizer, loss_function=self._supervised_loss, **supervised_trainer_args
         )
         self.supervised_loss = loss_function
-        self.supervised_weight = supervised_weight
-        self.pathways = pathways
+        self.distiller = Distiller(self.network, teacher, pathways, loss_function, supervised_weight)
         self.teacher_image = teacher_image
-        self.teacher = as_teacher(teacher, routes.teacher_layers).to(self.state.device)
+        self.teacher, self.pathways = teacher.to(self.state.device), pathways
         pathways.to(self.state.device)
         # Hooks are for inner layers; the whole prediction comes from the inferer, which may join windows.
-        self._hooks = FeatureHookHandler(self.network, [layer for layer in routes.student_layers if layer])
+        self._hooks = FeatureHookHandler(self.network, inner_layers(routes.student_layers))
         self._hooks.attach(self)
         self.add_event_handler(Events.EPOCH_STARTED, lambda engine: pathways.train())
         self.add_event_handler(Events.ITERATION_STARTED, self._forget)
@@ -161,22 +163,22 @@ class DistillationTrainer(SupervisedTrainer):
         prediction, label = labelled(prediction, label, self.state.batch)
         if len(label) == 0:
             return 0.0 * _any_tensor(prediction).sum()
-        return plain(self.supervised_loss(prediction, label)).mean()
+        return supervised_loss(self.supervised_loss, prediction, label)
 
     def _supervised_loss(self, prediction: Any, label: torch.Tensor) -> torch.Tensor:
-        loss = self.supervised_weight * self.task_loss(prediction, label)
+        loss = self.distiller.supervised_weight * self.task_loss(prediction, label)
         self.state.output["supervised_loss"] = loss.detach()
         return loss
 
     def _distil(self, engine: Engine) -> None:
         state: Any = engine.state
         batch = {**state.batch, **state.output} if isinstance(state.batch, dict) else state.output
-        student = {**state.features, "": state.output["pred"]}
+        student = self.distiller.student_features(state.output["pred"], state.features, state.output["image"])
         image = self.teacher_view()
         if isinstance(self.teacher, CachedTeacher):
             check_cached_view(self.teacher, engine, has_own_image=image is not state.output["image"])
         state.teacher_features = self.teacher(image, self.inferer)
-        terms = self.pathways(student, state.teacher_features, batch)
+        terms = self.distiller.compare(student, state.teacher_features, state.output["image"], batch)
         if self._check.pending:
             self._check.look(engine, student, terms)
         for name, term in terms.items():

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from monai_kd.export.graph import RawNetwork, Segmenter, segmenter
 from monai_kd.export.runners import FORMS
 from monai_kd.teachers import load_weights
 from monai_kd.utils.digest import sha256
+from monai_kd.utils.json_files import read_json
 
 __all__ = ["Exported", "files_of", "hashes", "open_export", "write_bundle"]
 
@@ -84,11 +84,11 @@ def open_export(path: Path) -> tuple[Exported, list[str]]:
             f"'{path}' is not in a folder that `python -m monai_kd export` wrote: it has no {REPORT}. Name such a "
             "folder, or a file in it."
         )
+    report = read_json(folder / REPORT, "Export the student again.")
     try:
-        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
         written, exported = {str(file): str(value) for file, value in report["files"].items()}, Exported(folder, report)
         _ = report["raw"], report["outputs"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"'{folder / REPORT}' is damaged ({error!r}). Export the student again.") from error
     files = exported.forms()
     chosen = [form for form, file in files.items() if path.is_dir() or file == whole]

@@ -24,6 +24,7 @@ from monai_kd.teachers import load_weights
 from monai_kd.utils.atomic_files import atomic_folder
 from monai_kd.utils.digest import sha256
 from monai_kd.utils.distinct_paths import require_distinct
+from monai_kd.utils.json_files import write_json
 from monai_kd.utils.messages import closest
 from monai_kd.version import __version__
 
@@ -71,12 +72,12 @@ class Options:
                 )
         if "int8" in self.forms and self.data is None:
             raise ValueError(
-                f"INT8 needs {FEWEST} or more real images for calibration. Name their data set with --dataset_dir."
+                f"INT8 needs {FEWEST} or more real images for calibration. Name their data set with --dataset-dir."
             )
         if self.float_layers and "int8" not in self.forms:
             raise ValueError(
-                f"--float_layers {','.join(self.float_layers)} is for INT8, which is not in --forms. Add int8 there, "
-                "or leave out --float_layers."
+                f"--float-layers {','.join(self.float_layers)} is for INT8, which is not in --forms. Add int8 there, "
+                "or leave out --float-layers."
             )
 
 
@@ -127,7 +128,7 @@ def export_student(
         report = {**description, "raw": options.raw, "outputs": module.outputs, "monai_kd": __version__}
         report |= {"float_layers": list(options.float_layers), "forms": {k: asdict(v) for k, v in results.items()}}
         report |= {"files": hashes(folder)}
-        (folder / REPORT).write_text(json.dumps(report, indent=4) + "\n", encoding="utf-8")
+        write_json(folder / REPORT, report)
     return results
 
 

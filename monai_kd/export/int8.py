@@ -99,7 +99,7 @@ def require_enough(images: int) -> None:
     if images < FEWEST:
         raise ValueError(
             f"INT8 needs at least {FEWEST} images to calibrate with, got {images} training images. Name a larger data "
-            "set with --dataset_dir, or leave int8 out of --forms."
+            "set with --dataset-dir, or leave int8 out of --forms."
         )
 
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch.distributed as dist
 from ignite.engine import Engine
 from ignite.handlers.checkpoint import BaseSaveHandler
 from monai.handlers import CheckpointSaver
@@ -14,6 +13,7 @@ from torch import nn
 from monai_kd.features import unwrap
 from monai_kd.handlers.undefined_metrics import is_undefined, mark_undefined
 from monai_kd.utils.checkpoints import first_not_finite, save_checkpoint
+from monai_kd.utils.processes import is_first_process
 
 __all__ = ["AtomicCheckpointSaver", "save_atomically"]
 
@@ -49,7 +49,7 @@ class _AtomicSaveHandler(BaseSaveHandler):
         self._retired: list[Path] = []
 
     def __call__(self, checkpoint: Mapping[str, Any], filename: str, metadata: Mapping[str, Any] | None = None) -> None:
-        if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
+        if not is_first_process():
             return
         path = self.path(filename)
         save_atomically(checkpoint, path, self.objects)

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Sequence
 from os import PathLike
@@ -11,12 +10,14 @@ from pathlib import Path
 import torch
 from ignite.engine import Engine, Events
 
-from monai_kd.handlers.each_image_once import gather, ids_of_part, is_first_process, require_each_once
+from monai_kd.handlers.each_image_once import ids_of_part, require_each_once
 from monai_kd.handlers.evaluator_images import images_of
 from monai_kd.handlers.undefined_metrics import mark_undefined
 from monai_kd.metrics import calibration_bins, classification_metrics
 from monai_kd.utils.atomic_files import atomic_write
 from monai_kd.utils.figures import reliability_diagram
+from monai_kd.utils.json_files import write_json
+from monai_kd.utils.processes import gather, is_first_process
 
 __all__ = ["ClassificationScoresHandler"]
 
@@ -115,8 +116,7 @@ class ClassificationScoresHandler:
         reliability_diagram(mean, frequency, count, self.classes[1], self.output_dir / "reliability.png")
         # Written last, so that the other files exist where this one does. JSON has no NaN.
         summary = {name: None if math.isnan(value) else value for name, value in metrics.items()} | {"images": counts}
-        with atomic_write(self.output_dir / "summary.json") as temporary:
-            temporary.write_text(json.dumps(summary, indent=2) + "\n")
+        write_json(self.output_dir / "summary.json", summary)
         shown = ", ".join(
             f"{name} {'undefined' if math.isnan(value) else f'{value:.4f}'}" for name, value in metrics.items()
         )

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import json
 from os import PathLike
 from pathlib import Path
 
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.bundle import ConfigParser
 
 from monai_kd.bundle.running_config import parser_at_work
-from monai_kd.utils.atomic_files import atomic_write
+from monai_kd.utils.json_files import write_json
+from monai_kd.utils.processes import is_first_process
 
 __all__ = ["ConfigCopyHandler"]
 
@@ -57,8 +56,7 @@ class ConfigCopyHandler:
         engine.add_event_handler(Events.STARTED, self)
 
     def __call__(self, engine: Engine) -> None:
-        if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
+        if not is_first_process():
             return
         config = {key: value for key, value in self._parser.get().items() if key != ConfigParser.meta_key}
-        with atomic_write(self.path) as temporary:
-            temporary.write_text(json.dumps(config, indent=4, default=str) + "\n", encoding="utf-8")
+        write_json(self.path, config, default=str)

@@ -3,16 +3,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 
-from monai_kd.data.records.record import first_few
+from monai_kd.utils.messages import first_few
+from monai_kd.utils.processes import gather
 
-__all__ = ["EachImageOnceHandler", "gather", "ids_of_part", "is_first_process", "require_each_once"]
-
-T = TypeVar("T")
+__all__ = ["EachImageOnceHandler", "ids_of_part", "require_each_once"]
 
 
 class EachImageOnceHandler:
@@ -99,17 +97,3 @@ def require_each_once(came: Sequence[str], expected: Sequence[str] | None) -> No
             "No score is given, because it would be that of other images."
             + (" Set the DistributedSampler's even_divisible=False." if groups["more than once"] else "")
         )
-
-
-def gather(values: list[T]) -> list[T]:
-    """The values of all processes, in the order of processes."""
-    if not (dist.is_available() and dist.is_initialized()):
-        return list(values)
-    lists: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(lists, values)
-    return [value for each in lists for value in each]
-
-
-def is_first_process() -> bool:
-    """Whether this process writes the results of all processes."""
-    return not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0

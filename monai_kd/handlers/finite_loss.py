@@ -5,11 +5,12 @@ import math
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 
+from monai_kd.utils.messages import first_few
 from monai_kd.utils.plain_tensor import plain
+from monai_kd.utils.processes import sum_of_all
 
 __all__ = ["FiniteLossHandler"]
 
@@ -122,9 +123,7 @@ def _verdict_of_all(values: torch.Tensor, names: list[str]) -> torch.Tensor:
     """Shape (1,): 0, or NaN where the loss of any process is not finite."""
     # 0 times a finite loss is 0, and NaN otherwise.
     loss = 0 * values[names.index("loss")].reshape(1) if "loss" in names else values.new_zeros(1)
-    if dist.is_available() and dist.is_initialized():
-        dist.all_reduce(loss)
-    return loss
+    return sum_of_all(loss)
 
 
 def _is_scalar(value: Any) -> bool:
@@ -139,6 +138,5 @@ def _images(batch: Any) -> str:
             batch.get("image") if isinstance(batch, dict) else batch[0] if isinstance(batch, list | tuple) else batch
         )
         names = getattr(image, "meta", {}).get("filename_or_obj")
-    listed = [str(name) for name in ([names] if isinstance(names, str) else names if names is not None else [])]
-    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
-    return ", ".join(listed[:SHOWN]) + more or "unknown, because the batch has no 'id'"
+    listed = [names] if isinstance(names, str) else names if names is not None else []
+    return first_few(listed, SHOWN) or "unknown, because the batch has no 'id'"

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.engines import Workflow
 from torch import nn
@@ -18,6 +17,7 @@ from monai_kd.features import unwrap
 from monai_kd.handlers.checkpoint_saver import save_atomically
 from monai_kd.handlers.undefined_metrics import is_undefined
 from monai_kd.utils.checkpoints import CheckpointError, load_checkpoint, require_finite
+from monai_kd.utils.processes import is_first_process
 
 __all__ = ["ResumeHandler"]
 
@@ -97,7 +97,7 @@ class ResumeHandler:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._save)
 
     def _save(self, engine: Engine) -> None:
-        if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
+        if not is_first_process():
             return
         self._note_epoch(engine.state.epoch)
         scaler = getattr(engine, "scaler", None)

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -15,11 +14,13 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from monai_kd.handlers.each_image_once import gather, ids_of_part, is_first_process, require_each_once
+from monai_kd.handlers.each_image_once import ids_of_part, require_each_once
 from monai_kd.handlers.evaluator_images import images_of
 from monai_kd.handlers.undefined_metrics import mark_undefined
 from monai_kd.utils.atomic_files import atomic_write
 from monai_kd.utils.figures import GREEN, RED, overlay
+from monai_kd.utils.json_files import write_json
+from monai_kd.utils.processes import gather, is_first_process
 
 __all__ = ["ScoresHandler"]
 
@@ -197,8 +198,7 @@ class ScoresHandler:
                 cells = [f"{v[i]:.6f}" if math.isfinite(v[i]) else "" for v in columns.values()]
                 writer.writerow([ids[i], *cells])
         summary = {column: _summary(values) for column, values in columns.items()}
-        with atomic_write(self.output_dir / "summary.json") as temporary:
-            temporary.write_text(json.dumps(summary, indent=2) + "\n")
+        write_json(self.output_dir / "summary.json", summary)
         for column, row in summary.items():
             mean, std = ("–" if row[key] is None else f"{row[key]:.4f}" for key in ("mean", "std"))
             undefined = f", undefined for {row['undefined']}" if row["undefined"] else ""

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.transforms import Randomizable
 from torch.utils.data import DistributedSampler
+
+from monai_kd.utils.processes import rank
 
 __all__ = ["SeedHandler"]
 
@@ -47,9 +48,8 @@ class SeedHandler:
         engine.add_event_handler(Events.EPOCH_STARTED, self)
 
     def __call__(self, engine: Engine) -> None:
-        rank = dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
-        epoch = engine.state.epoch
-        seed = self._draw(epoch, rank)
+        epoch, process = engine.state.epoch, rank()
+        seed = self._draw(epoch, process)
         torch.manual_seed(seed)
         np.random.seed(seed)
         random.seed(seed)
@@ -57,7 +57,7 @@ class SeedHandler:
             self.transform.set_random_state(seed=seed)
         prepare_batch = getattr(engine, "prepare_batch", None)
         if isinstance(prepare_batch, Randomizable):
-            prepare_batch.set_random_state(seed=self._draw(epoch, rank, 1))
+            prepare_batch.set_random_state(seed=self._draw(epoch, process, 1))
         sampler = getattr(engine.state.dataloader, "sampler", None)
         if isinstance(sampler, DistributedSampler):
             sampler.set_epoch(self._draw(epoch))

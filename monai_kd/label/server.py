@@ -55,7 +55,9 @@ def serve(app: Path, studies: Path, port: int, most_megabytes: int = 256, conf: 
     if str(studies).startswith(("http:", "https:")):
         raise ValueError(f"--studies {studies} is an address. This server works on a folder of images.")
     if not (app / "main.py").is_file():
-        raise FileNotFoundError(f"No main.py in '{app}'. Write an app first: python -m monai_kd label install {app}")
+        raise FileNotFoundError(
+            f"No main.py in '{app}'. Write an app first: python -m monai_kd label install --output-dir {app}"
+        )
     _require_free(port)
     os.environ.update(environment(app))
     tempfile.tempdir = None  # read TMPDIR again
@@ -118,7 +120,12 @@ class RequestFolder:
 
 
 class RequestGuard:
-    """Refuses requests that are too large, that change weights, or that come from foreign pages in a browser."""
+    """
+    Refuses requests that are too large, that change weights, or that come from foreign pages in a browser.
+
+    Args:
+        most_bytes: largest body that is taken; a larger one gets status 413.
+    """
 
     def __init__(self, app: Application, most_bytes: int) -> None:
         self.app = app

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from monai_kd.utils.end_with_parent import end_with
+from monai_kd.utils.processes import end_with
 
 __all__ = ["begin", "end_with_server", "is_child", "require_server", "stop_all"]
 

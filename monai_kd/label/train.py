@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
@@ -25,6 +24,7 @@ from monai_kd.label.server_end import require_server
 from monai_kd.label.studies.validation import judge, patient_parts, run_config, scores, study_split
 from monai_kd.utils.atomic_files import atomic_write
 from monai_kd.utils.folder_lock import locked
+from monai_kd.utils.json_files import read_json, write_json
 
 __all__ = ["DistilTask"]
 
@@ -59,7 +59,7 @@ class DistilTask(TrainTask):
     def stats(self) -> dict[str, Any]:
         """The result of the last training."""
         path = self.runs / "last.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return read_json(path) if path.is_file() else {}
 
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any]:
         """
@@ -85,8 +85,7 @@ class DistilTask(TrainTask):
                 shutil.rmtree(left)
             folder = self.runs / f"training-{time.strftime('%Y%m%d-%H%M%S')}"
             result = self._distil(options, folder, device)
-            with atomic_write(self.runs / "last.json") as temporary:
-                temporary.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+            write_json(self.runs / "last.json", result)
         return result
 
     def _distil(self, options: Options, folder: Path, device: str) -> dict[str, Any]:
@@ -120,10 +119,9 @@ class DistilTask(TrainTask):
     def _split(self, records: Sequence[Record]) -> Split:
         """The split; a file keeps each patient's part for the next training."""
         path = self.runs / "patients.json"
-        former = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        former = read_json(path) if path.is_file() else {}
         parts = patient_parts([str(record["patient"]) for record in records], former)
-        with atomic_write(path) as temporary:
-            temporary.write_text(json.dumps(parts, indent=2) + "\n", encoding="utf-8")
+        write_json(path, parts)
         return study_split(records, parts)
 
     def _scores(self, weights: Path, split: Split, folder: Path, device: str) -> dict[str, float]:

@@ -48,7 +48,9 @@ from monai_kd.losses.features.hidden_kl import HiddenKLLoss as HiddenKLLoss
 from monai_kd.losses.features.latent_adaptation import LatentAdaptationLoss as LatentAdaptationLoss
 from monai_kd.losses.features.layerwise_l1 import LayerwiseL1Loss as LayerwiseL1Loss
 from monai_kd.losses.features.masked_generation import MaskedGenerationLoss as MaskedGenerationLoss
+from monai_kd.losses.features.pearson import FeaturePearsonLoss as FeaturePearsonLoss
 from monai_kd.losses.features.review import ReviewLoss as ReviewLoss
+from monai_kd.losses.features.variational_information import VariationalInformationLoss as VariationalInformationLoss
 from monai_kd.losses.logits.binary_cross_entropy import LogitsBCELoss as LogitsBCELoss
 from monai_kd.losses.logits.correlation import LogitsCorrelationLoss as LogitsCorrelationLoss
 from monai_kd.losses.logits.decoupled import DecoupledLogitsLoss as DecoupledLogitsLoss
@@ -57,7 +59,9 @@ from monai_kd.losses.logits.mean_squared_error import LogitsMSELoss as LogitsMSE
 from monai_kd.losses.logits.noise_adaptation import NoiseAdaptationLoss as NoiseAdaptationLoss
 from monai_kd.losses.logits.soft_dice import SoftDiceLoss as SoftDiceLoss
 from monai_kd.losses.logits.soft_label_bce import SoftLabelBCELoss as SoftLabelBCELoss
+from monai_kd.losses.logits.standardized import StandardizedKLLoss as StandardizedKLLoss
 from monai_kd.losses.parts.loss_table import loss_table as _loss_table
+from monai_kd.losses.relations.contrastive import ContrastiveRepresentationLoss as ContrastiveRepresentationLoss
 from monai_kd.losses.relations.cross_image_relation import CrossImageRelationLoss as CrossImageRelationLoss
 from monai_kd.losses.relations.intra_class_variation import IntraClassVariationLoss as IntraClassVariationLoss
 from monai_kd.losses.relations.memory_relation import MemoryRelationLoss as MemoryRelationLoss

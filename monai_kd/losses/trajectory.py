@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from typing import cast
 
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from torch import nn
 
 from monai_kd.losses.parts.gradient_bank import GradientBank
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.utils.processes import process_count, sum_of_all
 
 __all__ = ["TrajectoryLoss"]
 
@@ -116,9 +116,8 @@ def _of_all_processes(value: torch.Tensor) -> torch.Tensor:
 
     DistributedDataParallel averages gradients over processes, which then gives the gradient of the mean.
     """
-    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+    if process_count() == 1:
         return value
-    total = value.detach().clone()
-    dist.all_reduce(total)
+    total = sum_of_all(value.detach().clone())
     # In this order of operations the value is the same in all processes, to the last bit.
-    return total / dist.get_world_size() + (value - value.detach())
+    return total / process_count() + (value - value.detach())

@@ -8,6 +8,8 @@ from monai_kd.networks.adapters.channel_adapter import ChannelAdapter as Channel
 from monai_kd.networks.adapters.convolution_adapter import ConvolutionAdapter as ConvolutionAdapter
 from monai_kd.networks.adapters.feature_autoencoder import FeatureAutoencoder as FeatureAutoencoder
 from monai_kd.networks.adapters.feature_regressor import FeatureRegressor as FeatureRegressor
+from monai_kd.networks.adapters.rearranging import ChannelsFirst as ChannelsFirst
+from monai_kd.networks.adapters.rearranging import TokensToMap as TokensToMap
 from monai_kd.networks.discriminators.logits_discriminator import LogitsDiscriminator as LogitsDiscriminator
 from monai_kd.networks.discriminators.patch_logits_discriminator import (
     PatchLogitsDiscriminator as PatchLogitsDiscriminator,
@@ -27,6 +29,7 @@ from monai_kd.networks.pretrained.pretrained_classifier import PretrainedClassif
 from monai_kd.networks.pretrained.pretrained_unet import PretrainedUNet as PretrainedUNet
 from monai_kd.networks.separable_unet import SeparableUNet as SeparableUNet
 from monai_kd.networks.student_unet import StudentUNet as StudentUNet
+from monai_kd.networks.teachers.class_subset import ClassSubset as ClassSubset
 from monai_kd.networks.teachers.ensemble import Ensemble as Ensemble
 from monai_kd.networks.teachers.flip_average import FlipAverage as FlipAverage
 from monai_kd.networks.teachers.out_of_fold import OutOfFoldEnsemble as OutOfFoldEnsemble

@@ -6,12 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from monai.networks.nets import FlexibleUNet, UNet
 from torch import nn
 
 from monai_kd.networks.separable_unet import SeparableUNet
 from monai_kd.networks.student_unet import StudentUNet
+from monai_kd.utils.watch_layers import watch_layers
 
 __all__ = ["Layers", "layers_of"]
 
@@ -112,19 +112,10 @@ def _named(encoder: list[str], decoder: list[str], outputs: dict[str, Any]) -> L
 def _outputs(network: nn.Module, in_channels: int, spatial_dims: int, side: int) -> dict[str, Any]:
     """The output of each layer for an empty image, in the order of execution; the network's modes do not change."""
     outputs: dict[str, Any] = {}
-    handles = [
-        module.register_forward_hook(lambda module, inputs, output, name=name: outputs.update({name: output}))
-        for name, module in network.named_modules()
-        if not isinstance(module, nn.Identity)  # it returns the tensor of the layer before
-    ]
-    was_training = {module: module.training for module in network.modules()}
-    parameter = next(network.parameters())
-    try:
-        with torch.no_grad():
-            network.eval()(parameter.new_zeros(1, in_channels, *[side] * spatial_dims))
-    finally:
-        for handle in handles:
-            handle.remove()
-        for module, training in was_training.items():
-            module.training = training
+
+    def note(layer: str, module: nn.Module, output: Any) -> None:
+        if not isinstance(module, nn.Identity):  # it returns the tensor of the layer before
+            outputs[layer] = output
+
+    watch_layers(network, next(network.parameters()).new_zeros(1, in_channels, *[side] * spatial_dims), note)
     return outputs

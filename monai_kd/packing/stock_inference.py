@@ -6,12 +6,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from monai.bundle import ConfigParser
 from torch import nn
 
 from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.config_files import read_file, write_config
-from monai_kd.bundle.scripts import importable_scripts
+from monai_kd.bundle.open_bundle import Bundle
 from monai_kd.packing.network_sources import PACKAGE, ids_that_need_the_package, network_from_scripts
 
 __all__ = ["make_stock"]
@@ -33,13 +32,7 @@ def make_stock(copy: Path) -> nn.Module:
     folder = BundleFolder(copy)
     inference, stock, metadata = folder.file("inference"), folder.find(STOCK), folder.file("metadata")
     config = read_file(stock or inference)
-    if "network_def" not in config:
-        raise ValueError(
-            f"The inference config of '{copy.name}' has no 'network_def', by which MONAI loads a bundle. Add it."
-        )
-    # The whole config is parsed, because the network's sizes are references to other ids.
-    with importable_scripts(copy):
-        network: nn.Module = ConfigParser(config).get_parsed_content("network_def")
+    network = Bundle(copy, (stock or inference,)).network()
     if stock is not None:
         _require_nothing_lost(inference, read_file(inference), stock, config)
     if stock is not None or not ids_that_need_the_package(config):

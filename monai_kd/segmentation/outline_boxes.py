@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from importlib.metadata import version
@@ -21,6 +20,7 @@ from monai_kd.data.image_files.saving import mask_name
 from monai_kd.networks import LiteMedSAM, PromptedTeacher
 from monai_kd.utils.atomic_files import atomic_folder
 from monai_kd.utils.distinct_paths import require_outside
+from monai_kd.utils.json_files import write_json
 
 __all__ = ["outline_boxes"]
 
@@ -79,7 +79,7 @@ def outline_boxes(
             _write(folder, Path(record["image"]), image, logits)
             if progress is not None:
                 progress(done, len(chosen))
-        (folder / "boxes.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        write_json(folder / "boxes.json", told)
     return told
 
 

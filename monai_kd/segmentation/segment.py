@@ -14,14 +14,15 @@ from ignite.engine import Events
 from monai.bundle import ConfigWorkflow
 
 from monai_kd.bundle.argument_checks import check_start
-from monai_kd.bundle.finding import find_bundle, find_config, find_overlay
+from monai_kd.bundle.bundle import BundleFolder
+from monai_kd.bundle.finding import find_bundle
 from monai_kd.bundle.running_config import Start
 from monai_kd.data import Record, list_images
 from monai_kd.data.image_files.formats import mask_suffix
 from monai_kd.data.image_files.saving import mask_name
-from monai_kd.data.records.record import first_few
-from monai_kd.utils.atomic_files import read_json
 from monai_kd.utils.digest import sha256
+from monai_kd.utils.json_files import read_json
+from monai_kd.utils.messages import first_few
 
 __all__ = ["Segmentation", "Segmented", "segment"]
 
@@ -99,9 +100,10 @@ def segment(
 
 
 def _inference(root: Path, network: str | None, given: dict[str, Any]) -> ConfigWorkflow:
-    files = [find_config(root, "inference")]
+    folder = BundleFolder(root)
+    files = [folder.find_config("inference")]
     if network is not None:
-        files.append(find_overlay(root, network, "networks"))
+        files.append(folder.find_overlay(network, "networks"))
     names = [str(file) for file in files]
     arguments = {"bundle_root": str(root), "overlays": True, "quiet": True, **given}
     check_start(Start.of(names, arguments, None))

@@ -82,14 +82,14 @@ class Request:
         """
         The absolute folder of the data, with a slash at its end if one was given or the teacher's configs need it.
         """
-        return self._folder(data_folder(self.dataset_dir, self._configs, self.settings), "--dataset_dir")
+        return self._folder(data_folder(self.dataset_dir, self._configs, self.settings), "--dataset-dir")
 
     @cached_property
     def inference_data(self) -> str:
         """The folder of the inference's data, in the same form."""
         if self.inference_dir is None:
             return self.data
-        return self._folder(data_folder(self.inference_dir, self._configs), "--inference_dataset_dir")
+        return self._folder(data_folder(self.inference_dir, self._configs), "--inference-dataset-dir")
 
     @property
     def _configs(self) -> tuple[Config, Config]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from monai_kd.bundle.config_ids import Config, find, replace, texts
-from monai_kd.student_bundle.configs.handler_lists import add_handler, components, handlers_of, kind
+from monai_kd.student_bundle.config_parts import add_handler, components, handlers_of, kind
 from monai_kd.student_bundle.teacher.data_format import BY_HAND
 
 __all__ = ["BEST", "STUDENT", "load_student", "save_student"]

@@ -43,7 +43,8 @@ def commands(
         other = "logits alone" if is_hidden else "logits and pairs of layers"
         name = "logits" if is_hidden else HIDDEN
         weights = root / "models" / name / "model.pt"
-        places = ["--output_dir", _text(str(root / "runs" / name)), f"--{STUDENT}", _text(str(weights))]
+        option = f"--{STUDENT.replace('_', '-')}"
+        places = ["--output-dir", _text(str(root / "runs" / name)), option, _text(str(weights))]
         shown[f"Training ({other}), beside it"] = _training(root, dataset_dir, not is_hidden) + places
     if evaluation:
         shown["Evaluation"] = _run(root, evaluation, dataset_dir)
@@ -89,7 +90,7 @@ def _configs(root: Path) -> list[Config]:
 
 def _run(root: Path, names: Sequence[str], dataset_dir: str) -> list[str]:
     config, *overlays = names
-    words = ["-m", "monai_kd", "run", config, "--bundle", str(root), "--dataset_dir", _text(dataset_dir)]
+    words = ["-m", "monai_kd", "run", config, "--bundle", str(root), "--dataset-dir", _text(dataset_dir)]
     for name in overlays:
         folder, _, overlay = name.rpartition("/")
         words += [f"--{folder.removesuffix('s') or 'overlay'}", overlay]

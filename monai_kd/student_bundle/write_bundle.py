@@ -12,8 +12,9 @@ from typing import Any
 from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.config_files import write_config
 from monai_kd.bundle.scripts import uses_scripts
+from monai_kd.bundle.shipped_bundles import shipped_bundles
 from monai_kd.student_bundle.bundle_draft import WEIGHT, Draft
-from monai_kd.student_bundle.configs.handler_lists import kind
+from monai_kd.student_bundle.config_parts import kind
 from monai_kd.student_bundle.configs.metadata import RECORD, new_metadata
 from monai_kd.student_bundle.configs.other_configs import other_files
 from monai_kd.student_bundle.configs.readme import readme
@@ -31,29 +32,7 @@ from monai_kd.utils.distinct_paths import require_distinct, require_outside
 
 __all__ = ["is_made", "write_bundle"]
 
-LOGGING = """[loggers]
-keys=root
-
-[handlers]
-keys=console
-
-[formatters]
-keys=line
-
-[logger_root]
-level=INFO
-handlers=console
-
-[handler_console]
-class=StreamHandler
-level=INFO
-formatter=line
-args=(sys.stdout,)
-
-[formatter_line]
-format=%(asctime)s %(levelname)s %(name)s: %(message)s
-datefmt=%H:%M:%S
-"""
+OURS, LOGGING = Path("breast_ultrasound_segmentation", "configs"), "logging.conf"
 
 
 def is_made(output_dir: Path, made: Mapping[str, Any]) -> bool:
@@ -69,12 +48,12 @@ def is_made(output_dir: Path, made: Mapping[str, Any]) -> bool:
         return False
     former = BundleFolder(output_dir).metadata.get(RECORD)
     if former is None:
-        raise ValueError(f"'{output_dir}' has files that this command did not write. Choose another --output_dir.")
+        raise ValueError(f"'{output_dir}' has files that this command did not write. Choose another --output-dir.")
     for key, value in json.loads(json.dumps(made)).items():
         if former.get(key) != value:
             raise ValueError(
                 f"The bundle in '{output_dir}' was made with another {key}: {_short(former.get(key))} there, "
-                f"{_short(value)} here. Repeat its arguments to continue it, or choose another --output_dir."
+                f"{_short(value)} here. Repeat its arguments to continue it, or choose another --output-dir."
             )
     return True
 
@@ -119,7 +98,7 @@ def write_bundle(
         if pairs:
             hidden = _hidden(draft.logits, pairs) | live_answers(draft.configs["train"])
             write_config(configs / "methods" / "hidden.json", hidden)
-        (configs / "logging.conf").write_text(LOGGING, encoding="utf-8")
+        shutil.copyfile(shipped_bundles() / OURS / LOGGING, configs / LOGGING)
         _copy_files(draft, folder)
         (folder / "models").mkdir(exist_ok=True)
         save_checkpoint(draft.state, folder / "models" / teacher_file(draft.bundle))
@@ -148,7 +127,7 @@ def _copy_files(draft: Draft, folder: Path) -> None:
     """Copy the files that the configs read, except the networks' weights, and the licences."""
     root = draft.bundle.root
     for file in other_files(draft.bundle):
-        if file.name != "logging.conf":
+        if file.name != LOGGING:
             shutil.copyfile(file, folder / "configs" / file.name)
     for name in ("LICENSE", "docs/data_license.txt"):
         if (root / name).is_file():

@@ -47,7 +47,7 @@ class FeatureFiles:
 
         Args:
             teacher: key of the teacher and its settings.
-            image: from :func:`monai_kd.teachers.content.image_keys`.
+            image: from :func:`monai_kd.teachers.content_keys.image_keys`.
             layers: module names.
             mapped: map the files into memory. Then use and drop the features: a process can have some ten thousand
                 mappings, and a file that changes would change them.

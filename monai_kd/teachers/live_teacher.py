@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from monai_kd.features import FeatureHooks, unwrap
-from monai_kd.losses.parts.shape_checks import check_one_output
+from monai_kd.outputs import inner_layers, main_output, parse_layer, resolve
 from monai_kd.utils.messages import closest, first_line
 from monai_kd.utils.plain_tensor import plain
 
@@ -53,11 +53,11 @@ class LiveTeacher:
         self.layers = tuple(dict.fromkeys(layers))
         _require_layers(network, self.layers)
         # Hooks are for inner layers; the whole output comes from the inferer, which may join windows.
-        self._hooks = FeatureHooks(network, [layer for layer in self.layers if layer])
+        self._hooks = FeatureHooks(network, inner_layers(self.layers))
         self._hooks.listening = False
         # Kept, because walking through a network at every step takes longer than checking each module's mode.
         self._modules = list(network.modules())
-        self._wants_output = "" in self.layers
+        self._outputs = [layer for layer in self.layers if layer not in self._hooks.layers]
 
     def to(self, device: torch.device) -> LiveTeacher:
         """Move the teacher's weights to a device, and return this object."""
@@ -88,10 +88,7 @@ class LiveTeacher:
                 output = self._infer(image, inferer)
         finally:
             self._hooks.listening = False
-        features = self._hooks.pop()
-        if self._wants_output:
-            features[""] = self._tensor(output, image)
-        return features
+        return {**self._hooks.pop(), **resolve(output, self._outputs, image, self._name, "teacher")}
 
     def output(self, image: torch.Tensor, inferer: Callable[..., Any] | None = None) -> torch.Tensor:
         """
@@ -101,7 +98,11 @@ class LiveTeacher:
             image: the teacher's view of the batch, shape BNH[WD].
             inferer: MONAI's inferer. Defaults to None: the network is called once.
         """
-        return self._tensor(self._infer(image, inferer), image)
+        return main_output(self._infer(image, inferer), image, self._name, "teacher")
+
+    @property
+    def _name(self) -> str:
+        return f"The teacher {type(unwrap(self.network)).__name__}"
 
     def _infer(self, image: torch.Tensor, inferer: Callable[..., Any] | None) -> Any:
         # train() may have been called on a parent or a part of the network.
@@ -118,15 +119,10 @@ class LiveTeacher:
                 f"{first_line(error)}. Use a teacher with the student's input, or give it its own view (teacher_image)."
             ) from error
 
-    def _tensor(self, output: Any, image: torch.Tensor) -> torch.Tensor:
-        check_one_output(output, image, f"The teacher {type(unwrap(self.network)).__name__}", "teacher")
-        prediction: torch.Tensor = plain(output)
-        return prediction
-
 
 def _require_layers(network: nn.Module, layers: tuple[str, ...]) -> None:
     names = [name for name, _ in unwrap(network).named_modules()]
-    missing = [layer for layer in layers if layer not in names]
+    missing = [name for name in (parse_layer(layer).module for layer in layers) if name not in names]
     if not missing or isinstance(unwrap(network), torch.jit.ScriptModule):
         return
     inner = [name for name in names if name]

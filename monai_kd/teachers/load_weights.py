@@ -11,6 +11,7 @@ from torch import nn
 
 from monai_kd.features import unwrap
 from monai_kd.utils.checkpoints import load_checkpoint, require_finite
+from monai_kd.utils.messages import first_few
 
 __all__ = ["load_weights"]
 
@@ -82,7 +83,7 @@ def load_weights(network: nn.Module, path: str | PathLike[str], key: str = "mode
     differences = _difference(inner.state_dict(), checkpoint)
     if differences:
         prefix = _prefix(inner.state_dict(), checkpoint)
-        shown = "; ".join(differences[:3]) + (f"; and {len(differences) - 3} more" if len(differences) > 3 else "")
+        shown = first_few(differences, 3, "; ")
         raise ValueError(
             f"'{path}' holds the weights of another network than this {type(inner).__name__}: {shown}. "
             + (

@@ -58,4 +58,7 @@ class MixedTeacher(CachedTeacher):
                 "prepare_batch=PrepareBatchMixUp(student=View(...), teacher=View(), aligned=True)."
             )
         features = super().__call__(image, inferer)
-        return {layer: (mix_up if layer else mix_logits)(feature, factor) for layer, feature in features.items()}
+        return {
+            layer: (mix_up if layer in self._hooks.layers else mix_logits)(feature, factor)
+            for layer, feature in features.items()
+        }

@@ -95,9 +95,7 @@ class BatchRandScaleIntensity:
 
     def __call__(self, image: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Scale; see :class:`BatchIntensity`."""
-        chosen = _chosen(image, self.prob, generator)
-        factor = self.factors * (2 * _uniform(image, generator) - 1)
-        return image * (1 + factor * chosen).to(image.dtype)
+        return image * (1 + _change(image, self.factors, self.prob, generator)).to(image.dtype)
 
 
 @dataclass(frozen=True)
@@ -120,9 +118,7 @@ class BatchRandShiftIntensity:
 
     def __call__(self, image: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Shift; see :class:`BatchIntensity`."""
-        chosen = _chosen(image, self.prob, generator)
-        offset = self.offsets * (2 * _uniform(image, generator) - 1)
-        return image + (offset * chosen).to(image.dtype)
+        return image + _change(image, self.offsets, self.prob, generator).to(image.dtype)
 
 
 @dataclass(frozen=True)
@@ -157,3 +153,9 @@ def _uniform(image: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 def _chosen(image: torch.Tensor, prob: float, generator: torch.Generator) -> torch.Tensor:
     return (_uniform(image, generator) < prob).float()
+
+
+def _change(image: torch.Tensor, limit: float, prob: float, generator: torch.Generator) -> torch.Tensor:
+    """One number from ``-limit`` to ``limit`` for each sample, 0 for those that stay as they are."""
+    chosen = _chosen(image, prob, generator)
+    return limit * (2 * _uniform(image, generator) - 1) * chosen

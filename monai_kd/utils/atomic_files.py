@@ -4,41 +4,22 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from monai_kd.utils.distinct_paths import PathOrPaths, require_distinct, require_not_installed, require_outside
 from monai_kd.utils.folder_lock import hold
 from monai_kd.utils.partial_names import reserved
+from monai_kd.utils.processes import is_distributed, rank
 
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 MENDABLE = (ValueError, ImportError, FileNotFoundError)  # their message already names the cause
 
-__all__ = ["atomic_folder", "atomic_write", "claim_outputs", "read_json", "require_writable"]
-
-
-def read_json(path: str | PathLike[str], remedy: str = "Restore it.") -> Any:
-    """
-    The content of a JSON file in UTF-8.
-
-    Args:
-        remedy: what the user should do if the file is damaged; ends the error message.
-
-    Raises:
-        FileNotFoundError: When there is no such file.
-        ValueError: When it is not JSON.
-    """
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"'{path}' is not JSON: {error}. {remedy}") from None
+__all__ = ["atomic_folder", "atomic_write", "claim_outputs", "require_writable"]
 
 
 def require_writable(folder: str | PathLike[str]) -> None:
@@ -96,17 +77,9 @@ def claim_outputs(
             raise ValueError(f"{name} '{file}' is a folder. Name a file.")
     for folder in dict.fromkeys([Path(output_dir), *(Path(file).absolute().parent for file in files.values())]):
         require_writable(folder)
-    if _rank() == 0:
+    if (rank() if is_distributed() else int(os.environ.get("RANK", 0))) == 0:
         for path in (output_dir, *files.values()):
             hold(Path(path))
-
-
-def _rank() -> int:
-    """The rank of this process in a distributed training; 0 outside one."""
-    distributed: Any = sys.modules.get("torch.distributed")  # not imported: nothing here needs torch
-    if distributed is not None and distributed.is_available() and distributed.is_initialized():
-        return int(distributed.get_rank())
-    return int(os.environ.get("RANK", 0))
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 
 from monai_kd.utils.atomic_files import atomic_write
+from monai_kd.utils.digest import sha256_of_open
 
 __all__ = ["CheckpointError", "first_not_finite", "load_checkpoint", "require_finite", "save_checkpoint"]
 
@@ -67,8 +67,7 @@ def save_checkpoint(content: Any, path: str | PathLike[str]) -> None:
             )
         file.seek(-2, 2)
         file.write(LENGTH.to_bytes(2, "little"))
-        file.seek(0)
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = sha256_of_open(file, file.seek(0, 2))
         file.seek(0, 2)
         file.write(MARK + digest.encode())
 
@@ -166,8 +165,7 @@ def _require_as_saved(path: Path) -> None:
         if end >= 0 and len(behind) != int.from_bytes(tail[end + END_LENGTH - 2 : end + END_LENGTH], "little"):
             raise _DamagedError("it is damaged: its end is cut off, or something was appended")
         if (end >= 0 and len(behind) == LENGTH) or tail[-LENGTH:].startswith(MARK):
-            file.seek(0)
-            if tail[-LENGTH:] != MARK + _digest(file, size - LENGTH).encode():
+            if tail[-LENGTH:] != MARK + sha256_of_open(file, size - LENGTH).encode():
                 raise _DamagedError("it is damaged: its bytes are not those that were saved (SHA-256)")
             return
     if zipfile.is_zipfile(path):
@@ -179,15 +177,6 @@ def _require_as_saved(path: Path) -> None:
             wrong = archive.testzip()
         if wrong is not None:
             raise _DamagedError(f"it is damaged: the checksum of '{wrong}' in it is wrong")
-
-
-def _digest(file: Any, count: int) -> str:
-    digest = hashlib.sha256()
-    while count > 0:
-        block = file.read(min(count, 2**20))
-        digest.update(block)
-        count -= len(block)
-    return digest.hexdigest()
 
 
 def _require_real(content: Any, size: int) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parts of error messages: the cause of another library's error, and the closest known name."""
+"""Parts of error messages: the cause of another library's error, the closest known name, the first of a list."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import difflib
 import re
 from collections.abc import Iterable
 
-__all__ = ["closest", "first_cause", "first_line"]
+__all__ = ["closest", "first_cause", "first_few", "first_line"]
 
 
 def first_line(error: BaseException) -> str:
@@ -42,6 +42,24 @@ def first_cause(error: BaseException, kinds: tuple[type[BaseException], ...] = (
     while error.__cause__ is not None and not isinstance(error, kinds):
         error = error.__cause__
     return error
+
+
+def first_few(items: Iterable[object], count: int = 5, separator: str = ", ") -> str:
+    """
+    The first items in words, and how many more there are.
+
+    Args:
+        items: any; ``str`` is said of each.
+        count: of items that are said.
+        separator: between two of them.
+
+    Example:
+        >>> first_few("abc"), first_few("abc", 2), first_few("abc", 2, "; ")
+        ('a, b, c', 'a, b and 1 more', 'a; b; and 1 more')
+    """
+    listed = [str(item) for item in items]
+    more = f"{separator.strip(', ')} and {len(listed) - count} more" if len(listed) > count else ""
+    return separator.join(listed[:count]) + more
 
 
 def closest(name: str, names: Iterable[str]) -> str:

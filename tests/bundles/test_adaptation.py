@@ -110,7 +110,7 @@ def test_a_folder_of_images_alone_is_a_target(phantoms, other_scanner, tmp_path)
     ("arguments", "cause"),
     [
         ({"target_dir": "none"}, r"No file or folder 'none'"),
-        ({"target_ids": ["000099"]}, r"1 ids are not in .*: 000099"),
+        ({"target_ids": ["000099"]}, r"1 ids of the split are not in .*: 000099"),
         ({"trajectory#head": "haed"}, r"No layer 'haed' in StudentUNet\. Closest: 'head'"),
         ({"resume": True, "trajectory#confidence": 0.9}, r"a run with another trajectory"),
     ],

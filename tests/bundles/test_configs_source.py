@@ -45,6 +45,10 @@ def test_what_both_bundles_have_is_said_once():
     assert both <= written
 
 
+def test_logging_of_all_bundles_has_one_source():
+    assert {root / "configs" / "logging.conf" for root in (ROOT, CLASSIFICATION)} <= set(from_source())
+
+
 def test_each_bundle_has_a_source_and_the_source_is_no_bundle():
     assert SOURCES.keys() == bundles().keys()
 

@@ -13,8 +13,8 @@ from tests.data.inspection.test_inspection import make
 from tests.data.layout_fixtures import make_breast, make_bus_bra, make_plain, write_image
 
 
-def split(*arguments):
-    return CliRunner().invoke(app, ["data", "split", *map(str, arguments)])
+def split(folder, file, *options):
+    return CliRunner().invoke(app, ["data", "split", str(folder), "--output-file", str(file), *map(str, options)])
 
 
 @pytest.fixture

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.command_line import read_command
-from monai_kd.bundle.finding import config_names, find_bundle, overlay_names
+from monai_kd.bundle.finding import find_bundle
+from monai_kd.commands.run import _arguments
 from monai_kd.commands.run_errors import told
 from monai_kd.phantom import write_phantoms
 from tests.bundles.conftest import unet
@@ -96,6 +98,8 @@ REFUSED = {
     "mine.json": "No config 'mine.json'. Correct the path",
     "train 20": "'20' belongs to no id. Write --id 20",
     "train --seed 1 --seed 2": "--seed is given twice",
+    "train --max-epochs 3 --set max_epochs=2": "'max_epochs' is given twice: as --max_epochs and by --set",
+    "train --set max_epochs": "is not id=value with a JSON value",
     "--max_epochs 3 train": "The config must come first, got '--max_epochs'",
     "train --args_file none.json": "No file 'none.json'. Correct the path.",
     "train_teacher --dataset_dir nowhere --output_dir a --checkpoint a.pt": "nowhere",
@@ -115,6 +119,16 @@ def test_an_error_is_one_line(folder, words, message, monkeypatch, capfd):
     err = capfd.readouterr().err
     assert end.value.code == 1
     assert err.startswith("Error: ") and err.count("\n") == 1 and message in err
+
+
+def test_dashes_and_set_mean_the_same_ids():
+    words = ["--max_epochs", "2", "--train#dataset#label-key=a-b_c", "--method", "logits_kl"]
+    dashes = ["--max-epochs", "2", "--train#dataset#label_key=a-b_c", "--method=logits_kl"]
+    expected = read_command("train", BUNDLE.name, [], words)
+    assert expected["max_epochs"] == 2 and expected["train#dataset#label_key"] == "a-b_c"
+    assert read_command("train", BUNDLE.name, [], dashes) == expected
+    settings = {"max_epochs": 2, "train#dataset#label_key": "a-b_c"}
+    assert _arguments("train", BUNDLE.name, [], words[-2:], settings) == expected
 
 
 def test_a_hostile_checkpoint_is_one_line_without_torchs_advice(folder):
@@ -159,20 +173,20 @@ def test_a_stopped_run_says_how_to_go_on(folder, tmp_path):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
-    assert err == "Stopped. The same command goes on after the last whole epoch (out/last.pt).\n"
+    assert err == "Stopped. Give the same command again to continue after the last complete epoch (out/last.pt).\n"
 
 
 def test_without_a_config_all_are_listed(folder):
     ended = run(folder, "--bundle", "breast_ultrasound_segmentation")
     assert ended.returncode == 0, ended.stderr
-    for name in [*config_names(BUNDLE), "cached_teacher", "--methods", "logits_kl"]:
+    for name in [*BundleFolder(BUNDLE).config_names(), "cached_teacher", "--methods", "logits_kl"]:
         assert name in ended.stdout
 
 
 def test_every_config_is_one_of_both():
     for name in ("breast_ultrasound_segmentation", "breast_ultrasound_classification"):
-        bundle = find_bundle(name)
-        alone, overlays = config_names(bundle), overlay_names(bundle)
+        bundle = BundleFolder(find_bundle(name))
+        alone, overlays = bundle.config_names(), bundle.overlay_names()
         assert set(alone) >= {"train", "train_teacher", "train_student", "evaluate", "inference", "inference_stock"}
         assert set(overlays[""]) >= {"cached_teacher", "federated", "multi_gpu_train", "teacher"}
         assert not set(alone) & set(overlays[""])

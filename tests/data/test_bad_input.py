@@ -13,8 +13,8 @@ import pytest
 from PIL import Image, ImageFile
 
 from monai_kd.data import check_dataset, read_dataset
-from monai_kd.data.image_files.file_checks import MAX_PLANE, MAX_VALUES
 from monai_kd.data.image_files.formats import read_header
+from monai_kd.data.image_files.image_format import MAX_PLANE, MAX_VALUES
 from monai_kd.data.image_files.reading import read_image, read_mask
 from tests.data.dicom_fixtures import JPEG, write_dicom
 from tests.data.layout_fixtures import SIZE, lesion, make_plain, speckle, write_image

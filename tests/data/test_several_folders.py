@@ -121,19 +121,25 @@ def test_official_folds_are_those_of_one_data_set(tmp_path):
 
 def test_the_command_splits_several(two, tmp_path):
     out = tmp_path / "both.json"
-    run = CliRunner().invoke(app, ["data", "split", *map(str, two), str(out), "--protocol", "kfold", "--k", "3"])
+    run = CliRunner().invoke(
+        app, ["data", "split", *map(str, two), "--output-file", str(out), "--protocol", "kfold", "--k", "3"]
+    )
     assert run.exit_code == 0, run.output
     assert "3 splits in" in run.output
     assert json.loads(out.read_text())["layout"] == "dataset_a + dataset_a"
     splits = read_splits(out, read_dataset(two))
     across = tmp_path / "across.json"
-    run = CliRunner().invoke(app, ["data", "split", *map(str, two), str(across), "--labels-of", "first"])
+    run = CliRunner().invoke(
+        app, ["data", "split", *map(str, two), "--output-file", str(across), "--labels-of", "first"]
+    )
     assert run.exit_code == 0, run.output
     for split, former in zip(read_splits(across, read_dataset(two)), random_splits(read_dataset(two)), strict=True):
         assert sorted(split["training"] + split["unlabelled"]) == sorted(former["training"])
         assert all(key.startswith("first_") for key in split["training"])
         assert all(key.startswith("second_") for key in split["unlabelled"])
         assert split["test"] == former["test"]
-    run = CliRunner().invoke(app, ["data", "split", *map(str, two), str(tmp_path / "c.json"), "--labels-of", "third"])
+    run = CliRunner().invoke(
+        app, ["data", "split", *map(str, two), "--output-file", str(tmp_path / "c.json"), "--labels-of", "third"]
+    )
     assert "No data set 'third' whose labels to keep. Known: first, second." in str(run.exception)
     assert sorted(key for split in splits for key in split["test"]) == [record["id"] for record in read_dataset(two)]

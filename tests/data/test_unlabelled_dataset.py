@@ -50,7 +50,7 @@ def test_a_folder_of_images_alone_will_do(tmp_path):
 
 
 def test_ids_that_are_not_there_are_named(phantoms):
-    with pytest.raises(ValueError, match=r"1 ids are not in .*: 000009\. Use the split of this data set"):
+    with pytest.raises(ValueError, match=r"1 ids of the split are not in .*: 000009\. Use the split of this data set"):
         UnlabelledDataset(phantoms, LoadUltrasoundd(), ids=["000001", "000009"])
 
 

@@ -155,25 +155,35 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_several_outputs_are_refused_and_a_named_layer_is_the_way(form):
+@pytest.mark.parametrize("form", ["list", "dict", "stacked"])
+@pytest.mark.parametrize("layer", ["", "head"])
+def test_the_main_one_of_several_outputs_is_distilled(form, layer):
     make, loss = FORMS[form]
-    for pathway in (Pathway(LogitsKLLoss()), Pathway(nn.MSELoss())):
-        with pytest.raises(ValueError, match=r"'logits': The student returned .*deep supervision.*student_layer"):
-            train(Deep(make), Pathways(logits=pathway), loss)
     student = Deep(make)
     before = student.first.weight.detach().clone()
-    told = train(student, Pathways(logits=Pathway(LogitsKLLoss(), "head", "")), loss, teacher=other_teacher())[1]
+    told = train(student, Pathways(logits=Pathway(LogitsKLLoss(), layer, "")), loss, teacher=other_teacher())[1]
     assert told == [] and not torch.equal(before, student.first.weight)
 
 
-def test_a_teacher_that_stacks_its_outputs_is_refused():
+def test_outputs_of_one_resolution_are_refused_by_name_and_a_name_is_the_way():
+    make, loss = FORMS["tuple"]
+    with pytest.raises(ValueError, match=r"one resolution: '\[0\]' \(2, 2, 8, 8\), '\[1\]'.*student_layer='\[0\]'"):
+        train(Deep(make), Pathways(logits=Pathway(LogitsKLLoss())), loss)
+    by_name = train(Deep(make), Pathways(logits=Pathway(nn.MSELoss(), "[1]", "")), loss)[0]
+    whole = train(Deep(lambda logits: 2 * logits), Pathways(logits=Pathway(nn.MSELoss())), lambda p, y: ONE(p / 2, y))
+    terms, expected = loss_terms(by_name.state.output), loss_terms(whole[0].state.output)
+    assert terms["logits"] == pytest.approx(expected["logits"], rel=1e-5) and terms["logits"] > 0
+
+
+def test_a_teacher_that_stacks_its_outputs_gives_the_first():
     class Stacked(Network):
         def forward(self, x):
-            return torch.stack([super().forward(x)] * 2, 1)
+            logits = super().forward(x)
+            return torch.stack([logits, 2 * logits], 1)
 
-    with pytest.raises(ValueError, match=r"The teacher Stacked returned outputs stacked.*teacher_layer"):
-        train(Network(), Pathways(logits=Pathway(LogitsKLLoss())), teacher=Stacked())
+    stacked = train(Network(), Pathways(logits=Pathway(nn.MSELoss())), teacher=Stacked())[0]
+    plain = train(Network(), Pathways(logits=Pathway(nn.MSELoss())), teacher=Network())[0]
+    assert loss_terms(stacked.state.output) == loss_terms(plain.state.output)
 
 
 @pytest.mark.parametrize("form", ["list", "dict"])

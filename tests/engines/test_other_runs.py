@@ -15,12 +15,12 @@ from monai_kd import (
     DistillationTrainer,
     FeatureHookHandler,
     LiveTeacher,
-    LogitsKLLoss,
     Pathway,
     Pathways,
     add_loss_term,
 )
 from monai_kd.engines import PrepareBatchViews
+from monai_kd.losses import LogitsKLLoss
 from monai_kd.networks import ChannelAdapter, Ensemble
 from monai_kd.transforms import View
 from tests.helpers import assert_identical

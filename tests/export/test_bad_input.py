@@ -33,12 +33,12 @@ def test_unknown_form():
         ValueError, match=r"No form 'int4'. Closest: 'int8'. Choose from onnx, int8, openvino, torchscript"
     ):
         Options(("onnx", "int4"))
-    with pytest.raises(ValueError, match=r"INT8 needs 8 or more real images for calibration. .*--dataset_dir"):
+    with pytest.raises(ValueError, match=r"INT8 needs 8 or more real images for calibration. .*--dataset-dir"):
         Options(("int8",))
 
 
 def test_layers_of_a_form_that_is_not_written():
-    message = r"--float_layers head,encoder is for INT8, which is not in --forms. Add int8"
+    message = r"--float-layers head,encoder is for INT8, which is not in --forms. Add int8"
     with pytest.raises(ValueError, match=message):
         Options(("onnx",), float_layers=("head", "encoder"))
 

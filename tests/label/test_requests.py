@@ -21,7 +21,7 @@ from tests.label.apps import tiny_app
 from tests.label.conftest import served
 
 START = (sys.executable, "-m", "monai_kd", "label", "start", "{app}", "--studies", "{studies}", "--port", "{port}",
-         "--most_megabytes", "1")  # fmt: skip
+         "--most-megabytes", "1")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

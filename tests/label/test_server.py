@@ -30,7 +30,7 @@ from tests.label.apps import tiny_app
 from tests.label.conftest import environment, served
 
 START = (sys.executable, "-m", "monai_kd", "label", "start", "{app}", "--studies", "{studies}", "--port", "{port}",
-         "--most_megabytes", "1")  # fmt: skip
+         "--most-megabytes", "1")  # fmt: skip
 QUICK = {"max_epochs": 1, "learning_rate": 1e-6}
 
 

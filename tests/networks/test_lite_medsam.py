@@ -57,7 +57,8 @@ def test_the_command_draws_masks(package, tmp_path):
         mask = LoadUltrasoundd("label")(record)["label"][0].T.numpy() > 0
         rows += [f"{record['id']},{','.join(map(str, box))}" for box in lesion_boxes(mask)]
     (tmp_path / "boxes.csv").write_text("\n".join(rows) + "\n")
-    words = ["data", "boxes", str(tmp_path / "boxes.csv"), str(tmp_path / "phantoms"), str(tmp_path / "out")]
+    words = ["data", "boxes", str(tmp_path / "boxes.csv"), str(tmp_path / "phantoms")]
+    words += ["--output-dir", str(tmp_path / "out")]
     run = CliRunner().invoke(app, words)
     assert run.exit_code == 0, run.output
     assert "2 images with masks in" in run.output

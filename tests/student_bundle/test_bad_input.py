@@ -109,9 +109,9 @@ CASES = {
         change("train", initialize=["$@network.load_state_dict(torch.load('start.pt'))"]),
         ["'initialize' loads weights", "CheckpointLoader"],
     ),
-    "no weights": (remove("models/model.pt"), ["The teacher's weights are not at", "--weights"]),
+    "no weights": (remove("models/model.pt"), ["The teacher's weights are not at", "--teacher-checkpoint"]),
     "large files": (large_files, ["python -m monai.bundle download_large_files --bundle_path"]),
-    "other keys": (other_keys, ["weights of another network", "is not in the network", "--weights"]),
+    "other keys": (other_keys, ["weights of another network", "is not in the network", "--teacher-checkpoint"]),
     "no state dict": (no_state, ["holds no state dict", "epoch, optimizer"]),
     "no tensors": (no_file_of_tensors, ["cannot be read as weights", "pointer"]),
     "wrong arguments": (

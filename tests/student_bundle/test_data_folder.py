@@ -31,7 +31,7 @@ def test_a_slash_is_kept(joined, zoo, tmp_path):
     draft = make_draft(asked)
     write_bundle(draft, [], tmp_path / "new", asked.data)  # builds and tries all configs
     for name, command in bundle_commands(tmp_path / "new", "data/").items():
-        assert "--dataset_dir data/" in f"{command} ", name
+        assert "--dataset-dir data/" in f"{command} ", name
 
 
 @pytest.mark.parametrize("config", ["train", "inference"])
@@ -40,8 +40,8 @@ def test_a_slash_that_the_teachers_own_folder_has_is_added(config, joined, zoo, 
     asked = request(joined, zoo, zoo / "ct_data")
     assert asked.data == f"{zoo}/ct_data/"
     write_bundle(make_draft(asked), [], tmp_path / "new", asked.data, tried=False)
-    assert all("--dataset_dir data/" in command for command in bundle_commands(tmp_path / "new", "data").values())
-    assert "--dataset_dir DATA/" in (tmp_path / "new" / "docs" / "README.md").read_text()
+    assert all("--dataset-dir data/" in command for command in bundle_commands(tmp_path / "new", "data").values())
+    assert "--dataset-dir DATA/" in (tmp_path / "new" / "docs" / "README.md").read_text()
 
 
 def test_a_slash_that_is_missing_is_named(joined, zoo):
@@ -71,13 +71,13 @@ def test_inference_with_data_of_its_own(ct, zoo, tmp_path):
     listed = "$[line for line in open(@dataset_dir + '/test.txt').read().split()]"
     edit(ct, "inference", datalist=listed)
     draft = make_draft(request(ct, zoo, zoo / "ct_data"))
-    with pytest.raises(ValueError, match=r"new bundle's inference cannot be built.*test\.txt.*--inference_dataset_dir"):
+    with pytest.raises(ValueError, match=r"new bundle's inference cannot be built.*test\.txt.*--inference-dataset-dir"):
         write_bundle(draft, [], tmp_path / "new", zoo / "ct_data")
     assert not (tmp_path / "new").exists()
     (tmp_path / "test").mkdir()
     (tmp_path / "test" / "test.txt").write_text(str(zoo / "ct_data" / "imagesTs" / "spleen_9.nii.gz"))
     assert write_bundle(draft, [], tmp_path / "new", zoo / "ct_data", tmp_path / "test") == []
     shown = bundle_commands(tmp_path / "new", "data", "test")
-    assert shown["Inference"].endswith("--dataset_dir test") and "--dataset_dir data " in shown["Evaluation"]
-    with pytest.raises(FileNotFoundError, match=r"The data folder 'none' does not exist.*--inference_dataset_dir"):
+    assert shown["Inference"].endswith("--dataset-dir test") and "--dataset-dir data " in shown["Evaluation"]
+    with pytest.raises(FileNotFoundError, match=r"The data folder 'none' does not exist.*--inference-dataset-dir"):
         make_draft(request(ct, zoo, zoo / "ct_data", inference_dir="none"))

@@ -30,7 +30,7 @@ def draft_of(ct, zoo, **values):
 def test_values_beside_the_classes_that_the_loss_takes(ct, zoo):
     lossy(ct, 1.0, 0.004)
     (note,) = draft_of(ct, zoo).notes
-    for word in ("spleen_", "0.996", "% of its pixels lie between the classes", "loss accepts them", "--round_labels"):
+    for word in ("spleen_", "0.996", "% of its pixels lie between the classes", "loss accepts them", "--round-labels"):
         assert word in note
 
 
@@ -38,7 +38,7 @@ def test_values_beside_the_classes_that_the_loss_takes(ct, zoo):
 def test_values_that_the_loss_does_not_take(loss, ct, zoo):
     lossy(ct, 1.0, 0.004)
     edit(ct, "train", loss=loss)
-    with pytest.raises(ValueError, match=r"spleen_0.*0\.996.*which the loss does not accept.*--round_labels gives"):
+    with pytest.raises(ValueError, match=r"spleen_0.*0\.996.*which the loss does not accept.*--round-labels gives"):
         draft_of(ct, zoo)
 
 
@@ -46,7 +46,7 @@ def test_values_that_the_loss_does_not_take(loss, ct, zoo):
 def test_rounded_labels_are_classes_wherever_they_are_read(most, ct, zoo, tmp_path):
     lossy(ct, most, 0.004 * most)
     if most > 1:
-        with pytest.raises(ValueError, match=r"has values \[0\.0, .*255\.0\].*--round_labels gives each pixel"):
+        with pytest.raises(ValueError, match=r"has values \[0\.0, .*255\.0\].*--round-labels gives each pixel"):
             draft_of(ct, zoo)
     draft = draft_of(ct, zoo, round_labels=True)
     assert draft.notes == [] and draft.made["round_labels"] is True
@@ -66,8 +66,8 @@ def test_values_that_no_rule_rounds(ct, zoo):
     lossy(ct, 60.0, 1.0)
     with pytest.raises(ValueError, match=r"59\.0, 60\.0\].*MapLabelValued") as caught:
         draft_of(ct, zoo)
-    assert "--round_labels" not in str(caught.value)
-    with pytest.raises(ValueError, match=r"--round_labels: the labels have values from 0 to 60.*MapLabelValued"):
+    assert "--round-labels" not in str(caught.value)
+    with pytest.raises(ValueError, match=r"--round-labels: the labels have values from 0 to 60.*MapLabelValued"):
         draft_of(ct, zoo, round_labels=True)
 
 

@@ -195,7 +195,7 @@ def test_moved_data_are_named_anew(study, data, tmp_path):
     plan = json.loads((folder / "study.json").read_text())
     (folder / "study.json").write_text(json.dumps({**plan, "dataset_dir": str(tmp_path / "gone")}))
     with pytest.raises(
-        FileNotFoundError, match=r"'.*gone', the folder with the images .* does not exist.*--dataset_dir"
+        FileNotFoundError, match=r"'.*gone', the folder with the images .* does not exist.*--dataset-dir"
     ):
         write_groups(folder)
     assert write_groups(folder, dataset_dir=data)[0]
@@ -246,7 +246,9 @@ def test_classifiers_have_accuracy_alone(made):
 
 def test_the_command_prints_the_tables(study, monkeypatch, capsys):
     folder, _ = study
-    result = CliRunner().invoke(command_line.app, ["study", "groups", str(folder), "--row", "Student", "--count", "2"])
+    result = CliRunner().invoke(
+        command_line.app, ["study", "groups", str(folder), "--row", "Student", "--failures", "2"]
+    )
     assert result.exit_code == 0, result.output
     assert "Worst test images of Student" in result.output and "groups.csv" in result.output
     monkeypatch.setattr("sys.argv", ["monai_kd", "study", "groups", str(folder / "none")])

@@ -140,7 +140,7 @@ ROWS = {"Teacher": TEACHER, "Student": STUDENT}
         ({"seed": [1]}, r"no entry 'seed'. Closest: 'seeds'"),
         ({"seeds": [1, 1]}, r"seeds must be a list of different whole numbers"),
         ({"splits": 0}, r"splits must be a whole number from 1, got 0"),
-        ({"settings": {"output_dir": "x"}}, r"Settings: 'output_dir' cannot be set in a row.* study run --output_dir"),
+        ({"settings": {"output_dir": "x"}}, r"Settings: 'output_dir' cannot be set in a row.* study run --output-dir"),
         ({"settings": {"layout": "x"}}, r"Settings: 'layout' .* study run --layout"),
         ({"settings": {"max_epochs": "many"}}, r"Settings, 'max_epochs' must be a whole number from 1, got 'many'"),
         ({"settings": {"spatial_size": [64]}}, r"Settings, 'spatial_size' must be a list of 2 whole numbers"),

@@ -126,7 +126,7 @@ def test_finished_runs_are_skipped(finished, start, tmp_path):
 )
 def test_a_changed_config_in_a_finished_folder_is_refused(finished, study, start, settings, change):
     _, out, _, _ = finished
-    with pytest.raises(ValueError, match=rf"{change}.*another --output_dir"):
+    with pytest.raises(ValueError, match=rf"{change}.*another --output-dir"):
         start(study(settings, rows=ROWS), out, workers=no_workers)
 
 
@@ -172,7 +172,7 @@ def test_images_are_drawn_once(study, start, tmp_path):
     assert len(drawn[0]) == 10 and drawn[0] == drawn[1] and splits[0] != splits[1]
     with pytest.raises(AssertionError, match="was started"):
         start(study(images=10, splits=2), tmp_path / "out", workers=no_workers)
-    with pytest.raises(ValueError, match="Choose another --output_dir"):
+    with pytest.raises(ValueError, match="Choose another --output-dir"):
         start(study(images=9, splits=2), tmp_path / "out", workers=no_workers)
 
 
@@ -200,7 +200,7 @@ def test_killed_and_started_again_it_ends_with_the_same_weights(study, start, da
     )
     start(path, tmp_path / "whole")
     command = [sys.executable, "-m", "monai_kd", "study", "run", str(path)]
-    command += ["--dataset_dir", str(data), "--output_dir", str(tmp_path / "parts")]
+    command += ["--dataset-dir", str(data), "--output-dir", str(tmp_path / "parts")]
     killed = subprocess.run(command, check=False, env={**os.environ, "KILL_IN_EPOCH": "2"}, capture_output=True)
     assert killed.returncode == -signal.SIGKILL
     run = tmp_path / "parts" / "0-0" / "Student"
@@ -225,7 +225,7 @@ def test_the_smoke_study_is_killed_and_resumed(data, tmp_path):
     out = tmp_path / "smoke"
     command = [sys.executable, "-m", "monai_kd", "study"]
     run = [*command, "run", str(BUNDLE / "studies" / "smoke.yaml"), "--jobs", "2"]
-    run += ["--dataset_dir", str(data), "--output_dir", str(out)]
+    run += ["--dataset-dir", str(data), "--output-dir", str(out)]
     with subprocess.Popen(run, stdout=subprocess.DEVNULL) as study:
         while not list(out.glob("*/*/evaluation/summary.json")) and study.poll() is None:
             time.sleep(0.1)

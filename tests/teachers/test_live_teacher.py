@@ -40,16 +40,19 @@ def test_output_is_the_inferers():
     assert features["0"].shape == (9, 4, 8, 8)  # nine windows
 
 
-def test_output_that_is_no_tensor_is_refused():
+def test_several_outputs_of_one_resolution_are_refused_by_name():
     class Deep(nn.Module):
         def forward(self, x):
-            return [x, x]
+            return [x, 2 * x]
 
+    image = torch.rand(2, 1, 4, 4)
     with (
-        pytest.raises(ValueError, match=r"The teacher Deep returned a list.*teacher_layer"),
-        LiveTeacher(Deep(), [""]) as t,
+        pytest.raises(ValueError, match=r"The teacher Deep returned several outputs.*teacher_layer='\[0\]'"),
+        LiveTeacher(Deep(), [""]) as teacher,
     ):
-        t(torch.rand(1))
+        teacher(image)
+    with LiveTeacher(Deep(), ["[1]"]) as teacher:
+        assert torch.equal(teacher(image)["[1]"], 2 * image)
 
 
 def test_torchscript_teaches_by_its_output_alone():

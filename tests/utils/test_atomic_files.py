@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import errno
 import itertools
-import json
 import os
 import platform
 import shutil
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from monai_kd.utils.atomic_files import atomic_folder, atomic_write, claim_outputs, read_json, require_writable
+from monai_kd.utils.atomic_files import atomic_folder, atomic_write, claim_outputs, require_writable
 from tests.helpers import small_files_only
 
 
@@ -192,27 +191,6 @@ def test_a_link_in_the_way_is_not_written_through(tmp_path):
     with atomic_write(tmp_path / "new") as temporary:
         temporary.write_text("new")
     assert (tmp_path / "mine").read_text() == "mine" and (tmp_path / "new").read_text() == "new"
-
-
-def test_json_is_read_as_it_stands(tmp_path):
-    path = tmp_path / "a.json"
-    path.write_text(json.dumps({"é": [1, None]}, ensure_ascii=False), encoding="utf-8")
-    assert read_json(path) == read_json(str(path)) == {"é": [1, None]}
-
-
-@pytest.mark.parametrize("content", [b"", b'{"a": ', b"\xff\xfe"], ids=["empty", "cut", "no UTF-8"])
-def test_what_is_not_json_is_told_with_its_remedy(tmp_path, content):
-    path = tmp_path / "a.json"
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"^'.*a\.json' is not JSON: .*\. Restore it\.$"):
-        read_json(path)
-    with pytest.raises(ValueError, match=r"is not JSON: .*\. Write it again\.$"):
-        read_json(path, remedy="Write it again.")
-
-
-def test_json_that_is_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"none\.json"):
-        read_json(tmp_path / "none.json")
 
 
 def test_two_writers_of_one_file_do_not_mix(tmp_path):

@@ -10,7 +10,6 @@ the patients.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
@@ -19,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from monai_kd.data.conversion.dataset_a import DATASET_A
-from monai_kd.data.conversion.manifest import write_manifest
 from monai_kd.data.conversion.monailabel import MONAI_LABEL
 from monai_kd.data.conversion.nnunet import NN_UNET
 from monai_kd.data.conversion.pixels import PNG, exact_values, fits_png, natural_suffix, write_values
@@ -31,7 +29,10 @@ from monai_kd.data.records.record import Layout, Record
 from monai_kd.data.splits.groups import Split
 from monai_kd.data.splits.split_files import read_splits, write_splits
 from monai_kd.utils.atomic_files import atomic_folder
+from monai_kd.utils.digest import sha256
+from monai_kd.utils.json_files import read_json, write_json
 from monai_kd.utils.messages import closest
+from monai_kd.version import __version__
 
 __all__ = ["TARGETS", "Entry", "Target", "convert_dataset"]
 
@@ -92,10 +93,10 @@ def convert_dataset(
                 progress(len(entries), len(records))
         target.finish(fresh, entries, new_splits)
         if splits is not None:
-            settings = json.loads(Path(splits).read_text(encoding="utf-8"))
+            settings = read_json(splits)
             protocol, seed = str(settings.get("protocol", "unknown")), int(settings.get("seed", 0))
             write_splits(fresh / "splits.json", new_splits, protocol, target.name, seed)
-        write_manifest(fresh, target.name, found.name, entries)
+        _write_manifest(fresh, target.name, found.name, entries)
     return entries
 
 
@@ -106,7 +107,7 @@ def _write(record: Record, name: str, target: Target, suffix: str, fresh: Path, 
     if ending == PNG and not fits_png(values):
         raise ValueError(
             f"{record['image']} ({values.dtype}, {' × '.join(map(str, values.shape))}) does not fit into a PNG, and "
-            f"{target.name} has PNG files only. Choose --layout plain or nnunet."
+            f"{target.name} has PNG files only. Choose --output-layout plain or nnunet."
         )
     mask = (loaded["label"].numpy()[0] > 0).astype(np.uint8) * np.uint8(target.inside)
     image, label = (pattern.format(id=name) + ending for pattern in (target.image, target.label))
@@ -128,6 +129,19 @@ def _entry(record: Record, name: str, image: str, label: str, begins: Path) -> E
         "source_label": [_below(path, begins) for path in labels],
     }
     return entry | ({"frame": record["frame"]} if "frame" in record else {})
+
+
+def _write_manifest(folder: Path, layout: str, source_layout: str, entries: list[Entry]) -> None:
+    """Write the entries, and the SHA-256 of every file in the converted data set, which must be complete."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    content = {
+        "layout": layout,
+        "source_layout": source_layout,
+        "monai_kd": __version__,
+        "images": entries,
+        "sha256": {path.relative_to(folder).as_posix(): sha256(path) for path in files},
+    }
+    write_json(folder / "manifest.json", content)
 
 
 def _below(path: str, begins: Path) -> str:

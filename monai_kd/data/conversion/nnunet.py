@@ -9,7 +9,6 @@ Copy ``splits_final.json`` (written from a split file) to ``nnUNet_preprocessed/
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from monai_kd.data.image_files.formats import format_of
 from monai_kd.data.image_files.pillow import PICTURES
 from monai_kd.data.records.record import Record
 from monai_kd.data.splits.groups import Split
+from monai_kd.utils.json_files import write_json
 
 
 def _suffix(records: Sequence[Record]) -> str:
@@ -46,10 +46,10 @@ def _write_tables(folder: Path, entries: list[Entry], splits: list[Split]) -> No
         "numTraining": len(entries),
         "file_ending": PNG if image.endswith(PNG) else NIFTI,
     }
-    (folder / "dataset.json").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+    write_json(folder / "dataset.json", description)
     if splits:
         folds = [{"train": split["training"], "val": split["validation"]} for split in splits]
-        (folder / "splits_final.json").write_text(json.dumps(folds, indent=1) + "\n", encoding="utf-8")
+        write_json(folder / "splits_final.json", folds)
 
 
 NN_UNET = Target(

@@ -7,7 +7,7 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
-from monai_kd.data.records.record import first_few
+from monai_kd.utils.messages import first_few
 
 __all__ = ["Boxes", "read_boxes", "require_inside_image", "require_known"]
 

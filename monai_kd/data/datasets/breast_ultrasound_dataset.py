@@ -10,18 +10,18 @@ from typing import Any
 
 from monai.data import CacheDataset
 
+from monai_kd.data.datasets.choose_split import choose_split
 from monai_kd.data.datasets.class_labels import label_classes
 from monai_kd.data.datasets.require_lesion import require_lesion
 from monai_kd.data.image_files.load_ultrasound import LoadUltrasoundd, loading_of
 from monai_kd.data.layouts import read_dataset
 from monai_kd.data.records.listed_pairs import given_records
-from monai_kd.data.records.record import Layout, first_few
+from monai_kd.data.records.record import Layout, records_with
 from monai_kd.data.records.several_folders import Folders
-from monai_kd.data.splits.choose_split import choose_split
 from monai_kd.data.splits.few_labels import keep_labels
 from monai_kd.data.splits.groups import PARTS
 from monai_kd.data.splits.label_folds import without_fold
-from monai_kd.utils.messages import closest
+from monai_kd.utils.messages import closest, first_few
 
 __all__ = ["BreastUltrasoundDataset"]
 
@@ -128,10 +128,4 @@ def _chosen(
             f"{len(double)} ids appear more than once in the split's part {section!r}: {first_few(double)}. "
             "Keep each id once."
         )
-    by_id = {record["id"]: record for record in records}
-    absent = [key for key in split[section] if key not in by_id]
-    if absent:
-        raise ValueError(
-            f"{len(absent)} ids of the split are not in {root}: {first_few(absent)}. Use the split of this data set."
-        )
-    return [by_id[key] for key in split[section]]
+    return records_with(split[section], records, root)

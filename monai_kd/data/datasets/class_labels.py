@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import torch
 
-from monai_kd.data.records.record import Record, first_few
+from monai_kd.data.records.record import Record
+from monai_kd.utils.messages import first_few
 
 __all__ = ["class_weights", "label_classes"]
 

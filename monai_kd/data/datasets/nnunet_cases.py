@@ -6,8 +6,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from monai_kd.data.records.record import first_few
 from monai_kd.utils.atomic_files import read_json
+from monai_kd.utils.messages import first_few
 
 __all__ = ["nnunet_cases"]
 

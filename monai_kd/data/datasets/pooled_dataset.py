@@ -14,17 +14,18 @@ from monai.data import CacheDataset
 from monai.utils import ensure_tuple
 
 from monai_kd.data.datasets.breast_ultrasound_dataset import BreastUltrasoundDataset
+from monai_kd.data.datasets.choose_split import choose_split
 from monai_kd.data.duplicates import Thumbnail, thumbnail
 from monai_kd.data.duplicates.pairs import near_duplicates
 from monai_kd.data.image_files.reading import read_image
 from monai_kd.data.layouts import read_dataset
 from monai_kd.data.layouts.list_images import list_images
-from monai_kd.data.records.record import Layout, Record, first_few
+from monai_kd.data.records.record import Layout, Record
 from monai_kd.data.records.several_folders import Folders
-from monai_kd.data.splits.choose_split import choose_split
 from monai_kd.data.splits.few_labels import keep_labels
 from monai_kd.data.splits.groups import POOL
 from monai_kd.utils.digest import sha256
+from monai_kd.utils.messages import first_few
 
 __all__ = ["PooledDataset"]
 

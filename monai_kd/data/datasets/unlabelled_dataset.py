@@ -11,7 +11,7 @@ from typing import Any
 from monai.data import CacheDataset
 
 from monai_kd.data.layouts.list_images import list_images
-from monai_kd.data.records.record import first_few
+from monai_kd.data.records.record import records_with
 
 __all__ = ["UnlabelledDataset"]
 
@@ -53,11 +53,7 @@ class UnlabelledDataset(CacheDataset):
         ids: Sequence[str] | None = None,
         **cache_arguments: Any,
     ) -> None:
-        records = {record["id"]: {**record, "label": None} for record in list_images(root)}
-        absent = [key for key in ids or () if key not in records]
-        if absent:
-            raise ValueError(
-                f"{len(absent)} ids are not in {root}: {first_few(absent)}. Use the split of this data set."
-            )
-        chosen = list(records.values()) if ids is None else [records[key] for key in ids]
+        records = list_images(root)
+        chosen = records if ids is None else records_with(ids, records, root)
+        chosen = [{**record, "label": None} for record in chosen]
         super().__init__(data=chosen, transform=copy.deepcopy(transform), **cache_arguments)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +14,9 @@ from typing import Any
 from monai_kd.data.download.archives import DamagedArchiveError, unpack
 from monai_kd.data.download.sources import ON_REQUEST, SOURCES, RemoteFile, Source, find_source
 from monai_kd.data.download.transfer import fetch
-from monai_kd.utils.atomic_files import atomic_write, require_writable
+from monai_kd.utils.atomic_files import require_writable
 from monai_kd.utils.digest import sha256
+from monai_kd.utils.json_files import read_json, write_json
 
 __all__ = ["ON_REQUEST", "SOURCES", "RemoteFile", "Source", "download_dataset", "find_source"]
 
@@ -142,13 +142,13 @@ def _receipt(folder: Path, name: str) -> dict[str, Any]:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return {}
     try:
-        receipt = json.loads((folder / RECEIPT).read_text(encoding="utf-8"))
+        receipt = read_json(folder / RECEIPT)
         if receipt["name"] == name:
             return dict(receipt)
         held = f"holds {receipt['name']}"
     except (OSError, ValueError, TypeError, KeyError):
         held = f"is not empty and has no {RECEIPT} of an earlier download"
-    raise ValueError(f"{folder} {held}. Choose another --out.")
+    raise ValueError(f"{folder} {held}. Choose another --output-dir.")
 
 
 def _missing(folder: Path, receipt: dict[str, Any]) -> list[str]:
@@ -172,8 +172,7 @@ def _write_receipt(fresh: Path, name: str, source: Source, files: list[dict[str,
         "files": files,
         "content": dict(sorted(content.items())),
     }
-    with atomic_write(fresh / RECEIPT) as temporary:
-        temporary.write_text(json.dumps(receipt, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(fresh / RECEIPT, receipt)
 
 
 def _put(fresh: Path, folder: Path) -> None:

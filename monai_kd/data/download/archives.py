@@ -52,7 +52,7 @@ def unpack(archive: Path, folder: Path, max_entries: int = ENTRIES, max_bytes: i
     except OSError as error:
         raise ValueError(
             f"{archive} cannot be unpacked into {folder}: {error.strerror or error}. Free some space or choose another "
-            "--out."
+            "--output-dir."
         ) from error
 
 
@@ -88,7 +88,7 @@ def _require_size(archive: Path, folder: Path, declared: int, max_bytes: int) ->
     if declared > free:
         raise ValueError(
             f"{folder} has {free / 1e6:.0f} MB of free space, but {archive.name} unpacks to {declared / 1e6:.0f} MB. "
-            "Free some space or choose another --out."
+            "Free some space or choose another --output-dir."
         )
 
 

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from monai_kd.utils.atomic_files import atomic_write
+from monai_kd.utils.json_files import read_json, write_json
 
 
 @dataclass
@@ -43,7 +42,7 @@ class Partial:
     def origin(self) -> Origin:
         """Where the bytes came from; an empty origin if that is unknown."""
         try:
-            return Origin(**json.loads(self.state.read_text(encoding="utf-8")))
+            return Origin(**read_json(self.state))
         except (OSError, ValueError, TypeError):  # missing or damaged: the download starts again
             return Origin("", "", 0)
 
@@ -51,8 +50,7 @@ class Partial:
         """Delete the old bytes and store the origin of the new ones. In this order, a kill in between mixes nothing."""
         self.state.unlink(missing_ok=True)
         self.bytes.write_bytes(b"")
-        with atomic_write(self.state) as temporary:
-            temporary.write_text(json.dumps(asdict(origin)), encoding="utf-8")
+        write_json(self.state, asdict(origin))
 
     def finish(self) -> None:
         """Rename the bytes to the file's name."""

@@ -148,8 +148,8 @@ ON_REQUEST = {
     "for research, after signing an agreement. Ask for it at https://helward.mmu.ac.uk/STAFF/M.Yap/dataset.php "
     "(formerly http://www2.docm.mmu.ac.uk/STAFF/M.Yap/dataset.php), copy original/, GT/ and DatasetB.xlsx into one "
     "folder, and check it: python -m monai_kd data check FOLDER. To try everything out until then: "
-    "python -m monai_kd data phantom FOLDER. Please cite Yap et al., IEEE Journal of Biomedical and Health Informatics "
-    "22(4), 2018, doi 10.1109/JBHI.2017.2731873."
+    "python -m monai_kd data phantom --output-dir FOLDER. Please cite Yap et al., IEEE Journal of Biomedical and "
+    "Health Informatics 22(4), 2018, doi 10.1109/JBHI.2017.2731873."
 }
 """The data sets that are available on request only, by name, and how to request them."""
 

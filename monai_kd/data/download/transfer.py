@@ -124,7 +124,7 @@ def _receive(response: http.client.HTTPResponse, partial: Partial, total: int, p
                 stream.write(chunk)
             except OSError as error:
                 raise ValueError(
-                    f"Cannot write {partial.bytes}: {error.strerror}. Free some space or choose another --out."
+                    f"Cannot write {partial.bytes}: {error.strerror}. Free some space or choose another --output-dir."
                 ) from error
             there += len(chunk)
             progress(there, total)
@@ -174,7 +174,7 @@ def _require_space(folder: Path, needed: int) -> None:
     if needed > free:
         raise ValueError(
             f"{folder} has {free / 1e6:.0f} MB of free space, but {needed / 1e6:.0f} MB are needed. Free some space or "
-            "choose another --out."
+            "choose another --output-dir."
         )
 
 

@@ -8,9 +8,8 @@ from pathlib import Path
 from monai_kd.data.image_files.dicom_parts.display import apply_presentation_shape, unapplied_display_steps
 from monai_kd.data.image_files.dicom_parts.header import read_dicom_header
 from monai_kd.data.image_files.dicom_parts.stream_colors import file_with_true_colors
-from monai_kd.data.image_files.image_format import Header, ImageFormat
+from monai_kd.data.image_files.image_format import Decoded, Header, ImageFormat, of_whole
 from monai_kd.data.image_files.nrrd_mha import itk_values, itk_writer
-from monai_kd.data.image_files.volumes import Decoded, of_whole
 
 START = b"DICM"  # after 128 bytes without meaning
 READER = "GDCMImageIO"

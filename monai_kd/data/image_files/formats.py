@@ -3,13 +3,25 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from PIL import Image
+
 from monai_kd.data.image_files.dicom import DICOM as DICOM
-from monai_kd.data.image_files.file_checks import naming, require_plausible
-from monai_kd.data.image_files.image_format import Header, ImageFormat, Pixels, Write
+from monai_kd.data.image_files.image_format import (
+    Header,
+    ImageFormat,
+    NoImageError,
+    Pixels,
+    UnsuitableError,
+    Write,
+    require_plausible,
+)
 from monai_kd.data.image_files.nifti import NIFTI as NIFTI
 from monai_kd.data.image_files.nrrd_mha import MHA as MHA
 from monai_kd.data.image_files.nrrd_mha import NRRD as NRRD
@@ -19,6 +31,7 @@ from monai_kd.data.image_files.pillow import TIFF as TIFF
 # A format is an import line above. Messages list pictures first.
 _imported = [value for value in globals().values() if isinstance(value, ImageFormat)]
 FORMATS: tuple[ImageFormat, ...] = tuple(sorted(_imported, key=lambda each: not each.is_picture))
+ITK_OBJECT = re.compile(r"^ITK ERROR: \w+\(0x[0-9a-f]+\): ")  # a class and its address in memory
 SUFFIXES = tuple(suffix for each in FORMATS for suffix in each.suffixes)
 
 
@@ -152,3 +165,39 @@ def _readable(path: str | Path) -> ImageFormat:
         with naming(path):
             raise ValueError("the file is empty")
     return found
+
+
+@contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """
+    Turn every error while a file is read into a ValueError with the file's name, reason and remedy.
+
+    Raises:
+        ImportError: When a library is missing.
+        ValueError: Instead of any other error.
+
+    Example:
+        >>> with naming("1.png"):
+        ...     raise OSError("broken data stream")
+        Traceback (most recent call last):
+        ValueError: 1.png cannot be decoded (broken data stream). It is damaged or of an unusual kind: copy it again, \
+or export it as gray values.
+    """
+    try:
+        yield
+    except ImportError:
+        raise
+    except UnsuitableError as error:
+        raise ValueError(f"{path} {error}") from None
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{path} is too large ({error}). If it is not damaged, export it smaller.") from None
+    except Exception as error:  # each format's library has its own errors for a damaged file
+        # ITK's messages begin with a position in its source, which ends with a colon.
+        lines = (line.strip() for line in str(error).splitlines())
+        reason = next((line.rstrip(".") for line in lines if line and not line.endswith(":")), type(error).__name__)
+        reason = ITK_OBJECT.sub("", reason)
+        kind = NoImageError if isinstance(error, NoImageError) else ValueError
+        raise kind(
+            f"{path} cannot be decoded ({reason}). It is damaged or of an unusual kind: copy it again, or export it "
+            "as gray values."
+        ) from None

@@ -11,8 +11,7 @@ import numpy as np
 from monai.data import NibabelReader
 
 from monai_kd.data.image_files.geometry import on_axes
-from monai_kd.data.image_files.image_format import Header, ImageFormat, Values
-from monai_kd.data.image_files.volumes import Decoded, of_whole
+from monai_kd.data.image_files.image_format import Decoded, Header, ImageFormat, Values, of_whole
 
 WITHOUT_SCALE = {"scl_slope": 1, "scl_inter": 0, "cal_min": 0, "cal_max": 0, "descrip": b""}
 

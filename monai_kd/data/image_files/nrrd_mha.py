@@ -12,10 +12,16 @@ import numpy as np
 from monai.data import ITKReader
 from monai.data.utils import is_no_channel
 
-from monai_kd.data.image_files.file_checks import UnsuitableError
 from monai_kd.data.image_files.geometry import Grid, grid_of, on_axes
-from monai_kd.data.image_files.image_format import Header, ImageFormat, Values, Write
-from monai_kd.data.image_files.volumes import Decoded, of_whole
+from monai_kd.data.image_files.image_format import (
+    Decoded,
+    Header,
+    ImageFormat,
+    UnsuitableError,
+    Values,
+    Write,
+    of_whole,
+)
 
 PIXELS = {
     "unsigned_char": "UC",

@@ -13,8 +13,15 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, ImageChops, UnidentifiedImageError
 
-from monai_kd.data.image_files.file_checks import UnsuitableError, require_frame, require_plausible
-from monai_kd.data.image_files.image_format import Header, ImageFormat, Pixels, Values
+from monai_kd.data.image_files.image_format import (
+    Header,
+    ImageFormat,
+    Pixels,
+    UnsuitableError,
+    Values,
+    require_frame,
+    require_plausible,
+)
 
 ORIENTATION = ExifTags.Base.Orientation
 TURNS = {  # from the stored picture to the shown one, by the tag's value

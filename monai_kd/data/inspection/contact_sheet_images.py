@@ -10,7 +10,7 @@ from typing import NamedTuple
 from monai_kd.data.inspection.facts import Facts
 from monai_kd.data.inspection.inspection import Inspection
 from monai_kd.data.inspection.problem_kinds import KINDS, Problem
-from monai_kd.data.records.record import first_few
+from monai_kd.utils.messages import first_few
 
 ROW = 6  # pictures side by side
 OF_KIND = 2 * ROW  # pictures for one kind of problem

@@ -11,7 +11,7 @@ import numpy as np
 from monai_kd.data.duplicates import NearDuplicate
 from monai_kd.data.inspection.facts import Facts
 from monai_kd.data.inspection.problem_kinds import Problem
-from monai_kd.data.records.record import first_few
+from monai_kd.utils.messages import first_few
 
 SAME_OUTLINE = 0.7  # smallest Dice of two outlines, on 32 × 32 squares, that show one lesion slightly cropped
 

@@ -16,11 +16,11 @@ from monai_kd.data.layouts.dataset_a import DatasetA as DatasetA
 from monai_kd.data.layouts.monailabel import MonaiLabel as MonaiLabel
 from monai_kd.data.layouts.nnunet import NnUnet as NnUnet
 from monai_kd.data.layouts.plain import PlainFolders as PlainFolders
-from monai_kd.data.records.record import Layout, Record, entries, first_few
+from monai_kd.data.records.record import Layout, Record, entries
 from monai_kd.data.records.several_folders import Folders, folders_of_data, from_dataset
 from monai_kd.data.records.symbolic_links import require_inside
 from monai_kd.utils.exports import exported
-from monai_kd.utils.messages import closest
+from monai_kd.utils.messages import closest, first_few
 
 LAYOUTS: tuple[Layout, ...] = tuple(globals()[name]() for name in exported(globals()))
 """The known layouts: one object of each class that an import line above names."""

@@ -10,7 +10,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from monai_kd.data.layouts.tables import pathologies, read_xlsx, warn_of_unlisted
-from monai_kd.data.records.record import Record, by_id, entries, first_few
+from monai_kd.data.records.record import Record, by_id, entries, record_of
+from monai_kd.utils.messages import first_few
 
 logger = logging.getLogger(__name__)
 
@@ -64,14 +65,8 @@ class Breast:
             logger.info("BrEaST: left out %s, which have no tumor mask in the publication.", ", ".join(left_out))
         pathology = _pathology(root, images)
         return [
-            {
-                "image": str(images[case]),
-                "label": masks[case][0] if len(masks[case]) == 1 else masks[case],
-                "id": case,
-                "patient": case,
-                "pathology": pathology.get(case, "unknown"),
-            }
-            for case in images
+            record_of(case, image, masks[case], case, pathology.get(case, "unknown"))
+            for case, image in images.items()
             if case in masks
         ]
 
@@ -86,12 +81,12 @@ def _case(path: Path) -> str:
     return match[1].lower() if match else ""
 
 
-def _masks(files: list[Path], other_masks: bool) -> dict[str, list[str]]:
+def _masks(files: list[Path], other_masks: bool) -> dict[str, list[Path]]:
     tumors = by_id((path for path in files if _kind(path) == "tumor"), _case, "tumor mask")
-    masks = defaultdict(list, {case: [str(path)] for case, path in tumors.items()})
+    masks = defaultdict(list, {case: [path] for case, path in tumors.items()})
     for path in files:
         if other_masks and _kind(path) == "other":
-            masks[_case(path)].append(str(path))
+            masks[_case(path)].append(path)
     return dict(masks)
 
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from monai_kd.data.layouts.tables import read_csv, require_same_images, rows_by
-from monai_kd.data.records.record import Record, by_id, first_few, pathology_of, png_files, require_pairs
+from monai_kd.data.records.record import Record, lacking, pathology_of, png_pairs, record_of
+from monai_kd.utils.messages import first_few
 
 TABLE = "bus_data.csv"
 OFFICIAL_FOLDS = (5, 10)
@@ -25,26 +26,17 @@ class BusBra:
 
     def missing(self, root: Path) -> str:
         """What ``root`` lacks: the folders ``Images`` and ``Masks``, and ``bus_data.csv``."""
-        lacking = [f"folder {name}" for name in ("Images", "Masks") if not (root / name).is_dir()]
-        return ", ".join(lacking + [name for name in (TABLE,) if not (root / name).is_file()])
+        return lacking(root, ("Images", "Masks"), (TABLE,))
 
     def read(self, root: Path) -> list[Record]:
         """One record per image."""
-        images = by_id(png_files(root / "Images"), lambda path: path.stem, "image")
-        labels = by_id(png_files(root / "Masks"), lambda path: path.stem.replace("mask_", "bus_", 1), "mask")
-        require_pairs(images, labels, root)
+        images, labels = png_pairs(root, "Images", "Masks", lambda mask: mask.stem.replace("mask_", "bus_", 1))
         rows = read_csv(root / TABLE, ("ID", "Case", "Pathology"))
         table = rows_by(root / TABLE, rows, lambda row: row["ID"].strip())
         require_same_images(root / TABLE, table, images)
         return [
-            {
-                "image": str(images[key]),
-                "label": str(labels[key]),
-                "id": key,
-                "patient": table[key]["Case"].strip(),
-                "pathology": pathology_of(table[key]["Pathology"]),
-            }
-            for key in images
+            record_of(key, image, [labels[key]], table[key]["Case"].strip(), pathology_of(table[key]["Pathology"]))
+            for key, image in images.items()
         ]
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from monai_kd.data.image_files.formats import read_header
 from monai_kd.data.layouts.tables import read_csv, require_same_images, rows_by
-from monai_kd.data.records.record import Record, by_id, first_few, pathology_of, png_files, require_pairs
+from monai_kd.data.records.record import Record, lacking, pathology_of, png_pairs, record_of
+from monai_kd.utils.messages import first_few
 
 logger = logging.getLogger(__name__)
 
@@ -39,14 +40,11 @@ class BusUclm:
 
     def missing(self, root: Path) -> str:
         """What ``root`` lacks: the folders ``images`` and ``masks``, and ``INFO.csv``."""
-        lacking = [f"folder {name}" for name in ("images", "masks") if not (root / name).is_dir()]
-        return ", ".join(lacking + [name for name in (TABLE,) if not (root / name).is_file()])
+        return lacking(root, ("images", "masks"), (TABLE,))
 
     def read(self, root: Path) -> list[Record]:
         """One record per image that is not left out."""
-        images = by_id(png_files(root / "images"), lambda path: path.stem, "image")
-        labels = by_id(png_files(root / "masks"), lambda path: path.stem, "mask")
-        require_pairs(images, labels, root)
+        images, labels = png_pairs(root, "images", "masks")
         rows = read_csv(root / TABLE, ("Image", "Label"), delimiter=";")
         table = rows_by(root / TABLE, rows, lambda row: _without_suffix(row["Image"].strip()))
         require_same_images(root / TABLE, table, images)
@@ -62,14 +60,8 @@ class BusUclm:
         if other_size:
             logger.info("BUS-UCLM: left out %s, whose masks have another size.", ", ".join(other_size))
         return [
-            {
-                "image": str(images[key]),
-                "label": str(labels[key]),
-                "id": key,
-                "patient": key[:PATIENT_LETTERS],
-                "pathology": pathology[key],
-            }
-            for key in images
+            record_of(key, image, [labels[key]], key[:PATIENT_LETTERS], pathology[key])
+            for key, image in images.items()
             if key not in {*normal, *other_size}
         ]
 

@@ -8,7 +8,7 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from monai_kd.data.records.record import Record, by_id, entries, png_files, require_pairs
+from monai_kd.data.records.record import Record, by_id, entries, png_files, record_of, require_pairs
 
 logger = logging.getLogger(__name__)
 
@@ -54,16 +54,7 @@ class Busi:
         images = by_id((path for path in files if not MASK_NAME.fullmatch(path.name)), lambda path: path.stem, "image")
         masks = _masks(files)
         require_pairs(images, {key: paths[0] for key, paths in masks.items()}, root)
-        return [
-            {
-                "image": str(path),
-                "label": str(masks[key][0]) if len(masks[key]) == 1 else [str(mask) for mask in masks[key]],
-                "id": key,
-                "patient": key,
-                "pathology": path.parent.name,
-            }
-            for key, path in images.items()
-        ]
+        return [record_of(key, path, masks[key], key, path.parent.name) for key, path in images.items()]
 
 
 def _masks(files: list[Path]) -> dict[str, list[Path]]:

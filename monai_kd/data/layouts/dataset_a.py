@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from monai_kd.data.layouts.tables import Row, pathologies, read_xlsx, warn_of_unlisted
-from monai_kd.data.records.record import Record, by_id, entries, png_files, require_pairs
+from monai_kd.data.records.record import Record, entries, lacking, png_pairs, record_of
 
 
 class DatasetA:
@@ -25,23 +25,15 @@ class DatasetA:
 
     def missing(self, root: Path) -> str:
         """What ``root`` lacks: the folders ``original`` and ``GT``."""
-        return ", ".join(f"folder {name}" for name in ("original", "GT") if not (root / name).is_dir())
+        return lacking(root, ("original", "GT"))
 
     def read(self, root: Path) -> list[Record]:
         """One record per image."""
-        images = by_id(png_files(root / "original"), lambda path: path.stem, "image")
-        labels = by_id(png_files(root / "GT"), lambda path: path.stem, "mask")
-        require_pairs(images, labels, root)
+        images, labels = png_pairs(root, "original", "GT")
         pathology, patient = _table(root, images)
         return [
-            {
-                "image": str(images[key]),
-                "label": str(labels[key]),
-                "id": key,
-                "patient": patient.get(key, key),
-                "pathology": pathology.get(key, "unknown"),
-            }
-            for key in images
+            record_of(key, image, [labels[key]], patient.get(key, key), pathology.get(key, "unknown"))
+            for key, image in images.items()
         ]
 
 

@@ -7,16 +7,17 @@ import logging
 from os import PathLike
 from pathlib import Path
 
-from monai_kd.data.image_files.file_checks import NoImageError
 from monai_kd.data.image_files.formats import SUFFIXES, format_of, read_header, suffix_of
+from monai_kd.data.image_files.image_format import NoImageError
 from monai_kd.data.layouts import find_dataset, read_dataset
 from monai_kd.data.layouts.monailabel import MonaiLabel
 from monai_kd.data.layouts.nnunet import NnUnet
 from monai_kd.data.records.frames import frame_records
-from monai_kd.data.records.record import Record, entries, first_few, image_files
+from monai_kd.data.records.record import Record, entries, image_files
 from monai_kd.data.records.several_folders import Folders, folders_of_data, from_dataset
 from monai_kd.data.records.subfolders import folders_of, ids_in, images_below
 from monai_kd.data.records.symbolic_links import require_inside
+from monai_kd.utils.messages import first_few
 
 logger = logging.getLogger(__name__)
 

@@ -10,15 +10,16 @@ from typing import Any
 
 from monai_kd.data.image_files.formats import name_of
 from monai_kd.data.layouts.plain import labelled_records, pairs_of
-from monai_kd.data.records.record import Record, by_id, first_few, image_files, require_pairs
+from monai_kd.data.records.record import Record, by_id, image_files, lacking, require_pairs
 from monai_kd.data.records.subfolders import known_files
-from monai_kd.utils.atomic_files import read_json
+from monai_kd.utils.json_files import read_json
+from monai_kd.utils.messages import first_few
 
 logger = logging.getLogger(__name__)
 
 TABLE = "dataset.json"
 CHANNEL = re.compile(r"(.+)_(\d{4})")
-REMEDY = "Copy it again, or write the data set with 'data convert --layout nnunet'."
+REMEDY = "Copy it again, or write the data set with 'data convert --output-layout nnunet'."
 
 
 class NnUnet:
@@ -37,8 +38,7 @@ class NnUnet:
 
     def missing(self, root: Path) -> str:
         """What ``root`` lacks: the folders ``imagesTr`` and ``labelsTr``, and ``dataset.json``."""
-        lacking = [f"folder {name}" for name in ("imagesTr", "labelsTr") if not (root / name).is_dir()]
-        return ", ".join(lacking + ([] if (root / TABLE).is_file() else [TABLE]))
+        return lacking(root, ("imagesTr", "labelsTr"), (TABLE,))
 
     def images(self, root: Path) -> dict[str, Path]:
         """

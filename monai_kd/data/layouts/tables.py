@@ -12,7 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from monai_kd.data.records.record import first_few, pathology_of
+from monai_kd.data.records.record import pathology_of
+from monai_kd.utils.messages import first_few
 
 logger = logging.getLogger(__name__)
 

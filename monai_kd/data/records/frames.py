@@ -10,7 +10,8 @@ from pathlib import Path
 
 from monai_kd.data.image_files.formats import format_of, frame_name, read_header
 from monai_kd.data.image_files.image_format import Header
-from monai_kd.data.records.record import Record, first_few
+from monai_kd.data.records.record import Record
+from monai_kd.utils.messages import first_few
 
 logger = logging.getLogger(__name__)
 

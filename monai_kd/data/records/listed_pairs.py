@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monai_kd.data.image_files.formats import name_of
-from monai_kd.data.records.record import Record, first_few
+from monai_kd.data.records.record import Record
+from monai_kd.utils.messages import first_few
 
 
 def given_records(data: Sequence[Mapping[str, Any]], part: str) -> list[Record]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from monai_kd.data.image_files.formats import format_of
+from monai_kd.utils.messages import first_few
 
 Record = dict[str, Any]
 """One image as a MONAI-style dictionary: ``image`` and ``label`` (paths; ``label`` may be a list of masks to join),
@@ -54,13 +55,6 @@ def image_files(folder: Path) -> list[Path]:
     return [path for path in entries(folder) if path.is_file() and format_of(path)] if folder.is_dir() else []
 
 
-def first_few(items: Iterable[object], count: int = 5) -> str:
-    """The first items in words, and the number of the others."""
-    listed = [str(item) for item in items]
-    more = f" and {len(listed) - count} more" if len(listed) > count else ""
-    return ", ".join(listed[:count]) + more
-
-
 def by_id(files: Iterable[Path], id_of: Callable[[Path], str], what: str) -> dict[str, Path]:
     """Files by their id; a ValueError names files with the same id."""
     found: dict[str, list[Path]] = defaultdict(list)
@@ -87,6 +81,82 @@ def require_pairs(images: Mapping[str, Path], labels: Mapping[str, Path], root: 
             f"{len(orphans)} of {len(labels)} masks in {root} have no image: {first_few(orphans)}. "
             "Add the images, or move these masks elsewhere."
         )
+
+
+def lacking(root: Path, folders: Iterable[str], files: Iterable[str] = ()) -> str:
+    """
+    What a data set's folder lacks of folders and files, in words; empty if nothing.
+
+    Example:
+        >>> lacking(Path("nowhere"), ["images", "masks"], ["table.csv"])
+        'folder images, folder masks, table.csv'
+    """
+    absent = [f"folder {name}" for name in folders if not (root / name).is_dir()]
+    return ", ".join(absent + [name for name in files if not (root / name).is_file()])
+
+
+def png_pairs(
+    root: Path, images: str, masks: str, id_of: Callable[[Path], str] = lambda mask: mask.stem
+) -> tuple[dict[str, Path], dict[str, Path]]:
+    """
+    The PNG files of two folders by their id, which is an image's name.
+
+    Args:
+        root: of the data set.
+        images: the folder of images.
+        masks: the folder of masks.
+        id_of: from a mask's file to the id of its image.
+
+    Raises:
+        ValueError: For two files of one id, an image without mask or a mask without image.
+    """
+    found = by_id(png_files(root / images), lambda path: path.stem, "image")
+    labels = by_id(png_files(root / masks), id_of, "mask")
+    require_pairs(found, labels, root)
+    return found, labels
+
+
+def record_of(key: str, image: Path, masks: Sequence[Path], patient: str, pathology: str) -> Record:
+    """
+    The record of an image.
+
+    Example:
+        >>> record_of("1", Path("1.png"), [Path("1_a.png"), Path("1_b.png")], "Ada", "benign")["label"]
+        ['1_a.png', '1_b.png']
+    """
+    label = [str(mask) for mask in masks]
+    return {
+        "image": str(image),
+        "label": label[0] if len(label) == 1 else label,
+        "id": key,
+        "patient": patient,
+        "pathology": pathology,
+    }
+
+
+def records_with(ids: Sequence[str], records: Iterable[Record], root: object) -> list[Record]:
+    """
+    The records with these ids, in their order.
+
+    Args:
+        ids: of a split.
+        records: all of a data set.
+        root: its folder, for the message.
+
+    Raises:
+        ValueError: When there is no record of an id.
+
+    Example:
+        >>> records_with(["2", "1"], [{"id": "1"}, {"id": "2"}], "data")
+        [{'id': '2'}, {'id': '1'}]
+    """
+    known = {record["id"]: record for record in records}
+    absent = [key for key in ids if key not in known]
+    if absent:
+        raise ValueError(
+            f"{len(absent)} ids of the split are not in {root}: {first_few(absent)}. Use the split of this data set."
+        )
+    return [known[key] for key in ids]
 
 
 def pathology_of(value: object) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from monai_kd.data.image_files.dicom import DICOM
 from monai_kd.data.image_files.formats import SUFFIXES, format_of, name_of, suffix_of
-from monai_kd.data.records.record import by_id, entries, first_few
+from monai_kd.data.records.record import by_id, entries
+from monai_kd.utils.messages import first_few
 
 DEPTH = 5  # levels of subfolders: a CD has patient, study and series below one more folder
 OF_MASKS = {"labels", "masks", "labelstr", "labelsts", "gt"}  # these folders hold no images to segment

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from monai_kd.data.records.record import entries, first_few
+from monai_kd.data.records.record import entries
+from monai_kd.utils.messages import first_few
 
 DEPTH = 7  # levels of folders in which a layout looks for files: subfolders in images/
 

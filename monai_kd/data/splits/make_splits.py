@@ -8,10 +8,11 @@ from pathlib import Path
 
 from monai_kd.data.layouts import find_dataset
 from monai_kd.data.layouts.bus_bra import BusBra, read_official_folds
-from monai_kd.data.records.record import Record, first_few
+from monai_kd.data.records.record import Record
 from monai_kd.data.splits.groups import Group, Split, count, groups_of, shuffled
 from monai_kd.data.splits.split_from_groups import require_fraction, require_groups, split_of, splits_of
 from monai_kd.data.splits.stratified import deal_stratified, take_stratified
+from monai_kd.utils.messages import first_few
 
 TRAIN_FRACTION = 130 / 163
 VALIDATION_FRACTION = 0.15

@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_kd.data.records.record import Record, first_few
+from monai_kd.data.records.record import Record
 from monai_kd.data.splits.groups import PARTS, POOL, Split, require_no_leak
-from monai_kd.utils.atomic_files import atomic_write, read_json
+from monai_kd.utils.json_files import read_json, write_json
+from monai_kd.utils.messages import first_few
 
 
 def write_splits(path: str | Path, splits: Sequence[Split], protocol: str, layout: str, seed: int) -> None:
@@ -37,8 +37,7 @@ def write_splits(path: str | Path, splits: Sequence[Split], protocol: str, layou
         True
     """
     content = {"protocol": protocol, "layout": layout, "seed": seed, "splits": list(splits)}
-    with atomic_write(path) as unfinished:
-        unfinished.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_json(path, content)
 
 
 def read_splits(path: str | Path, records: Sequence[Record], content: Mapping[str, str] | None = None) -> list[Split]:

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from ignite.engine import Engine
 from torch import nn
 from torch.optim import Optimizer
+
+from monai_kd.utils.processes import process_count, sum_of_all
 
 __all__ = ["check_optimizer", "check_ownership", "divergence"]
 
@@ -48,8 +49,7 @@ def check_ownership(handler: str, discriminator: nn.Module, engine: Engine) -> N
             f"The trainer's optimizer holds the discriminator of {handler}, and would train it to help the student. "
             "Remove it there: the handler has its own optimizer."
         )
-    distributed = dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
-    if distributed and not isinstance(discriminator, nn.parallel.DistributedDataParallel):
+    if process_count() > 1 and not isinstance(discriminator, nn.parallel.DistributedDataParallel):
         raise ValueError(
             f"Training is distributed, and every process would train its own discriminator of {handler}. Wrap it "
             "before building its optimizer: monai_kd.engines.distribute(discriminator, device)."
@@ -70,9 +70,8 @@ def divergence(values: Sequence[torch.Tensor], limit: float, scaler: torch.amp.G
         >>> divergence([torch.tensor(-3.0)], 10.0, scaler), divergence([torch.tensor(float("nan"))], 10.0, scaler)
         (None, [nan])
     """
-    sizes = torch.stack([value.float().abs() for value in values])
-    if dist.is_available() and dist.is_initialized():
-        dist.all_reduce(sizes)  # the sum is not finite if one process's value is not
+    # The sum is not finite if one process's value is not.
+    sizes = sum_of_all(torch.stack([value.float().abs() for value in values]))
     found: list[float] = sizes.tolist()  # the only transfer from the device
     allowed = found
     if scaler.is_enabled() and not math.isfinite(found[-1]) and scaler.get_scale() > 1:

@@ -6,12 +6,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from monai.data.utils import list_data_collate
 from monai.transforms import Randomizable
 from torch.utils.data import Dataset
 
 from monai_kd.utils.plain_tensor import plain
+from monai_kd.utils.processes import rank
 
 __all__ = ["TargetImages"]
 
@@ -42,8 +42,7 @@ class TargetImages:
 
     def restart(self) -> None:
         """Begin a new random order, and seed the data set's random transforms, from torch's global generator."""
-        rank = dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
-        seed = int(torch.randint(2**31, ())) + rank
+        seed = int(torch.randint(2**31, ())) + rank()
         self._generator.manual_seed(seed)
         self._order = []
         transform = getattr(self.dataset, "transform", None)

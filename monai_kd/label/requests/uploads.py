@@ -17,9 +17,9 @@ from monai_kd.data.image_files.formats import SUFFIXES, is_picture, mask_suffix,
 from monai_kd.data.image_files.geometry import PICTURE, on_grid_of, on_picture
 from monai_kd.data.image_files.reading import read_image
 from monai_kd.data.image_files.saving import write_image
-from monai_kd.data.records.record import first_few
 from monai_kd.label.requests.limits import limit_large_images, require_decodable
 from monai_kd.label.requests.request_files import new_file
+from monai_kd.utils.messages import first_few
 
 __all__ = ["placed_label", "require_image", "require_placed", "require_suffix"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 
 from monai_kd.data import Record, Split
 from monai_kd.label.bundle import AppBundle
-from monai_kd.utils.atomic_files import atomic_write
+from monai_kd.utils.json_files import write_json
 
 __all__ = ["JUDGES", "Verdict", "judge", "patient_parts", "run_config", "scores", "study_split"]
 
@@ -163,8 +162,7 @@ def judge(before: Mapping[str, float] | None, after: Mapping[str, float]) -> Ver
 
 def run_config(bundle: AppBundle, config: ConfigParser, path: Path) -> None:
     """Write a config to ``path``, to look at or run again, and run it as ``python -m monai.bundle run`` does."""
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(config.get(), indent=2) + "\n", encoding="utf-8")
+    write_json(path, config.get())
     metadata = str(bundle.file("metadata"))
     # No logging file, because the server has its own logging.
     workflow = ConfigWorkflow(config_file=str(path), meta_file=metadata, logging_file=False, workflow_type="train")

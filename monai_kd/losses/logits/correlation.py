@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from monai_kd.losses.parts.precision import full_precision
-from monai_kd.losses.parts.shape_checks import check_same_shape
+from monai_kd.losses.parts.shape_checks import check_same_shape, check_temperature
 from monai_kd.losses.parts.unit_vectors import unit_vectors
 
 __all__ = ["LogitsCorrelationLoss"]
@@ -64,8 +64,7 @@ class LogitsCorrelationLoss(nn.Module):
         self, temperature: float = 1.0, inter_weight: float = 1.0, intra_weight: float = 1.0, sigmoid: bool = False
     ) -> None:
         super().__init__()
-        if not temperature > 0:
-            raise ValueError(f"temperature must be above 0, got {temperature}. Use 1.0 for unsoftened probabilities.")
+        check_temperature(temperature)
         if inter_weight == 0 and intra_weight == 0:
             raise ValueError("inter_weight and intra_weight are both 0, so nothing is compared. Set one above 0.")
         self.temperature = temperature

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from monai_kd.losses.parts.precision import full_precision
-from monai_kd.losses.parts.shape_checks import check_same_shape
+from monai_kd.losses.parts.shape_checks import check_same_shape, check_temperature
 
 __all__ = ["SoftenedLoss"]
 
@@ -42,8 +42,7 @@ class SoftenedLoss(nn.Module):
 
     def __init__(self, temperature: float = 1.0) -> None:
         super().__init__()
-        if not temperature > 0:
-            raise ValueError(f"temperature must be above 0, got {temperature}. Use 1.0 for unsoftened probabilities.")
+        check_temperature(temperature)
         self.temperature = temperature
 
     def extra_repr(self) -> str:

@@ -9,6 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from monai_kd.losses.parts.shape_checks import check_positions
+from monai_kd.losses.parts.unit_vectors import check_vectors
+
 __all__ = ["ClassLoss", "check_label", "class_masks", "class_means", "has_class"]
 
 
@@ -45,6 +48,23 @@ class ClassLoss(nn.Module):
 
     def extra_repr(self) -> str:
         return f"num_classes={self.num_classes}"
+
+    def check(self, student: torch.Tensor, teacher: torch.Tensor, label: torch.Tensor) -> None:
+        """
+        Refuse features of which the vectors at the positions of a class cannot be compared.
+
+        Args:
+            student: should have shape BNH[WD], of two channels and two positions at least.
+            teacher: the same batch and rank; channels and spatial size may differ.
+            label: class indices, should have shape B1H[WD].
+
+        Raises:
+            ValueError: When one of these is otherwise.
+        """
+        name = type(self).__name__
+        check_vectors(student, teacher, name)
+        check_positions(student, teacher, name)
+        check_label(label, student)
 
 
 def check_label(label: torch.Tensor, feature: torch.Tensor) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from monai_kd.losses.parts.shape_checks import check_temperature
 from monai_kd.losses.parts.unit_vectors import magnitude, unit_vectors
 
 __all__ = ["check_relation", "pixel_embeddings"]
@@ -44,7 +45,6 @@ def pixel_embeddings(
 
 def check_relation(temperature: float, max_positions: int) -> None:
     """Refuse a temperature that is not above 0, and a grid that would have one position in 3D."""
-    if not temperature > 0:
-        raise ValueError(f"temperature must be above 0, got {temperature}. The paper has 0.1.")
+    check_temperature(temperature, "The paper has 0.1.")
     if max_positions < 8:
         raise ValueError(f"max_positions must be 8 or more, got {max_positions}. Try 144.")

@@ -10,11 +10,11 @@ import torch
 __all__ = [
     "check_features",
     "check_images",
-    "check_one_output",
     "check_positions",
     "check_same_batch",
     "check_same_shape",
     "check_samples",
+    "check_temperature",
     "check_tensor",
 ]
 
@@ -27,7 +27,11 @@ def check_tensor(value: Any, side: str) -> None:
         value: what one side gave.
         side: "student" or "teacher", for the message.
     """
-    check_one_output(value, None, f"The {side}", side)
+    if not isinstance(value, torch.Tensor):
+        raise ValueError(
+            f"{side} is a {type(value).__name__}, not one tensor. A network with several outputs returned it: give "
+            "the loss one of them."
+        )
     if not value.is_floating_point():
         raise ValueError(
             f"{side} holds {str(value.dtype).removeprefix('torch.')} in shape {tuple(value.shape)}, expected "
@@ -38,28 +42,6 @@ def check_tensor(value: Any, side: str) -> None:
             f"{side} has shape {tuple(value.shape)}, expected BN[HWD]: a batch axis of one sample or more, a channel "
             "axis, then spatial axes if any. Pass whole batches."
         )
-
-
-def check_one_output(output: Any, image: Any, whose: str, side: str) -> None:
-    """
-    Refuse several predictions in place of one: a list, a dictionary, or predictions stacked in a tensor.
-
-    Args:
-        output: what a network or a layer returned.
-        image: the network's input, shape BNH[WD]: an output with more axes is a stack. None where it is not known.
-        whose: "The student", for the message.
-        side: "student" or "teacher", for the message.
-    """
-    remedy = (
-        "It has several outputs, as with deep supervision or auxiliary heads. Set "
-        f"{side}_layer to the layer that gives the output to compare (layer_shapes(network, image) lists them), or "
-        "switch the other outputs off."
-    )
-    if not isinstance(output, torch.Tensor):
-        raise ValueError(f"{whose} returned a {type(output).__name__}, not one tensor. {remedy}")
-    if isinstance(image, torch.Tensor) and output.ndim > image.ndim:
-        shapes = f"shape {tuple(output.shape)}, for images of shape {tuple(image.shape)}"
-        raise ValueError(f"{whose} returned outputs stacked in one tensor of {shapes}. {remedy}")
 
 
 def check_same_shape(student: torch.Tensor, teacher: torch.Tensor) -> None:
@@ -141,6 +123,21 @@ def check_samples(student: torch.Tensor, teacher: torch.Tensor, name: str) -> No
             shapes + f"{name} compares the samples of a batch with each other: give two or more. If the last batch of "
             "an epoch holds one image, set drop_last=True in the data loader, or change the batch size."
         )
+
+
+def check_temperature(temperature: float, remedy: str = "Use 1.0 for unsoftened probabilities.") -> None:
+    """
+    Refuse a divisor that softens nothing.
+
+    Args:
+        temperature: should be above 0.
+        remedy: ends the message.
+
+    Raises:
+        ValueError: When it is not.
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0, got {temperature}. {remedy}")
 
 
 def check_images(student: torch.Tensor, teacher: torch.Tensor, name: str, spatial_dims: int | None = None) -> None:

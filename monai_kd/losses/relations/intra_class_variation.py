@@ -4,10 +4,9 @@ from __future__ import annotations
 import torch
 from monai.networks.layers import Pool
 
-from monai_kd.losses.parts.class_masks import ClassLoss, check_label, class_masks, class_means
+from monai_kd.losses.parts.class_masks import ClassLoss, class_masks, class_means
 from monai_kd.losses.parts.precision import full_precision
-from monai_kd.losses.parts.shape_checks import check_positions
-from monai_kd.losses.parts.unit_vectors import check_vectors, magnitude, unit_vectors
+from monai_kd.losses.parts.unit_vectors import magnitude, unit_vectors
 
 __all__ = ["IntraClassVariationLoss"]
 
@@ -70,9 +69,7 @@ class IntraClassVariationLoss(ClassLoss):
             teacher: feature, shape BMH[WD], of any channels and resolution; no gradient flows into it.
             label: class indices, shape B1H[WD], at any resolution.
         """
-        check_vectors(student, teacher, "IntraClassVariationLoss")
-        check_positions(student, teacher, "IntraClassVariationLoss")
-        check_label(label, student)
+        self.check(student, teacher, label)
         size = [min(sides) for sides in zip(student.shape[2:], teacher.shape[2:], strict=True)]
         masks = class_masks(label, size, self.num_classes).to(student.dtype)
         difference = _variation(_pool(student, size), masks) - _variation(_pool(teacher.detach(), size), masks)

@@ -3,10 +3,9 @@ from __future__ import annotations
 
 import torch
 
-from monai_kd.losses.parts.class_masks import ClassLoss, check_label, class_masks, class_means
+from monai_kd.losses.parts.class_masks import ClassLoss, class_masks, class_means
 from monai_kd.losses.parts.precision import full_precision
-from monai_kd.losses.parts.shape_checks import check_positions
-from monai_kd.losses.parts.unit_vectors import check_vectors, magnitude, unit_vectors
+from monai_kd.losses.parts.unit_vectors import magnitude, unit_vectors
 
 __all__ = ["RegionAffinityLoss"]
 
@@ -62,9 +61,7 @@ class RegionAffinityLoss(ClassLoss):
             teacher: feature, shape BMH[WD], of any channels and resolution; no gradient flows into it.
             label: class indices, shape B1H[WD], at any resolution.
         """
-        check_vectors(student, teacher, "RegionAffinityLoss")
-        check_positions(student, teacher, "RegionAffinityLoss")
-        check_label(label, student)
+        self.check(student, teacher, label)
         masks = [class_masks(label, feature.shape[2:], self.num_classes) for feature in (student, teacher)]
         difference = _affinities(student, masks[0]) - _affinities(teacher.detach(), masks[1])
         # A small region may vanish on the coarser of the two grids only.

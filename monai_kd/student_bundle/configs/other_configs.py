@@ -10,7 +10,7 @@ from typing import Any
 
 from monai_kd.bundle.config_files import CONFIGS, is_config_file, list_files, read_any, read_file
 from monai_kd.bundle.config_ids import Config, component_ids, find
-from monai_kd.student_bundle.configs.handler_lists import components
+from monai_kd.student_bundle.config_parts import components
 from monai_kd.student_bundle.configs.safeguards import safe_overlay, safe_reading
 from monai_kd.student_bundle.configs.train_config import put_student, with_resume_handlers
 from monai_kd.student_bundle.student_weights import STUDENT, load_student

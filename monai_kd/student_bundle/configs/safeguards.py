@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from monai_kd.bundle.config_ids import Config
-from monai_kd.student_bundle.configs.handler_lists import components
+from monai_kd.student_bundle.config_parts import components, lines_of
 from monai_kd.student_bundle.student_weights import STUDENT
 
-__all__ = ["lines_of", "safe_overlay", "safe_reading", "safe_training"]
+__all__ = ["safe_overlay", "safe_reading", "safe_training"]
 
 VOLATILE = re.compile(r"\bnow\(|\btime\(|\buuid|\brandom\b")
 CHECK = "monai_kd.bundle.check_arguments()"
@@ -70,18 +69,6 @@ def safe_overlay(config: Config, reads: bool) -> None:
     """
     if "initialize" in config:
         config["initialize"] = [*_expressions(READING if reads else TRAINING), *lines_of(config, "initialize")]
-
-
-def lines_of(config: Config, name: str) -> list[Any]:
-    """
-    The lines of a program (``imports``, ``initialize``, ``run``) in a config, as a list even if there is only one.
-
-    Example:
-        >>> lines_of({"imports": "$import os"}, "imports")
-        ['$import os']
-    """
-    lines = config.get(name, [])
-    return list(lines) if isinstance(lines, list) else [lines]
 
 
 def _expressions(lines: tuple[str, ...]) -> list[str]:

@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from monai_kd.bundle.config_ids import Config, find, references, replace, texts
-from monai_kd.student_bundle.configs.safeguards import lines_of, safe_training
+from monai_kd.student_bundle.config_parts import RUN_IDS, lines_of
+from monai_kd.student_bundle.configs.safeguards import safe_training
 from monai_kd.student_bundle.configs.train_handlers import adapt_handlers, resume_handlers
 from monai_kd.student_bundle.teacher.data_format import BY_HAND
 from monai_kd.student_bundle.teacher.teacher_bundle import TRAINER, TeacherBundle
 
 __all__ = ["put_student", "teacher_file", "train_config", "with_resume_handlers"]
-
-RUN_IDS = ("training", "evaluating")  # older names of "run", from before MONAI 1.0
 
 
 def train_config(bundle: TeacherBundle, student: Mapping[str, Any], pathways: Mapping[str, Any]) -> Config:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from monai_kd.bundle.config_ids import Config, find, references
-from monai_kd.student_bundle.configs.handler_lists import handlers_of, kind
+from monai_kd.student_bundle.config_parts import handlers_of, kind
 from monai_kd.student_bundle.student_weights import BEST, save_student
 
 __all__ = ["adapt_handlers", "resume_handlers"]

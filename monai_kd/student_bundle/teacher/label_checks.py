@@ -16,7 +16,7 @@ from monai_kd.student_bundle.logits_method import has_sigmoid
 from monai_kd.student_bundle.teacher.data_format import DataFormat
 from monai_kd.student_bundle.teacher.label_rounding import add_rounding, rounding
 from monai_kd.student_bundle.teacher.label_values import LabelValues
-from monai_kd.utils.messages import first_cause, first_line
+from monai_kd.utils.messages import first_cause, first_few, first_line
 
 __all__ = ["check_labels", "load_labels", "round_labels"]
 
@@ -73,7 +73,7 @@ def round_labels(configs: Mapping[str, Config], parser: ConfigParser, classes: i
     transform = rounding(values, classes)
     if transform is None:
         raise ValueError(
-            f"--round_labels: the labels have values from {float(values.min()):g} to {float(values.max()):g}, and no "
+            f"--round-labels: the labels have values from {float(values.min()):g} to {float(values.max()):g}, and no "
             f"rule assigns them to {classes} classes. Convert the labels to the classes, for instance with "
             "MapLabelValued in the teacher's transforms."
         )
@@ -152,7 +152,7 @@ def _nodes(node: Any) -> Iterator[dict[str, Any]]:
 def _missing(absent: list[str], has_some: bool, counts: tuple[int, int], folder: str) -> list[str]:
     """What to say about classes that occur in no label; counts are of the labels that were loaded, and of all."""
     looked_at, total = counts
-    named = ", ".join(absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
+    named = first_few(absent)
     if not absent:
         return []
     if has_some:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from monai_kd.bundle.config_ids import Config, find
-from monai_kd.student_bundle.configs.handler_lists import kind
+from monai_kd.student_bundle.config_parts import kind
 
 __all__ = ["ROUNDING", "add_rounding", "rounding"]
 

@@ -15,7 +15,7 @@ from monai_kd.student_bundle.teacher.label_rounding import rounding
 __all__ = ["LabelValues"]
 
 LOSS = "train#trainer#loss_function"
-OPTION = "--round_labels"
+OPTION = "--round-labels"
 
 
 class LabelValues:

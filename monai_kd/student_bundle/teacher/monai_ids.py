@@ -7,7 +7,7 @@ import copy
 from typing import Any
 
 from monai_kd.bundle.config_ids import Config, find, references, replace
-from monai_kd.student_bundle.configs.handler_lists import components
+from monai_kd.student_bundle.config_parts import components
 
 __all__ = ["name_parts", "renamed_overlay", "with_monai_ids"]
 

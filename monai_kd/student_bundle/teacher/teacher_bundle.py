@@ -114,7 +114,7 @@ def _require_supervised(train: Config, file: str) -> None:
         )
     if "dataset_dir" not in train:
         raise ValueError(
-            f"{file}: there is no id 'dataset_dir', which --dataset_dir needs. Add it to the teacher's config, and use "
+            f"{file}: there is no id 'dataset_dir', which --dataset-dir needs. Add it to the teacher's config, and use "
             "it in the list of images."
         )
     deep = find(train, "network_def#deep_supervision") is True or "DeepSupervision" in str(train.get("loss"))

@@ -11,9 +11,7 @@ from monai.bundle import ConfigParser
 from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.config_files import read_file, read_merged
 from monai_kd.bundle.config_ids import Config
-from monai_kd.student_bundle.configs.handler_lists import components
-from monai_kd.student_bundle.configs.safeguards import lines_of
-from monai_kd.student_bundle.configs.train_config import RUN_IDS
+from monai_kd.student_bundle.config_parts import RUN_IDS, components, lines_of
 from monai_kd.student_bundle.teacher.monai_ids import renamed_overlay
 from monai_kd.student_bundle.teacher.teacher_bundle import TeacherBundle
 

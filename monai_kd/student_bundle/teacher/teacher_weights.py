@@ -33,7 +33,7 @@ def find_weights(root: Path, given: Path | None = None) -> Path:
     remedy = (
         f"It has a {large.name}: python -m monai.bundle download_large_files --bundle_path {root}"
         if large and not given
-        else "Put them there, or name the file with --weights."
+        else "Put them there, or name the file with --teacher-checkpoint."
     )
     raise FileNotFoundError(f"The teacher's weights are not at {' or '.join(map(str, places))}. {remedy}")
 
@@ -101,7 +101,7 @@ def fit(network: nn.Module, state: Mapping[str, torch.Tensor], path: Path) -> No
         raise ValueError(
             f"'{path}' holds the weights of another network than the config's {type(network).__name__}: "
             f"{'; '.join(shown)}{f'; and {more} more' if more else ''}. Correct the teacher's network_def, or name its "
-            "weights with --weights."
+            "weights with --teacher-checkpoint."
         )
     require_finite(state, path, own=dict(network.named_buffers()))
     network.load_state_dict(dict(state))

@@ -9,7 +9,7 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from monai_kd.bundle.config_ids import Config, find, references, replace
-from monai_kd.student_bundle.configs.handler_lists import kind
+from monai_kd.student_bundle.config_parts import kind
 
 __all__ = ["shortened"]
 

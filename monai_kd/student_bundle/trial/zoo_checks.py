@@ -75,7 +75,7 @@ def _check(root: Path, kind: str, names: Sequence[str], dataset_dir: str, scratc
         missing = _missing(workflow)
     except Exception as error:
         cause = first_cause(error)
-        elsewhere = " If its images are elsewhere: --inference_dataset_dir DIR." if names == ["inference"] else ""
+        elsewhere = " If its images are elsewhere: --inference-dataset-dir DIR." if names == ["inference"] else ""
         raise ValueError(
             f"The new bundle's {' with '.join(names)} cannot be built: {type(cause).__name__}: {first_line(cause)}. "
             f"Correct the teacher's config, or change its values: --set id=value.{elsewhere}"

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from monai_kd.data import Record
-from monai_kd.data.records.record import first_few
 from monai_kd.data.records.several_folders import Folders
 from monai_kd.study.reporting.failures import draw_failures, failure_table, read_answer, worst_images
 from monai_kd.study.reporting.group_table import difference_table, group_scores, group_tables, long_table
@@ -15,7 +14,7 @@ from monai_kd.study.reporting.pages import Figure, write_markdown
 from monai_kd.study.results.image_groups import image_groups, lesion_share
 from monai_kd.study.results.scores import SEGMENTATION
 from monai_kd.study.results.study_folder import StoredStudy, read_study
-from monai_kd.utils.messages import closest
+from monai_kd.utils.messages import closest, first_few
 from monai_kd.utils.tables import Table
 
 __all__ = ["write_groups"]
@@ -85,7 +84,7 @@ def _tested(study: StoredStudy, dataset_dir: Folders | None) -> dict[str, Record
     if absent:
         raise ValueError(
             f"{len(absent)} of {len(names)} test images are not in '{dataset_dir or study.plan['dataset_dir']}': "
-            f"{first_few(absent)}. Name the folder of the tested images: --dataset_dir FOLDER."
+            f"{first_few(absent)}. Name the folder of the tested images: --dataset-dir FOLDER."
         )
     return {name: records[name] for name in names}
 

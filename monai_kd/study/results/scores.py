@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -14,6 +13,8 @@ from statistics import fmean
 
 import numpy as np
 import numpy.typing as npt
+
+from monai_kd.utils.json_files import read_json
 
 __all__ = ["Scores", "by_image", "read_scores"]
 
@@ -102,7 +103,7 @@ def _whole(tables: Mapping[str, Path]) -> dict[str, dict[str, float]]:
     """The numbers and means of the summaries beside the tables, by name and group; without those of ``MEASURED``."""
     found: dict[str, dict[str, float]] = {}
     for group, path in tables.items():
-        summary = json.loads(path.with_name("summary.json").read_text(encoding="utf-8"))
+        summary = read_json(path.with_name("summary.json"))
         for name, value in summary.items():
             if isinstance(value, Mapping) and "mean" in value and not name.startswith(MEASURED):
                 value = value["mean"]

@@ -11,7 +11,7 @@ from typing import Any
 from monai_kd.data import Record, read_dataset
 from monai_kd.data.records.several_folders import Folders, folders_of_data
 from monai_kd.study.results.scores import Scores, read_scores
-from monai_kd.utils.atomic_files import read_json
+from monai_kd.utils.json_files import read_json
 
 __all__ = ["StoredStudy", "read_study"]
 
@@ -52,7 +52,7 @@ class StoredStudy:
         if gone:
             raise FileNotFoundError(
                 f"'{gone[0]}', the folder with the images of the study '{self.folder}', does not exist. If the images "
-                "were moved, name their folder: --dataset_dir FOLDER."
+                "were moved, name their folder: --dataset-dir FOLDER."
             )
         row, of_row = next(iter(self.scores.items()))
         config = read_json(self.folder / next(iter(of_row.values)) / row / "evaluate.json", AGAIN)
@@ -69,7 +69,7 @@ def read_study(output_dir: Path) -> StoredStudy:
     """
     description = output_dir / "study.json"
     if not description.is_file():
-        raise FileNotFoundError(f"No study in '{output_dir}'. Give the --output_dir of 'python -m monai_kd study run'.")
+        raise FileNotFoundError(f"No study in '{output_dir}'. Give the --output-dir of 'python -m monai_kd study run'.")
     plan = read_json(description, AGAIN)
     splits = read_json(output_dir / "splits.json")["splits"][: plan["splits"]]
     rows = [row["name"] for row in plan["rows"] if row["evaluate"]]

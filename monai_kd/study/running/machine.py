@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,8 +12,8 @@ import monai
 import torch
 from monai.bundle import ConfigParser
 
-from monai_kd.utils.atomic_files import atomic_write
-from monai_kd.utils.cpu_name import cpu_name
+from monai_kd.utils.json_files import read_json, write_json
+from monai_kd.utils.processes import cpu_name
 
 __all__ = ["describe_machines", "record_machine"]
 
@@ -24,8 +23,7 @@ def record_machine(folder: Path, config: Mapping[str, Any]) -> None:
     device = torch.device(ConfigParser(dict(config)).get_parsed_content("device") if "device" in config else "cpu")
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
     content = {"device": name, "torch": torch.__version__, "monai": monai.__version__}
-    with atomic_write(folder / "machine.json") as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / "machine.json", content)
 
 
 def describe_machines(folders: Iterable[Path]) -> str:
@@ -44,10 +42,9 @@ def describe_machines(folders: Iterable[Path]) -> str:
 
 
 def _read(file: Path) -> str:
+    remedy = "Remove it: the report then calls that run's machine unknown."
+    one = read_json(file, remedy)
     try:
-        one = json.loads(file.read_text(encoding="utf-8"))
         return f"{one['device']}, torch {one['torch']}, MONAI {one['monai']}"
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"'{file}' is damaged ({error!r}). Remove it: the report then lists this run's machine as unknown."
-        ) from error
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"'{file}' is damaged ({error!r}). {remedy}") from error

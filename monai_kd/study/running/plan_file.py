@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -10,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from monai_kd.bundle.config_files import read_file
-from monai_kd.study.running.grid import grid_points
 from monai_kd.study.running.plan import Plan, Row
 from monai_kd.utils.messages import closest
 
@@ -91,7 +91,7 @@ def _with_points(name: str, entry: Any, path: Path) -> list[Row]:
     """A row, and one further row for each point of its grid."""
     row = _row(name, entry, path)
     try:
-        points = grid_points(name, _mapping(entry.get("grid") or {}, f"{path}, row '{name}', grid"))
+        points = _grid_points(name, _mapping(entry.get("grid") or {}, f"{path}, row '{name}', grid"))
     except ValueError as error:
         raise ValueError(f"{path}, {error}") from error
     return [row] + [
@@ -148,3 +148,27 @@ def _check_names(plan: Plan, path: Path) -> None:
     twice = {name.lower() for name in names if [other.lower() for other in names].count(name.lower()) > 1}
     if twice:
         raise ValueError(f"{path}: the names of the rows {sorted(twice)} differ only in case. Give them other names.")
+
+
+def _grid_points(name: str, grid: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """
+    Every combination of a grid's values, each with a name.
+
+    Raises:
+        ValueError: When an id has no list, or a value occurs twice.
+
+    Example:
+        >>> _grid_points("CWD", {"pathways#logits#weight": [1, 9]})
+        [('CWD,weight=1', {'pathways#logits#weight': 1}), ('CWD,weight=9', {'pathways#logits#weight': 9})]
+    """
+    for key, values in grid.items():
+        if not isinstance(values, list) or not values or len({str(value) for value in values}) < len(values):
+            raise ValueError(f"row '{name}', grid: '{key}' must be a list of different values, got {values!r}.")
+    last = {key: key.split("#")[-1] for key in grid}
+    words = {key: word if list(last.values()).count(word) == 1 else key.replace("#", ".") for key, word in last.items()}
+    return [
+        (",".join([name, *(f"{words[key]}={value}" for key, value in zip(grid, values, strict=True))]), point)
+        for values in itertools.product(*grid.values())
+        for point in [dict(zip(grid, values, strict=True))]
+        if grid
+    ]

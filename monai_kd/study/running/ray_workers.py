@@ -37,7 +37,7 @@ class RayWorkers:
 
     def __init__(self, address: str, gpu_fraction: float = 0.0, threads: int = 1, jobs: int | None = None) -> None:
         if gpu_fraction < 0 or (gpu_fraction > 1 and gpu_fraction != int(gpu_fraction)):
-            raise ValueError(f"--gpu_fraction must be between 0 and 1, or a whole number, got {gpu_fraction:g}.")
+            raise ValueError(f"--gpu-fraction must be between 0 and 1, or a whole number, got {gpu_fraction:g}.")
         try:
             import ray
         except ImportError as error:

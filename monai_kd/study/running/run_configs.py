@@ -24,13 +24,13 @@ Configs = dict[str, dict[str, Any]]
 
 # Ids that the study itself sets, and the entry or option that sets each.
 OWN = {
-    "output_dir": "study run --output_dir",
-    "checkpoint": "study run --output_dir",
+    "output_dir": "study run --output-dir",
+    "checkpoint": "study run --output-dir",
     "bundle_root": "the study's 'bundle'",
-    "dataset_dir": "study run --dataset_dir",
+    "dataset_dir": "study run --dataset-dir",
     "layout": "study run --layout",
-    "split": "the study's 'splits', or study run --split_file",
-    "split_file": "study run --split_file",
+    "split": "the study's 'splits', or study run --split-file",
+    "split_file": "study run --split-file",
     "fold": "the study's 'splits'",
     "teacher_checkpoint": "the row's 'teacher'",
     "quiet": "the study, which shows its own progress",

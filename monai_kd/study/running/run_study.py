@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,9 +12,10 @@ from monai_kd.study.running.plan import Plan
 from monai_kd.study.running.runs import list_runs
 from monai_kd.study.running.scheduling import State, Workers, schedule
 from monai_kd.study.running.study_splits import study_splits
-from monai_kd.utils.atomic_files import atomic_write, require_writable
+from monai_kd.utils.atomic_files import require_writable
 from monai_kd.utils.distinct_paths import require_distinct, require_outside
 from monai_kd.utils.folder_lock import locked
+from monai_kd.utils.json_files import write_json
 
 __all__ = ["run_study"]
 
@@ -58,7 +58,6 @@ def run_study(
         for run in runs:
             run.require_same()
             run.require_needs()
-        with atomic_write(output_dir / "study.json") as temporary:
-            content = {**dataclasses.asdict(plan), "bundle": str(plan.bundle), "dataset_dir": as_text(dataset_dir)}
-            temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        content = {**dataclasses.asdict(plan), "bundle": str(plan.bundle), "dataset_dir": as_text(dataset_dir)}
+        write_json(output_dir / "study.json", content)
         return schedule(runs, workers(), watch)

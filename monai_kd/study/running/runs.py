@@ -14,7 +14,8 @@ from monai_kd.data import Split
 from monai_kd.data.records.several_folders import Folders, as_text
 from monai_kd.study.running.plan import Plan, Row
 from monai_kd.study.running.run_configs import PLACES, Configs, check_settings, differences, row_configs
-from monai_kd.utils.atomic_files import atomic_write
+from monai_kd.utils.json_files import read_json, write_json
+from monai_kd.utils.messages import first_few
 
 __all__ = ["DONE", "Run", "list_runs"]
 
@@ -66,15 +67,12 @@ class Run:
             path, result = self.folder / f"{kind}.json", results[kind]
             if not (path.is_file() and (result.is_file() or self.finished)):
                 continue
-            try:
-                former = json.loads(path.read_text(encoding="utf-8"))
-            except ValueError as error:
-                raise ValueError(f"'{path}' is damaged ({error}). Remove the folder '{self.folder}'.") from None
+            former = read_json(path, f"Remove the folder '{self.folder}'.")
             changes = differences(former, self.configs[kind], self.places)
             if changes:
-                listed = "; ".join(changes[:5]) + (f"; and {len(changes) - 5} more" if len(changes) > 5 else "")
+                listed = first_few(changes, separator="; ")
                 raise ValueError(
-                    f"'{path}' was run with other settings: {listed}. Choose another --output_dir, restore the "
+                    f"'{path}' was run with other settings: {listed}. Choose another --output-dir, restore the "
                     f"settings, or remove '{self.folder}' to run it anew."
                 )
 
@@ -96,8 +94,7 @@ class Run:
     def write_configs(self) -> None:
         """Write the configs into the folder, for ``python -m monai.bundle run --config_file``."""
         for kind, config in self.configs.items():
-            with atomic_write(self.folder / f"{kind}.json") as temporary:
-                temporary.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+            write_json(self.folder / f"{kind}.json", config)
 
 
 def list_runs(

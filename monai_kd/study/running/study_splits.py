@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from monai_kd.data.layouts import layout_names
 from monai_kd.data.records.several_folders import Folders
 from monai_kd.data.splits.groups import groups_of, shuffled
 from monai_kd.study.running.plan import Plan
+from monai_kd.utils.json_files import read_json
 
 __all__ = ["study_splits"]
 
@@ -31,7 +31,7 @@ def study_splits(
     """
     if split_file is not None and plan.images is not None:
         raise ValueError(
-            "--split_file and --images ('images' in the study) exclude each other, because a split file lists its "
+            "--split-file and --images ('images' in the study) exclude each other, because a split file lists its "
             "images. Give one of them."
         )
     records = read_dataset(dataset_dir, layout)
@@ -39,16 +39,16 @@ def study_splits(
     protocol = f"split file {split_file.name}" if split_file else "random"
     protocol += "" if plan.images is None else f", {plan.images} images drawn once"
     if kept.is_file():
-        former = json.loads(kept.read_text(encoding="utf-8"))
+        former = read_json(kept)
         if former["protocol"] != protocol:
             raise ValueError(
                 f"'{kept}' was made with the protocol '{former['protocol']}', but this study asks for '{protocol}'. "
-                "Choose another --output_dir."
+                "Choose another --output-dir."
             )
         splits = read_splits(kept, records if plan.images is None else _listed(records, former["splits"][0]))
         if split_file is not None and read_splits(split_file, records)[: plan.splits] != splits[: plan.splits]:
             raise ValueError(
-                f"'{split_file}' differs from '{kept}', with which this study started. Choose another --output_dir."
+                f"'{split_file}' differs from '{kept}', with which this study started. Choose another --output-dir."
             )
         if len(splits) >= plan.splits:
             return splits[: plan.splits]

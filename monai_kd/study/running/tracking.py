@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 from monai_kd.study.running.plan import Plan
 from monai_kd.study.running.runs import Run
 from monai_kd.study.running.scheduling import State
+from monai_kd.utils.json_files import read_json
 from monai_kd.utils.messages import first_line
 
 __all__ = ["MLflowTracker"]
@@ -54,7 +54,7 @@ class MLflowTracker:
 
     def _log(self, run: Run) -> None:
         index, _, seed = run.group.partition("-")
-        summary = json.loads((run.folder / "evaluation" / "summary.json").read_text(encoding="utf-8"))
+        summary = read_json(run.folder / "evaluation" / "summary.json")
         log = (run.folder / "log.txt").read_text(encoding="utf-8", errors="replace")
         with self._mlflow.start_run(run_name=run.name, tags={"folder": str(run.folder)}):
             self._mlflow.log_params({"row": run.row, "split": index, "seed": seed, **self._settings[run.row]})

@@ -8,9 +8,9 @@ import traceback
 from pathlib import Path
 
 from monai_kd.study.running.runs import DONE
-from monai_kd.utils.end_with_parent import end_with
 from monai_kd.utils.folder_lock import locked
 from monai_kd.utils.messages import first_cause
+from monai_kd.utils.processes import end_with
 
 __all__ = ["work"]
 

@@ -29,7 +29,7 @@ def distilled(folder, root, *options):
     (folder / "student.json").write_text(json.dumps(SMALL))
     raw = folder / "nnUNet_raw" / "Dataset007_Balls"
     words = ["distill", "--teacher", root, "--dataset-dir", raw, "--student", folder / "student.json"]
-    words += ["--output-dir", folder / "student", "--epochs", "1", "--no-run", *options]
+    words += ["--output-dir", folder / "student", "--max-epochs", "1", "--no-run", *options]
     result = CliRunner().invoke(command_line.app, list(map(str, words)))
     if result.exit_code:
         raise result.exception

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from monai_kd.data.image_files.dicom_parts.transfer_syntax import require_read
-from monai_kd.data.image_files.file_checks import NoImageError
+from monai_kd.data.image_files.image_format import NoImageError
 
 IMPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
 UNCOMPRESSED = {IMPLICIT, BIG_ENDIAN, "1.2.840.10008.1.2.1"}

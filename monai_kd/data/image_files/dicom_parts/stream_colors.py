@@ -14,7 +14,7 @@ from pathlib import Path
 
 from monai_kd.data.image_files.dicom_parts.header import DicomHeader
 from monai_kd.data.image_files.dicom_parts.jpeg_stream import RGB, YCBCR, Stream, read_stream
-from monai_kd.data.image_files.file_checks import UnsuitableError
+from monai_kd.data.image_files.image_format import UnsuitableError
 
 HEAD = 2**20  # bytes of a stream that contain its header, after profiles and previews
 AS_RGB = ("RGB", "YBR_ICT", "YBR_RCT")  # decoders pass these on unchanged

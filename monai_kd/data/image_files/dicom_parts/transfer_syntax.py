@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from monai_kd.data.image_files.file_checks import UnsuitableError
+from monai_kd.data.image_files.image_format import UnsuitableError
 
 ROOT = "1.2.840.10008.1.2"
 READ = {ROOT, "", "1.2.840.113619.5.2"} | {f"{ROOT}{end}" for end in (".1", ".2", ".5")}

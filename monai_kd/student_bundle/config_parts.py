@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The handlers of an engine, whether they are in a list or have their own ids."""
+"""Handlers of an engine, components, and programs, wherever a config keeps them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 
 from monai_kd.bundle.config_ids import Config, find, list_ids, references, replace
 
-__all__ = ["add_handler", "components", "handlers_of", "kind"]
+__all__ = ["RUN_IDS", "add_handler", "components", "handlers_of", "kind", "lines_of"]
+
+RUN_IDS = ("training", "evaluating")  # what "run" was called before MONAI 1.0
 
 
 def handlers_of(config: Config, engine: str) -> list[tuple[str, dict[str, Any]]]:
@@ -69,3 +71,19 @@ def components(node: Any, name: str) -> Iterator[dict[str, Any]]:
 def kind(component: Mapping[str, Any]) -> str:
     """The class of a component, without its module."""
     return str(component.get("_target_")).split(".")[-1]
+
+
+def lines_of(config: Config, name: str) -> list[Any]:
+    """
+    The lines of a program in a config, where one may stand by itself.
+
+    Args:
+        config: as it is written.
+        name: of the program: ``imports``, ``initialize``, ``run``.
+
+    Example:
+        >>> lines_of({"imports": "$import os"}, "imports")
+        ['$import os']
+    """
+    lines = config.get(name, [])
+    return list(lines) if isinstance(lines, list) else [lines]
