@@ -14,8 +14,9 @@ import torch
 import torch.distributed as dist
 from monai.transforms import MapTransform, RandomizableTrait
 
-from monai_kd.utils.atomic_files import atomic_write, read_json, require_writable
+from monai_kd.utils.atomic_files import atomic_write, require_writable
 from monai_kd.utils.digest import sha256
+from monai_kd.utils.json_files import read_json
 from monai_kd.utils.plain_tensor import plain
 
 __all__ = ["LoadSoftTargetd", "SoftTargets"]

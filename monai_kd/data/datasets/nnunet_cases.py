@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from monai_kd.utils.atomic_files import read_json
+from monai_kd.utils.json_files import read_json
 from monai_kd.utils.messages import first_few
 
 __all__ = ["nnunet_cases"]

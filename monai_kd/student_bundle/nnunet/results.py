@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monai_kd.utils.atomic_files import read_json
+from monai_kd.utils.json_files import read_json
 
 __all__ = ["CHECKPOINT", "Results", "is_results", "read_results"]
 
