@@ -12,7 +12,8 @@ from monai.losses import DiceCELoss
 from monai.transforms import Compose, RandFlipd, RandSpatialCropd
 from torch import nn
 
-from monai_kd import DistillationTrainer, LogitsKLLoss, Pathway, Pathways
+from monai_kd import DistillationTrainer, Pathway, Pathways
+from monai_kd.losses import LogitsKLLoss
 from monai_kd.teachers import LoadSoftTargetd, SoftTargets, StoredTeacher
 
 

@@ -98,9 +98,7 @@ def split(
     words += "" if labels_of is None else f", labels of {labels_of}"
     write_splits(output_file, made, words, layout_names(folder, layout), seed)
     console.print(_table(made, records))
-    console.print(
-        f"{len(made)} split{'s' if len(made) > 1 else ''} in {output_file}", markup=False, highlight=False
-    )
+    console.print(f"{len(made)} split{'s' if len(made) > 1 else ''} in {output_file}", markup=False, highlight=False)
 
 
 def _given(**options: float | None) -> dict[str, float]:
