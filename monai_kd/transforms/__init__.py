@@ -39,6 +39,7 @@ from monai_kd.transforms.class_mix import class_mix
 from monai_kd.transforms.crop_margins import CropMargins, CropMarginsd, scan_area
 from monai_kd.transforms.label_noise import LabelNoised
 from monai_kd.transforms.mix_up import mix_logits, mix_up
+from monai_kd.transforms.nnunet.even_windows import EvenWindowInferer
 from monai_kd.transforms.nnunet.preprocessing import NnUnetPreprocessd
 from monai_kd.transforms.pixel_dropout import RandPixelDropout, RandPixelDropoutd
 from monai_kd.transforms.view import View
@@ -53,6 +54,7 @@ __all__ = [
     "BatchRandShiftIntensity",
     "CropMargins",
     "CropMarginsd",
+    "EvenWindowInferer",
     "LabelNoised",
     "NnUnetPreprocessd",
     "RandPixelDropout",

@@ -80,15 +80,13 @@ def train_config(results: Results, network: dict[str, Any], classes: int, mirror
 
 def inferer(results: Results) -> dict[str, Any]:
     """
-    nnU-Net's sliding window: overlap of one half, Gaussian weights.
+    nnU-Net's sliding window.
 
     Args:
         results: of nnU-Net.
     """
-    window = {"roi_size": results.configuration["patch_size"], "overlap": 0.5, "mode": "gaussian", "sw_batch_size": 2}
-    if results.is_flat:
-        return {"_target_": "SliceInferer", "spatial_dim": 0, **window}
-    return {"_target_": "SlidingWindowInferer", **window}
+    window = {"roi_size": results.configuration["patch_size"], "sw_batch_size": 2, "overlap": 0.5}
+    return {"_target_": "monai_kd.transforms.EvenWindowInferer", **window}
 
 
 def postprocessing(place: str) -> dict[str, Any]:

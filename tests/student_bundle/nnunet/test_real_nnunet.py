@@ -26,6 +26,7 @@ from tests.student_bundle.nnunet.real_training import TRAINER
 from tests.student_bundle.nnunet.test_distill import distilled, run, same_grid
 
 HERE = Path(__file__).parent
+TESTS = HERE.parents[1]
 pytestmark = pytest.mark.skipif(find_spec("nnunetv2") is None, reason="nnunetv2 is missing: pip install '.[nnunet]'")
 
 
@@ -48,7 +49,7 @@ def trained(folder, flat):
     described = {"channel_names": {"0": "gray"}, "labels": {"background": 0, "ball": 1}, "numTraining": 4}
     (raw / "dataset.json").write_text(json.dumps({**described, "file_ending": ".png" if flat else ".nii.gz"}))
     places = {name: str(folder / name) for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")}
-    found = [str(HERE / "without_timm")] if not has_torchvision() else []
+    found = [str(TESTS / "without_timm")] if not has_torchvision() else []
     environment = {
         **os.environ,
         **places,
@@ -93,7 +94,7 @@ def test_the_teacher_is_nnunets_own_and_a_student_learns_from_it(tmp_path, flat,
         scores.append(2 * (first & second).sum() / (first.sum() + second.sum()))
         if not flat:
             same_grid(ours / f"ball.{number}{ending}", raw / "imagesTs" / f"ball.{number}_0000{ending}")
-    assert min(scores) >= 0.99, scores
+    assert min(scores) >= 0.999, scores
 
     output = distilled(tmp_path, root)
     assert "folds 0, 1, the mean of their logits" in output

@@ -141,7 +141,7 @@ def test_classes_that_do_not_exist_are_told(tmp_path):
     root = make_results(tmp_path)
     for file in (tmp_path / "nnUNet_raw" / "Dataset007_Balls" / "labelsTr").iterdir():
         Image.open(file).point(lambda value: 7 * value).save(file)
-    with pytest.raises(ValueError, match=r"has values \[0.0, 7.0\], but the teacher knows 2 classes \(0 background, 1"):
+    with pytest.raises(ValueError, match=r"has values \[0.0, 7.0\], but the teacher has 2 classes \(0 background, 1"):
         distill(root, tmp_path)
 
 
