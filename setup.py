@@ -32,6 +32,12 @@ EXTRAS = {
     ],
 }
 
+# What nnunetv2 requires, without timm; see the Makefile.
+EXTRAS["test"] += [
+    *("acvl-utils", "batchgenerators", "batchgeneratorsv2", "blosc2", "einops", "graphviz", "imagecodecs", "pandas"),
+    *("requests", "scikit-image", "scikit-learn", "seaborn", "SimpleITK", "tifffile", "yacs"),
+]
+
 HERE = Path(__file__).parent
 # Read, not imported: the package needs torch, which a build does without.
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "monai_kd" / "version.py").read_text(encoding="utf-8"), re.M)

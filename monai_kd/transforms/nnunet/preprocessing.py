@@ -37,7 +37,6 @@ class NnUnetPreprocessd(MapTransform, InvertibleTransform):
         spacing: of the plans, in mm: three numbers, or two, which leave the distance between slices as it is.
         normalization: what :func:`normalize` takes, for each channel.
         transpose: the plans' ``transpose_forward``.
-        image_key: which of the keys is the image.
         allow_missing_keys: go without the label map.
 
     Raises:
