@@ -79,13 +79,13 @@ def importable_scripts(root: Path) -> Iterator[None]:
     if sys.path[0] == str(root):
         yield
         return
-    former = {name: sys.modules.pop(name) for name in _loaded()}
+    former, path = {name: sys.modules.pop(name) for name in _loaded()}, list(sys.path)
     sys.path.insert(0, str(root))
     importlib.invalidate_caches()
     try:
         yield
     finally:
-        sys.path.remove(str(root))
+        sys.path[:] = path  # MONAI adds the bundle's folder, too, and leaves it there
         for name in _loaded():
             del sys.modules[name]
         sys.modules.update(former)

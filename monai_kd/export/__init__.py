@@ -13,13 +13,15 @@ from __future__ import annotations
 
 from monai_kd.bundle.opened import Bundle, open_bundle
 from monai_kd.export.folder import Exported, open_export
-from monai_kd.export.images import DataSet
+from monai_kd.export.images import BundleData, DataSet
 from monai_kd.export.runners import FORMS, load_form
 from monai_kd.export.student import Options, export_student
+from monai_kd.export.windows import why_alone
 
 __all__ = [
     "FORMS",
     "Bundle",
+    "BundleData",
     "DataSet",
     "Exported",
     "Options",
@@ -27,4 +29,5 @@ __all__ = [
     "load_form",
     "open_bundle",
     "open_export",
+    "why_alone",
 ]

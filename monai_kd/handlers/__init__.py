@@ -13,7 +13,7 @@ from monai_kd.handlers.methods.adversarial_logits import AdversarialLogitsHandle
 from monai_kd.handlers.methods.gradient_attention import GradientAttentionHandler
 from monai_kd.handlers.methods.holistic import HolisticHandler
 from monai_kd.handlers.methods.trajectory import TrajectoryHandler
-from monai_kd.handlers.metric_log import MetricLogHandler
+from monai_kd.handlers.metric_log import EvalMetricsHandler, MetricLogHandler
 from monai_kd.handlers.patience import PatienceHandler
 from monai_kd.handlers.resume import ResumeHandler
 from monai_kd.handlers.scores import ScoresHandler
@@ -26,6 +26,7 @@ __all__ = [
     "ClassificationScoresHandler",
     "ConfigCopyHandler",
     "EachImageOnceHandler",
+    "EvalMetricsHandler",
     "FeatureHookHandler",
     "FinalValidationHandler",
     "FiniteLossHandler",

@@ -3,7 +3,8 @@
 
 from monai_kd.teachers.cached_teacher import CachedTeacher
 from monai_kd.teachers.live_teacher import LiveTeacher
+from monai_kd.teachers.load_arrays import load_arrays
 from monai_kd.teachers.load_weights import load_weights
 from monai_kd.teachers.mixed_teacher import MixedTeacher
 
-__all__ = ["CachedTeacher", "LiveTeacher", "MixedTeacher", "load_weights"]
+__all__ = ["CachedTeacher", "LiveTeacher", "MixedTeacher", "load_arrays", "load_weights"]

@@ -22,7 +22,7 @@ from monai.transforms import (
 
 from monai_kd.data import AsLabelMapd, LoadUltrasoundd
 
-__all__ = ["LOADING", "TYPES", "concerning", "is_writer", "refused"]
+__all__ = ["NotInGraphError", "LOADING", "TYPES", "concerning", "is_writer", "refused"]
 
 LOADING = (LoadImaged, LoadUltrasoundd, EnsureChannelFirstd)
 TYPES = (EnsureTyped, CastToTyped, ToTensord, ToDeviced, Identityd, CopyItemsd, SelectItemsd, DeleteItemsd)
@@ -50,7 +50,11 @@ def is_writer(transform: Any) -> bool:
     return isinstance(transform, WRITING)
 
 
-def refused(name: str, why: str) -> ValueError:
+class NotInGraphError(ValueError):
+    """Something that a bundle does before or after its network, and that no exported graph can."""
+
+
+def refused(name: str, why: str) -> NotInGraphError:
     """
     The error for what cannot be in a graph.
 
@@ -61,7 +65,7 @@ def refused(name: str, why: str) -> ValueError:
     Returns:
         The error, to be raised.
     """
-    return ValueError(
+    return NotInGraphError(
         f"{name} cannot go into the exported graph: {why}. "
         "Export the network alone, on pre-processed input, with --raw."
     )

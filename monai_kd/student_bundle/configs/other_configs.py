@@ -12,7 +12,7 @@ from monai_kd.bundle.config_files import CONFIGS, is_config_file, list_files, re
 from monai_kd.bundle.config_ids import Config, component_ids, find
 from monai_kd.student_bundle.configs.handler_lists import components
 from monai_kd.student_bundle.configs.safeguards import safe_overlay, safe_reading
-from monai_kd.student_bundle.configs.train_config import put_student, with_resume_handlers
+from monai_kd.student_bundle.configs.train_config import name_run, put_student, with_resume_handlers
 from monai_kd.student_bundle.student_weights import STUDENT, load_student
 from monai_kd.student_bundle.teacher.monai_ids import name_parts, renamed_overlay
 from monai_kd.student_bundle.teacher.teacher_bundle import TRAINER, TeacherBundle
@@ -37,7 +37,7 @@ def inference_config(bundle: TeacherBundle, student: Mapping[str, Any]) -> Confi
     name_parts(config)
     put_student(config, bundle.inference_network, student)
     load_student(config, config, "evaluator", str(bundle.inference_file))
-    safe_reading(config, config, is_stock=not str(student["_target_"]).startswith("monai_kd."))
+    safe_reading(config, config, is_stock=True)
     return config
 
 
@@ -71,11 +71,23 @@ def overlays(bundle: TeacherBundle, student: Mapping[str, Any], train: Config) -
         kept[file.stem] = config
     if "evaluate" not in kept and "test" in kept:
         kept["evaluate"] = kept.pop("test")
+    if "evaluate" not in kept and find(train, f"{EVALUATOR}#key_val_metric"):
+        kept["evaluate"] = _laid_over(_evaluation(), Path("evaluate.json"), train)
     return kept, left_out
+
+
+def _evaluation() -> Config:
+    """An overlay that validates the student's weights, for a teacher's bundle that has none."""
+    saver = {"_target_": "MetricsSaver", "save_dir": "@output_dir", "metrics": "*"}
+    return {
+        f"{EVALUATOR}#val_handlers": [{"_target_": "StatsHandler", "iteration_log": False}, saver],
+        "run": [f"$@{EVALUATOR}.run()"],
+    }
 
 
 def _laid_over(config: Config, file: Path, train: Config) -> Config:
     """An overlay of the training; if it loads weights, for evaluation or to start from, the student's or none."""
+    name_run(config)
     reads = any(word in file.stem for word in ("eval", "infer", "test"))
     if file.stem == "evaluate" or (reads and any(components(config, "CheckpointLoader"))):
         load_student(config, train, EVALUATOR, str(file))

@@ -40,8 +40,8 @@ Not measured yet: run the evaluation. The teacher's own scores are in its bundle
 ## MONAI Bundle Commands
 
 From the bundle's folder. Training needs `monai_kd` and the teacher's weights, `models/{teacher_file}`, which an archive
-has if it was packed `--with-teacher`. Inference needs `monai_kd` where `required_packages_version` in
-`configs/metadata.json` names it.
+has if it was packed `--with-teacher`. Inference needs MONAI alone:
+`python -m monai.bundle run --config_file configs/inference.json`.
 
 {listed}
 A killed training continues when its command is given again.
@@ -102,5 +102,5 @@ def readme(
         listed=listed,
         references=references or "- None given by the teacher's bundle.",
         license=license_,
-        copyright=metadata.get("copyright", "copyright not told"),
+        copyright=bundle.metadata.get("copyright", "copyright not told"),
     )

@@ -13,9 +13,9 @@ from monai_kd.student_bundle.configs.train_handlers import adapt_handlers, resum
 from monai_kd.student_bundle.teacher.data_format import BY_HAND
 from monai_kd.student_bundle.teacher.teacher_bundle import TRAINER, TeacherBundle
 
-__all__ = ["put_student", "teacher_file", "train_config", "with_resume_handlers"]
+__all__ = ["name_run", "put_student", "teacher_file", "train_config", "with_resume_handlers"]
 
-RUN_IDS = ("training", "evaluating")  # what "run" was called before MONAI 1.0
+RUN_IDS = ("training", "evaluating", "evaluate", "inference")  # what "run" was called before MONAI 1.0
 
 
 def train_config(bundle: TeacherBundle, student: Mapping[str, Any], pathways: Mapping[str, Any]) -> Config:
@@ -90,9 +90,26 @@ def put_student(config: Config, network: str, student: Mapping[str, Any]) -> Non
         replace(config, network, "$@network_def.to(@device)")
     config["network_def"] = dict(student)
     config["bundle_root"] = "."
+    name_run(config)
+
+
+def name_run(config: Config) -> None:
+    """
+    Call the program of a config ``run``, as MONAI does since 1.0.
+
+    Args:
+        config: of a training or an inference, or an overlay; changed in place.
+
+    Example:
+        >>> config = {"evaluating": ["$@evaluator.run()"]}
+        >>> name_run(config)
+        >>> config
+        {'run': ['$@evaluator.run()']}
+    """
     for former in RUN_IDS:
-        if former in config and "run" not in config:
-            config["run"] = config.pop(former)
+        if "run" not in config and any(".run(" in text for text in texts(config.get(former))):
+            config["run"] = lines_of(config, former)
+            del config[former]
 
 
 def with_resume_handlers(handlers: Any) -> Any:
@@ -107,7 +124,7 @@ def with_resume_handlers(handlers: Any) -> Any:
         '$list(@train#handlers[:-2]) + @resume_handlers'
     """
     if isinstance(handlers, list):
-        return [*handlers, "$@resume_handlers[0]", "$@resume_handlers[1]"]
+        return [*handlers, *(f"$@resume_handlers[{place}]" for place in range(3))]
     text = str(handlers or "$[]")
     return f"$list({text.removeprefix('$')}) + @resume_handlers"
 
