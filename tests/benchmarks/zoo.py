@@ -168,10 +168,8 @@ def _stock(what: str, teacher: Path, data: str, case: Case, run: Runner) -> str:
     if not folder.has(name):
         return f"no {name} config"
     config, file = folder.config(name), folder.file(name).relative_to(teacher)
-    words = ["-m", "monai.bundle", "run"]
-    words += [
-        next((former for former in ("training", "evaluating") if former in config and "run" not in config), "run")
-    ]
+    program = next((name for name in ("run", "training", "evaluating", "inference") if name in config), "run")
+    words = ["-m", "monai.bundle", "run", program]
     words += ["--config_file", str(file), "--bundle_root", ".", "--dataset_dir", data]
     values = {key: value for key, value in case.smaller.items() if find(config, key) is not None}
     for trainer in ("train#trainer", "trainer"):

@@ -13,7 +13,7 @@ from monai_kd.student_bundle import Request, make_draft, write_bundle
 from monai_kd.student_bundle.teacher.mending import mended
 from monai_kd.student_bundle.teacher.weights import find_weights
 from monai_kd.teachers import load_arrays
-from tests.student_bundle.test_zoo_bundles import draft_of, read
+from tests.student_bundle.test_variants import draft_of, read
 from tests.student_bundle.zoo_bundles import edit
 
 
@@ -114,3 +114,44 @@ def test_the_new_bundle_names_no_authors_but_the_teachers_as_such(ct, zoo, tmp_p
     subprocess.run(words, check=True, capture_output=True, cwd=root)
     metrics = json.loads((root / "configs" / "metadata.json").read_text())["eval_metrics"]
     assert list(metrics) == ["val_mean_dice"] and 0 <= metrics["val_mean_dice"] <= 1
+
+
+def test_an_evaluation_with_imports_and_a_program_of_its_own(ct, zoo, tmp_path):
+    overlay = read(ct, "evaluate")
+    overlay |= {"evaluate": overlay.pop("run"), "imports": ["$import glob", "$import json"]}
+    (ct / "configs" / "evaluate.json").write_text(json.dumps(overlay))
+    inference = read(ct, "inference")
+    inference["inference"] = inference.pop("run")
+    (ct / "configs" / "inference.json").write_text(json.dumps(inference))
+    draft = draft_of(ct, zoo)
+    new = draft.configs["evaluate"]
+    assert {"$import monai_kd", "$import json"} <= set(new["imports"]) and "evaluate" not in new
+    assert new["run"] == ["$@validate#evaluator.run()"] and draft.configs["inference"]["run"] == ["$@evaluator.run()"]
+    write_bundle(draft, draft.pairs, tmp_path / "new", zoo / "ct_data")
+
+
+def test_images_that_the_transforms_make_of_several(ct, zoo, tmp_path):
+    for name in ("train", "inference"):
+        config = read(ct, name)
+        transforms = config["train"]["deterministic_transforms"] if name == "train" else config["preprocessing"]
+        place = transforms if name == "train" else transforms["transforms"]
+        load = {"_target_": "LoadImaged", "keys": ["first", "label"] if name == "train" else "first"}
+        named = {"_target_": "CopyItemsd", "keys": "first", "names": "image"}
+        place[0] = {"_target_": "Compose", "transforms": [load, named]}
+        if name == "inference":
+            config["dataset"]["data"] = "$[{'first': i} for i in @datalist]"
+        else:
+            for part in ("train", "val"):
+                listed = config[f"{part}_datalist"].removeprefix("$")
+                config[f"{part}_datalist"] = f"$[{{'first': e['image'], 'label': e['label']}} for e in {listed}]"
+        (ct / "configs" / f"{name}.json").write_text(json.dumps(config))
+    draft = draft_of(ct, zoo)
+    write_bundle(draft, draft.pairs, tmp_path / "new", zoo / "ct_data", tried=False)
+
+
+def test_labels_of_bool_are_cast(ct):
+    brats = {"_target_": "ConvertToMultiChannelBasedOnBratsClassesd", "keys": "label"}
+    new, notes = mended({"train": {"transforms": [brats, {"_target_": "LoadImaged"}]}})
+    first = new["train"]["transforms"][0]
+    assert first["transforms"][0] == brats and first["transforms"][1]["dtype"] == "$torch.float32"
+    assert len(new["train"]["transforms"]) == 2 and len(notes) == 1

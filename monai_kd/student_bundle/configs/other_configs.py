@@ -11,7 +11,7 @@ from typing import Any
 from monai_kd.bundle.config_files import CONFIGS, is_config_file, list_files, read_any, read_file
 from monai_kd.bundle.config_ids import Config, component_ids, find
 from monai_kd.student_bundle.configs.handler_lists import components
-from monai_kd.student_bundle.configs.safeguards import safe_overlay, safe_reading
+from monai_kd.student_bundle.configs.safeguards import lines_of, safe_overlay, safe_reading
 from monai_kd.student_bundle.configs.train_config import name_run, put_student, with_resume_handlers
 from monai_kd.student_bundle.student_weights import STUDENT, load_student
 from monai_kd.student_bundle.teacher.monai_ids import name_parts, renamed_overlay
@@ -88,6 +88,9 @@ def _evaluation() -> Config:
 def _laid_over(config: Config, file: Path, train: Config) -> Config:
     """An overlay of the training; if it loads weights, for evaluation or to start from, the student's or none."""
     name_run(config)
+    if "imports" in config:  # which would take the place of the training's
+        own = lines_of(train, "imports")
+        config["imports"] = [*own, *(line for line in lines_of(config, "imports") if line not in own)]
     reads = any(word in file.stem for word in ("eval", "infer", "test"))
     if file.stem == "evaluate" or (reads and any(components(config, "CheckpointLoader"))):
         load_student(config, train, EVALUATOR, str(file))
