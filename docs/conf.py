@@ -3,6 +3,7 @@
 
 import os
 import re
+import runpy
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,13 @@ def setup(app: Sphinx) -> None:
     """Formulas as MathML, which browsers show without a script from elsewhere; names that lead to the reference."""
     app.add_html_math_renderer("mathml", (_formula, None), (_formula, None))
     app.connect("doctree-read", _link_names)
+    app.connect("source-read", _name_further_losses)
+
+
+def _name_further_losses(app: Sphinx, name: str, source: list[str]) -> None:
+    """A new loss is in the page of methods without a change of the page."""
+    if name == "methods":
+        source[0] = runpy.run_path(str(Path(__file__).with_name("further_losses.py")))["filled"](source[0])
 
 
 def _formula(writer: Any, node: nodes.Node) -> None:

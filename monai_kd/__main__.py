@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+
 import typer
 from rich.markup import escape
 
 from monai_kd.commands.benchmark import benchmark
-from monai_kd.commands.bundle_copy import copy
-from monai_kd.commands.bundle_pack import pack
+from monai_kd.commands.bundle.copy import copy
+from monai_kd.commands.bundle.pack import pack
 from monai_kd.commands.console import error_console
 from monai_kd.commands.data.boxes import boxes
 from monai_kd.commands.data.check import check
@@ -31,58 +34,61 @@ from monai_kd.commands.study.run import run
 from monai_kd.utils.messages import first_cause
 
 INTERRUPTED = 130  # what typer ends with after Ctrl+C
-MENDABLE = (ValueError, OSError, ImportError)  # by the user, who needs no traceback then
+MENDABLE = (ValueError, OSError, ImportError)  # errors that a user can correct, without a traceback
 
 app = typer.Typer(
     name="monai_kd",
     context_settings={"token_normalize_func": lambda name: name.replace("_", "-")},  # --output_dir is --output-dir
+    rich_markup_mode="markdown",
     add_completion=False,  # the shell completes names of programs, not of modules
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Distil small segmentation networks from large ones with MONAI. Training, evaluation and inference run "
-    "configs of MONAI Bundles: python -m monai_kd run train --bundle breast_ultrasound_segmentation --dataset_dir DATA",
+    help="Distil small segmentation networks from large ones with MONAI.\n\n"
+    "Training, evaluation and inference run configs of MONAI Bundles.\n\n"
+    "Example: `python -m monai_kd run train --bundle breast_ultrasound_segmentation --dataset-dir DATA`",
 )
-data_app = typer.Typer(no_args_is_help=True, help="Check, split, convert, download and make data sets.")
-app.add_typer(data_app, name="data")
 
-study_app = typer.Typer(no_args_is_help=True, help="Compare many models on several splits, with statistics.")
-app.add_typer(study_app, name="study")
 
-label_app = typer.Typer(no_args_is_help=True, help="Serve a student to 3D Slicer by MONAI Label, and distil it there.")
-app.add_typer(label_app, name="label")
+def _add(group: typer.Typer, *commands: Callable[..., None]) -> None:
+    """Add commands, each with its docstring's first paragraph as a summary: typer would cut it where it is long."""
+    for command in commands:
+        group.command(short_help=_summary(command))(command)
 
-bundle_app = typer.Typer(no_args_is_help=True, help="Copy a bundle to work on, or pack it to give away.")
-app.add_typer(bundle_app, name="bundle")
 
-app.command()(benchmark)
-app.command()(demo)
-app.command()(diagnose)
-app.command()(distill)
-app.command()(export)
-app.command()(segment)
-app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run_config)
-bundle_app.command()(copy)
-bundle_app.command()(pack)
-data_app.command()(boxes)
-data_app.command()(check)
-data_app.command()(convert)
-data_app.command()(download)
-data_app.command()(phantom)
-data_app.command()(split)
-label_app.command()(install)
-label_app.command()(start)
-study_app.command()(groups)
-study_app.command()(report)
-study_app.command()(run)
+def _summary(command: Callable[..., None]) -> str:
+    return inspect.cleandoc(command.__doc__ or "").partition("\n\n")[0]
+
+
+def _group(name: str, summary: str) -> typer.Typer:
+    group = typer.Typer(no_args_is_help=True, help=summary, short_help=summary)
+    app.add_typer(group, name=name)
+    return group
+
+
+_add(app, benchmark, demo, diagnose, distill, export, segment)
+_add(
+    _group("data", "Check, split, convert, download and make data sets."),
+    boxes,
+    check,
+    convert,
+    download,
+    phantom,
+    split,
+)
+_add(_group("study", "Compare many models on several splits, with statistics."), groups, report, run)
+_add(_group("label", "Serve a student to 3D Slicer, and distil it there."), install, start)
+_add(_group("bundle", "Copy a bundle to work on, or pack it to give away."), copy, pack)
+ANY_ID = {"allow_extra_args": True, "ignore_unknown_options": True}  # of the config that is run
+app.command("run", short_help=_summary(run_config), context_settings=ANY_ID)(run_config)
 
 
 def main() -> None:
-    """Run the command line; what a user can mend is one line, not a traceback."""
+    """Run the command line. An error that a user can correct is one line, without a traceback."""
     try:
         app()
     except SystemExit as end:
         if end.code == INTERRUPTED and not isinstance(end, Stopped):
-            error_console.print("[bold red]Stopped[/] by Ctrl+C. What was not whole is removed.")
+            error_console.print("[bold red]Stopped[/] by Ctrl+C. Unfinished files were removed.")
         raise
     except Exception as error:
         cause = first_cause(error, MENDABLE)

@@ -1,31 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the layers of a network return, by module name."""
+"""Capture of the outputs of a network's layers, by module name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import nn
 
+from monai_kd.outputs import parse_layer, pick
 from monai_kd.utils.messages import closest
 from monai_kd.utils.plain_tensor import plain
+from monai_kd.utils.watch_layers import watch_layers
 
 __all__ = ["FeatureHooks", "layer_shapes", "unwrap"]
 
 
 def unwrap(network: nn.Module) -> nn.Module:
     """
-    The user's own network inside ``torch.compile``, (Distributed)DataParallel and other wrappers, whose prefixes
-    (``_orig_mod.``, ``module.``) would otherwise appear in every layer and weight name. A wrapper of one's own is seen
-    through if it holds the network as ``unwrapped``.
+    The network inside ``torch.compile``, (Distributed)DataParallel, or a wrapper with an attribute ``unwrapped``.
 
-    Args:
-        network: a network, wrapped or not.
-
-    Returns:
-        The network itself.
+    Its layer and weight names have no prefixes such as ``_orig_mod.`` or ``module.``.
 
     Example:
         >>> network = torch.nn.Linear(2, 1)
@@ -44,8 +40,9 @@ def unwrap(network: nn.Module) -> nn.Module:
             return network
 
 
-def _find(network: nn.Module, layer: str) -> nn.Module:
+def _find(network: nn.Module, name: str) -> nn.Module:
     _require_hookable(network)
+    layer = parse_layer(name).module
     modules = dict(network.named_modules())
     if layer in modules:
         return modules[layer]
@@ -59,7 +56,7 @@ def _find(network: nn.Module, layer: str) -> nn.Module:
 def _require_hookable(network: nn.Module) -> None:
     if isinstance(network, torch.jit.ScriptModule):
         raise ValueError(
-            "The network is TorchScript, whose layers cannot be captured. Compare its output alone (layer ''), or "
+            "The network is TorchScript, whose layers cannot be captured. Compare its output only (layer ''), or "
             "build the network in Python and load its weights."
         )
 
@@ -68,18 +65,19 @@ class FeatureHooks:
     """
     Captures the outputs of named layers while it is open, as plain tensors.
 
-    A layer that runs several times between two calls of :meth:`pop` (the windows of a sliding-window inferer)
-    gives its outputs joined along the batch. Hooks act only on this network: a deep copy made meanwhile does not
-    write here. A layer inside a compiled network must be named before the network's first call.
+    If a layer runs several times between two calls of :meth:`pop` (for the windows of a sliding-window inferer), its
+    outputs are joined along the batch axis. A deep copy of the network, made while the hooks are open, is not captured.
+    Open the hooks before the first call of a compiled network.
 
     Args:
-        network: any module, compiled or wrapped for several devices too.
-        layers: names as in ``network.named_modules()``; ``""`` is the network's own output.
-        copy: keep a copy of each output. Needed only for a layer whose output a later in-place operation (the
-            activation in ``monai.networks.nets.BasicUNet``'s blocks, say) overwrites; ``pop`` tells if so.
+        network: any module, also compiled or wrapped for several devices.
+        layers: names as in ``network.named_modules()``; ``""`` is the network's own output. ``"encoder[2]"`` is one of
+            several outputs, ``"encoder:input"`` is what a layer receives (:mod:`monai_kd.outputs`).
+        copy: keep a copy of each output. Only needed if a later in-place operation overwrites the output, such as the
+            activation in the blocks of ``monai.networks.nets.BasicUNet``; :meth:`pop` then raises an error.
 
     Attributes:
-        listening: set it to False while outputs are not wanted (those of a validation run, say).
+        listening: set it to False to capture nothing, for example during validation.
 
     Raises:
         ValueError: When a layer does not exist (the message names the closest), or the network is TorchScript.
@@ -111,10 +109,10 @@ class FeatureHooks:
     def __enter__(self) -> FeatureHooks:
         self.close()
         if self._compiled and self._modules:
-            # A graph compiled before the hooks were there would never call them.
+            # A graph that was compiled without the hooks would never call them.
             torch.compiler.reset()
         for layer, module in self._modules.items():
-            self._handles.append(module.register_forward_hook(self._hook(layer, module)))
+            self._handles.append(self._register(layer, module))
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -133,45 +131,55 @@ class FeatureHooks:
 
     def pop(self) -> dict[str, torch.Tensor]:
         """
-        What the layers returned since the last call, by layer name; emptied.
-
-        Returns:
-            Plain tensors, with their gradient history.
+        The outputs since the last call, by layer name, as plain tensors with their gradient history.
 
         Raises:
-            ValueError: When a layer did not run, returned something other than one tensor, or its output was
-                overwritten in place.
+            ValueError: When a layer did not run, or its output was overwritten in place.
         """
         captured, self._captured = self._captured, {}
         return {layer: self._joined(layer, captured.get(layer, [])) for layer in self._modules}
 
-    def _hook(self, layer: str, owner: nn.Module) -> Callable[[nn.Module, Any, Any], None]:
-        def capture(module: nn.Module, args: Any, output: Any) -> None:
-            if not self.listening or module is not owner:  # a deep copy carries the hook along
-                return
-            if not isinstance(output, torch.Tensor):
-                raise ValueError(
-                    f"Layer '{layer}' of {type(self._network).__name__} returned a {type(output).__name__}, not one "
-                    "tensor. Name a layer inside it; layer_shapes(network, image) lists those that return a tensor."
-                )
-            output = plain(output)
-            output = output.clone() if self._copy else output
-            version = -1 if torch.compiler.is_compiling() or output.is_inference() else output._version
-            self._captured.setdefault(layer, []).append((output, version))
+    def _register(self, layer: str, owner: nn.Module) -> torch.utils.hooks.RemovableHandle:
+        name = parse_layer(layer)
 
-        return capture
+        def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            if module is owner:
+                self._keep(layer, name.items, next(iter((*args, *kwargs.values())), None))
+
+        def after(module: nn.Module, args: Any, output: Any) -> None:
+            if module is owner:  # a deep copy carries the hook along
+                self._keep(layer, name.items, output)
+
+        if name.is_input:
+            return owner.register_forward_pre_hook(before, with_kwargs=True)
+        return owner.register_forward_hook(after)
+
+    def _keep(self, layer: str, items: tuple[str, ...], value: Any) -> None:
+        if not self.listening:
+            return
+        whose = f"Layer '{layer}' of {type(self._network).__name__}"
+        output = pick(value, items, whose)
+        if not isinstance(output, torch.Tensor):
+            raise ValueError(
+                f"{whose} returned a {type(output).__name__}, not one tensor. Name one of its outputs, as in "
+                f"'{layer}[0]', or a layer inside it; layer_shapes(network, image) lists those that return a tensor."
+            )
+        output = plain(output)
+        output = output.clone() if self._copy else output
+        version = -1 if torch.compiler.is_compiling() or output.is_inference() else output._version
+        self._captured.setdefault(layer, []).append((output, version))
 
     def _joined(self, layer: str, outputs: list[tuple[torch.Tensor, int]]) -> torch.Tensor:
         name = type(self._network).__name__
         if not outputs:
             raise ValueError(
-                f"Layer '{layer}' of {name} did not run. Is it used in forward(), was the network called since the "
-                "last pop(), and were the hooks opened before a compiled network's first call?"
+                f"Layer '{layer}' of {name} did not run. Check that forward() uses it, that the network was called "
+                "since the last pop(), and that the hooks were opened before a compiled network's first call."
             )
         if any(version >= 0 and tensor._version != version for tensor, version in outputs):
             raise ValueError(
                 f"The output of layer '{layer}' of {name} was overwritten in place after it was captured. "
-                "Name the block around it, or open FeatureHooks(..., copy=True)."
+                "Name the block around it, or use FeatureHooks(..., copy=True)."
             )
         tensors = [tensor for tensor, _ in outputs]
         if any(tensor.shape[1:] != tensors[0].shape[1:] for tensor in tensors):
@@ -185,10 +193,10 @@ class FeatureHooks:
 
 def layer_shapes(network: nn.Module, image: torch.Tensor) -> dict[str, tuple[int, ...]]:
     """
-    The output shape of every layer that returns a tensor, in the order of execution: the names to choose from.
+    The output shape of every layer that returns a tensor, by layer name, in the order of execution.
 
     Args:
-        network: any module; it is run once in evaluation mode without gradients, and left as it was.
+        network: any module; it runs once in evaluation mode without gradients, and its modes do not change.
         image: input of the network, shape BNH[WD].
 
     Returns:
@@ -205,23 +213,10 @@ def layer_shapes(network: nn.Module, image: torch.Tensor) -> dict[str, tuple[int
     network = unwrap(network)
     _require_hookable(network)
     shapes: dict[str, tuple[int, ...]] = {}
-    modes = {module: module.training for module in network.modules()}
 
-    def note(layer: str) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(module: nn.Module, args: Any, output: Any) -> None:
-            if isinstance(output, torch.Tensor):
-                shapes[layer] = tuple(output.shape)
+    def note(layer: str, module: nn.Module, output: Any) -> None:
+        if isinstance(output, torch.Tensor):
+            shapes[layer] = tuple(output.shape)
 
-        return hook
-
-    handles = [module.register_forward_hook(note(layer)) for layer, module in network.named_modules()]
-    try:
-        network.eval()
-        with torch.no_grad():
-            network(image)
-    finally:
-        for handle in handles:
-            handle.remove()
-        for module, training in modes.items():
-            module.training = training
+    watch_layers(network, image, note)
     return shapes

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How good the probabilities of a yes-or-no classification are."""
+"""Metrics of the probabilities of a two-class classification."""
 
 from __future__ import annotations
 
@@ -16,32 +16,33 @@ BINS = 10
 
 def classification_metrics(probability: torch.Tensor, label: torch.Tensor) -> dict[str, float]:
     r"""
-    Metrics of the probabilities of a class; a decision for it is a probability above 0.5.
+    Metrics of the probability of the positive class; the prediction is positive where it is above 0.5.
 
-    ======================= ================================================================ =======
-    key                     what                                                             best
-    ======================= ================================================================ =======
-    ``roc_auc``             chance that a positive sample is given more than a negative one  1
-    ``balanced_accuracy``   mean of the next two                                             1
-    ``sensitivity``         positives decided as such, of all positives                      1
-    ``specificity``         negatives decided as such, of all negatives                      1
-    ``calibration_error``   :math:`\sum_b \frac{n_b}{n} |\bar p_b - \bar y_b|`, ten bins b   0
-    ``brier_score``         :math:`\langle (p - y)^2 \rangle`                                0
-    ======================= ================================================================ =======
+    ======================= =================================================================== =======
+    key                     meaning                                                             best
+    ======================= =================================================================== =======
+    ``roc_auc``             chance that a positive sample has a higher probability than a       1
+                            negative one
+    ``balanced_accuracy``   mean of the next two                                                1
+    ``sensitivity``         share of positives that are predicted as positive                   1
+    ``specificity``         share of negatives that are predicted as negative                   1
+    ``calibration_error``   :math:`\sum_b \frac{n_b}{n} |\bar p_b - \bar y_b|` for ten bins b   0
+    ``brier_score``         :math:`\langle (p - y)^2 \rangle`                                   0
+    ======================= =================================================================== =======
 
     The calibration error compares the mean probability of each bin with the frequency of positives in it (Guo et al.,
-    "On calibration of modern neural networks", ICML 2017, there for the likeliest class); the Brier score is that of
-    Brier, "Verification of forecasts expressed in terms of probability", 1950, halved, as is usual for two classes.
+    "On calibration of modern neural networks", ICML 2017, for the most likely class). The Brier score is half that of
+    Brier, "Verification of forecasts expressed in terms of probability", 1950, as is usual for two classes.
 
     Args:
         probability: of the positive class, shape (N,).
         label: 0 and 1, shape (N,).
 
     Returns:
-        The metrics by key; NaN for what is not defined, where there are no positives or no negatives.
+        The metrics by key; NaN for those that need both positives and negatives where one is missing.
 
     Raises:
-        ValueError: When shapes differ, there are no samples, or values are no probabilities or labels.
+        ValueError: When the shapes differ, there are no samples, or values are out of range.
 
     Example:
         >>> scores = classification_metrics(torch.tensor([0.1, 0.6, 0.4, 0.9]), torch.tensor([0, 0, 1, 1]))
@@ -52,7 +53,7 @@ def classification_metrics(probability: torch.Tensor, label: torch.Tensor) -> di
     probability, label = probability.detach().cpu().double(), label.detach().cpu().double()
     _check(probability, label)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "y values can not be all")  # told by NaN
+        warnings.filterwarnings("ignore", "y values can not be all")  # the result is NaN
         scores = {"roc_auc": float(compute_roc_auc(probability, label))}  # type: ignore[arg-type]
     matrix = get_confusion_matrix((probability[:, None] > 0.5).float(), label[:, None]).double().sum(dim=0)
     for name in ("balanced accuracy", "sensitivity", "specificity"):
@@ -66,12 +67,12 @@ def calibration_bins(
     probability: torch.Tensor, label: torch.Tensor, bins: int = BINS
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """
-    Compare probabilities with frequencies, in bins of equal width: what a reliability diagram draws.
+    Probabilities and frequencies in bins of equal width, as a reliability diagram shows them.
 
     Args:
         probability: of the positive class, shape (N,).
         label: 0 and 1, shape (N,).
-        bins: how many.
+        bins: number of bins.
 
     Returns:
         Mean probability, frequency of positives (both NaN where there is no sample) and number of samples of each bin,
@@ -89,11 +90,13 @@ def calibration_bins(
 def _check(probability: torch.Tensor, label: torch.Tensor) -> None:
     if probability.shape != label.shape or probability.ndim != 1 or not len(label):
         raise ValueError(
-            f"Probabilities have the shape {tuple(probability.shape)} and labels {tuple(label.shape)}. Give one of "
-            "each for every sample, at least one sample."
+            f"probability has shape {tuple(probability.shape)} and label {tuple(label.shape)}, expected (N,) for both. "
+            "Give one number of each for every sample, at least one sample."
         )
     low, high = float(probability.min()), float(probability.max())
     if math.isnan(low) or low < 0 or high > 1:
-        raise ValueError(f"Probabilities go from {low:g} to {high:g}. Apply a softmax or sigmoid to logits first.")
+        raise ValueError(
+            f"probability goes from {low:g} to {high:g}, expected 0 to 1. Apply a softmax or sigmoid to logits first."
+        )
     if not ((label == 0) | (label == 1)).all():
-        raise ValueError(f"Labels are {sorted(set(label.tolist()))[:5]}, but must be 0 and 1.")
+        raise ValueError(f"label holds {sorted(set(label.tolist()))[:5]}, expected 0 and 1. Give 1 for positive.")

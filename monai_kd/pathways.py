@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The routes by which a teacher's knowledge reaches the student: layers, adapters, a loss and its weight."""
+"""Pathways: which layers of teacher and student a loss compares, with which adapters and weight."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_features, check_one_output
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_features
+from monai_kd.outputs import parse_layer, resolve
 from monai_kd.transforms.alignment import align, alignment, leave_out
 from monai_kd.utils.plain_tensor import plain
 
@@ -45,9 +46,16 @@ def _adapt(adapter: nn.Module, feature: torch.Tensor, **arguments: Any) -> torch
     kind = feature.device.type
     if feature.dtype not in (torch.float16, torch.bfloat16) or torch.is_autocast_enabled(kind):
         return adapter(feature, **arguments)
-    # An inferer with an autocast of its own gave the feature: the adapter runs as the network did.
+    # An inferer ran the network in its own autocast, so the adapter runs in the same precision.
     with torch.autocast(kind, dtype=feature.dtype):
         return adapter(feature, **arguments)
+
+
+def _on_student_grid(feature: torch.Tensor, adapter: nn.Module, theta: torch.Tensor | None) -> torch.Tensor:
+    # Tokens become a map before it is known where they lie.
+    if getattr(adapter, "rearranges", False):
+        return align(_adapt(adapter, feature), theta)
+    return _adapt(adapter, align(feature, theta))
 
 
 def _size(adapter: nn.Module, teacher: torch.Tensor) -> dict[str, list[int]]:
@@ -55,48 +63,47 @@ def _size(adapter: nn.Module, teacher: torch.Tensor) -> dict[str, list[int]]:
 
 
 def _feature(features: Mapping[str, Any], layer: str, side: str, image: Any) -> torch.Tensor:
+    name = parse_layer(layer)
+    if not name.module and not name.is_input and "" in features and (not layer or layer not in features):
+        return resolve(features[""], [layer], image, f"The {side}", side)[layer]
     if layer not in features:
         remedy = f"Capture it: FeatureHooks({side}, pathways.{side}_layers)."
         if side == "teacher":
-            remedy += (
-                " Without a teacher_layer, a Pathway looks for its student_layer in the teacher: name the teacher's "
-            )
-            remedy += "own, or teacher_layer='' for its output."
+            remedy += " Without a teacher_layer, a Pathway looks for its student_layer in the teacher: set "
+            remedy += "teacher_layer to the teacher's layer, or teacher_layer='' for its output."
         raise ValueError(f"The {side}'s features hold {list(features)}, but not the layer '{layer}'. {remedy}")
-    whose = f"Layer '{layer}' of the {side}" if layer else f"The {side}"
-    check_one_output(features[layer], None if layer else image, whose, side)
     feature: torch.Tensor = plain(features[layer])
     return feature
 
 
 def _require_number(weight: object) -> None:
     if not isinstance(weight, Real | torch.Tensor):
-        raise ValueError(f"weight must be a number, got {weight!r}. Write for instance weight=0.5.")
+        raise ValueError(f"weight must be a number, got {weight!r}. Write for example weight=0.5.")
 
 
 class Pathway(nn.Module):
     r"""
-    One route from teacher to student.
+    One loss between layers of the student and the teacher.
 
     .. math:: w \cdot \big\langle \mathcal{L}(a_s(F^s_l),\ a_t(F^t_l)) \big\rangle_l
 
     Args:
-        loss: ``loss(student, teacher) -> scalar``. If it has an attribute ``uses = ("label", ...)``, these entries of
-            the batch are passed on as keyword arguments. If it has an attribute ``any_shape = True``, it compares
-            features of different shapes itself; if ``joint = True``, it is called once, with the lists of all layers'
-            features, and not once for each pair.
-        student_layer: the student's layer by module name; ``""``, the default, is the network's output. A list
-            pairs with the list of ``teacher_layer``, and the losses of the pairs are averaged.
-        teacher_layer: the teacher's layer. Defaults to the same name as ``student_layer``.
-        student_adapter: a module that brings the student's feature to the teacher's shape; its weights are trained.
-            A list gives one for each layer. If it has an attribute ``resizes = True``, it is called with ``size``, the
+        loss: ``loss(student, teacher) -> scalar``, with optional attributes. ``uses = ("label", ...)``: the loss gets
+            these entries of the batch as keyword arguments. ``any_shape = True``: the loss can compare features of
+            different shapes. ``joint = True``: the loss is called once with the lists of all layers' features, not once
+            for each pair.
+        student_layer: module name of the student's layer; ``""``, the default, is the network's output. A list is
+            paired with the list of ``teacher_layer``, and the losses of the pairs are averaged.
+        teacher_layer: module name of the teacher's layer. Defaults to the same name as ``student_layer``.
+        student_adapter: a module that brings the student's feature to the teacher's shape; its weights are trained. A
+            list gives one for each layer. With an attribute ``resizes = True``, it is called with ``size``, the
             teacher's spatial size.
-        teacher_adapter: a module applied to the teacher's feature; frozen, in evaluation mode, since student and
-            teacher adapters trained together could both shrink to nothing.
+        teacher_adapter: a module applied to the teacher's feature. It is frozen and in evaluation mode, because two
+            adapters trained together could both map everything to zero.
         weight: factor of this term in the total loss.
 
     Raises:
-        ValueError: When layers or adapters do not pair up, or the weight is no number; at the call, when the features
+        ValueError: When layers or adapters differ in number, or the weight is no number; at the call, when the features
             do not match.
 
     Example:
@@ -122,7 +129,7 @@ class Pathway(nn.Module):
         if len(self.student_layers) != len(self.teacher_layers) or not self.student_layers:
             raise ValueError(
                 f"student_layer names {len(self.student_layers)} layers and teacher_layer {len(self.teacher_layers)}. "
-                "Give lists of the same length, at least one: they are paired in order."
+                "Give lists of the same length, at least one; they are paired in order."
             )
         self.loss = loss
         self.student_adapters = _adapters(student_adapter, len(self.student_layers), "student_adapter")
@@ -131,11 +138,10 @@ class Pathway(nn.Module):
         self.weight = weight
 
     def extra_repr(self) -> str:
-        """What makes this pathway, beside its modules."""
         return f"student_layer={self.student_layers}, teacher_layer={self.teacher_layers}, weight={self.weight}"
 
     def train(self, mode: bool = True) -> Pathway:
-        """Set training mode; the teacher's adapters stay in evaluation mode."""
+        """Set the mode; the teacher's adapters stay in evaluation mode."""
         super().train(mode)
         self.teacher_adapters.eval()
         return self
@@ -149,11 +155,12 @@ class Pathway(nn.Module):
         """
         Args:
             student: features by layer name, shape BNH[WD].
-            teacher: features by layer name.
-            batch: tensors that ``loss.uses`` may name, and the geometry of student and teacher where they differ.
+            teacher: features by layer name, shape BMH[WD].
+            batch: the entries that ``loss.uses`` names, of any shape that the loss takes, and the geometries of student
+                and teacher where their views differ.
 
         Returns:
-            The weighted term, a scalar.
+            The weighted loss, a scalar.
         """
         uses = getattr(self.loss, "uses", ())
         missing = [key for key in uses if key not in batch]
@@ -163,13 +170,13 @@ class Pathway(nn.Module):
                 "Add the missing entries to the data dictionaries."
             )
         if any(module.training for module in self.teacher_adapters.modules()):
-            self.teacher_adapters.eval()  # somebody called train() on a part
+            self.teacher_adapters.eval()  # train() was called on a part of this module
         students, teachers, theta = [], [], alignment(batch)
         any_shape = getattr(self.loss, "any_shape", False)
         for i, (student_layer, teacher_layer) in enumerate(zip(self.student_layers, self.teacher_layers, strict=True)):
             student_feature = _feature(student, student_layer, "student", batch.get("image"))
-            teacher_feature = align(_feature(teacher, teacher_layer, "teacher", batch.get("image")), theta)
-            teacher_feature = _adapt(self.teacher_adapters[i], teacher_feature)
+            teacher_feature = _feature(teacher, teacher_layer, "teacher", batch.get("image"))
+            teacher_feature = _on_student_grid(teacher_feature, self.teacher_adapters[i], theta)
             adapter = self.student_adapters[i]
             student_feature = _adapt(adapter, student_feature, **_size(adapter, teacher_feature))
             if not any_shape:
@@ -183,14 +190,14 @@ class Pathway(nn.Module):
 
 class Pathways(nn.Module):
     """
-    All routes from teacher to student. The keyword names are the names in the log.
+    All pathways of a training, by the names that the log uses.
 
     Args:
-        pathways: each a :class:`Pathway`.
+        pathways: one :class:`Pathway` for each keyword.
 
     Raises:
-        ValueError: When there is none, or a name is taken by an attribute of this module or a key of the engine's
-            output; at the call, any pathway's error behind its name.
+        ValueError: When there is none, or a name is an attribute of this module or a key of the engine's output; at the
+            call, a pathway's error with its name.
 
     Example:
         >>> import torch
@@ -207,7 +214,7 @@ class Pathways(nn.Module):
             if not isinstance(pathway, Pathway):
                 raise ValueError(f"'{name}' is a {type(pathway).__name__}, not a Pathway. Wrap it: Pathway(loss, ...).")
             if hasattr(self, name) or name in ("image", "label", "pred", "loss", "supervised_loss"):
-                raise ValueError(f"'{name}' cannot name a pathway, it is taken. Choose another name.")
+                raise ValueError(f"'{name}' cannot name a pathway, because it is taken. Choose another name.")
             self.add_module(name, pathway)
 
     def items(self) -> list[tuple[str, Pathway]]:
@@ -216,12 +223,12 @@ class Pathways(nn.Module):
 
     @property
     def student_layers(self) -> tuple[str, ...]:
-        """The layers to capture in the student, each once."""
+        """The layers to capture in the student, without repetition."""
         return tuple(dict.fromkeys(layer for _, pathway in self.items() for layer in pathway.student_layers))
 
     @property
     def teacher_layers(self) -> tuple[str, ...]:
-        """The layers to capture in the teacher, each once."""
+        """The layers to capture in the teacher, without repetition."""
         return tuple(dict.fromkeys(layer for _, pathway in self.items() for layer in pathway.teacher_layers))
 
     def forward(
@@ -233,11 +240,11 @@ class Pathways(nn.Module):
         """
         Args:
             student: features by layer name, shape BNH[WD].
-            teacher: features by layer name.
-            batch: further tensors that a loss may use.
+            teacher: features by layer name, shape BMH[WD].
+            batch: entries of the batch, as in :meth:`Pathway.forward`, of any shape that a loss takes.
 
         Returns:
-            The weighted terms by pathway name; their sum is the distillation loss.
+            The weighted losses by pathway name, scalars; their sum is the distillation loss.
         """
         terms = {}
         for name, pathway in self.items():

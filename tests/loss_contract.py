@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every distillation loss promises; each loss's test subclasses this and adds its own equation."""
+"""The common tests of all distillation losses; each loss's test class adds its own equation."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ class LossContract:
 
     @pytest.mark.parametrize("shape", [(), (3,), (0, 3), (0, 3, 6, 6), (2, 0, 6, 6), (2, 3, 0, 6), (2, 3, 6, 6, 6, 6)])
     def test_what_is_no_batch_is_refused_or_computed(self, shape):
-        """One clear error, or one number where the definition does not mind; never an error of torch."""
+        """A clear error, or a number where the loss is defined; never an error of torch."""
         student, teacher = torch.randn(shape), torch.randn(shape)
         try:
             value = self.call(self.make_loss(), student, teacher)
@@ -214,7 +214,7 @@ class LossContract:
             pytest.skip("not this loss's promise")
         pair = dict(zip(("student", "teacher"), self.pair(), strict=True))
         pair[side][0, 0, 0, 0] = torch.nan
-        with contextlib.suppress(ValueError):  # a refusal is as good
+        with contextlib.suppress(ValueError):  # a clear error is fine, too
             assert not self.call(self.make_loss(), **pair).isfinite()
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])

@@ -15,8 +15,10 @@ PACKAGE = Path(monai_kd.__file__).parent
 # From the ground up: a room imports rooms of lower floors, and on its own floor those that BESIDE names.
 FLOORS = [
     {"utils", "version"},
+    {"outputs"},
     {"losses", "networks", "features", "transforms", "data", "phantom", "metrics", "bundle"},
     {"pathways", "teachers"},
+    {"distiller"},
     {"handlers"},
     {"engines"},
     {"demo", "study", "label", "packing", "student_bundle", "export", "benchmark", "segmentation", "diagnosis"},
@@ -82,6 +84,20 @@ def test_what_may_be_imported_from_beside_is_needed_and_no_circle():
     assert not {(other, room) for room, other in BESIDE} & BESIDE
 
 
+def test_groups_of_one_room_import_no_circle():
+    """Folders beside each other; a folder and the one that it is in may know each other."""
+    folders = {path.parent for path in PACKAGE.rglob("*.py")} - {PACKAGE}
+    edges = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            module = node.module if isinstance(node, ast.ImportFrom) and node.module else ""
+            place = PACKAGE.joinpath(*module.split(".")[1:]) if module.startswith("monai_kd.") else path.parent
+            other = place if place in folders else place.parent
+            if other != path.parent and other.parent == path.parent.parent != PACKAGE:
+                edges.add((str(path.parent), str(other)))
+    assert not {edge for edge in edges if edge[::-1] in edges}
+
+
 def test_what_is_imported_at_once_is_installed_along():
     """But in monai_kd/label, which runs in MONAI Label's environment and has requirements of its own."""
     setup = ast.parse((Path(__file__).parents[1] / "setup.py").read_text())
@@ -130,4 +146,4 @@ from monai_kd.__main__ import main
 main()
 """
     run = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
-    assert run.returncode == 0 and "--dataset_dir" in run.stdout, run.stderr
+    assert run.returncode == 0 and "--dataset-dir" in run.stdout, run.stderr

@@ -11,13 +11,14 @@ import pytest
 import torch
 from ignite.engine import Events
 
-from monai_kd import DistillationTrainer, LogitsKLLoss
+from monai_kd import DistillationTrainer
+from monai_kd.losses import LogitsKLLoss
 
 HERE = Path(__file__).parent / "benchmarks"
 PAGE = HERE.parents[1] / "docs" / "benchmarks.md"
 sys.path.insert(0, str(HERE))
 
-import page  # noqa: E402
+import page_tables  # noqa: E402
 from pairs import PAIRS  # noqa: E402
 from peers import available  # noqa: E402
 from steps import logits, of_trainer, task  # noqa: E402
@@ -34,7 +35,7 @@ SMALL = {
     "views": STEP,
     "hooks": STEP,
     "inference": (*STEP, "--skip", "compile"),
-    "growth": (*ONCE, "--batch", "4", "--side", "64", "--axes", "images", "pathways"),
+    "scaling": (*ONCE, "--batch", "4", "--side", "64", "--axes", "images", "pathways"),
     "processes": ("--rounds", "1", "--repeats", "1", "--batch", "2", "--side", "64"),
     "large_data": ("--images", "40", "--read", "4"),
 }
@@ -43,7 +44,7 @@ LONG = {"study_workers", "startup"}
 
 
 def scripts():
-    return {Path(command.split()[0]).stem for command in page.commands(PAGE)}
+    return {Path(command.split()[0]).stem for command in page_tables.commands(PAGE)}
 
 
 def test_every_command_of_the_page_is_tested():
@@ -52,7 +53,7 @@ def test_every_command_of_the_page_is_tested():
 
 @pytest.mark.parametrize("script", SMALL)
 def test_a_benchmark_prints_a_table(script, tmp_path):
-    figure = ["--figure", str(tmp_path / "growth.png")] if script == "growth" else []
+    figure = ["--figure", str(tmp_path / "growth.png")] if script == "scaling" else []
     run = subprocess.run(
         [sys.executable, HERE / f"{script}.py", *SMALL[script], *figure],
         check=False,
@@ -73,9 +74,9 @@ def test_a_page_gets_what_its_command_prints(tmp_path):
     path.write_text(
         "before\n<!-- made by: python a.py --b 1 -->\nold\n<!-- end -->\n<!-- made by: python c.py -->\n<!-- end -->\n"
     )
-    page.put(path, "a.py --b 1", "| new |\n")
+    page_tables.put(path, "a.py --b 1", "| new |\n")
     text = path.read_text()
-    assert page.commands(path) == ["a.py --b 1", "c.py"]
+    assert page_tables.commands(path) == ["a.py --b 1", "c.py"]
     assert "| new |" in text and "old" not in text and text.startswith("before")
     assert re.search(r"c\.py -->\n<!-- end", text)
 
@@ -102,7 +103,7 @@ def test_all_candidates_compute_the_same():
 
 def test_killed_trainings_resume_to_the_bit():
     run = subprocess.run(
-        [sys.executable, HERE / "kills.py", "--kills", "1", "--epochs", "2"],
+        [sys.executable, HERE / "killed_trainings.py", "--kills", "1", "--epochs", "2"],
         check=False,
         capture_output=True,
         text=True,

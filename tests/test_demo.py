@@ -21,9 +21,9 @@ def small(monkeypatch):
 
 def test_demo_ends_with_a_table_and_a_picture_and_is_the_same_again(small, tmp_path):
     def run(folder):
-        arguments = ["demo", "--output-dir", str(tmp_path / folder), "--bundle-root", BUNDLE, "--epochs", "1"]
+        arguments = ["demo", "--output-dir", str(tmp_path / folder), "--bundle", BUNDLE, "--max-epochs", "1"]
         result = CliRunner().invoke(command_line.app, arguments, catch_exceptions=False)
-        assert "With 4 labels distillation" in " ".join(result.output.split("Contours")[1].split())
+        assert "With 4 labels, distillation" in " ".join(result.output.split("Contours")[1].split())
         rows = [line.split("│") for line in result.output.splitlines() if "│" in line]
         return {row[1].strip(): [cell.strip() for cell in row[2:6]] for row in rows}
 
@@ -41,8 +41,8 @@ def test_user_errors_are_one_line(tmp_path, monkeypatch, capsys):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").write_text("")
     for arguments, message in (
-        (["data", "phantom", str(tmp_path / "full")], "full"),
-        (["demo", "--bundle-root", str(tmp_path)], "is no bundle"),
+        (["data", "phantom", "--output-dir", str(tmp_path / "full")], "full"),
+        (["demo", "--bundle", str(tmp_path)], "is not a bundle"),
     ):
         monkeypatch.setattr("sys.argv", ["monai_kd", *arguments])
         with pytest.raises(SystemExit) as end:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every metric again, by loops over the samples."""
+"""Every metric, computed again by loops over the samples."""
 
 import math
 
@@ -83,10 +83,10 @@ def test_bins_without_samples_are_nan():
 @pytest.mark.parametrize(
     ("probability", "label", "message"),
     [
-        ([0.5, 1.5], [0, 1], r"go from 0\.5 to 1\.5\. Apply a softmax or sigmoid"),
+        ([0.5, 1.5], [0, 1], r"goes from 0\.5 to 1\.5, expected 0 to 1\. Apply a softmax or sigmoid"),
         ([0.5, float("nan")], [0, 1], r"Apply a softmax"),
-        ([0.5, 0.5], [0, 2], r"Labels are \[0\.0, 2\.0\], but must be 0 and 1"),
-        ([0.5], [0, 1], r"shape \(1,\) and labels \(2,\)"),
+        ([0.5, 0.5], [0, 2], r"label holds \[0\.0, 2\.0\], expected 0 and 1"),
+        ([0.5], [0, 1], r"shape \(1,\) and label \(2,\)"),
         ([], [], r"at least one sample"),
     ],
 )

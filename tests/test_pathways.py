@@ -3,7 +3,8 @@ import pytest
 import torch
 from torch import nn
 
-from monai_kd import LogitsKLLoss, Pathway, Pathways
+from monai_kd import Pathway, Pathways
+from monai_kd.losses import LogitsKLLoss
 from monai_kd.losses.parts.precision import full_precision
 from monai_kd.networks import FeatureRegressor
 
@@ -27,7 +28,7 @@ def test_layers_are_zipped_and_averaged():
 
 
 class _Joint(nn.Module):
-    """Compares the products of two layers' means, which no pair of layers alone could tell."""
+    """Compares the product of two layers' means, which needs both layers at once."""
 
     joint = True
     uses = ("scale",)

@@ -124,7 +124,7 @@ def test_the_source_archive_has_what_the_tests_need(dist):
     (archive,) = dist.glob("*.tar.gz")
     with tarfile.open(archive) as packed:
         names = {name.partition("/")[2] for name in packed.getnames()}
-    for name in ("tests/checks.py", f"{BUNDLE}/configs/train.json", "bundles/source/__main__.py", "constraints.txt"):
+    for name in ("tests/helpers.py", f"{BUNDLE}/configs/train.json", "bundles/source/__main__.py", "constraints.txt"):
         assert name in names
     assert {"LICENSE", "CHANGELOG.md", "docs/index.md", "Makefile", "conftest.py"} <= names
     assert not [name for name in names if name.endswith((*STRAY, ".pyc"))]
@@ -153,14 +153,14 @@ def test_another_environment_has_the_bundles_and_their_weights(python, tmp_path)
 
     former = content()
     assert BUNDLE.name in command("run")
-    command("data", "phantom", "data", "--count", "12")
+    command("data", "phantom", "--output-dir", "data", "--count", "12")
     image = next((tmp_path / "data" / "original").glob("*.png"))
-    assert "as shipped" in command("segment", image, "--out", "masks")
+    assert "as shipped" in command("segment", image, "--output-dir", "masks")
     assert (tmp_path / "masks" / image.name).is_file() and not (tmp_path / "bundles").exists()
-    small = ("--max_epochs", "1", "--spatial_size", "[32,32]", "--student_channels", "[2,4]", "--device", "cpu")
-    told = command("run", "train_student", "--bundle", BUNDLE.name, "--dataset_dir", "data", *small)
+    small = ("--max-epochs", "1", "--spatial-size", "[32,32]", "--student-channels", "[2,4]", "--device", "cpu")
+    told = command("run", "train_student", "--bundle", BUNDLE.name, "--dataset-dir", "data", *small)
     assert f"The bundle is now in {BUNDLE}" in told and f"Results: {BUNDLE / 'runs' / 'student'}" in told
     assert all((tmp_path / BUNDLE / name).is_file() for name in (*SHIPPED, "models/student.pt"))
     with pytest.raises(AssertionError, match="lies in the installed package"):
-        command("run", "inference", "--bundle", BUNDLE.name, "--dataset_dir", "data", "--output_dir", package / "runs")
+        command("run", "inference", "--bundle", BUNDLE.name, "--dataset-dir", "data", "--output-dir", package / "runs")
     assert content() == former

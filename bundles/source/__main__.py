@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m bundles.source``: write the configs, and say which have changed."""
+"""``python -m bundles.source``: write the configs, and print the files that changed."""
 
 from bundles.source.writing import BUNDLES, outdated
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The layout of every config: one line for what fits there and holds no object, else a line for each entry."""
+"""
+The layout of every config: an entry without objects stays on one line if it fits; any other has a line for each item.
+"""
 
 import json
 from typing import Any
@@ -19,8 +21,8 @@ def _text(node: Any, margin: str, key: str) -> str:
 
     Args:
         node: an entry of the config.
-        margin: the spaces before the line that the node begins on.
-        key: what stands between margin and node.
+        margin: the indentation of the line on which the node begins.
+        key: the text between this margin and the node.
     """
     line = key + json.dumps(node, ensure_ascii=False)
     inside = _entries(node)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The text that every config should have."""
+"""The text that every config file should have."""
 
 import json
 from pathlib import Path
 
 from bundles.source import classification, segmentation
 from bundles.source.layout import laid_out
+from bundles.source.shared.logging_conf import LOGGING
 
 BUNDLES = Path(__file__).parents[1]
 SOURCES = {
@@ -15,12 +16,13 @@ SOURCES = {
 
 
 def from_source() -> dict[Path, str]:
-    """The configs that have a source."""
-    return {
-        BUNDLES / bundle / "configs" / f"{name}.json": laid_out(config)
-        for bundle, configs in SOURCES.items()
-        for name, config in configs.items()
-    }
+    """The configs that are made from the source."""
+    texts: dict[Path, str] = {}
+    for bundle, configs in SOURCES.items():
+        folder = BUNDLES / bundle / "configs"
+        texts |= {folder / f"{name}.json": laid_out(config) for name, config in configs.items()}
+        texts[folder / "logging.conf"] = LOGGING
+    return texts
 
 
 def by_hand() -> dict[Path, str]:

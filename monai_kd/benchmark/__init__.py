@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a student's exported forms cost on this machine, beside its teacher: time, memory, size and Dice."""
+"""Time, memory, size and Dice of a student's exported forms and of its teacher on this machine."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a latency report compares: a student's forms, its teacher, and networks of MONAI."""
+"""The rows of a latency report: a student's forms, its teacher, and networks of MONAI."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import torch
 from monai.networks.nets import BasicUNet, FlexibleUNet, SegResNet, UNet
 from torch import nn
 
-from monai_kd.bundle.opened import open_bundle
+from monai_kd.bundle.open_bundle import open_bundle
 from monai_kd.bundle.scripts import importable_scripts
-from monai_kd.export.folder import Exported, files_of, open_export
+from monai_kd.export.export_folder import Exported, files_of, open_export
 from monai_kd.export.graph import segmenter
 from monai_kd.export.runners import FORMS, Arrays, Runner, load_form, run_module
 from monai_kd.teachers import load_weights
@@ -44,11 +44,11 @@ class Candidate:
 
     Args:
         name: of the row.
-        load: gives the call, for images of a shape or, for None, of any.
-        libraries: that it needs.
-        parameters: how many.
-        megabytes: of its files.
-        reference: the row that its Dice is compared with; None for untrained networks.
+        load: makes the function that runs the network, for one image shape or, if the shape is None, for any.
+        libraries: modules that the function needs.
+        parameters: number of parameters.
+        megabytes: size of its files, in 10⁶ bytes.
+        reference: the row with which its Dice is compared; None for an untrained network.
     """
 
     name: str
@@ -61,14 +61,11 @@ class Candidate:
 
 def forms_of(path: Path, threads: int) -> tuple[Exported, list[Candidate]]:
     """
-    The student in PyTorch, and its exported forms.
+    An export, and its rows: the student in PyTorch and in its exported forms.
 
     Args:
-        path: an export's folder or a file in it.
-        threads: of the CPU.
-
-    Returns:
-        The export, and its rows.
+        path: an export's folder, or a file in it for this form only.
+        threads: CPU threads.
     """
     exported, chosen = open_export(path)
     name = exported.folder.name
@@ -90,14 +87,14 @@ def teacher_of(bundle: Path, checkpoint: Path, settings: Mapping[str, Any], raw:
     The teacher in PyTorch.
 
     Args:
-        bundle: with ``configs/teacher.json``, which overlays its inference config.
+        bundle: has ``configs/teacher.json``, an overlay of the inference config.
         checkpoint: the teacher's weights.
         settings: values by id.
-        raw: whether the network alone, as its students beside it.
+        raw: run the network alone, without pre- and postprocessing, as its students do.
 
     Raises:
-        FileNotFoundError: When there is no such config or checkpoint.
-        ValueError: When the weights are another network's.
+        FileNotFoundError: When the config or the checkpoint does not exist.
+        ValueError: When the weights belong to another network.
     """
     network = load_weights(open_bundle(bundle, ("teacher",), **settings).network(), checkpoint)
     load = partial(_teacher, bundle, checkpoint, dict(settings), raw)
@@ -106,16 +103,7 @@ def teacher_of(bundle: Path, checkpoint: Path, settings: Mapping[str, Any], raw:
 
 
 def peers_of(exported: Exported, classes: int) -> list[Candidate]:
-    """
-    Networks of MONAI with random weights in the student's place.
-
-    Args:
-        exported: the student.
-        classes: channels of the student's output.
-
-    Returns:
-        Rows without a reference, for nothing of their Dice is known.
-    """
+    """Networks of MONAI with random weights in place of the student, as rows without Dice."""
     _, channels, *axes = exported.bundle.input_shape
     rows = []
     for name, make in PEERS.items():
@@ -143,7 +131,7 @@ def _teacher(
 
 
 def _within(root: Path, run: Runner) -> Runner:
-    """With the scripts of the network's bundle, where it has any, for its code may import while it runs."""
+    """Keep the bundle's scripts importable during each call, because the network's code may import them."""
     if not (root / "scripts").is_dir():
         return run
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The latency report: time, memory, size and Dice of every form on one machine."""
+"""The latency report: time, memory, size and Dice of every row on one machine."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from monai_kd.benchmark.memory import peak_memory
 from monai_kd.benchmark.scoring import mean_dice
 from monai_kd.benchmark.timing import in_turns, timed
 from monai_kd.bundle.scripts import importable_scripts
-from monai_kd.export.folder import Exported
-from monai_kd.export.images import DataSet
+from monai_kd.export.export_folder import Exported
 from monai_kd.export.runners import Runner
+from monai_kd.export.sample_images import DataSet
 from monai_kd.phantom import phantom
-from monai_kd.utils.cpu_name import cpu_name
+from monai_kd.utils.processes import cpu_name
 from monai_kd.utils.tables import Table
 
 __all__ = ["Settings", "benchmark", "timed_image"]
@@ -39,11 +39,11 @@ class Settings:
     How to measure.
 
     Args:
-        size: sides of the timed image; volumes and networks alone have the size that they were exported for.
-        rounds: that count.
-        threads: of the CPU.
-        peers: whether MONAI's networks take part.
-        data: its test part gives the Dice. Defaults to None: no Dice.
+        size: side of the timed picture in pixels. Volumes, and networks exported alone, have the size of their export.
+        rounds: timed repetitions, after the warm-up.
+        threads: CPU threads.
+        peers: whether to add MONAI's networks.
+        data: its test images give Dice. Defaults to None: no Dice.
     """
 
     size: int = 224
@@ -63,21 +63,21 @@ def benchmark(
     Measure candidates side by side.
 
     Args:
-        students: of one task; the first one's bundle says what the images are.
-        candidates: what to measure: the students' forms, a teacher's.
-        settings: how.
-        tell: called with each step; the total, where it is given, is the number of calls with this text.
+        students: of one task; the first one's bundle defines the images.
+        candidates: the students' forms, and a teacher.
+        settings: how to measure.
+        tell: called at each step with a text and, if known, the number of calls with this text.
 
     Returns:
-        A row for each candidate.
+        A table with one row for each candidate.
 
     Raises:
-        ValueError: When students take other images or have one name, the data set has no test images, or something
-            cannot be loaded.
+        ValueError: When the students take different images or have the same name, the data set has no test images, or a
+            candidate cannot be loaded.
     """
     exported = students[0]
     _require_alike(students)
-    # Entered once, for that takes time: the student's calls find themselves within.
+    # Entered once here, because entering takes time, and each of the student's calls would otherwise do so.
     with _threads(settings.threads), importable_scripts(exported.folder):
         image = timed_image(exported, settings.size)
         classes = _pytorch(exported, candidates)(image)[exported.report["outputs"][-1]].shape[1]
@@ -108,13 +108,13 @@ def _require_alike(students: Sequence[Exported]) -> None:
         for key in ("input", "outputs"):
             if other.report[key] != first.report[key]:
                 raise ValueError(
-                    f"{key} of '{other.folder}' is {other.report[key]}, of '{first.folder}' {first.report[key]}. "
-                    "Measure students of one task at a time."
+                    f"The {key} of '{other.folder}' is {other.report[key]}, but that of '{first.folder}' is "
+                    f"{first.report[key]}. Measure students of one task at a time."
                 )
     names = [student.folder.name for student in students]
     double = next((name for name in names if names.count(name) > 1), None)
     if double is not None:
-        raise ValueError(f"Two students are in folders named '{double}', which names their rows. Rename one.")
+        raise ValueError(f"Two students are in folders named '{double}', and a row has its folder's name. Rename one.")
 
 
 def _pytorch(exported: Exported, candidates: Sequence[Candidate]) -> Runner:
@@ -134,11 +134,9 @@ def _threads(number: int) -> Iterator[None]:
 
 def timed_image(exported: Exported, size: int) -> npt.NDArray[Any]:
     """
-    A synthetic image as an export takes it.
+    A synthetic image in the form that an export takes; ``size`` is the side of a picture in pixels.
 
-    Args:
-        exported: says of which kind.
-        size: sides of a picture; volumes and networks alone have the size that they were exported for.
+    Volumes, and networks exported alone, have the size of their export.
     """
     shape = exported.bundle.input_shape
     if exported.report["raw"] or len(shape) == 5:
@@ -170,17 +168,17 @@ def _notes(exported: Exported, image: npt.NDArray[Any], settings: Settings) -> t
         f"{name} {number}" for name in ("torch", "monai", "onnxruntime", "openvino") if (number := _of(name))
     )
     notes = [
-        f"One image of {shape} at a time, {inside}, {settings.threads} thread(s); median and 95th percentile of "
-        f"{settings.rounds} rounds, in each of which all take their turn. {cpu_name()}; {found}.",
-        "Memory: the peak of a fresh process, less its libraries. Dice lost: in points, against the same student in "
-        "PyTorch.",
+        f"Time: one image of {shape} at a time, {inside}, {settings.threads} thread(s). Median and 95th percentile of "
+        f"{settings.rounds} rounds; each round runs every model once. {cpu_name()}; {found}.",
+        "Memory: the peak of a fresh process, without its libraries. Dice lost: in percentage points, compared with "
+        "the same student in PyTorch.",
     ]
     if settings.peers:
         notes.append("BasicUNet, UNet, SegResNet and FlexibleUNet are MONAI's, with random weights.")
     if settings.data is not None:
         notes.append(
-            f"Dice: mean over the test images of {settings.data.folder.name} with a lesion, at their own sizes; every "
-            "class but the background counts as lesion, for the data set's masks tell no more."
+            f"Dice: mean over the test images of {settings.data.folder.name} that have a lesion, at their original "
+            "sizes. Every class except the background counts as lesion, because the data set's masks have no classes."
         )
     return tuple(notes)
 

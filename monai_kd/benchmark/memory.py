@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The memory that a network needs beyond its libraries, measured in a process of its own."""
+"""Measure the memory that a network needs beyond its libraries, in a fresh process."""
 
 from __future__ import annotations
 
@@ -25,19 +25,13 @@ def peak_memory(
     load: Callable[[], Runner], libraries: tuple[str, ...], image: npt.NDArray[Any], threads: int = 1
 ) -> float | None:
     """
-    Load and run a candidate in a fresh process.
-
-    Args:
-        load: the candidate's; can be pickled.
-        libraries: modules that are imported first and do not count.
-        image: that it is run on.
-        threads: of the CPU, that torch uses.
+    Load and run a candidate in a fresh process, which imports ``libraries`` first.
 
     Returns:
-        The most megabytes (10⁶ bytes) in use at a time, less those before loading; None where the system is not Linux.
+        Peak memory minus the memory before loading, in megabytes (10⁶ bytes); None if the system is not Linux.
 
     Raises:
-        ValueError: When the process was ended, for instance because there is too little memory.
+        ValueError: When the process was killed, for instance because there is too little memory.
     """
     if not STATUS.is_file():
         return None
@@ -46,7 +40,7 @@ def peak_memory(
             return fresh.submit(_measure, load, libraries, image, threads).result()
     except BrokenProcessPool as error:
         raise ValueError(
-            "The process that measures memory was ended before it was done. Free memory, or use a smaller --size."
+            "The process that measures memory was killed, perhaps for lack of memory. Free some, or lower --image-size."
         ) from error
 
 
@@ -54,7 +48,7 @@ def _measure(load: Callable[[], Runner], libraries: tuple[str, ...], image: npt.
     for name in libraries:
         __import__(name)
     torch.set_num_threads(threads)
-    before = _kilobytes("VmRSS")  # importing has not exceeded it: the process's peak is that of loading and running
+    before = _kilobytes("VmRSS")  # importing needed no more than this, so the process's peak comes from what follows
     run = load()
     for _ in range(RUNS):
         run(image)

@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from monai_kd.benchmark.candidates import Candidate
 from monai_kd.data.image_files.reading import read_mask
-from monai_kd.export.folder import Exported
+from monai_kd.export.export_folder import Exported
 from monai_kd.export.graph import Segmenter, segmenter
-from monai_kd.export.images import DataSet, raw_pixels
+from monai_kd.export.sample_images import DataSet, raw_pixels
 
 __all__ = ["mean_dice"]
 
@@ -23,26 +23,19 @@ def mean_dice(
     exported: Exported, rows: Sequence[Candidate], data: DataSet, tell: Callable[[str, int | None], None]
 ) -> dict[str, float]:
     """
-    Dice of every trained row, mean over the test images with a lesion, at the images' own sizes.
+    Dice of every trained row, 0 to 1: the mean over the test images with a lesion, at the images' original sizes.
 
-    The data set's masks tell a lesion from what is none; so every class but the background counts as lesion.
-
-    Args:
-        exported: a student, whose bundle loads the images.
-        rows: to score; untrained ones are left out.
-        data: has the test part.
-        tell: called with "Dice" and the number of images, for each.
-
-    Returns:
-        By row, 0 to 1.
+    The data set's masks have only one class, so every class except the background counts as lesion.
 
     Raises:
-        ValueError: When there is no mask to score, or no test image with a lesion.
+        ValueError: When the output is not a mask, or no test image has a lesion.
     """
     bundle = exported.bundle
     module = segmenter(bundle, bundle.network(), bool(exported.report["raw"]))
     if not isinstance(module, Segmenter) or module.outputs[0] != "mask" or len(bundle.input_shape) != 4:
-        raise ValueError("Only exports whose output is a mask of pictures can be scored. Leave out --dataset_dir.")
+        raise ValueError(
+            f"'{exported.folder}': Dice needs an export that gives masks of pictures. Leave out --dataset-dir."
+        )
     records = data.parts()["test"]
     trained = {row.name: row.load(None) for row in rows if row.reference is not None}
     dice: dict[str, list[float]] = {name: [] for name in trained}
@@ -53,15 +46,15 @@ def mean_dice(
             continue
         image = raw_pixels(bundle, record)
         for name, run in trained.items():
-            mask = _lesion(run(image)["mask"][0], bundle.classes).T  # rows first, whatever the reader does; labels not
+            mask = _lesion(run(image)["mask"][0], bundle.classes).T  # an export has rows first, a label columns first
             dice[name].append(2 * float((mask & label).sum()) / float(mask.sum() + label.sum()))
     if not all(dice.values()):
-        raise ValueError(f"No test image of {data.folder} has a lesion to score. Leave out --dataset_dir.")
+        raise ValueError(f"'{data.folder}': no test image has a lesion, so there is no Dice. Leave out --dataset-dir.")
     return {name: statistics.mean(values) for name, values in dice.items()}
 
 
 def _lesion(mask: npt.NDArray[Any], classes: Mapping[str, str]) -> npt.NDArray[Any]:
-    """Where any class but the background is, of a map of classes (H, W) or a mask for each (C, H, W)."""
+    """Where the class is not the background, in a map of classes (H, W) or in one mask for each class (C, H, W)."""
     if mask.ndim == 3:
         channels = [number for number in range(len(mask)) if classes.get(str(number), "").lower() != "background"]
         mask = np.any(mask[channels], axis=0)

@@ -16,14 +16,10 @@ def in_turns(
     timers: Mapping[str, Callable[[], float]], rounds: int, warm_up: int = WARM_UP
 ) -> Iterator[dict[str, float]]:
     """
-    Milliseconds of each candidate in each round, one after the other, so that the machine's moods meet all.
+    Yield the milliseconds of each candidate in each round, after warm-up rounds that are not yielded.
 
-    The order changes from round to round: what runs after a large network finds the caches full of it.
-
-    Args:
-        timers: run a candidate once and give its milliseconds, by name.
-        rounds: how many.
-        warm_up: rounds before these, which do not count.
+    Every round runs all candidates, so a change of the machine's speed affects all of them. The order changes from
+    round to round, because a large network leaves the caches full of its own data.
 
     Example:
         >>> list(in_turns({"a": lambda: 1.0, "b": lambda: 2.0}, rounds=2))
@@ -37,15 +33,7 @@ def in_turns(
 
 
 def timed(call: Callable[[], object]) -> Callable[[], float]:
-    """
-    A timer of a call.
-
-    Args:
-        call: what is timed.
-
-    Returns:
-        A function that calls it once and gives the milliseconds.
-    """
+    """A function that makes one call and returns the call's milliseconds."""
 
     def timer() -> float:
         start = time.perf_counter()

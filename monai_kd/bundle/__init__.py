@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every MONAI bundle is made of, whoever reads it: files, ids and values of its configs, and its scripts."""
+"""Read MONAI bundles: the files, ids and values of their configs, and their scripts."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ __all__ = ["check_arguments"]
 
 
 def __getattr__(name: str) -> Any:
-    # MONAI is imported when it is needed: a command's help is printed without it.
+    # MONAI is imported only when it is needed, because the import is slow and a command's help does without it.
     if name == "check_arguments":
-        from monai_kd.bundle.arguments import check_arguments
+        from monai_kd.bundle.argument_checks import check_arguments
 
         return check_arguments
     raise AttributeError(f"module 'monai_kd.bundle' has no attribute {name!r}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run as it is written on a command line: a config, overlays and ids by short names."""
+"""Translate a run's command line, with short names of bundle, config and overlays, into MONAI's arguments."""
 
 from __future__ import annotations
 
@@ -8,46 +8,41 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.config_files import CONFIGS, is_config_file, read_file
-from monai_kd.bundle.finding import bundles, find_bundle, find_config, find_overlay, overlay_folder
+from monai_kd.bundle.finding import bundles, find_bundle
 
 __all__ = ["chosen_bundle", "read_command"]
 
 
-def chosen_bundle(name: str | None) -> Path | None:
+def chosen_bundle(name: str | None) -> BundleFolder | None:
     """
-    The bundle that is named, or else the folder that one is in.
-
-    Args:
-        name: of it, or its path; None where none is named.
-
-    Returns:
-        Its folder; None where there is none here.
+    The folder of the bundle with this name or path, or else the current folder if it is a bundle, or else None.
 
     Raises:
-        FileNotFoundError: When there is none of this name.
+        FileNotFoundError: When a name is given and no such bundle exists.
     """
     if name is not None:
-        return find_bundle(name)
-    return Path() if Path(CONFIGS).is_dir() else None
+        return BundleFolder(find_bundle(name))
+    return BundleFolder(Path()) if Path(CONFIGS).is_dir() else None
 
 
 def read_command(config: str, bundle: str | None, overlays: Sequence[str], words: Sequence[str]) -> dict[str, Any]:
     """
-    The arguments of ``monai.bundle.run`` that a command means.
+    The arguments of ``monai.bundle.run`` that a command stands for.
 
     Args:
         config: a config's name or file.
-        bundle: its bundle's name or folder; None where the config is a file, or the bundle is the current folder.
+        bundle: the bundle's name or folder; None if the config is a file, or the bundle is the current folder.
         overlays: names or files, merged last.
         words: the rest of the command: overlays by their folder's name (``--method logits_kl``), ids and values.
 
     Returns:
-        ``config_file``, ``bundle_root`` and the ids that are given.
+        ``config_file``, ``bundle_root`` and the given ids.
 
     Raises:
-        FileNotFoundError: When a bundle or a file is missing.
-        ValueError: When a word is out of place, or a config is an overlay.
+        FileNotFoundError: When a bundle or a file does not exist.
+        ValueError: When a word is out of place, or the config is an overlay.
 
     Example:
         >>> words = ["--views", "shared", "--max_epochs", "20", "--spatial_size", "[64,64]", "--resume"]
@@ -58,15 +53,15 @@ def read_command(config: str, bundle: str | None, overlays: Sequence[str], words
         {'max_epochs': 20, 'spatial_size': [64, 64], 'resume': True}
     """
     if config.startswith("-"):
-        raise ValueError(f"The config comes first, got '{config}'. Write: run train {config} …")
+        raise ValueError(f"The config must come first, got '{config}'. Write: run train {config} …")
     pairs = list(_pairs(words))
     settings = next((str(value) for name, value in pairs if name == "args_file"), None)
     defaults = {} if settings is None else read_file(settings)
     root = defaults.get("bundle_root")
     folder = chosen_bundle(bundle or (None if root is None else str(root)))
     if folder is None and not is_config_file(Path(config)):
-        raise ValueError(f"Which bundle? Add --bundle with a folder or a name: {', '.join(bundles())}.")
-    files = [Path(config) if folder is None else find_config(folder, config)]
+        raise ValueError(f"The bundle is missing. Add --bundle with a folder or a name: {', '.join(bundles())}.")
+    files = [Path(config) if folder is None else folder.find_config(config)]
     given: dict[str, Any] = {}
     for name, value in pairs:
         overlay = None if folder is None else _overlay(folder, name, value)
@@ -76,27 +71,27 @@ def read_command(config: str, bundle: str | None, overlays: Sequence[str], words
             raise ValueError(f"--{name} is given twice. Keep one of them.")
         else:
             given[name] = value
-    files += [Path(name) if folder is None else find_overlay(folder, name) for name in overlays]
-    # A config that ran before (train_config.json) says itself where its bundle is.
-    where = {} if root is not None or folder is None or bundle is None else {"bundle_root": str(folder)}
+    files += [Path(name) if folder is None else folder.find_overlay(name) for name in overlays]
+    # A config from a former run (train_config.json) already has its bundle_root.
+    where = {} if root is not None or folder is None or bundle is None else {"bundle_root": str(folder.root)}
     return {"config_file": [str(file) for file in files], **where, **given}
 
 
-def _overlay(folder: Path, name: str, value: Any) -> Path | None:
-    kind = overlay_folder(folder, name)
-    is_name = isinstance(value, str) and not value.startswith(("$", "@", "%"))  # else it is an id, as "views" may be
-    return find_overlay(folder, value, kind) if kind is not None and is_name else None
+def _overlay(folder: BundleFolder, name: str, value: Any) -> Path | None:
+    kind = folder.overlay_folder(name)
+    is_name = isinstance(value, str) and not value.startswith(("$", "@", "%"))  # else "views", say, is an id
+    return folder.find_overlay(value, kind) if kind is not None and is_name else None
 
 
 def _pairs(words: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """Ids and values, as Python Fire reads them, which MONAI's command line is made with."""
+    """Ids and values, parsed as Python Fire does, on which MONAI's command line is built."""
     from fire.parser import DefaultParseValue
 
     rest = list(words)
     while rest:
         word = rest.pop(0)
         if not _is_flag(word):
-            raise ValueError(f"'{word}' belongs to no id. Write --id {word}, with quotes around what has blanks.")
+            raise ValueError(f"'{word}' belongs to no id. Write --id {word}, and put quotes around text with spaces.")
         name, equals, text = word.lstrip("-").partition("=")
         name = name.replace("-", "_")
         if equals:

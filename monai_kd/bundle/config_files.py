@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Config files of bundles, JSON or YAML alike: found, read with each key once, merged in MONAI's way, and written."""
+"""Find, read, merge and write JSON and YAML files of configs; a name may occur only once in a mapping."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from monai_kd.utils.atomic_files import atomic_write
+from monai_kd.utils.json_files import write_json
 from monai_kd.utils.messages import first_line
 
 __all__ = ["find_file", "is_config_file", "list_files", "read_any", "read_file", "read_merged", "write_config"]
@@ -18,47 +20,28 @@ SUFFIXES = (".json", ".yaml", ".yml")
 
 
 def is_config_file(path: Path) -> bool:
-    """
-    Whether a file is JSON or YAML by its name.
-
-    Args:
-        path: of any file.
-    """
+    """Whether a file's suffix is that of JSON or YAML."""
     return path.suffix.lower() in SUFFIXES
 
 
 def find_file(folder: Path, name: str) -> Path | None:
-    """
-    A file by its name; JSON before YAML, None where there is neither.
-
-    Args:
-        folder: that it is in.
-        name: without suffix, such as ``"train"`` or ``"methods/logits_kl"``.
-    """
+    """The file ``name`` (without suffix) in a folder, JSON before YAML; None if neither exists."""
     return next((path for end in SUFFIXES if (path := folder / f"{name}{end}").is_file()), None)
 
 
 def list_files(folder: Path) -> list[Path]:
-    """
-    The JSON and YAML files of a folder, not those of folders in it.
-
-    Args:
-        folder: need not exist.
-    """
+    """The JSON and YAML files in a folder, without its subfolders; the folder need not exist."""
     return sorted(path for path in folder.glob("*") if is_config_file(path) and path.is_file())
 
 
 def read_file(path: str | Path) -> dict[str, Any]:
     """
-    The content of a JSON or YAML file of names and values.
-
-    Args:
-        path: of a config, an overlay, arguments or a plan.
+    Read a JSON or YAML file of names and values: a config, an overlay, arguments or a plan.
 
     Raises:
-        FileNotFoundError: When there is no such file.
+        FileNotFoundError: When the file does not exist.
         ImportError: When it is YAML and PyYAML is not installed.
-        ValueError: When it is neither JSON nor YAML, has a name twice, or no names.
+        ValueError: When it is neither JSON nor YAML, has a name twice, or is not a mapping.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -79,15 +62,12 @@ def read_file(path: str | Path) -> dict[str, Any]:
 
 def read_merged(files: Sequence[Path]) -> dict[str, Any]:
     """
-    A config and its overlays, as ``--config_file "[config, overlay, …]"`` merges them.
-
-    Args:
-        files: the config first; each overlays those before it.
+    Merge a config and its overlays as ``--config_file "[config, overlay, …]"`` does.
 
     Raises:
-        ValueError: When one does not fit those before it; else what :func:`read_file` raises.
+        ValueError: When one does not fit those before it. Also all errors of :func:`read_file`.
     """
-    from monai.bundle import ConfigParser  # the other functions do without
+    from monai.bundle import ConfigParser  # imported here because the other functions do not need it
     from monai.bundle.utils import merge_kv
 
     merged = ConfigParser(config={})
@@ -106,21 +86,16 @@ def read_merged(files: Sequence[Path]) -> dict[str, Any]:
 
 def read_any(path: str | Path) -> Any:
     """
-    What a JSON or YAML file holds: names and values, a list or a single value.
-
-    MONAI takes the last of two values of one name, and only warns.
-
-    Args:
-        path: of the file.
+    Read a JSON or YAML file of any content, and refuse a name that occurs twice: MONAI would only warn.
 
     Raises:
-        ValueError: When it is neither JSON nor YAML, or has a name twice; else as :func:`read_file`.
+        ValueError: When it is neither JSON nor YAML, or has a name twice. Also all errors of :func:`read_file`.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"No file '{path}'. Correct the path.")
     if not is_config_file(path):
-        raise ValueError(f"'{path}' must be JSON or YAML, by its name too: {', '.join(SUFFIXES)}.")
+        raise ValueError(f"'{path}' must be a JSON or YAML file, with a name that ends in {', '.join(SUFFIXES)}.")
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -133,19 +108,13 @@ def read_any(path: str | Path) -> Any:
 
 
 def write_config(path: Path, content: dict[str, Any]) -> None:
-    """
-    Write a config as its name says, JSON or YAML.
-
-    Args:
-        path: of the file, which is replaced; its folder is made if missing.
-        content: plain data.
-    """
+    """Write a config as JSON or YAML, depending on the file's suffix; its folder is made if missing."""
     if path.suffix.lower() == ".json":
-        text = json.dumps(content, indent=4, ensure_ascii=False) + "\n"
-    else:
-        text = _yaml_package(path).safe_dump(content, sort_keys=False, allow_unicode=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+        write_json(path, content)
+        return
+    text = _yaml_package(path).safe_dump(content, sort_keys=False, allow_unicode=True)
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _json(path: Path, text: str, twice: list[str]) -> Any:
@@ -164,14 +133,14 @@ def _yaml(path: Path, text: str, twice: list[str]) -> Any:
 
     class Loader(yaml.SafeLoader):  # type: ignore[name-defined]
         def compose_mapping_node(self, anchor: Any) -> Any:
-            # Before merging: a key that replaces one of '<<' is there once.
+            # Before '<<' is merged, a key that replaces a merged one still occurs only once.
             node = super().compose_mapping_node(anchor)
             twice.extend(_repeated(str(key.value) for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"))
             return node
 
     try:
         return yaml.load(text, Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a ValueError is a date that there is not
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # an impossible date raises ValueError
         raise ValueError(f"'{path}' is not YAML: {' '.join(str(error).split())}. Correct it there.") from None
 
 
@@ -179,7 +148,7 @@ def _yaml_package(path: Path) -> Any:
     try:
         import yaml
     except ImportError:
-        raise ImportError(f"'{path}' is YAML, which needs the package 'pyyaml': pip install pyyaml.") from None
+        raise ImportError(f"'{path}' is YAML and needs the package 'pyyaml': pip install pyyaml.") from None
     return yaml
 
 

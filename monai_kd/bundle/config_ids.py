@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ids and references in a config as it is written, before anything of it is evaluated."""
+"""Ids and references in a config as it is written, before anything is evaluated."""
 
 from __future__ import annotations
 
@@ -29,10 +29,7 @@ WRAPPERS = ("DistributedDataParallel", "DataParallel")
 
 def texts(node: Any) -> Iterator[str]:
     """
-    Every text of a config.
-
-    Args:
-        node: a config or a part of one.
+    All strings in a config or in a part of one.
 
     Example:
         >>> list(texts({"a": ["$1", {"b": "@c"}], "d": 2}))
@@ -46,10 +43,7 @@ def texts(node: Any) -> Iterator[str]:
 
 def references(node: Any) -> list[str]:
     """
-    The ids that a config names, each once.
-
-    Args:
-        node: a config or a part of one.
+    The ids that a config, or a part of one, refers to, each once.
 
     Example:
         >>> references({"a": "$@train#dataset + @b", "c": "@b"})
@@ -62,10 +56,6 @@ def references(node: Any) -> list[str]:
 def find(config: Config, name: str) -> Any:
     """
     The content of an id, or None.
-
-    Args:
-        config: as it is written.
-        name: an id, with ``#`` between its parts.
 
     Example:
         >>> find({"train": {"handlers": [{"tag": 1}]}}, "train#handlers#0#tag")
@@ -84,11 +74,7 @@ def find(config: Config, name: str) -> Any:
 
 def has(config: Config, name: str) -> bool:
     """
-    Whether a config has an id, or a component that may take it as an argument.
-
-    Args:
-        config: as it is written.
-        name: an id, with ``#`` between its parts.
+    Whether a config has an id, or has a component that may take it as an argument.
 
     Example:
         >>> config = {"network_def": {"_target_": "UNet"}, "train": {"handlers": []}}
@@ -100,12 +86,7 @@ def has(config: Config, name: str) -> bool:
 
 def replace(config: Config, name: str, value: Any) -> None:
     """
-    Set the content of an id; the nodes above it must be there.
-
-    Args:
-        config: changed in place.
-        name: an id, with ``#`` between its parts.
-        value: its new content.
+    Set the content of an id in place; the nodes above it must exist.
 
     Example:
         >>> config = {"train": {"handlers": [1]}}
@@ -120,11 +101,7 @@ def replace(config: Config, name: str, value: Any) -> None:
 
 def component_ids(config: Config, name: str) -> list[str]:
     """
-    The ids of the components (``_target_``) that an engine's network comes from.
-
-    Args:
-        config: of a training or an inference.
-        name: the id of the engine's network.
+    The ids of the components (``_target_``) that define an engine's network; ``name`` is the id of that network.
 
     Example:
         >>> config = {"network_def": {"_target_": "UNet"}, "network": "$@network_def.to(@device)"}
@@ -148,11 +125,7 @@ def component_ids(config: Config, name: str) -> list[str]:
 
 def list_ids(config: Config, name: str) -> list[str]:
     """
-    The ids of the lists that an engine's handlers come from.
-
-    Args:
-        config: of a training.
-        name: the id of the engine's handlers.
+    The ids of the lists that an engine's handlers come from; ``name`` is the id of these handlers.
 
     Example:
         >>> config = {"train": {"handlers": [], "trainer": {"train_handlers": "@train#handlers"}}}
@@ -167,18 +140,18 @@ def list_ids(config: Config, name: str) -> list[str]:
 
 def set_values(configs: Collection[Config], values: Mapping[str, Any], where: str) -> None:
     """
-    Give values by id to each of some configs that has the id.
+    Set values by id, in place, in each of the configs that has the id.
 
-    A component takes arguments that are not written in it, too. What is inside a component reaches those of the same
-    class alone: under one id, student and teacher may be two networks.
+    A component also accepts arguments that are not written in it. A value inside a component is set only in components
+    of the same class as in the first config, because one id may stand for a student here and for a teacher there.
 
     Args:
-        configs: changed in place; the first one with an id tells the class.
+        configs: changed in place.
         values: by id.
-        where: what the configs are, for the message.
+        where: a description of the configs, for messages.
 
     Raises:
-        ValueError: When none has an id, or a value is of another kind than the one before.
+        ValueError: When no config has an id, or a value is of another kind than the one before.
 
     Example:
         >>> config = {"network_def": {"_target_": "UNet", "channels": [4, 8]}}
@@ -204,13 +177,13 @@ def _parts(name: str) -> list[str]:
 
 
 def _places(node: Any, parts: Sequence[str], kind: str | None = None) -> Iterator[tuple[Any, Any, str | None]]:
-    """The nodes that an id is in, the key there and the class of the component around it."""
+    """The nodes that contain an id, the key there, and the class of the component around it."""
     there = range(len(node)) if isinstance(node, list) else node if isinstance(node, Mapping) else ()
     keys: dict[str, Any] = {str(key): key for key in there}
     if "_target_" in keys:
         kind = node["_target_"]
         keys |= {parts[0]: parts[0]} if len(parts) == 1 else {}
-    for count in range(1, len(parts) + 1):  # overlays write several levels as one key: "train#trainer"
+    for count in range(1, len(parts) + 1):  # an overlay may write several levels as one key: "train#trainer"
         key = keys.get("#".join(parts[:count]))
         if key is not None and count == len(parts):
             yield node, key, kind

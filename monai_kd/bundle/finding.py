@@ -1,30 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bundles, their configs and their overlays by short names."""
+"""Find bundles, configs and overlays by short names."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
-from monai_kd.bundle.config_files import CONFIGS, find_file, is_config_file, list_files, read_file
-from monai_kd.bundle.config_ids import references, texts
-from monai_kd.bundle.shipped import shipped_bundles
+from monai_kd.bundle.bundle import there_are
+from monai_kd.bundle.config_files import CONFIGS
+from monai_kd.bundle.shipped_bundles import shipped_bundles
 
-__all__ = [
-    "bundles",
-    "config_names",
-    "find_bundle",
-    "find_config",
-    "find_overlay",
-    "find_path",
-    "overlay_folder",
-    "overlay_names",
-]
-
-SHOWN = 12  # names in a message
-NOT_CONFIGS = ("metadata",)
+__all__ = ["bundles", "find_bundle", "find_path"]
 
 
 def bundles() -> dict[str, Path]:
@@ -44,13 +29,9 @@ def bundles() -> dict[str, Path]:
 
 def find_path(path: str | Path) -> Path:
     """
-    A bundle's folder, or a file in it: ``NAME/…`` and ``bundles/NAME/…`` may be of a bundle that came with the package.
+    A bundle's folder or a file in it; ``NAME/…`` and ``bundles/NAME/…`` may lie in a bundle that came with the package.
 
-    Args:
-        path: what is in the working folder comes first.
-
-    Returns:
-        Where it is; the path itself where there is no such file.
+    A path that exists in the working folder comes first. If nothing exists, the path itself is returned.
 
     Example:
         >>> find_path("bundles/breast_ultrasound_segmentation/studies/paper.yaml").is_file(), find_path("nowhere")
@@ -65,13 +46,10 @@ def find_path(path: str | Path) -> Path:
 
 def find_bundle(name: str | Path) -> Path:
     """
-    A bundle's folder.
-
-    Args:
-        name: a path to it, or its name: in the working folder, in ``./bundles``, or of one that came with the package.
+    A bundle's folder by its path or name: in the working folder, in ``./bundles``, or among those of the package.
 
     Raises:
-        FileNotFoundError: When there is none.
+        FileNotFoundError: When it does not exist.
 
     Example:
         >>> find_bundle("breast_ultrasound_segmentatoin")
@@ -84,148 +62,6 @@ def find_bundle(name: str | Path) -> Path:
     if str(name) in known:
         return known[str(name)]
     if path.is_dir():
-        raise FileNotFoundError(f"'{name}' is no bundle: it has no folder '{CONFIGS}'. {_there(str(name), known)}")
-    raise FileNotFoundError(f"No bundle '{name}'. {_there(path.name, known)}")
-
-
-def config_names(bundle: Path) -> list[str]:
-    """
-    The configs that can be run by themselves.
-
-    Args:
-        bundle: its folder.
-
-    Example:
-        >>> config_names(find_bundle("breast_ultrasound_classification"))
-        ['train', 'evaluate', 'inference', 'inference_stock', 'train_student', 'train_teacher']
-    """
-    found = [file.stem for file in _files(bundle / CONFIGS) if not _open_ids(file)]
-    return sorted(found, key=lambda name: (name != "train", name))
-
-
-def overlay_names(bundle: Path) -> dict[str, list[str]]:
-    """
-    The overlays, by the folder that they are in; "" is that of the configs.
-
-    Args:
-        bundle: its folder.
-
-    Example:
-        >>> overlay_names(find_bundle("breast_ultrasound_classification"))["views"]
-        ['plain_teacher', 'shared', 'weak_teacher']
-    """
-    found = {"": [file.stem for file in _files(bundle / CONFIGS) if _open_ids(file)]}
-    for folder in sorted(path for path in (bundle / CONFIGS).iterdir() if path.is_dir()):
-        found[folder.name] = [file.stem for file in _files(folder)]
-    return {name: names for name, names in found.items() if names}
-
-
-def overlay_folder(bundle: Path, option: str) -> str | None:
-    """
-    The folder of overlays that an option names, its plural or its singular; None where there is none.
-
-    Args:
-        bundle: its folder.
-        option: such as ``"method"``.
-
-    Example:
-        >>> bundle = find_bundle("breast_ultrasound_segmentation")
-        >>> overlay_folder(bundle, "method"), overlay_folder(bundle, "views"), overlay_folder(bundle, "seed")
-        ('methods', 'views', None)
-    """
-    return next((name for name in overlay_names(bundle) if name and option in (name, name.removesuffix("s"))), None)
-
-
-def find_config(bundle: Path, name: str) -> Path:
-    """
-    The file of a config that can be run by itself.
-
-    Args:
-        bundle: its folder.
-        name: of the config, or a path to a file.
-
-    Raises:
-        FileNotFoundError: When there is none.
-        ValueError: When it is an overlay.
-
-    Example:
-        >>> find_config(find_bundle("breast_ultrasound_segmentation"), "cached_teacher")
-        Traceback (most recent call last):
-        ValueError: 'cached_teacher' is an overlay: it has no 'teacher_def'. Write: train --overlay cached_teacher.
-    """
-    if is_config_file(Path(name)):
-        if Path(name).is_file():
-            return Path(name)
-        raise FileNotFoundError(f"No config '{name}'. Correct the path, or name a config of the bundle.")
-    file = find_file(bundle / CONFIGS, name)
-    names = config_names(bundle)
-    if file is None or name in NOT_CONFIGS:
-        for folder, overlays in overlay_names(bundle).items():
-            if name in overlays and folder:
-                raise ValueError(f"'{name}' is an overlay. Write: {names[0]} --{folder.removesuffix('s')} {name}.")
-        raise FileNotFoundError(f"No config '{name}' in '{bundle}'. {_there(name, names)}")
-    if name not in names:
-        missing = _open_ids(file)[0]
-        raise ValueError(f"'{name}' is an overlay: it has no '{missing}'. Write: {names[0]} --overlay {name}.")
-    return file
-
-
-def find_overlay(bundle: Path, name: str, folder: str = "") -> Path:
-    """
-    The file of an overlay.
-
-    Args:
-        bundle: its folder.
-        name: of the overlay, ``views/shared`` too, or a path to a file.
-        folder: of overlays in the bundle; "" is that of the configs.
-
-    Raises:
-        FileNotFoundError: When there is none.
-
-    Example:
-        >>> find_overlay(find_bundle("breast_ultrasound_segmentation"), "logits_lk", "methods")
-        Traceback (most recent call last):
-        FileNotFoundError: No 'logits_lk' in 'methods' of the bundle. Closest: 'logits_kl'.
-    """
-    if is_config_file(Path(name)):
-        if Path(name).is_file():
-            return Path(name)
-        raise FileNotFoundError(f"No overlay '{name}'. Correct the path.")
-    file = find_file(bundle / CONFIGS / folder, name)
-    if file is not None and (folder or "/" in name or name in overlay_names(bundle).get("", [])):
-        return file
-    there = overlay_names(bundle)
-    names = list(there.get(folder, []))
-    if not folder:
-        names += [f"{kind}/{one}" for kind, ones in there.items() for one in ones if kind]
-    where = f"in '{folder}' of the bundle" if folder else "among the bundle's overlays"
-    raise FileNotFoundError(f"No '{name}' {where}. {_there(name, names)}")
-
-
-def _there(name: str, names: Iterable[str]) -> str:
-    names = list(names)
-    begun = [one for one in names if name and one.startswith(name)]
-    near = begun or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    if near:
-        return f"Closest: '{near[0]}'."
-    more = f" and {len(names) - SHOWN} more, which 'run' without a config lists" if len(names) > SHOWN else ""
-    return f"There are {', '.join(names[:SHOWN])}{more}." if names else "There are none here."
-
-
-def _files(folder: Path) -> list[Path]:
-    return [path for path in list_files(folder) if path.stem not in NOT_CONFIGS]
-
-
-def _open_ids(file: Path) -> list[str]:
-    """What an overlay leaves to other files: ids that it uses or sets inside, or a program to run."""
-    config: Mapping[str, Any] = read_file(file)
-    programs = [text for text in texts(config) if text.startswith(("$", "@"))]
-    used = [name.split("#")[0] for name in references(programs)]
-    changed = [key.removeprefix("+").split("#")[0] for key in config if "#" in key or key.startswith("+")]
-    open_ids = [name for name in (*used, *changed) if name not in config]
-    return open_ids if open_ids or any(_is_program(key, node) for key, node in config.items()) else ["run"]
-
-
-def _is_program(key: str, node: Any) -> bool:
-    lines = node if isinstance(node, list) and key not in ("imports", "initialize") else []
-    return bool(lines) and all(isinstance(line, str) and line.startswith("$") for line in lines)
+        near = there_are(str(name), known)
+        raise FileNotFoundError(f"'{name}' is not a bundle: it has no folder '{CONFIGS}'. {near}")
+    raise FileNotFoundError(f"No bundle '{name}'. {there_are(path.name, known)}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether an id means something in a config, and what its value may be."""
+"""Check that an id has a meaning in a config, and that its value fits."""
 
 from __future__ import annotations
 
@@ -10,22 +10,18 @@ from typing import Any
 
 from monai.bundle import ConfigComponent, ConfigParser
 
-from monai_kd.bundle.signatures import component_arguments
+from monai_kd.bundle.component_arguments import component_arguments
 from monai_kd.bundle.value_kinds import require_kind
 
 __all__ = ["require_known", "require_value", "used_ids"]
 
-NOT_SET = ("imports", "initialize", "run", "finalize", ConfigParser.meta_key)  # what nobody means by an argument
+NOT_SET = ("imports", "initialize", "run", "finalize", ConfigParser.meta_key)  # never suggested for an argument
 REFERENCE = re.compile(r"[@%](\w+(?:#\w+)*)")
 
 
 def used_ids(config: Any, name: str = "") -> set[str]:
     """
-    The ids that expressions, references and macros of a config name.
-
-    Args:
-        config: a config or a part of one.
-        name: the id of the part.
+    The ids that expressions, references and macros of a config use; ``name`` is the id of a part.
 
     Example:
         >>> sorted(used_ids({"a": "$@train#dataset + 1", "b": {"c": "@#d", "d": 1}, "e": "%a"}))
@@ -34,7 +30,7 @@ def used_ids(config: Any, name: str = "") -> set[str]:
     if isinstance(config, str):
         try:
             config = ConfigParser.resolve_relative_ids(name.replace("#", "::"), config).replace("::", "#")
-        except ValueError:  # a relative id above the top: MONAI will tell
+        except ValueError:  # a relative id above the top level; MONAI will report it
             return set()
         return set(REFERENCE.findall(config))
     return {used for key, node in _children(config) for used in used_ids(node, f"{name}#{key}".lstrip("#"))}
@@ -49,18 +45,18 @@ def require_known(
     further: Collection[str] = (),
 ) -> None:
     """
-    Refuse an id that a config does not have, no expression of it names and no component of it takes.
+    Refuse an id that the config lacks, that none of its expressions uses, and that none of its components takes.
 
     Args:
-        where: it was given, for the message.
-        name: the id, ``#`` between its parts.
-        state: the config before.
-        used: the ids that its expressions name, with all changes made.
+        where: the argument, or file and id, for the message.
+        name: the id, with ``#`` between its parts.
+        state: the config before the change.
+        used: the ids that expressions use after all changes.
         is_argument: whether the id is written as an argument, ``--id``.
-        further: what may be meant and is no id of the config.
+        further: names that the message may suggest and that are not ids of the config.
 
     Raises:
-        ValueError: With the closest id.
+        ValueError: The message names the closest id.
     """
     if name in state or any(other == name or other.startswith(f"{name}#") for other in used):
         return
@@ -77,7 +73,7 @@ def require_known(
     there = {**dict(_children(node)), **(taken or {}), **(dict.fromkeys(further) if not above else {})}
     names = [f"{above}#{key}".lstrip("#") for key in there if above or key not in NOT_SET]
     if not names:
-        raise ValueError(f"{where}: '{above}' of the config has no parts. Set {mark}{above} itself.")
+        raise ValueError(f"{where}: '{above}' of the config is a single value without parts. Set {mark}{above} itself.")
     told = f"{where}: no config of this run has the id '{name}', and nothing uses it."
     near = _meant(name, state) or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if near:
@@ -87,26 +83,20 @@ def require_known(
 
 def require_value(where: str, name: str, value: Any, state: ConfigParser) -> None:
     """
-    Refuse a value of the wrong kind.
-
-    Args:
-        where: it was given, for the message.
-        name: the id, ``#`` between its parts.
-        value: the new one.
-        state: the config before.
+    Refuse a value of another kind than the id's in ``state``, the config before the change.
 
     Raises:
-        ValueError: When it is of another kind than the id's, or out of range.
+        ValueError: When it is of another kind, or out of range.
     """
     above, rest = _deepest(state, name)
     former = None if rest else state[above]
     inside = any(_is_component(state.get(part)) for part in _above(name))
     if value is None and "#" in name and not inside:
-        return  # takes an entry out of a plain mapping, as one of the run's inputs
+        return  # removes an entry from a plain mapping, such as one of the run's inputs
     if rest and len(rest) == 1 and _is_component(state[above]):
         former = (_taken(state, state[above]) or {}).get(rest[0])
         former = former if isinstance(former, bool | int | float) else None
-    for _ in range(8):  # "@learning_rate": what is meant there
+    for _ in range(8):  # follow a reference such as "@learning_rate"
         if not (isinstance(former, str) and re.fullmatch(r"@\w+(#\w+)*", former) and former[1:] in state):
             break
         name, inside = former[1:], any(_is_component(state.get(part)) for part in _above(former[1:]))
@@ -130,7 +120,7 @@ def _above(name: str) -> list[str]:
 
 
 def _deepest(state: ConfigParser, name: str) -> tuple[str, list[str]]:
-    """The longest part of an id that there is, and the rest."""
+    """The longest part of an id that exists, and the rest."""
     parts = name.split("#")
     for count in range(len(parts), 0, -1):
         if "#".join(parts[:count]) in state:
@@ -144,7 +134,7 @@ def _taken(state: ConfigParser, node: Mapping[str, Any]) -> dict[str, Any] | Non
 
 
 def _meant(name: str, state: ConfigParser) -> list[str]:
-    """The id that has the same name elsewhere, as ``lr`` in the optimizer, or what is given to it there."""
+    """The id with the same last name elsewhere, such as ``lr`` in the optimizer, or the id that it refers to."""
     last = _plain(name.split("#")[-1])
     for key, value in _all_ids(state.get()):
         if _plain(key.split("#")[-1]) == last:

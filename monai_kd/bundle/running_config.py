@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The config that is running now, and what it was started with."""
+"""Find the config that is running, and what it was started with."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ __all__ = ["Start", "parser_at_work", "start_at_work"]
 @dataclass(frozen=True)
 class Start:
     """
-    What a run was started with.
+    The files and arguments of a run.
 
     Args:
         files: the config and its overlays.
-        arguments: values by id, MONAI's own (``meta_file``, ``run_id``, …) among them.
+        arguments: values by id, and MONAI's own (``meta_file``, ``run_id``, …).
         folder: of the config.
-        shared: the ids among the arguments that a file gives (``args_file``), which several configs may share.
+        shared: ids that come from a file of arguments (``args_file``), which several configs may share.
     """
 
     files: tuple[Path, ...]
@@ -37,12 +37,7 @@ class Start:
 
     @staticmethod
     def of(config_file: Any, arguments: Mapping[str, Any], args_file: str | None = None) -> Start:
-        """
-        Args:
-            config_file: one file or several.
-            arguments: that are given beside it, those of ``args_file`` may be among them.
-            args_file: a file of arguments; what is given beside it comes first.
-        """
+        """From one config file or several; arguments given directly replace those of ``args_file``."""
         files = tuple(Path(file) for file in ensure_tuple(config_file))
         shared = read_file(args_file) if args_file else {}
         return Start(files, {**shared, **arguments}, files[0].parent, frozenset(shared))
@@ -50,18 +45,19 @@ class Start:
 
 def parser_at_work() -> ConfigParser | None:
     """
-    The merged config whose component or expression calls this; None where none does.
+    The merged config whose component or expression calls this; None if none does.
 
-    No expression of a config can name the config itself, but what builds its components is among the callers.
-    """
+    An expression cannot refer to its own config, but the parser that builds the config's components is among the
+    callers."""
     return next((own for frame in _callers() if isinstance(own := frame.f_locals.get("self"), ConfigParser)), None)
 
 
 def start_at_work() -> Start | None:
     """
-    What the run was started with that calls this: its files and arguments under ``monai.bundle.run``; its folder alone
-    where a workflow was made in Python, which does not keep them; None where there is no workflow.
-    """
+    The files and arguments of the run that calls this; None if there is no workflow.
+
+    ``monai.bundle.run`` has them all. A workflow that was made in Python does not keep them: then only its folder is
+    known."""
     folder = None
     for frame in _callers():
         own = frame.f_locals.get("self")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Python files that a bundle brings along."""
+"""The Python files in a bundle's folder ``scripts``."""
 
 from __future__ import annotations
 
@@ -22,9 +22,6 @@ def uses_scripts(config: Any) -> bool:
     """
     Whether a config imports from its bundle's ``scripts``.
 
-    Args:
-        config: as it is written.
-
     Example:
         >>> uses_scripts({"imports": ["$from scripts.net import Net"]}), uses_scripts({"_target_": "UNet"})
         (True, False)
@@ -34,22 +31,17 @@ def uses_scripts(config: Any) -> bool:
 
 def require_scripts(config: Any, root: Path, file: str) -> None:
     """
-    Find a script that a config imports and the bundle lacks.
-
-    Args:
-        config: of the bundle.
-        root: the bundle's folder.
-        file: the config's path, for the message.
+    Refuse a config that imports a script which the bundle lacks; ``file`` is the config's, for the message.
 
     Raises:
-        ValueError: When one is missing.
+        ValueError: When a script is missing.
     """
     for text, parts, name in _mentions(config):
         missing = _missing(root / "scripts", parts or ([name] if name else []))
         if missing is not None:
             raise ValueError(
-                f"{file} has {text!r}, but there is no '{missing.relative_to(root)}' in '{root}'. The bundle came "
-                "without its scripts: copy them there."
+                f"{file} has {text!r}, but '{root}' has no '{missing.relative_to(root)}'. The bundle lacks its "
+                "scripts: copy them there."
             )
 
 
@@ -58,7 +50,7 @@ def _missing(folder: Path, parts: list[str]) -> Path | None:
         return folder
     for part in parts:
         if (folder / f"{part}.py").is_file():
-            return None  # what follows is a name inside it
+            return None  # the rest are names inside this file
         if not (folder / part).is_dir():
             inside = part == parts[-1] and (folder / "__init__.py").is_file()
             return None if inside else folder / f"{part}.py"
@@ -69,12 +61,9 @@ def _missing(folder: Path, parts: list[str]) -> Path | None:
 @contextmanager
 def importable_scripts(root: Path) -> Iterator[None]:
     """
-    Let ``import scripts`` find those of a bundle, and forget them afterwards, for every bundle has its own.
+    Let ``import scripts`` find those of one bundle, and forget them afterwards, because every bundle has its own.
 
-    What is made within may import while it is used: use it within, too. Within itself it changes nothing.
-
-    Args:
-        root: the bundle's folder.
+    Objects made inside this context may import when they are used, so use them inside it too. It can be nested.
     """
     if sys.path[0] == str(root):
         yield

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the value of an id may be: by the id's name, and by the value that the config itself gives it."""
+"""Check the kind of an id's value, by the id's name and by the value that the config itself has."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ __all__ = ["is_program", "require_kind", "require_kinds"]
 
 def is_program(value: Any) -> bool:
     """
-    Whether a value is an expression, a reference or a macro, whose own value is known only when the config runs.
-
-    Args:
-        value: of an id.
+    Whether a value is an expression, a reference or a macro, which gets its own value only when the config runs.
 
     Example:
         >>> is_program("$2 + 2"), is_program("@seed"), is_program("cpu")
@@ -28,14 +25,7 @@ def is_program(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Kind:
-    """
-    What a value may be.
-
-    Args:
-        words: that name it in a message.
-        fits: whether a value is of it.
-        example: a value, where the config gives none.
-    """
+    """A kind of value: its description in messages, a test, and an example for messages if the config has none."""
 
     words: str
     fits: Callable[[Any], bool]
@@ -96,7 +86,7 @@ SIDES = Kind("a list of whole numbers from 1", _are(COUNT.fits), [224, 224])
 NAMES = Kind("a list of texts", _are(TEXT.fits), ["benign", "malignant"])
 PART = Kind("training, validation or test", lambda value: value in ("training", "validation", "test"), "test")
 
-# What the bundles' configs mean by an id, whatever bundle has it.
+# Ids that have the same meaning in all bundles of this package.
 KINDS: dict[str, Kind] = {
     **dict.fromkeys(
         ("max_epochs", "val_interval", "patience", "batch_size", "rounds", "clean_every", "steps_per_epoch"), COUNT
@@ -128,12 +118,12 @@ def require_kind(where: str, name: str, value: Any, former: Any = None, inside: 
     Check a value that an argument or an overlay gives to an id.
 
     Args:
-        where: the argument or the file and the id, for the message.
+        where: the argument, or file and id, for the message.
         name: the id, or the one that its former value refers to.
-        value: to be.
-        former: that the config gives it; None where there is none.
-        inside: whether it is the argument of a component, which may take other kinds too: a number where a list is
-            written, or a list for a number. A boolean stays one there, and a number does not become text.
+        value: the new value.
+        former: the config's own value; None if there is none.
+        inside: whether it is the argument of a component, which may also take other kinds: a number instead of a list,
+            or a list instead of a number. A boolean must stay a boolean, and a number must not become text.
 
     Raises:
         ValueError: When it is of another kind, or out of range.
@@ -160,11 +150,7 @@ def require_kind(where: str, name: str, value: Any, former: Any = None, inside: 
 
 def require_kinds(config: Mapping[str, Any], where: str) -> None:
     """
-    Check a whole config's values of the ids that are known by name.
-
-    Args:
-        config: merged.
-        where: what it is, for the message.
+    Check those values of a merged config whose ids are known by name; ``where`` names the config in messages.
 
     Raises:
         ValueError: When one is of another kind, or out of range.
@@ -185,7 +171,7 @@ def _kind(name: str, former: Any, inside: bool) -> Kind | None:
 
 
 def _learned(former: Any, inside: bool) -> Kind | None:
-    """What a value is of the same kind as the one before; None where anything may be."""
+    """The kind of the value before; None if anything is allowed."""
     if isinstance(former, bool):
         return BOOLEAN
     if _is_number(former) and inside:
@@ -229,7 +215,7 @@ def _require_device(where: str, value: Any) -> None:
 
 
 def _written(where: str, value: Any) -> str:
-    """A value as it is written where it comes from."""
+    """A value in the form in which the user writes it."""
     if where.startswith("--set "):
         return f"{where}='{json.dumps(value)}'"
     if where.startswith("--"):

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands of ``python -m monai_kd``, one a file; what they call is imported when they run."""
+"""The commands of ``python -m monai_kd``, one per file. A command imports what it calls when it runs."""

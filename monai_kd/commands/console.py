@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where every command writes."""
+"""The consoles that every command prints to."""
 
 from __future__ import annotations
 

@@ -12,61 +12,69 @@ from rich.table import Table
 
 from monai_kd.commands.console import console
 from monai_kd.commands.edit_pairs import edit_text
+from monai_kd.commands.options import INT, Setting
 from monai_kd.commands.settings import parse_settings
 
 if TYPE_CHECKING:
     from monai_kd.student_bundle import Draft, Pair, Request
 
-METHODS = "logits_kl, logits_mse, logits_bce or hidden (logits and pairs of layers). Default: what the head asks for."
+Teacher = Annotated[Path, typer.Option(help="The teacher's bundle: a folder or name.")]
+Student = Annotated[str, typer.Option(help="StudentUNet, or a JSON file with a network's `_target_`.")]
+Data = Annotated[str, typer.Option(metavar="<path>", help="The data set's folder.")]  # a slash at its end stays
+Output = Annotated[Path, typer.Option(help="The new bundle's folder.")]
+Method = Annotated[str | None, typer.Option(help="The method's name. Default: what fits the outputs.")]
+Pairs = Annotated[Path | None, typer.Option(help="JSON file of pairs of layers. Default: the proposed ones.")]
+Edit = Annotated[bool, typer.Option("--edit", help="Open the proposed pairs in $EDITOR.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before writing.")]
+NoRun = Annotated[bool, typer.Option("--no-run", help="Write the bundle, but do not train the student.")]
+Epochs = Annotated[
+    int | None, typer.Option(min=1, metavar=INT, help="Epochs of the student's training. Default: the teacher's.")
+]
+Config = Annotated[list[Path] | None, typer.Option(help="The teacher's training configs. Default: train.json.")]
+Weights = Annotated[Path | None, typer.Option(help="The teacher's weights. Default: the bundle's.")]
+Inference = Annotated[str | None, typer.Option(metavar="<path>", help="Data of the inference. Default: --dataset-dir.")]
+NoTry = Annotated[bool, typer.Option("--no-try", help="Write the bundle without trying one step of it.")]
+Round = Annotated[bool, typer.Option("--round-labels", help="Give each pixel of a label the nearest class.")]
 
 
 def distill(
-    teacher: Annotated[Path, typer.Option(help="The teacher's bundle, by folder or name, with a SupervisedTrainer.")],
-    student: Annotated[str, typer.Option(help="StudentUNet, or a JSON file with any network's `_target_`.")],
-    dataset_dir: Annotated[
-        str, typer.Option("--dataset_dir", "--dataset-dir", help="Data as the teacher's bundle expects them.")
-    ],
-    output_dir: Annotated[Path, typer.Option("--output_dir", "--output-dir", help="The new bundle's folder.")],
-    method: Annotated[str | None, typer.Option(help=METHODS)] = None,
-    pairs: Annotated[Path | None, typer.Option(help="Pairs of layers, a JSON file as --edit shows it.")] = None,
-    edit: Annotated[bool, typer.Option("--edit", help="Open the proposed pairs in $EDITOR.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before writing.")] = False,
-    setting: Annotated[
-        list[str] | None, typer.Option("--set", help="id=value, for the new configs that have the id; may be repeated.")
-    ] = None,
-    run: Annotated[bool, typer.Option("--run/--no-run", help="Train the student once the bundle is written.")] = True,
-    epochs: Annotated[
-        int | None, typer.Option(min=1, help="Epochs of the student's training. Default: the teacher's.")
-    ] = None,
-    config: Annotated[
-        list[Path] | None, typer.Option(help="The teacher's training config and its overlays, if not train.json.")
-    ] = None,
-    weights: Annotated[Path | None, typer.Option(help="The teacher's, if not models/model.pt or model.ts.")] = None,
-    inference_dir: Annotated[
-        str | None,
-        typer.Option("--inference_dataset_dir", "--inference-dataset-dir", help="Data of the inference, if elsewhere."),
-    ] = None,
-    no_try: Annotated[
-        bool, typer.Option("--no-try", help="Write the bundle without a step of all that it does.")
-    ] = False,
-    round_labels: Annotated[
-        bool, typer.Option("--round_labels", "--round-labels", help="Give each pixel of a label the nearest class.")
-    ] = False,
+    teacher: Teacher,
+    student: Student,
+    dataset_dir: Data,
+    output_dir: Output,
+    method: Method = None,
+    pairs: Pairs = None,
+    edit: Edit = False,
+    yes: Yes = False,
+    setting: Setting = None,
+    no_run: NoRun = False,
+    max_epochs: Epochs = None,
+    config: Config = None,
+    teacher_checkpoint: Weights = None,
+    inference_dataset_dir: Inference = None,
+    no_try: NoTry = False,
+    round_labels: Round = False,
 ) -> None:
     """
-    Distil a student from any MONAI bundle: write a new bundle whose training is the teacher's own, and run it.
+    Distil a student from any MONAI bundle.
 
-    Give the same command again to go on after a stop.
+    Writes a new bundle, whose training is the teacher's own, and trains the student. The teacher's bundle must train
+    with a SupervisedTrainer, and the data must be as that bundle expects them. The methods are logits_kl, logits_mse,
+    logits_bce and hidden (logits and pairs of layers). `--config` may be repeated for overlays. `--set` is for those
+    of the new configs that have the id. Give the same command again to continue after a stop.
 
-    Example: python -m monai_kd distill --teacher spleen_ct_segmentation --student StudentUNet --dataset_dir
-    Task09_Spleen --output_dir spleen_student
+    Example: `python -m monai_kd distill --teacher spleen_ct_segmentation --student StudentUNet
+    --dataset-dir Task09_Spleen --output-dir spleen_student`
     """
     from monai_kd.bundle.finding import find_path
     from monai_kd.student_bundle import Request, bundle_commands, is_made, read_names, run_training
 
     given = parse_settings(setting)
     root, configs = find_path(teacher), tuple(config or ())
-    request = Request(root, student, dataset_dir, method, configs, weights, given, epochs, inference_dir, round_labels)
+    weights, inference_dir = teacher_checkpoint, inference_dataset_dir
+    request = Request(
+        root, student, dataset_dir, method, configs, weights, given, max_epochs, inference_dir, round_labels
+    )
     names = {} if pairs is None else {"pairs": read_names(_text(pairs), str(pairs))}
     made = {**request.record, **names}
     if is_made(output_dir, made):
@@ -77,7 +85,7 @@ def distill(
     folder = given.get("dataset_dir", dataset_dir)
     for name, command in bundle_commands(output_dir, folder, inference_dir).items():
         console.print(f"{name}:\n  {command}", markup=False, highlight=False)
-    if run:
+    if not no_run:
         run_training(output_dir, folder)
 
 
@@ -122,6 +130,6 @@ def _show(draft: Draft, pairs: list[Pair]) -> None:
         console.print(table)
     else:
         console.print("No pairs of layers: the networks have no resolution in common.", highlight=False)
-    left_out = [f"Left out, for it defines a network or a training of its own: {name}" for name in draft.left_out]
+    left_out = [f"{name} is left out: it defines its own network or training" for name in draft.left_out]
     for note in (*draft.notes, *left_out):
         console.print(f"Note: {note}", markup=False, highlight=False)

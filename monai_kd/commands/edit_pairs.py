@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A text in the user's editor."""
+"""Edit a text in the user's editor."""
 
 from __future__ import annotations
 
@@ -14,14 +14,10 @@ __all__ = ["edit_text"]
 
 def edit_text(text: str, suffix: str) -> str:
     """
-    Open a text in the editor of the environment, and return it as it was saved.
+    Open a text in ``$VISUAL`` or ``$EDITOR``, and return what the user saved.
 
     Args:
-        text: to begin with.
-        suffix: of the temporary file, by which editors know the format.
-
-    Returns:
-        The text as it was saved.
+        suffix: the temporary file's, from which editors know the format.
 
     Raises:
         ValueError: When no editor is set, or it fails.

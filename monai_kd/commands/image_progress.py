@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bar that counts images."""
+"""A progress bar that counts images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.progress import MofNCompleteColumn, Progress
 
 @contextmanager
 def image_progress() -> Iterator[Callable[[int, int], None]]:
-    """Give a function of the images done and of all; the bar is on the terminal alone, never in redirected output."""
+    """Yield a function of the images done and of all images. The bar is on the terminal, never in redirected output."""
     terminal = Console(stderr=True)
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as progress:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,31 +13,40 @@ import typer
 from rich.table import Table
 
 from monai_kd.commands.console import console
+from monai_kd.commands.options import Setting, Trace
 from monai_kd.commands.run_errors import RunErrors
+from monai_kd.commands.settings import parse_settings
 
 if TYPE_CHECKING:
     from monai.bundle import ConfigWorkflow
 
-Config = Annotated[str | None, typer.Argument(help="A config's name, such as train, or its file. Default: list them.")]
-Bundle = Annotated[str | None, typer.Option(help="The bundle's folder or name. Default: the current folder.")]
-Overlay = Annotated[list[str] | None, typer.Option(help="One more overlay, by name or file; may be repeated.")]
-Trace = Annotated[bool, typer.Option("--trace", help="Show an error's whole traceback.")]
+Config = Annotated[str | None, typer.Argument(help="A config's name or file. Default: list the names.")]
+Bundle = Annotated[str | None, typer.Option(help="The bundle's folder or name. Default: this folder.")]
+Overlay = Annotated[list[str] | None, typer.Option(help="An overlay's name or file; may be repeated.")]
 
 
 def run(
-    context: typer.Context, config: Config = None, bundle: Bundle = None, overlay: Overlay = None, trace: Trace = False
+    context: typer.Context,
+    config: Config = None,
+    bundle: Bundle = None,
+    overlay: Overlay = None,
+    setting: Setting = None,
+    trace: Trace = False,
 ) -> None:
     """
     Train, evaluate or infer: run a config of a bundle.
 
-    The config comes first; then, in any order, overlays and ids. An overlay in a folder has the folder's name: --method
-    logits_kl, --teacher ensemble, --views shared, --network separable, --adaptation trajectory. An id is given as
-    --id value: --max_epochs 20 --spatial_size "[96,96]" --optimizer#weight_decay 0.1 --resume False.
+    The config comes first; then, in any order, overlays and ids. An overlay in a folder has the folder's name:
+    `--method logits_kl`, `--teacher ensemble`, `--views shared`, `--network separable`, `--adaptation trajectory`. An
+    id of the config is an option, too: `--max-epochs 20`, `--spatial-size "[96,96]"`, `--resume False`,
+    `--optimizer#lr 0.1`. Dashes and underscores are the same in it. `--set max_epochs=20` does the same, as in the
+    other commands.
 
-    'python -m monai.bundle run' runs the same configs with the same ids. Ctrl+C stops; the same command goes on.
+    'python -m monai.bundle run' runs the same configs with the same ids. Ctrl+C stops a run; give the same command
+    again to continue it.
 
-    Example: python -m monai_kd run train --bundle breast_ultrasound_segmentation --dataset_dir data/BrEaST --method
-    logits_kl --max_epochs 20
+    Example: `python -m monai_kd run train --bundle breast_ultrasound_segmentation --dataset-dir data/BrEaST
+    --method logits_kl --max-epochs 20`
     """
     with RunErrors(trace) as errors:
         if config is None:
@@ -44,19 +54,30 @@ def run(
                 raise ValueError(f"The config comes first, got '{context.args[0]}'. Write: run train {context.args[0]}")
             _list(bundle)
             return
-        from monai_kd.bundle.command_line import read_command
-
         errors.prepare()
-        arguments = read_command(config, bundle, overlay or (), context.args)
+        settings = parse_settings(setting)
+        arguments = _arguments(config, bundle, overlay or (), context.args, settings)
         _check(arguments)
         copy = _copy(arguments)
         if copy is not None:
-            arguments = read_command(config, str(copy), overlay or (), context.args)
+            arguments = _arguments(config, str(copy), overlay or (), context.args, settings)
         _run(arguments, errors)
 
 
+def _arguments(
+    config: str, bundle: str | None, overlays: Sequence[str], words: Sequence[str], settings: dict[str, Any]
+) -> dict[str, Any]:
+    """Arguments of ``monai.bundle.run``: what the words of the command mean, and the values of ``--set``."""
+    from monai_kd.bundle.command_line import read_command
+
+    arguments = read_command(config, bundle, overlays, words)
+    for name in set(settings) & set(arguments):
+        raise ValueError(f"'{name}' is given twice: as --{name} and by --set. Keep one of them.")
+    return {**arguments, **settings}
+
+
 def _check(arguments: dict[str, Any]) -> None:
-    from monai_kd.bundle.arguments import check_start
+    from monai_kd.bundle.argument_checks import check_start
     from monai_kd.bundle.running_config import Start
 
     given = {key: value for key, value in arguments.items() if key not in ("config_file", "args_file")}
@@ -65,7 +86,7 @@ def _check(arguments: dict[str, Any]) -> None:
 
 def _copy(arguments: dict[str, Any]) -> Path | None:
     """Of an installed bundle into which the run would write: where outputs are not named, they go into the bundle."""
-    from monai_kd.bundle.shipped import copy_bundle, writes_into_package
+    from monai_kd.bundle.shipped_bundles import copy_bundle, writes_into_package
 
     root = Path(arguments.get("bundle_root", "."))
     if not writes_into_package(root, arguments):
@@ -73,7 +94,7 @@ def _copy(arguments: dict[str, Any]) -> Path | None:
     copy = Path("bundles", root.name)
     try:
         copy_bundle(root, copy)
-    except ValueError:  # of several processes another one has made it
+    except ValueError:  # another process of this run has made it
         if not (copy / "configs").is_dir():
             raise
     else:
@@ -96,13 +117,12 @@ def _run(arguments: dict[str, Any], errors: RunErrors) -> None:
 
 
 def _show(workflow: ConfigWorkflow, begin: float) -> None:
-    """Where the results are, and the scores if there are some."""
-    import torch.distributed as dist
-
-    from monai_kd.utils.atomic_files import read_json
+    """Print where the results are, and the scores if there are any."""
+    from monai_kd.utils.json_files import read_json
+    from monai_kd.utils.processes import is_first_process
 
     folder = _place(workflow, "output_dir")
-    if folder is None or (dist.is_available() and dist.is_initialized() and dist.get_rank() > 0):
+    if folder is None or not is_first_process():
         return
     summary = folder / "summary.json"
     if summary.is_file() and summary.stat().st_mtime >= begin - 1:
@@ -123,7 +143,7 @@ def _place(workflow: ConfigWorkflow, name: str) -> Path | None:
 
 def _list(bundle: str | None) -> None:
     from monai_kd.bundle.command_line import chosen_bundle
-    from monai_kd.bundle.finding import bundles, config_names, overlay_names
+    from monai_kd.bundle.finding import bundles
 
     folder = chosen_bundle(bundle)
     table = Table("what", "names", show_lines=True)
@@ -131,10 +151,10 @@ def _list(bundle: str | None) -> None:
         table.add_row("--bundle", ", ".join(bundles()))
         text = "Name one: python -m monai_kd run --bundle breast_ultrasound_segmentation"
     else:
-        table.add_row("configs", ", ".join(config_names(folder)))
-        for kind, names in overlay_names(folder).items():
+        table.add_row("configs", ", ".join(folder.config_names()))
+        for kind, names in folder.overlay_names().items():
             table.add_row(f"--{kind or 'overlay'}", ", ".join(names))
-        first = config_names(folder)[0]
-        text = f"Example: python -m monai_kd run {first} --bundle {bundle or folder} --dataset_dir DATA"
+        first = folder.config_names()[0]
+        text = f"Example: python -m monai_kd run {first} --bundle {bundle or folder.root} --dataset-dir DATA"
     console.print(table)
     console.print(text, markup=False, highlight=False)

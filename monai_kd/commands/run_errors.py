@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a run that fails ends: one line that says what, got and remedy."""
+"""How a failed run ends: with one line that says what was wrong and what to do."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["RunErrors", "Stopped", "told"]
 
 STOPPED = 130  # of a program that Ctrl+C ends
-GRACE = 3.0  # seconds within which torchrun ends the processes beside one that has failed
+GRACE = 3.0  # seconds; torchrun ends the other processes of a failed run within this time
 
 
 class Stopped(SystemExit):
-    """The end of a run that Ctrl+C stopped, when the user has been told how to go on."""
+    """The end of a run after Ctrl+C, once the user knows how to continue it."""
 
     def __init__(self) -> None:
         super().__init__(STOPPED)
@@ -33,10 +33,7 @@ class Stopped(SystemExit):
 
 def told(error: BaseException) -> str:
     """
-    An error in one line, by its first useful cause: MONAI wraps errors of components into its own.
-
-    Args:
-        error: that ended a run.
+    Return one line for an error: its first useful cause, because MONAI wraps the errors of components.
 
     Example:
         >>> try:
@@ -62,7 +59,7 @@ def _behind(error: BaseException) -> BaseException | None:
 
 
 def _is_own(error: BaseException) -> bool:
-    """Whether the package raised it, and not what it called."""
+    """Whether this package raised the error, and not a library that it called."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -71,7 +68,7 @@ def _is_own(error: BaseException) -> bool:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Whether a line of the log says something that the one line at the end does not."""
+    """Whether a line of the log says more than the one line at the end."""
     text = record.getMessage()
     error = record.levelno >= logging.ERROR and (record.exc_info is not None or "terminating due to exception" in text)
     return not error and "Not all config files are in" not in text
@@ -79,10 +76,10 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 class RunErrors:
     """
-    Ends a run that fails with one line and status 1, one that is stopped with one line and status 130.
+    Context manager that ends a failed run with one line and status 1, and a stopped run with one line and status 130.
 
     Args:
-        trace: whether to show the whole traceback, and what MONAI and ignite say of it, too.
+        trace: True also shows the whole traceback, and what MONAI and ignite log about the error.
 
     Raises:
         SystemExit: At the end of a run that failed or was stopped.
@@ -96,7 +93,7 @@ class RunErrors:
         return self
 
     def prepare(self) -> None:
-        """Leave out what MONAI says of any config; to be called when it is imported."""
+        """Hide what MONAI says about every config."""
         if not self.trace:
             warnings.filterwarnings("ignore", message="parsing config_file")
             logging.getLogger("monai.bundle.workflows").addFilter(_is_news)
@@ -104,7 +101,7 @@ class RunErrors:
     def watch(self, workflow: ConfigWorkflow) -> None:
         """
         Args:
-            workflow: that runs from now on; it says how a stopped run goes on.
+            workflow: the one that runs from now on; from its ids, a stopped run tells how to continue.
         """
         self._workflow = workflow
         for handler in [] if self.trace else logging.getLogger().handlers:
@@ -118,7 +115,7 @@ class RunErrors:
         if self.trace:
             traceback.print_exception(error)
         if int(os.environ.get("RANK", 0)) > 0:
-            time.sleep(GRACE)  # the first process tells it, if it has failed too
+            time.sleep(GRACE)  # the first process tells the error, if it has failed, too
         if isinstance(error, KeyboardInterrupt):
             error_console.print(self._stopped(), markup=False, highlight=False)
             raise Stopped() from None
@@ -129,15 +126,15 @@ class RunErrors:
     def _stopped(self) -> str:
         last = self._last()
         if last is not None and last.is_file():
-            return f"Stopped. The same command goes on after the last whole epoch ({last})."
-        return "Stopped. The same command begins anew."
+            return f"Stopped. Give the same command again to continue after the last complete epoch ({last})."
+        return "Stopped. The same command starts again from the beginning."
 
     def _last(self) -> Path | None:
-        """The file that a training goes on from."""
+        """The checkpoint from which a training continues."""
         parser = None if self._workflow is None else self._workflow.parser
         try:
             if parser is None or not parser.get_parsed_content("resume"):
                 return None
             return Path(parser.get_parsed_content("output_dir"), "last.pt")
-        except Exception:  # a config without them, or one that was stopped half-made
+        except Exception:  # a config without these ids, or one that was stopped while it was built
             return None

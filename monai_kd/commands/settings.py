@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What repeated options give: ``--set id=value``, and folders."""
+"""Values of repeated options: ``--set id=value``, and folders."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ __all__ = ["one_or_all", "parse_settings"]
 
 def one_or_all(folders: Sequence[Path]) -> Path | list[Path]:
     """
-    What a repeated option of folders means: one folder as it is, or several as a list.
-
-    Args:
-        folders: as the command line gives them.
+    Return the one folder of a repeated option, or the list of several folders.
 
     Example:
         >>> one_or_all([Path("data")])
@@ -27,13 +24,13 @@ def one_or_all(folders: Sequence[Path]) -> Path | list[Path]:
 
 def parse_settings(texts: Sequence[str] | None) -> dict[str, Any]:
     """
-    Values by id.
+    Return the values of ``--set`` by id.
 
     Args:
-        texts: each ``id=value``, the value JSON.
+        texts: each is ``id=value`` with a JSON value.
 
     Raises:
-        ValueError: When one is not, or an id is given twice.
+        ValueError: When a text is not ``id=value``, or an id is given twice.
 
     Example:
         >>> parse_settings(["spatial_size=[96,96]"])

@@ -12,38 +12,38 @@ layout               what it reads
 ``BusUclm``          BUS-UCLM (Vallez et al. 2025): ``images/``, colored ``masks/``, ``INFO.csv``
 ``NnUnet``           nnU-Net's raw data: ``imagesTr/<case>_0000.*``, ``labelsTr/<case>.*``, ``dataset.json``
 ``PlainFolders``     ``images/<id>.*``, ``labels/<id>.*`` in PNG, JPEG, BMP, TIFF, NIfTI, NRRD, MHA, DICOM; cine loops
-``MonaiLabel``       a study of MONAI Label: ``<id>.*``, ``labels/final/<id>.*``; the labelled images
+``MonaiLabel``       a study of MONAI Label: ``<id>.*``, ``labels/final/<id>.*``; only the labelled images
 ==================== ==================================================================================
 
-``read_dataset`` recognizes the layout and gives MONAI-style records. A further layout is one file with ``name``,
-``missing`` and ``read`` (see ``records.Layout``) and one line in ``layouts.LAYOUTS``.
+``read_dataset`` recognizes the layout and returns MONAI-style records. To add a layout, write one file with ``name``,
+``missing`` and ``read`` (see :class:`Layout`) and one import line in ``layouts``.
 
 =========================== ==================================================================================
 then                        what it does
 =========================== ==================================================================================
-``check_dataset``           loads every pair once: all bad files in one error, content hashes of the images
-``inspect_dataset``         what is in a folder and what is wrong with it, however much that is
+``check_dataset``           loads every pair once: bad files in one error, content hashes of the images
+``inspect_dataset``         lists the contents of a folder and all its problems
 ``random_splits``           the paper's protocol: three random splits, 130 of 163 images for training
 ``hold_out``                one random split by fractions of training, validation and test images
 ``k_folds``                 stratified cross-validation
 ``official_folds``          the folds that BUS-BRA's authors published
-``write_splits``            splits as one JSON file; ``read_splits`` checks it against the images
+``write_splits``            writes splits as one JSON file; ``read_splits`` checks it against the images
 ``choose_split``            all of this in one call: folder → ids of training, validation and test images
 ``BreastUltrasoundDataset`` those images, loaded and cached; with ``classes`` for classification
-``label_folds``             folds of the labelled images, of which a teacher leaves out one (``leave_out``)
-``class_weights``           weights by which a loss counts classes of different size alike
-``PooledDataset``           the training images and a pool of unlabelled ones, told apart by ``has_label``
-``UnlabelledDataset``       images without their labels: those of another scanner or clinic to adapt to
-``download_dataset``        a public data set from its publisher
-``convert_dataset``         a data set in another layout: for nnU-Net, MONAI Label, …
-``LoadUltrasoundd``         the transform that loads image and mask, of any format, in one orientation
-``list_images``             the images to segment, of a file, a folder or a data set
-``SaveMaskd``               the transform that writes masks in their images' geometry
-``SaveOverlayd``            the transform that writes pictures of images with the contours of masks
-``AsLabelMapd``             the transform that makes masks what MONAI Label sends its clients
-``ProbabilitySaver``        the table of what classes the images were given, for MONAI's ``ClassificationSaver``
-``ThreadDataLoader``        MONAI's loader in a thread, whose errors reach the run
-``TolerantDataset``         images for inference, of which a damaged one does not stop the others
+``label_folds``             folds of the labelled images; each teacher leaves out one (``leave_out``)
+``class_weights``           loss weights that balance classes of different size
+``PooledDataset``           training images and a pool of unlabelled ones, distinguished by ``has_label``
+``UnlabelledDataset``       images without labels, for adaptation to another scanner or clinic
+``download_dataset``        downloads a public data set from its publisher
+``convert_dataset``         writes a data set in another layout: for nnU-Net, MONAI Label, …
+``LoadUltrasoundd``         loads image and mask, of any format, in one orientation
+``list_images``             lists the images to segment in a file, a folder or a data set
+``SaveMaskd``               writes masks in the geometry of their images
+``SaveOverlayd``            writes pictures of images with the contours of masks
+``AsLabelMapd``             converts masks to label maps for MONAI Label's clients
+``ProbabilitySaver``        writes a table of class probabilities, for MONAI's ``ClassificationSaver``
+``ThreadDataLoader``        MONAI's loader in a thread; its errors reach the run
+``TolerantDataset``         images for inference; a damaged one does not stop the others
 =========================== ==================================================================================
 
 No patient and no duplicate image is ever in two parts of a split.
@@ -53,11 +53,12 @@ from __future__ import annotations
 
 from monai_kd.data.conversion import convert_dataset
 from monai_kd.data.datasets.breast_ultrasound_dataset import BreastUltrasoundDataset
+from monai_kd.data.datasets.choose_split import choose_split
 from monai_kd.data.datasets.class_labels import class_weights
 from monai_kd.data.datasets.label_map import AsLabelMapd
-from monai_kd.data.datasets.overlays import SaveOverlayd
 from monai_kd.data.datasets.pooled_dataset import PooledDataset
-from monai_kd.data.datasets.probabilities import ProbabilitySaver
+from monai_kd.data.datasets.probability_saver import ProbabilitySaver
+from monai_kd.data.datasets.save_overlay import SaveOverlayd
 from monai_kd.data.datasets.thread_data_loader import ThreadDataLoader
 from monai_kd.data.datasets.tolerant_dataset import TolerantDataset, collate_tolerant
 from monai_kd.data.datasets.unlabelled_dataset import UnlabelledDataset
@@ -77,7 +78,6 @@ from monai_kd.data.layouts.monailabel import MonaiLabel
 from monai_kd.data.layouts.nnunet import NnUnet
 from monai_kd.data.layouts.plain import PlainFolders
 from monai_kd.data.records.record import Layout, Record
-from monai_kd.data.splits.choose_split import choose_split
 from monai_kd.data.splits.groups import Split
 from monai_kd.data.splits.label_folds import label_folds
 from monai_kd.data.splits.make_splits import hold_out, k_folds, official_folds, random_splits

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole way on synthetic images: teacher, student alone, student distilled, side by side."""
+"""A whole distillation on synthetic images: teacher, student alone and distilled student, side by side."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ from monai_kd.phantom import write_phantoms
 __all__ = ["run_demo"]
 
 PHANTOMS = 163
-# Few labels and a pool: the setting in which a teacher knows more than the student's labels say.
+# Few labels and a pool of unlabelled images: here a teacher tells the student more than the labels do.
 SETTINGS: dict[str, Any] = {"spatial_size": [96, 96], "student_channels": [8, 12, 16, 24, 32]}
 TRAINING: dict[str, Any] = {"labels": 24, "steps_per_epoch": 50, "use_tensorboard": False}
-TEACHER_SHARE = 5  # a network that begins with ImageNet weights needs a fifth of the student's steps
+TEACHER_SHARE = 5  # a network that starts from ImageNet weights needs a fifth of the student's steps
 
 
 def run_demo(output_dir: Path, bundle_root: Path, seed: int, epochs: int, console: Console) -> None:
     """
-    Make phantoms, of which a few keep their labels, train and evaluate the three models by the bundle, print a table
-    and what was won, and write ``report.png``.
+    Make phantoms, train and evaluate three models on them, print a table and a verdict, and draw ``report.png``.
 
-    What is there already is used again: phantoms, finished trainings, and a killed one from its last epoch.
+    Only a few phantoms keep their labels. Existing phantoms and finished trainings are used again; a killed training
+    resumes from its last epoch.
 
     Args:
-        output_dir: folder of everything the demo writes.
+        output_dir: folder of everything that the demo writes.
         bundle_root: the bundle's folder.
         seed: of training; the phantoms are always the same.
-        epochs: of the students' trainings, of 50 steps each.
-        console: where progress and table are printed.
+        epochs: of each student's training, 50 steps each.
+        console: prints the progress and the table.
 
     Raises:
         FileNotFoundError: When there is no bundle at ``bundle_root``.
-        ImportError: When the package with the teacher's first weights is not installed.
+        ImportError: When the package with the teacher's ImageNet weights is not installed.
     """
     if not BundleFolder(bundle_root).has("train"):
-        raise FileNotFoundError(f"No config 'train' in '{bundle_root}'. Name a bundle that trains.")
+        raise FileNotFoundError(f"'{bundle_root}' has no config 'train'. Name the folder of a bundle that trains.")
     phantoms = output_dir / "phantoms"
     runs = output_dir / f"seed-{seed}-epochs-{epochs}"
     teacher = Model(
@@ -76,7 +76,7 @@ def run_demo(output_dir: Path, bundle_root: Path, seed: int, epochs: int, consol
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the log lines and warnings of libraries, which would tear the progress display."""
+    """Suppress log lines and warnings of libraries, which would break the progress display."""
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():

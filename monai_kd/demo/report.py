@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import statistics
 import time
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from torch import nn
 from monai_kd.data import read_dataset
 from monai_kd.demo.runs import Model
 from monai_kd.utils.figures import comparison
+from monai_kd.utils.json_files import read_json
 
 __all__ = ["report"]
 
@@ -33,16 +33,10 @@ def report(
     labels: int,
 ) -> None:
     """
-    Print the table, draw four test images, and say last what distillation won.
+    Print the table, draw four test images into ``report.png``, and print the effect of distillation last.
 
-    Args:
-        models: teacher, student alone and student distilled, all evaluated.
-        networks: the network of each.
-        settings: the bundle's arguments; ``dataset_dir`` and ``spatial_size`` are used.
-        output_dir: folder of ``report.png``.
-        console: where it is printed.
-        labels: how many images had labels.
-    """
+    ``models`` are teacher, student alone and distilled student, already evaluated; ``labels`` is their number of
+    labels."""
     console.print(_table(models, networks, settings["spatial_size"]))
     scores = [_dice(model) for model in models]
     order = sorted(scores[1], key=lambda name: scores[1][name])
@@ -60,7 +54,7 @@ def _table(models: Sequence[Model], networks: Sequence[nn.Module], spatial_size:
     for column in ("Model", "Parameters", "Ratio", "Dice (%)", "HD95", "ms"):
         table.add_column(column, justify="left" if column == "Model" else "right")
     for model, network, size in zip(models, networks, sizes, strict=True):
-        summary = json.loads((model.folder / "evaluation" / "summary.json").read_text())
+        summary = read_json(model.folder / "evaluation" / "summary.json")
         table.add_row(
             model.name,
             f"{size:,}",
@@ -73,7 +67,7 @@ def _table(models: Sequence[Model], networks: Sequence[nn.Module], spatial_size:
 
 
 def _plus_minus(score: dict[str, float | None], factor: int = 1) -> str:
-    values = (score["mean"], score["std"])  # null where it is undefined
+    values = (score["mean"], score["std"])  # None if undefined
     return " ± ".join("–" if value is None else f"{factor * value:.1f}" for value in values)
 
 
@@ -91,10 +85,12 @@ def _verdict(scores: list[dict[str, float]], labels: int) -> str:
     if any(differences):
         of += f", p = {wilcoxon(differences).pvalue:.2g}"
     if change <= 0:
-        return f"With {labels} labels distillation won nothing here: {change:+.1f} points of Dice ({of})."
-    won = f"With {labels} labels distillation raised the student's Dice by {change:.1f} points ({of})"
+        return f"With {labels} labels, distillation did not help here: {change:+.1f} points of Dice ({of})."
+    won = f"With {labels} labels, distillation raised the student's Dice by {change:.1f} points ({of})"
     return (
-        f"{won}: {100 * change / (teacher - alone):.0f} % of the gap to the teacher." if teacher > alone else f"{won}."
+        f"{won}. This closes {100 * change / (teacher - alone):.0f} % of the gap to the teacher."
+        if teacher > alone
+        else f"{won}."
     )
 
 

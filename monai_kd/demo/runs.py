@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One model of the demo, and the bundle that trains and evaluates it."""
+"""The models of the demo, and the bundle that trains and evaluates them."""
 
 from __future__ import annotations
 
@@ -20,16 +20,7 @@ __all__ = ["DemoBundle", "Model"]
 
 @dataclass
 class Model:
-    """
-    One row of the demo's table: the configs that train and evaluate it, and its folder.
-
-    Args:
-        name: of the row.
-        train: the training's config and its overlays, by name.
-        evaluate: the evaluation's, likewise.
-        folder: of everything that they write.
-        epochs: of its training.
-    """
+    """One row of the demo's table: names of its configs and their overlays, and the folder that they write into."""
 
     name: str
     train: tuple[str, ...]
@@ -39,18 +30,15 @@ class Model:
 
     @property
     def checkpoint(self) -> Path:
-        """The last weights."""
+        """The file of the last weights."""
         return self.folder / "model.pt"
 
 
 class DemoBundle:
     """
-    Runs the bundle's configs as ``python -m monai.bundle run`` does, in this process, under one progress display.
+    Run a bundle's configs as ``python -m monai.bundle run`` does, in this process and with one progress display.
 
-    Args:
-        root: the bundle's folder.
-        console: where progress is shown.
-        arguments: values by id, for every config.
+    ``arguments`` are values by id, for every config.
     """
 
     def __init__(self, root: Path, console: Console, **arguments: Any) -> None:
@@ -59,38 +47,24 @@ class DemoBundle:
         self.progress = Progress(*columns, TextColumn("{task.fields[note]}"), console=console)
 
     def train(self, model: Model, **arguments: Any) -> None:
-        """
-        Train a model, or go on with its training.
-
-        Args:
-            model: what to train.
-            arguments: values by id, for its config.
-        """
+        """Train a model, or resume its training, with further values by id."""
         given = {"output_dir": str(model.folder), "max_epochs": model.epochs, **arguments}
         workflow = self._workflow("train", model.train, model, **given)
         trainer, validator = workflow.trainer, workflow.evaluator
         task = self.progress.add_task(model.name, total=trainer.state.max_epochs, note="")
 
         def show(engine: Any) -> None:
-            dice = validator.state.best_metric  # of the last epoch, which alone is validated
+            dice = validator.state.best_metric  # only the last epoch is validated
             note = f"validation Dice {dice:.3f}" if dice > 0 else ""
             self.progress.update(task, completed=engine.state.epoch, note=note)
 
         trainer.add_event_handler(Events.EPOCH_COMPLETED, show)
         workflow.run()
-        show(trainer)  # also for a run that had ended before
+        show(trainer)  # needed if the run was finished before: then no epoch ends here
         workflow.finalize()
 
     def evaluate(self, model: Model) -> nn.Module:
-        """
-        Evaluate a trained model on the test images.
-
-        Args:
-            model: what to evaluate.
-
-        Returns:
-            Its network.
-        """
+        """Evaluate a trained model on the test images, and return its network."""
         workflow = self._workflow("eval", model.evaluate, model, output_dir=str(model.folder / "evaluation"))
         evaluator = workflow.evaluator
         task = self.progress.add_task(f"Test: {model.name}", total=len(evaluator.data_loader), note="")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the distillation terms move the student: their share of the gradient."""
+"""The distillation terms' share of the gradient."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from monai.engines.utils import IterationEvents
 from monai.transforms import Randomizable
 from torch import Tensor, nn
 
-from monai_kd.diagnosis.trained import TrainedRun
+from monai_kd.diagnosis.trained_run import TrainedRun
 from monai_kd.teachers import load_weights
 
 __all__ = ["GradientShare", "gradient_shares"]
@@ -21,11 +21,11 @@ BATCHES = 4
 
 class GradientShare(NamedTuple):
     """
-    The gradients of the loss's two parts in the student's weights, over a few batches.
+    The gradients of the distillation terms and of the supervised loss in the student's weights, over a few batches.
 
     Args:
         share: |distillation| / (|distillation| + |supervised|), 0 to 1.
-        cosine: of the angle between the two; below 0 they pull apart.
+        cosine: of the angle between the two gradients; below 0 they point in opposite directions.
     """
 
     share: float
@@ -34,20 +34,16 @@ class GradientShare(NamedTuple):
 
 def gradient_shares(run: TrainedRun, batches: int = BATCHES) -> dict[str, GradientShare]:
     """
-    Measure at the student's first weights (``"start"``) and at its last (``"end"``).
+    Measure with the student's first weights (``"start"``) and with its last (``"end"``), on a few training batches.
 
-    Terms of handlers (``add_loss_term``), which the config's handlers bring, are not measured.
-
-    Args:
-        run: a distillation.
-        batches: how many.
+    Terms that handlers add (``add_loss_term``) are not measured.
 
     Returns:
-        By name; empty where the trainer of the run is no ``DistillationTrainer``.
+        By name; empty if the trainer of the run is not a ``DistillationTrainer``.
     """
-    run = run.anew()  # its networks may hold trained weights already
+    run = run.anew()  # because its networks may already have trained weights
     seed = int(run.get("seed", 0))
-    torch.manual_seed(seed)  # as the training did, before it made the student
+    torch.manual_seed(seed)  # gives the student the training's first weights
     run.get("network_def")
     trainer: Any = run.get("train#trainer")
     pipeline = run.get("train#preprocessing")
@@ -80,7 +76,7 @@ def _measure(trainer: Any, batches: int, pipeline: Any, seed: int) -> GradientSh
         first, second = (_gradient(loss, weights) for loss in (own, engine.state.output["loss"] - own))
         norms.append((float(first.norm()), float(second.norm()), float(first @ second)))
 
-    torch.manual_seed(seed)  # the same batches and views at the start and at the end
+    torch.manual_seed(seed)  # start and end see the same batches and views
     if isinstance(pipeline, Randomizable):
         pipeline.set_random_state(seed)
     trainer.loss_function = supervised

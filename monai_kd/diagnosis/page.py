@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The diagnosis as JSON, and as one HTML page with its pictures."""
+"""Write the diagnosis as JSON and as one HTML page with its pictures."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -12,22 +11,18 @@ from typing import Any
 import numpy as np
 
 from monai_kd.diagnosis.findings import find, next_steps, verdict
-from monai_kd.diagnosis.measuring import Measured
+from monai_kd.diagnosis.measurements import Measured
 from monai_kd.study.reporting.pages import Figure, write_html
 from monai_kd.study.results.statistics import interval
 from monai_kd.utils.atomic_files import atomic_write
+from monai_kd.utils.json_files import write_json
 from monai_kd.utils.tables import Table
 
 __all__ = ["as_dict", "write_diagnosis"]
 
 
 def as_dict(measured: Measured) -> dict[str, Any]:
-    """
-    The diagnosis as plain values, for JSON.
-
-    Args:
-        measured: what it is made from.
-    """
+    """The diagnosis as plain values for JSON."""
     findings = find(measured)
     scores = {name: _mean(values) for name, values in _scores(measured).items()}
     return {
@@ -42,19 +37,9 @@ def as_dict(measured: Measured) -> dict[str, Any]:
 
 
 def write_diagnosis(measured: Measured, output_dir: Path) -> Path:
-    """
-    Write ``diagnosis.json``, ``diagnosis.html`` and ``diagnosis.png``.
-
-    Args:
-        measured: what it is made from.
-        output_dir: folder; made if missing.
-
-    Returns:
-        The page.
-    """
+    """Write ``diagnosis.json``, ``diagnosis.html`` and ``diagnosis.png``, and return the path of the HTML page."""
     found = as_dict(measured)
-    with atomic_write(output_dir / "diagnosis.json") as temporary:
-        temporary.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(output_dir / "diagnosis.json", found)
     picture, page = output_dir / "diagnosis.png", output_dir / "diagnosis.html"
     _draw(measured, picture)
     findings = find(measured)
@@ -64,8 +49,8 @@ def write_diagnosis(measured: Measured, output_dir: Path) -> Path:
     if steps:
         tables.append(Table("What to try next", ("what", "why", "how"), steps))
     note = (
-        "Left: the key metric with its 95 % interval over images. Middle: each point is a validation image; above the "
-        "line the teacher is better."
+        "Left: mean of the key metric, with its 95 % interval over images. Middle: each point is a validation image; "
+        "above the dashed line the teacher is better."
     )
     write_html(page, "Distillation: diagnosis", [found["verdict"]], tables, [Figure("Pictures", picture, note)])
     return page

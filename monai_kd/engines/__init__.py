@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MONAI's trainer with a teacher, views of a batch for both, and the door for further loss terms."""
+"""MONAI's trainer with a teacher, views of a batch for both networks, and additional loss terms."""
 
 from monai_kd.engines.distributed import distribute
 from monai_kd.engines.inference_evaluator import ImagesLeftOutError, InferenceEvaluator

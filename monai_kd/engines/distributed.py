@@ -12,10 +12,11 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from monai_kd.utils.messages import first_line
+from monai_kd.utils.processes import is_distributed, process_count, rank
 
 __all__ = ["distribute", "name_lost_process"]
 
-# What gloo, NCCL and the store through which processes meet say then; ncclSystemError alone may be a full /dev/shm.
+# Messages of gloo, NCCL and the rendezvous store about a lost process; ncclSystemError may also be a full /dev/shm.
 LOST = re.compile(
     r"connection (was )?(likely )?(closed|reset|refused)|got 0 bytes|broken pipe|tim(ed|ing) ?out|"
     r"pair closure|remote process exited|ncclRemoteError",
@@ -25,17 +26,16 @@ LOST = re.compile(
 
 def distribute(module: nn.Module, device: torch.device | str, **arguments: Any) -> nn.Module:
     """
-    Move a module to its device and, in distributed training, wrap it in ``DistributedDataParallel`` if it has weights
-    to train (which refuses a module without any). In a single process it is only moved, so one config serves both.
+    Move a module to its device and, in distributed training, wrap it in ``DistributedDataParallel``.
+
+    A module without trainable weights is only moved, because ``DistributedDataParallel`` refuses it. In a single
+    process every module is only moved, so one config works for both.
 
     Args:
         module: a network or :class:`monai_kd.Pathways`.
         device: this process's device.
-        arguments: further ones of ``DistributedDataParallel``: ``find_unused_parameters=True`` for a network of which
-            a part gets no gradient (:class:`monai_kd.DistillationTrainer` names such a part), ``static_graph`` …
-
-    Returns:
-        The module, wrapped or not.
+        arguments: further arguments of ``DistributedDataParallel``, such as ``find_unused_parameters=True`` if a part
+            of the network gets no gradient (:class:`monai_kd.DistillationTrainer` names such a part).
 
     Example:
         >>> distribute(nn.Linear(2, 1), "cpu")  # in one process
@@ -43,8 +43,7 @@ def distribute(module: nn.Module, device: torch.device | str, **arguments: Any) 
     """
     device = torch.device(device)
     module = module.to(device)
-    distributed = dist.is_available() and dist.is_initialized()
-    if not distributed or not any(parameter.requires_grad for parameter in module.parameters()):
+    if not is_distributed() or not any(parameter.requires_grad for parameter in module.parameters()):
         return module
     return DistributedDataParallel(module, device_ids=[device] if device.type == "cuda" else None, **arguments)
 
@@ -52,11 +51,11 @@ def distribute(module: nn.Module, device: torch.device | str, **arguments: Any) 
 @contextmanager
 def name_lost_process() -> Iterator[None]:
     """
-    Say, where one of several processes has ended or stands still, that it was another one and what to do.
+    Replace the communication library's error about a lost process by one that says what happened and what to do.
 
-    gloo notices a process that ended at once, one that stands still after the time-out that the process group was
-    initialized with; its error tells of sockets, and NCCL's of a remote process. Other errors of theirs (two processes
-    on one GPU, too little memory, tensors of different sizes) stay what they are.
+    gloo notices at once if a process has ended, and after the process group's time-out if it hangs. Its own error is
+    about sockets, and NCCL's about a remote process. Their other errors (two processes on one GPU, too little memory,
+    tensors of different sizes) do not change.
 
     Raises:
         ConnectionError: In place of the communication library's own error.
@@ -64,12 +63,12 @@ def name_lost_process() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not (dist.is_available() and dist.is_initialized() and _is_of_lost_process(error)):
+        if not (is_distributed() and _is_of_lost_process(error)):
             raise
         raise ConnectionError(
-            f"Process {dist.get_rank()} of {dist.get_world_size()} waits for another one in vain: that one has ended, "
-            f"or does not answer any more; its own output tells why. ({first_line(error)}) "
-            "Give the same command again: a run with a ResumeHandler goes on after its last whole epoch."
+            f"Process {rank()} of {process_count()} lost the connection to another process, which has "
+            f"ended or does not respond. The output of that process says why. ({first_line(error)}) "
+            "Run the same command again: a run with a ResumeHandler continues after its last complete epoch."
         ) from error
 
 

@@ -15,12 +15,9 @@ __all__ = ["ImagesLeftOutError", "InferenceEvaluator"]
 
 class ImagesLeftOutError(SystemExit):
     """
-    Ends a program with status 1 and the list of images without a result as its last words.
+    Ends a program with status 1 after printing the images without a result.
 
-    It is no ``Exception``, of which MONAI would make two more tracebacks below the list.
-
-    Args:
-        message: the list.
+    It is a ``SystemExit`` and no ``Exception``, because MONAI would print two more tracebacks below the message.
 
     Example:
         >>> raise ImagesLeftOutError("1 of 2 images has no result.")
@@ -34,18 +31,18 @@ class ImagesLeftOutError(SystemExit):
 
 class InferenceEvaluator(SupervisedEvaluator):
     """
-    MONAI's ``SupervisedEvaluator`` that goes on where an image cannot be loaded, predicted or written.
+    MONAI's ``SupervisedEvaluator`` that continues if an image cannot be loaded, predicted or written.
 
-    When all other images are done, the run ends with an error that lists each of these, with its reason. The data
-    are a :class:`monai_kd.data.TolerantDataset`, in a loader with ``collate_tolerant``.
+    When all other images are done, the run ends with an error that lists the failed images and the reasons. The data
+    must be a :class:`monai_kd.data.TolerantDataset` in a loader with ``collate_tolerant``.
 
     Args:
-        val_handlers: as in ``monai.engines.SupervisedEvaluator``. For a batch without a good image, batch and output
+        val_handlers: as in ``monai.engines.SupervisedEvaluator``. If all images of a batch failed, its batch and output
             are empty lists.
         supervised_evaluator_args: all other arguments of ``monai.engines.SupervisedEvaluator``.
 
     Raises:
-        ImagesLeftOutError: At the end of the run, a ``SystemExit``, when an image has no result.
+        ImagesLeftOutError: At the end of the run, when an image has no result.
 
     Example:
         >>> import torch
@@ -70,17 +67,10 @@ class InferenceEvaluator(SupervisedEvaluator):
         super().__init__(val_handlers=[self, *(val_handlers or ())], **supervised_evaluator_args)
 
     def attach(self, engine: Engine) -> None:
-        """
-        Args:
-            engine: this one: as its own first handler it ends the run before others write tables of nothing.
-        """
+        """Attach as the first handler, so that a run without any result ends before other handlers write tables."""
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._require_any)
 
     def run(self, global_epoch: int = 1) -> None:  # type: ignore[override]  # as MONAI's
-        """
-        Args:
-            global_epoch: as in MONAI's.
-        """
         self.failures.clear()
         self._done.clear()
         super().run(global_epoch)
@@ -106,7 +96,7 @@ class InferenceEvaluator(SupervisedEvaluator):
         return output
 
     def _one_by_one(self, engine: Any, batch: dict[str, Any]) -> Any:
-        """The images of a batch in which one fails, of which the others must not fail with it."""
+        """Run the images of a failed batch one by one, so that the good ones get a result."""
         samples, outputs = [], []
         for sample in decollate_batch(batch):
             outputs += self._iteration(engine, list_data_collate([sample]))

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from monai.engines.utils import default_prepare_batch
 from torch.nn import functional
 
+from monai_kd.engines.number_channel import with_number_channel
 from monai_kd.engines.prepare_views import PrepareBatchViews
-from monai_kd.engines.teacher_number import with_number
 from monai_kd.transforms.mix_up import mix_up
-from monai_kd.utils.plain_tensor import plain
 
 __all__ = ["PrepareBatchMixUp"]
 
@@ -19,34 +17,33 @@ __all__ = ["PrepareBatchMixUp"]
 @dataclass(eq=False)
 class PrepareBatchMixUp(PrepareBatchViews):
     r"""
-    Views of mixed images: each image is mixed with another one of the batch, then augmented as by
-    :class:`PrepareBatchViews`.
+    Mixup: each image is mixed with another one of the batch, then augmented as by :class:`PrepareBatchViews`.
 
     .. math:: x'_i = \lambda_i x_i + (1 - \lambda_i) x_{B-1-i}, \quad \lambda_i \sim \mathrm{Beta}(\alpha, \alpha)
 
-    Images are mixed before the view, so that one geometry moves the mixture, its label and the teacher's answer. Labels
-    become shares of the classes, for a loss that takes them (``to_onehot_y=False``).
+    Images are mixed before augmentation, so that one geometry moves the mixture, its label and the teacher's
+    prediction. Labels become shares of the classes, so use a loss with ``to_onehot_y=False``.
 
-    **Without a label**: an image without one is mixed with any other, and the mixture has none. An image with a label
-    whose partner has none stays as it is, so no label is lost and none is made up.
+    **Images without a label** are mixed with any other, and the mixture has no label. But an image with a label is not
+    mixed with one that has none, so no label is lost.
 
-    **The teacher** (its view is the image as it is) either gives its answers for the images before mixing, and
-    :class:`monai_kd.teachers.MixedTeacher` mixes these: cheap, for answers are kept. Or it sees the mixture
-    (``mixed_teacher=True``) and is run on every batch: function matching.
+    **The teacher** sees un-augmented images. By default it predicts the images before mixing, and
+    :class:`monai_kd.teachers.MixedTeacher` mixes the cached predictions, at almost no cost. With ``mixed_teacher=True``
+    it sees the mixture and runs on every batch (function matching).
 
     Source: Zhang et al., "mixup: Beyond empirical risk minimization", ICLR 2018, arXiv 1710.09412; function matching:
     Beyer et al., "Knowledge distillation: A good teacher is patient and consistent", CVPR 2022, arXiv 2106.05237.
 
     Args:
         student, teacher, aligned, prompt: as in :class:`PrepareBatchViews`.
-        alpha: of the Beta distribution; 1 draws factors uniformly, a smaller one stays closer to the single images.
-        classes: background included, for the labels' shares.
+        alpha: of the Beta distribution, above 0; 1 draws factors uniformly, smaller values mix less.
+        classes: number of classes in the labels, the background included.
         mixed_teacher: whether the teacher sees the mixture. Defaults to False: "teacher_image" holds the image before
             mixing and, as one more channel, its factor, for :class:`monai_kd.teachers.MixedTeacher`.
 
     Raises:
-        ValueError: When ``alpha`` is not above 0, or the teacher's view is not the image as it is; at the call, when
-            the batch is no dictionary, or a label is of none of the classes.
+        ValueError: When ``alpha`` is not above 0, or the teacher's view changes the image; at the call, when the batch
+            is no dictionary, or a class index is too large.
 
     Example:
         >>> import torch
@@ -69,8 +66,8 @@ class PrepareBatchMixUp(PrepareBatchViews):
         view = self.teacher
         if view is not None and (view.geometry or view.intensity or not self.aligned or self.prompt):
             raise ValueError(
-                "With mixup the teacher's view is the image as it is, without a prompt. Give teacher=View() and "
-                "aligned=True."
+                "With mixup the teacher's view must be the un-augmented image, without a prompt. Give teacher=View() "
+                "and aligned=True."
             )
 
     def __call__(
@@ -82,26 +79,23 @@ class PrepareBatchMixUp(PrepareBatchViews):
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """
         Args:
-            batchdata: holds "image" and, if there is one, "label", each of shape BNH[WD]; a class index has shape (B,).
-                "has_label", shape (B,), tells which labels count. Its image and label become the mixed ones.
-            device: where to.
-            non_blocking: as in ``torch.Tensor.to``.
-            kwargs: further arguments of ``torch.Tensor.to``.
+            batchdata: holds "image" and, if there is one, "label", each of shape BNH[WD]; class indices have shape
+                (B,). Where "has_label", shape (B,), is 0, the label is not used. Image and label are replaced by mixed
+                ones.
+            device, non_blocking, kwargs: as in :class:`PrepareBatchViews`.
 
         Returns:
             The student's view of the mixed image, and the classes' shares, shape (B, classes, H, W[, D]), or
-            (B, classes) of class indices; None where there is no label.
+            (B, classes) for class indices; None where there is no label.
         """
-        if not isinstance(batchdata, dict):
-            return super().__call__(batchdata)  # which says what is expected
-        image, label = (plain(item) for item in default_prepare_batch(batchdata, device, non_blocking, **kwargs))
+        image, label = self._on_device(batchdata, device, non_blocking, **kwargs)
         factor = self._draw(batchdata, len(image)).to(image)
         batchdata["image"] = mix_up(image, factor)
         if label is not None:
             batchdata["label"] = mix_up(self._shares(label, label.ndim == image.ndim).to(image), factor)
         views = super().__call__(batchdata, device, non_blocking, **kwargs)
         if self.teacher is not None and not self.mixed_teacher:
-            batchdata["teacher_image"] = with_number(image, factor)
+            batchdata["teacher_image"] = with_number_channel(image, factor)
         return views
 
     def _draw(self, batch: dict[Any, Any], count: int) -> torch.Tensor:
@@ -110,10 +104,10 @@ class PrepareBatchMixUp(PrepareBatchViews):
         return torch.where(has_label & ~has_label.flip(0), 1.0, factor)
 
     def _shares(self, label: torch.Tensor, is_image: bool) -> torch.Tensor:
-        indices = (label[:, 0] if is_image else label).long().clamp(min=0)  # no class, -100, is not looked at
+        indices = (label[:, 0] if is_image else label).long().clamp(min=0)  # -100, no class, is not used
         if int(indices.max()) >= self.classes:
             raise ValueError(
-                f"A label is of class {int(indices.max())}, but mixup knows the classes 0 to {self.classes - 1}. Give "
-                f"PrepareBatchMixUp classes={int(indices.max()) + 1}."
+                f"A label is of class {int(indices.max())}, but mixup knows the classes 0 to {self.classes - 1}. Set "
+                f"PrepareBatchMixUp(classes={int(indices.max()) + 1})."
             )
         return functional.one_hot(indices, self.classes).movedim(-1, 1)

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from monai_kd.engines.number_channel import with_number_channel
 from monai_kd.engines.prepare_views import PrepareBatchViews
-from monai_kd.engines.teacher_number import with_number
 
 __all__ = ["PrepareBatchOutOfFold"]
 
@@ -16,17 +16,17 @@ __all__ = ["PrepareBatchOutOfFold"]
 @dataclass(eq=False)
 class PrepareBatchOutOfFold(PrepareBatchViews):
     """
-    Views of a batch, where the teacher is told each image's fold, as one more channel of "teacher_image": for
+    Views of a batch, with each image's fold as one more channel of "teacher_image", for
     :class:`monai_kd.networks.OutOfFoldEnsemble`.
 
     Args:
-        student, teacher, aligned, prompt: as in :class:`PrepareBatchViews`; ``teacher`` is needed.
-        fold_of: the fold of each labelled image's id, from :func:`monai_kd.data.label_folds`. Other images are told as
-            -1.
+        student, teacher, aligned, prompt: as in :class:`PrepareBatchViews`; ``teacher`` is required.
+        fold_of: the fold of each labelled image by its id, from :func:`monai_kd.data.label_folds`. Others, for which
+            the batch's "has_label" must be 0, get -1.
 
     Raises:
-        ValueError: When there is no view of the teacher's, or no fold; at the call, when the batch has no "id", or a
-            labelled image is in no fold.
+        ValueError: When ``teacher`` or ``fold_of`` is missing; at the call, when the batch has no "id", or a labelled
+            image is in no fold.
 
     Example:
         >>> import torch
@@ -43,40 +43,19 @@ class PrepareBatchOutOfFold(PrepareBatchViews):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.teacher is None:
-            raise ValueError("The teacher is told the fold in a view of its own. Give teacher=View() and aligned=True.")
+            raise ValueError("The teacher gets the fold in a view of its own. Give teacher=View() and aligned=True.")
         if not self.fold_of:
-            raise ValueError("There is no fold of any image. Give fold_of=label_folds(dataset.data, folds=3).")
+            raise ValueError("fold_of is empty: no image has a fold. Give fold_of=label_folds(dataset.data, folds=3).")
 
-    def __call__(
-        self,
-        batchdata: Any,
-        device: str | torch.device | None = None,
-        non_blocking: bool = False,
-        **kwargs: Any,
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """
-        Args:
-            batchdata: holds "image", "id", and as :class:`PrepareBatchViews` takes it "label"; where it holds
-                "has_label", images for which that is 0 need no fold.
-            device: where to.
-            non_blocking: as in ``torch.Tensor.to``.
-            kwargs: further arguments of ``torch.Tensor.to``.
-
-        Returns:
-            The student's view of the image, and its label; None where there is none.
-        """
-        views = super().__call__(batchdata, device, non_blocking, **kwargs)
-        if "id" not in batchdata:
-            raise ValueError(
-                f"The batch holds {sorted(batchdata)}, but no 'id' to find folds by. Add it to the samples."
-            )
-        ids = [str(key) for key in batchdata["id"]]
-        has_label = torch.as_tensor(batchdata.get("has_label", torch.ones(len(ids)))).flatten().tolist()
+    def _tell_teacher(self, batch: dict[Any, Any]) -> None:
+        if "id" not in batch:
+            raise ValueError(f"The batch holds {sorted(batch)}, but no 'id' to find folds by. Add it to the samples.")
+        ids = [str(key) for key in batch["id"]]
+        has_label = torch.as_tensor(batch.get("has_label", torch.ones(len(ids)))).flatten().tolist()
         lost = [key for key, counts in zip(ids, has_label, strict=True) if counts and key not in self.fold_of]
         if lost:
             raise ValueError(
-                f"The labelled image '{lost[0]}' is in no fold, and a teacher that learned it would answer. Make the "
-                "folds of the training data set itself: label_folds(dataset.data, folds=3)."
+                f"The labelled image '{lost[0]}' is in no fold, so a teacher that learned it would predict it. Make "
+                "the folds from the training data set: label_folds(dataset.data, folds=3)."
             )
-        batchdata["teacher_image"] = with_number(batchdata["teacher_image"], [self.fold_of.get(key, -1) for key in ids])
-        return views
+        batch["teacher_image"] = with_number_channel(batch["teacher_image"], [self.fold_of.get(key, -1) for key in ids])

@@ -15,12 +15,13 @@ __all__ = ["PrepareTeacherFeature"]
 
 class PrepareTeacherFeature(PrepareBatch):
     """
-    Runs a frozen teacher on each batch and gives what one layer returns, as input and as target: the ``prepare_batch``
-    with which any of MONAI's trainers and evaluators trains an auto-encoder of that feature.
+    A ``prepare_batch`` that gives a teacher's feature as input and as target, to train an auto-encoder of it.
+
+    It works with any of MONAI's trainers and evaluators.
 
     Args:
-        teacher: a trained network, frozen here; moved to the device of the batch.
-        layer: the teacher's layer by module name; ``""`` is its output.
+        teacher: a trained network; it is frozen, and moved to the device of the batch.
+        layer: module name of the teacher's layer; ``""`` is its output.
 
     Raises:
         ValueError: When the layer does not exist; at the call, when the batch is no dictionary.
@@ -47,12 +48,12 @@ class PrepareTeacherFeature(PrepareBatch):
         """
         Args:
             batchdata: holds "image", of shape BNH[WD].
-            device: where to.
+            device: device of the teacher and the result.
             non_blocking: as in ``torch.Tensor.to``.
             kwargs: further arguments of ``torch.Tensor.to``.
 
         Returns:
-            The feature, twice.
+            The feature, shape BMH[WD], twice.
         """
         if not isinstance(batchdata, dict):
             raise ValueError(
@@ -60,7 +61,7 @@ class PrepareTeacherFeature(PrepareBatch):
                 "Let the data set give dictionaries."
             )
         image = default_prepare_batch({"image": batchdata["image"]}, device, non_blocking, **kwargs)[0]
-        # Opened for this call alone, so that no hook outlives a run, however it ends.
+        # Opened for this call only, so that no hook is left however the run ends.
         with self._teacher.to(image.device) as teacher:
             feature = teacher(image)[self.layer]
         return feature, feature

@@ -20,26 +20,25 @@ __all__ = ["PrepareBatchViews"]
 @dataclass(eq=False)
 class PrepareBatchViews(PrepareBatch, Randomizable):
     """
-    Augments whole batches on the trainer's device, for teacher and student each in their own way: the
-    ``prepare_batch`` of any of MONAI's trainers.
+    A ``prepare_batch`` for MONAI's trainers that augments batches on the device, with separate views for both networks.
 
-    The student's view and its label go to the trainer; a label that is no image (a class index) stays as it is. The
-    batch is given, beside what it holds: "student_geometry"; with a view of the teacher's "teacher_image"; and with
-    ``aligned`` "teacher_geometry", by which :class:`monai_kd.Pathway` moves the teacher's features onto the student's
-    grid. Labels are moved by nearest neighbor. :class:`monai_kd.handlers.SeedHandler` seeds it in every epoch, so that
-    runs resume exactly.
+    The trainer gets the student's view and its label. Labels are moved with nearest-neighbor interpolation; class
+    indices do not change. The batch gets these further entries: "student_geometry"; with ``teacher``, "teacher_image";
+    with ``aligned``, "teacher_geometry", which :class:`monai_kd.Pathway` uses to move the teacher's features onto the
+    student's grid. :class:`monai_kd.handlers.SeedHandler` seeds this object in every epoch, so that runs resume
+    exactly.
 
     Args:
-        student: the student's view.
-        teacher: the teacher's view. Defaults to None: the student's, changed gray values and all.
-        aligned: whether the teacher has a geometry of its own. Defaults to False: both see the student's, so their
-            features match as they are, and the teacher's view may change gray values only.
-        prompt: whether the teacher is given the label, too, as one more channel of "teacher_image", in its own view:
-            for a :class:`monai_kd.networks.PromptedTeacher`. Defaults to False.
+        student: augmentation of the student's image.
+        teacher: augmentation of the teacher's image. Defaults to None: the teacher sees the student's image.
+        aligned: whether the teacher has a geometry of its own. Defaults to False: both have the student's geometry, so
+            their features match, and the teacher's view may only change gray values.
+        prompt: whether the teacher also gets the label, as one more channel of "teacher_image" in its own view, for a
+            :class:`monai_kd.networks.PromptedTeacher`. Defaults to False.
 
     Raises:
-        ValueError: When the teacher's view moves the image without ``aligned``, or is missing with it or with
-            ``prompt``; at the call, when the batch is no dictionary, or has no label image to prompt with.
+        ValueError: When the teacher's view moves the image without ``aligned``, or is missing with ``aligned`` or
+            ``prompt``; at the call, when the batch is no dictionary, or has no label image for ``prompt``.
 
     Example:
         >>> import torch
@@ -59,13 +58,13 @@ class PrepareBatchViews(PrepareBatch, Randomizable):
 
     def __post_init__(self) -> None:
         if self.aligned and self.teacher is None:
-            raise ValueError("aligned=True needs the teacher's own view. Give teacher=View(...); View() is the image.")
+            raise ValueError("aligned=True needs the teacher's own view. Give teacher=View(...), View() for none.")
         if self.prompt and self.teacher is None:
-            raise ValueError("prompt=True needs the teacher's own view. Give teacher=View(...); View() is the image.")
+            raise ValueError("prompt=True needs the teacher's own view. Give teacher=View(...), View() for none.")
         if not self.aligned and self.teacher is not None and self.teacher.geometry:
             raise ValueError(
                 "The teacher's view moves the image, but shares the student's geometry. Set aligned=True, or give the "
-                "teacher's view intensity alone."
+                "teacher's view intensity transforms only."
             )
         self.set_random_state(seed=get_seed())
 
@@ -78,20 +77,16 @@ class PrepareBatchViews(PrepareBatch, Randomizable):
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """
         Args:
-            batchdata: holds "image" and, if there is one, "label", each of shape BNH[WD]; a class index has shape (B,).
-            device: where to.
+            batchdata: holds "image" and, if there is one, "label", each of shape BNH[WD]; class indices have shape
+                (B,).
+            device: device of the result.
             non_blocking: as in ``torch.Tensor.to``.
             kwargs: further arguments of ``torch.Tensor.to``.
 
         Returns:
-            The student's view of the image, and its label; None where there is none.
+            The student's view of the image, and its label or None, in their shapes.
         """
-        if not isinstance(batchdata, dict):
-            raise ValueError(
-                f"PrepareBatchViews got a {type(batchdata).__name__}, expected a dictionary with 'image' and 'label'. "
-                "Let the data set give dictionaries."
-            )
-        image, label = (plain(item) for item in default_prepare_batch(batchdata, device, non_blocking, **kwargs))
+        image, label = self._on_device(batchdata, device, non_blocking, **kwargs)
         seed = int(self.R.randint(np.iinfo(np.uint32).max, dtype=np.uint32))
         generator = torch.Generator().manual_seed(seed)
         on_device = generator if image.device.type == "cpu" else torch.Generator(image.device).manual_seed(seed)
@@ -108,14 +103,28 @@ class PrepareBatchViews(PrepareBatch, Randomizable):
             batchdata["teacher_image"] = self.teacher.disturb(seen, on_device)
             if self.prompt:
                 batchdata["teacher_image"] = self._with_label(batchdata, label)
+            self._tell_teacher(batchdata)
         if label is not None and label.ndim == image.ndim:
             label = self.student.move(label, batchdata["student_geometry"], mode="nearest").to(**kwargs)
         return self.student.disturb(moved, on_device).to(**kwargs), label
 
+    def _on_device(self, batchdata: Any, *arguments: Any, **kwargs: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Image and label, where there is one."""
+        if not isinstance(batchdata, dict):
+            raise ValueError(
+                f"{type(self).__name__} got a {type(batchdata).__name__}, expected a dictionary with 'image' and "
+                "'label'. Let the data set give dictionaries."
+            )
+        image, label = (plain(item) for item in default_prepare_batch(batchdata, *arguments, **kwargs))
+        return image, label
+
+    def _tell_teacher(self, batch: dict[Any, Any]) -> None:
+        """For subclasses: add to "teacher_image" what the teacher is told beside its view."""
+
     def _with_label(self, batch: dict[Any, Any], label: torch.Tensor | None) -> torch.Tensor:
         image: torch.Tensor = batch["teacher_image"]
         if self.teacher is None or label is None or label.ndim != image.ndim:
-            raise ValueError("prompt=True, but the batch holds no label image. Let the data set give masks, or boxes.")
+            raise ValueError("prompt=True, but the batch holds no label image. Use a data set with masks or boxes.")
         view, name = (self.teacher, "teacher_geometry") if self.aligned else (self.student, "student_geometry")
         moved = view.move(label, batch[name], mode="nearest")
         return torch.cat([image, (moved > 0).to(image)], dim=1)

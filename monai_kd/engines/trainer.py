@@ -11,16 +11,18 @@ from monai.engines.utils import IterationEvents
 from torch import nn
 from torch.optim import Optimizer
 
-from monai_kd.engines.cached_view import check_cached_view
-from monai_kd.engines.checks import as_teacher, check_resuming, check_teacher, check_weights
+from monai_kd.distiller import Distiller, supervised_loss
+from monai_kd.engines.cached_teacher_checks import check_cached_view
 from monai_kd.engines.distributed import name_lost_process
-from monai_kd.engines.first_step import TermCheck, check_all_learn
-from monai_kd.engines.labelled import labelled
+from monai_kd.engines.first_step_checks import TermCheck, check_all_learn
+from monai_kd.engines.labelled_samples import labelled
+from monai_kd.engines.setup_checks import check_resuming, check_weights
 from monai_kd.features import unwrap
 from monai_kd.handlers.feature_hooks import FeatureHookHandler
 from monai_kd.handlers.finite_loss import FiniteLossHandler
+from monai_kd.outputs import inner_layers
 from monai_kd.pathways import Pathways
-from monai_kd.teachers import CachedTeacher, LiveTeacher
+from monai_kd.teachers import CachedTeacher, LiveTeacher, as_teacher
 from monai_kd.utils.loss_terms import add_loss_term
 from monai_kd.utils.plain_tensor import plain
 
@@ -34,31 +36,33 @@ class DistillationTrainer(SupervisedTrainer):
     .. math:: \mathcal{L} = w_\mathrm{supervised} \cdot \mathcal{L}_\mathrm{supervised}(z^s, y) +
               \sum_\mathrm{pathways} w \cdot \mathcal{L}_\mathrm{pathway}
 
-    The loop stays MONAI's, and so do mixed precision, gradient accumulation, compilation, inferers and handlers: the
-    pathways' terms are added to ``engine.state.output["loss"]`` at ``LOSS_COMPLETED``. Every term is logged by name in
-    ``engine.state.output``, the supervised one as "supervised_loss". For handlers of that event, and until the next
-    iteration starts, ``engine.state.features`` holds the student's layers that the pathways name, and
-    ``engine.state.teacher_features`` the teacher's, ``""`` being its output, on the grid of its own view.
+    The training loop, mixed precision, gradient accumulation, compilation, inferers and handlers are MONAI's. The terms
+    of the pathways are added to ``engine.state.output["loss"]`` at ``LOSS_COMPLETED``. ``engine.state.output`` holds
+    every term by name for the log, the supervised one as "supervised_loss". From that event until the next iteration,
+    ``engine.state.features`` holds the student's layers that the pathways name, and ``engine.state.teacher_features``
+    the teacher's, on the grid of its own view; ``""`` is its output.
 
     Args:
         network: the student.
-        teacher: a trained network with the student's input, frozen here and kept out of every checkpoint; moved to the
-            trainer's device. Run on every batch; a :class:`monai_kd.CachedTeacher` runs once on every image.
-        pathways: the routes of distillation; may be wrapped in ``DistributedDataParallel``, and must be if they have
-            weights and training is distributed.
+        teacher: a trained network with the student's input. It is frozen, moved to the trainer's device, and never
+            saved in a checkpoint. It runs on every batch; a :class:`monai_kd.CachedTeacher` runs once on every image.
+        pathways: the distillation losses; wrap them in ``DistributedDataParallel`` if they have weights and training is
+            distributed.
         optimizer: over the student's parameters and those of ``pathways``.
-        loss_function: the supervised loss of (prediction, label). Where the batch holds "has_label", it is that of the
-            labelled samples alone, and zero if there is none; two processes then weigh their own means alike.
-        supervised_weight: factor of the supervised loss. The paper's total is 0.5 here and weight 0.5 in the pathway.
-        teacher_image: the key of the teacher's view in the batch. Defaults to None: "teacher_image" where the batch
-            holds it (:class:`monai_kd.engines.PrepareBatchViews` puts it there), else the student's own image.
-        train_handlers: MONAI's, ignite's and :mod:`monai_kd.handlers`, attached in this order behind the trainer's own.
+        loss_function: the supervised loss of (prediction, label). If the batch holds "has_label", it is the loss of the
+            labelled samples only, and zero without any; each process then takes the mean over its own samples.
+        supervised_weight: factor of the supervised loss. For the weights of Behboodi et al. (2025), set 0.5 here and in
+            the pathway.
+        teacher_image: key of the teacher's view in the batch. Defaults to None: "teacher_image" if the batch has it
+            (from :class:`monai_kd.engines.PrepareBatchViews`), else the student's image.
+        train_handlers: handlers of MONAI, ignite and :mod:`monai_kd.handlers`, attached in this order after the
+            trainer's own.
         supervised_trainer_args: all other arguments of ``monai.engines.SupervisedTrainer`` (``device``, ``max_epochs``,
             ``train_data_loader``, ``inferer``, ``amp``, ``compile``, ``accumulation_steps`` …).
 
     Raises:
         ValueError: When a layer does not exist, ``iteration_update`` is given, weights of ``pathways`` are missing
-            from the optimizer or from a checkpoint that resumes it, or are not wrapped for distributed training, or
+            in the optimizer or in a checkpoint that resumes it, or are not wrapped for distributed training, or
             the teacher shares weights with the student; in the run, when a loss is not finite
             (:class:`monai_kd.handlers.FiniteLossHandler`).
 
@@ -99,40 +103,40 @@ class DistillationTrainer(SupervisedTrainer):
     ) -> None:
         if "iteration_update" in supervised_trainer_args:
             raise ValueError(
-                "DistillationTrainer takes no iteration_update: it would replace the step that distils. "
-                "Change the step by handlers and add_loss_term, or use SupervisedTrainer."
+                "DistillationTrainer takes no iteration_update, because it would replace the step that distils. "
+                "Change the step with handlers and add_loss_term, or use SupervisedTrainer."
             )
         routes = unwrap(pathways)
         if not isinstance(routes, Pathways):
             raise ValueError(f"pathways is a {type(routes).__name__}. Wrap it: Pathways(logits=Pathway(loss)).")
         check_weights(pathways, optimizer, train_handlers or ())
         check_resuming(train_handlers or ())
-        check_teacher(teacher.network if isinstance(teacher, LiveTeacher) else teacher, network, optimizer)
+        trained = [p for group in optimizer.param_groups for p in group["params"]]
+        teacher = as_teacher(teacher, routes.teacher_layers, [*network.parameters(), *trained])
         super().__init__(
             network=network, optimizer=optimizer, loss_function=self._supervised_loss, **supervised_trainer_args
         )
         self.supervised_loss = loss_function
-        self.supervised_weight = supervised_weight
-        self.pathways = pathways
+        self.distiller = Distiller(self.network, teacher, pathways, loss_function, supervised_weight)
         self.teacher_image = teacher_image
-        self.teacher = as_teacher(teacher, routes.teacher_layers).to(self.state.device)
+        self.teacher, self.pathways = teacher.to(self.state.device), pathways
         pathways.to(self.state.device)
-        # The whole prediction comes from the inferer, which may join windows; hooks are for inner layers.
-        self._hooks = FeatureHookHandler(self.network, [layer for layer in routes.student_layers if layer])
+        # Hooks are for inner layers; the whole prediction comes from the inferer, which may join windows.
+        self._hooks = FeatureHookHandler(self.network, inner_layers(routes.student_layers))
         self._hooks.attach(self)
         self.add_event_handler(Events.EPOCH_STARTED, lambda engine: pathways.train())
         self.add_event_handler(Events.ITERATION_STARTED, self._forget)
         self.add_event_handler(IterationEvents.LOSS_COMPLETED, self._distil)
-        FiniteLossHandler().attach(self)  # before what saves weights
-        # After our own, so that users' handlers see the distillation terms in the loss.
+        FiniteLossHandler().attach(self)  # before handlers that save weights
+        # After our own handlers, so that users' handlers see the distillation terms in the loss.
         self._register_handlers(train_handlers or ())
         self._check = TermCheck(routes)
         self.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: self._check.finish())
 
     def run(self) -> None:  # type: ignore[override]
-        """Train; no hook outlives the run, however it ends. A process that waits for a lost one in vain says so."""
+        """Train. Hooks are removed however the run ends, and the loss of another process has an error of its own."""
         self._check.restart()
-        # Added in each run, to come after all handlers that add to the loss.
+        # Added at the start of each run, so that it comes after all handlers that add to the loss.
         self._first_step = self.add_event_handler(IterationEvents.LOSS_COMPLETED, self._check_weights)
         with self.teacher, name_lost_process(), self._first_step:
             try:
@@ -147,35 +151,34 @@ class DistillationTrainer(SupervisedTrainer):
 
     def task_loss(self, prediction: Any, label: torch.Tensor) -> torch.Tensor:
         """
-        The supervised loss of this iteration's labelled samples, without its weight.
+        The supervised loss of this iteration's labelled samples, a scalar without its weight.
+
+        It is zero where no sample has a label.
 
         Args:
-            prediction: of the student, or of another network for the same batch; a tensor, or what of several outputs
-                the loss function takes.
-            label: of the batch; not read where its "has_label" is 0.
-
-        Returns:
-            A scalar; zero where no sample has a label.
+            prediction: of the student, or of another network for the same batch; a tensor, or several outputs that the
+                loss function takes.
+            label: of the batch, shape B1H[WD] or (B,); not read where its "has_label" is 0.
         """
         prediction, label = labelled(prediction, label, self.state.batch)
         if len(label) == 0:
             return 0.0 * _any_tensor(prediction).sum()
-        return plain(self.supervised_loss(prediction, label)).mean()
+        return supervised_loss(self.supervised_loss, prediction, label)
 
     def _supervised_loss(self, prediction: Any, label: torch.Tensor) -> torch.Tensor:
-        loss = self.supervised_weight * self.task_loss(prediction, label)
+        loss = self.distiller.supervised_weight * self.task_loss(prediction, label)
         self.state.output["supervised_loss"] = loss.detach()
         return loss
 
     def _distil(self, engine: Engine) -> None:
         state: Any = engine.state
         batch = {**state.batch, **state.output} if isinstance(state.batch, dict) else state.output
-        student = {**state.features, "": state.output["pred"]}
+        student = self.distiller.student_features(state.output["pred"], state.features, state.output["image"])
         image = self.teacher_view()
         if isinstance(self.teacher, CachedTeacher):
             check_cached_view(self.teacher, engine, has_own_image=image is not state.output["image"])
         state.teacher_features = self.teacher(image, self.inferer)
-        terms = self.pathways(student, state.teacher_features, batch)
+        terms = self.distiller.compare(student, state.teacher_features, state.output["image"], batch)
         if self._check.pending:
             self._check.look(engine, student, terms)
         for name, term in terms.items():
@@ -188,10 +191,7 @@ class DistillationTrainer(SupervisedTrainer):
 
     def teacher_view(self) -> torch.Tensor:
         """
-        The image that the teacher sees in this iteration.
-
-        Returns:
-            Shape BNH[WD], on the trainer's device.
+        The image that the teacher sees in this iteration, shape BNH[WD], on the trainer's device.
 
         Raises:
             ValueError: When the batch does not hold it.
@@ -213,7 +213,7 @@ class DistillationTrainer(SupervisedTrainer):
 
 
 def _any_tensor(prediction: Any) -> torch.Tensor:
-    """A tensor with the gradient history of a prediction, whatever holds it."""
+    """The first tensor of a prediction, which may be a list or a dictionary."""
     while not isinstance(prediction, torch.Tensor):
         prediction = next(iter(prediction.values() if isinstance(prediction, dict) else prediction))
     return plain(prediction)

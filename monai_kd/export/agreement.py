@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether an exported form answers as its bundle does."""
+"""Comparison of an exported form with its bundle."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import AsDiscreted, Compose, ResizeWithPadOrCrop
 
-from monai_kd.bundle.opened import Bundle
+from monai_kd.bundle.open_bundle import Bundle
 from monai_kd.export.graph import RawNetwork, Segmenter, one_tensor
-from monai_kd.export.images import Pixels, Record, raw_pixels
 from monai_kd.export.runners import Arrays, Runner
-from monai_kd.export.transforms.translate import concerning, is_writer
+from monai_kd.export.sample_images import Pixels, Record, raw_pixels
+from monai_kd.export.transforms.translate import is_writer, transforms_of_key
 from monai_kd.utils.messages import first_line
 
 __all__ = ["Agreement", "Sample", "compare", "inputs", "samples"]
@@ -24,13 +24,7 @@ __all__ = ["Agreement", "Sample", "compare", "inputs", "samples"]
 
 @dataclass(frozen=True)
 class Sample:
-    """
-    What a caller passes, and what the bundle itself answers.
-
-    Args:
-        image: as the graph takes it.
-        answer: by output.
-    """
+    """An input of the exported graph, and the bundle's own outputs for it, by name."""
 
     image: Pixels
     answer: Arrays
@@ -39,12 +33,12 @@ class Sample:
 @dataclass(frozen=True)
 class Agreement:
     """
-    How far answers are from the bundle's.
+    How far a form's outputs are from the bundle's.
 
     Args:
-        images: how many were compared.
-        largest_difference: of any probability (of any logit: relative to the largest).
-        pixels_that_differ: share of the masks' pixels; None where there are no masks.
+        images: number of images compared.
+        largest_difference: of any probability; of logits, relative to the largest one of the image.
+        pixels_that_differ: share of the masks' pixels, 0 to 1; None where there are no masks.
     """
 
     images: int
@@ -59,14 +53,7 @@ class Agreement:
 
 
 def inputs(bundle: Bundle, module: Segmenter | RawNetwork, records: Sequence[Record]) -> Iterator[Pixels]:
-    """
-    Images as the exported graph takes them, one after the other.
-
-    Args:
-        bundle: says how they are loaded and, for a network alone, pre-processed.
-        module: what is exported.
-        records: of the images.
-    """
+    """Images as the exported graph takes them; those for a :class:`RawNetwork` are pre-processed."""
     before = Compose(bundle.preprocessing())
     for record in records:
         if isinstance(module, Segmenter):
@@ -77,18 +64,13 @@ def inputs(bundle: Bundle, module: Segmenter | RawNetwork, records: Sequence[Rec
 
 def samples(bundle: Bundle, module: Segmenter | RawNetwork, records: Sequence[Record]) -> list[Sample]:
     """
-    Run a bundle on images: its own transforms and its own inferer, nothing of what is exported.
+    Run a bundle on images with its own transforms and inferer, without any exported code.
 
     Args:
-        bundle: says how.
-        module: names the outputs; holds the network with its weights.
-        records: of the images.
-
-    Returns:
-        One for each image.
+        module: its network is run; its other parts only name the outputs.
 
     Raises:
-        ValueError: When the network does not take them, or returns anything but one tensor.
+        ValueError: When the network does not take an image, or does not return one tensor.
     """
     before, after = Compose(bundle.preprocessing()), bundle.postprocessing()
     made = []
@@ -97,7 +79,7 @@ def samples(bundle: Bundle, module: Segmenter | RawNetwork, records: Sequence[Re
             image = _window(before(_only_image(record))["image"], bundle)
             made.append(Sample(image.numpy(), {"logits": _predicted(bundle, module, image).numpy()}))
         else:
-            pixels = raw_pixels(bundle, record)  # first, for it says what is wrong with a file
+            pixels = raw_pixels(bundle, record)  # first, because its errors say what is wrong with a file
             data = before(_only_image(record))
             prediction = _predicted(bundle, module, _plain(data["image"])[None])[0]
             made.append(Sample(pixels, _answer({**data, "pred": MetaTensor(prediction)}, after, module)))
@@ -111,7 +93,7 @@ def _predicted(bundle: Bundle, module: Segmenter | RawNetwork, image: torch.Tens
             answer = bundle.inferer(image, network)
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         raise ValueError(
-            f"{type(network).__name__} does not take an image of the shape {tuple(image.shape)}, which the bundle "
+            f"{type(network).__name__} does not take an image of shape {tuple(image.shape)}, which the bundle "
             f"{bundle.root} gives it: {first_line(error)}. Correct its preprocessing, or num_channels and "
             "spatial_shape in its metadata."
         ) from error
@@ -127,14 +109,14 @@ def _plain(values: Any) -> torch.Tensor:
 
 
 def _window(image: Any, bundle: Bundle) -> torch.Tensor:
-    """A batch of the network's own size: the middle of what may be larger, where an inferer takes windows."""
+    """A batch of one, cropped to the network's input size where the inferer would take several windows."""
     return _plain(ResizeWithPadOrCrop(bundle.input_shape[2:])(_plain(image)))[None]
 
 
 def _answer(data: Any, after: Sequence[Any], module: Segmenter) -> Arrays:
-    """The bundle's own mask and what it is made of, in the order of the pixels, as a batch of one."""
+    """The bundle's own mask and the probabilities behind it, in the order of the pixels, as a batch of one."""
     found: dict[str, torch.Tensor] = {}
-    for one in concerning(after, "pred"):
+    for one in transforms_of_key(after, "pred"):
         if isinstance(one, AsDiscreted):
             found["before"] = data["pred"]
             data = one({**dict.fromkeys(one.keys, data["pred"]), **data})
@@ -154,14 +136,7 @@ def _answer(data: Any, after: Sequence[Any], module: Segmenter) -> Arrays:
 
 def compare(runner: Runner, made: Sequence[Sample]) -> Agreement:
     """
-    Compare a form with the bundle.
-
-    Args:
-        runner: the form.
-        made: images with the bundle's answers.
-
-    Raises:
-        ValueError: When the form gives another shape.
+    Compare a form with the bundle's outputs; ValueError if a shape differs.
 
     Example:
         >>> sample = Sample(np.zeros(1), {"probabilities": np.array([0.5]), "mask": np.array([1])})
@@ -174,7 +149,7 @@ def compare(runner: Runner, made: Sequence[Sample]) -> Agreement:
         for name, own in sample.answer.items():
             if given[name].shape != own.shape:
                 raise ValueError(
-                    f"The output '{name}' has the shape {given[name].shape}, the bundle's own {own.shape}. The "
+                    f"The output '{name}' has shape {given[name].shape}, but the bundle's own has {own.shape}. The "
                     "bundle's transforms do something that the exported graph does not: export with --raw."
                 )
             if name == "mask":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A network with what happens before and after it, as one module that takes raw pixels."""
+"""A network with its pre- and post-processing, as one module that takes raw pixels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from monai.inferers import SimpleInferer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from monai_kd.bundle.opened import Bundle
+from monai_kd.bundle.open_bundle import Bundle
 from monai_kd.export.transforms.postprocessing import After, after_network
 from monai_kd.export.transforms.preprocessing import Before, before_network
 from monai_kd.export.transforms.steps import ResizeBack
@@ -22,13 +22,9 @@ __all__ = ["RawNetwork", "Segmenter", "fused_norms", "one_tensor", "segmenter"]
 
 class Segmenter(nn.Module):
     """
-    Raw pixels to probabilities (logits, where the bundle has no softmax or sigmoid) and, where the bundle makes one, a
-    mask, both in the order of the pixels.
+    Maps raw pixels to probabilities and, if the bundle makes one, a mask, both in the order of the pixels.
 
-    Args:
-        network: takes what ``before`` makes.
-        before: what happens before it.
-        after: what happens after it.
+    Without a softmax or sigmoid in the bundle it returns logits in place of probabilities.
     """
 
     def __init__(self, network: nn.Module, before: Before, after: After) -> None:
@@ -42,11 +38,11 @@ class Segmenter(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """
         Args:
-            image: shape (B, C, H, W), gray values as they are in the file; of volumes MONAI's (B, C, W, H, D).
+            image: shape (B, C, H, W), gray values as in the file; for volumes MONAI's (B, C, W, H, D).
 
         Returns:
-            The mask, (B, H, W), uint8 (by a threshold, a mask for each of several channels, (B, C, H, W)), where there
-            is one, and the probabilities or logits, (B, C, H, W), or of a classifier (B, C).
+            The mask, if there is one, as uint8 of shape (B, H, W), or (B, C, H, W) for a threshold on several channels.
+            Then the probabilities or logits, (B, C, H, W), or (B, C) from a classifier.
         """
         size = image.shape[2:]
         x = image.float()
@@ -60,19 +56,14 @@ class Segmenter(nn.Module):
 
     def _mask(self, x: Tensor) -> Tensor:
         if self.threshold is None:
-            # Of two classes a comparison, several times faster; the lower class wins a tie in both.
+            # For two classes a comparison is several times faster; in both the lower class wins a tie.
             return (x[:, 1] > x[:, 0] if x.shape[1] == 2 else x.argmax(1)).to(torch.uint8)
         mask = (x >= self.threshold).to(torch.uint8)
         return mask[:, 0] if x.shape[1] == 1 else mask
 
 
 class RawNetwork(nn.Module):
-    """
-    A network alone, on pre-processed images.
-
-    Args:
-        network: takes pre-processed images, in MONAI's order.
-    """
+    """A network without its pre- and post-processing."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -80,56 +71,28 @@ class RawNetwork(nn.Module):
         self.outputs = ["logits"]
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """
-        What the network returns.
-
-        Args:
-            image: pre-processed, shape (B, C, W, H[, D]).
-
-        Returns:
-            One tensor.
-        """
+        """The network's output for a pre-processed image (B, C, W, H[, D]), in a tuple of one."""
         return (one_tensor(self.network, self.network(image)),)
 
 
 def one_tensor(network: nn.Module, answer: Any) -> Tensor:
-    """
-    What a network returned.
-
-    Args:
-        network: for the message.
-        answer: what it returned.
-
-    Returns:
-        The answer.
-
-    Raises:
-        ValueError: When that is not one tensor.
-    """
+    """Return ``answer``, or raise a ValueError if the network did not return one tensor."""
     if isinstance(answer, Tensor):
         return answer
     count = f" of {len(answer)}" if isinstance(answer, tuple | list | dict) else ""
     raise ValueError(
-        f"{type(network).__name__} returns a {type(answer).__name__}{count}, and only networks that return one tensor "
-        "can be exported. Switch off what it returns besides (such as deep supervision) in the config's network_def, "
-        "or put the network there into one that returns that tensor alone."
+        f"{type(network).__name__} returns a {type(answer).__name__}{count}, but only networks that return one tensor "
+        "can be exported. In the config's network_def, switch off other outputs (such as deep supervision), or wrap "
+        "the network in one that returns only that tensor."
     )
 
 
 def segmenter(bundle: Bundle, network: nn.Module, raw: bool = False) -> Segmenter | RawNetwork:
     """
-    Put a network between what its bundle does before and after it.
-
-    Args:
-        bundle: says what.
-        network: the bundle's.
-        raw: whether to leave all that out.
-
-    Returns:
-        A module in evaluation mode.
+    Join a network with its bundle's pre- and post-processing, in evaluation mode; ``raw`` leaves these out.
 
     Raises:
-        ValueError: When something of it cannot go into a graph.
+        ValueError: When a transform or the inferer cannot be part of a graph.
     """
     if raw:
         return RawNetwork(network).eval()
@@ -137,7 +100,7 @@ def segmenter(bundle: Bundle, network: nn.Module, raw: bool = False) -> Segmente
     if not isinstance(inferer, SimpleInferer):
         raise NotInGraphError(
             f"{type(inferer).__name__} cannot go into the exported graph: it runs the network on several windows of an "
-            "image. Export the network alone, on pre-processed windows, with --raw."
+            "image. Export only the network, for pre-processed windows, with --raw."
         )
     before = before_network(bundle.preprocessing(), len(bundle.input_shape) - 2)
     return Segmenter(network, before, after_network(bundle.postprocessing(), before)).eval()
@@ -156,13 +119,10 @@ class _InstanceNorm(nn.Module):
 
 def fused_norms(module: nn.Module) -> nn.Module:
     """
-    A copy whose group norms of one channel a group are instance norms, which ONNX has as one node.
+    A copy with instance norms in place of group norms with one channel per group; the results are the same.
 
-    The numbers are the same; torch's CPU kernel is the faster one for group norm, ONNX Runtime's for instance norm: a
-    group norm becomes reshape, normalization with ones and zeros, reshape, product and sum.
-
-    Args:
-        module: any; it stays as it is.
+    Torch is faster with group norm on CPU, but ONNX Runtime with instance norm. ONNX has one node for instance norm,
+    and five for group norm: reshape, normalization, reshape, product and sum.
 
     Example:
         >>> image = torch.rand(1, 4, 8, 8)

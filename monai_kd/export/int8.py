@@ -15,31 +15,31 @@ from monai_kd.export.optional_packages import package
 
 __all__ = ["FEWEST", "layers", "require_enough", "write_int8"]
 
-FEWEST = 8  # images: of fewer the ranges are accidents
+FEWEST = 8  # images; with fewer, the ranges depend too much on single images
 
 
 def write_int8(
     source: Path, path: Path, images: Iterable[npt.NDArray[Any]], float_layers: Sequence[str] = ()
 ) -> list[str]:
     """
-    Quantize the convolutions of an ONNX file: weights signed, with a scale an output channel, activations unsigned.
+    Quantize the convolutions of an ONNX file: signed weights with one scale per output channel, unsigned activations.
 
-    Everything else stays in floating point. Activations are unsigned because on x86 ONNX Runtime has kernels for
-    unsigned by signed alone: of signed ones it makes float convolutions with a conversion before each, at 2.5 times
+    Everything else stays in floating point. Activations are unsigned because ONNX Runtime's x86 kernels multiply only
+    unsigned by signed numbers. With signed activations it would run float convolutions after conversions, in 2.5 times
     the time.
 
     Args:
         source: the float file.
-        path: of the file to write.
-        images: as the float file takes them, read one at a time; the ranges of all activations are those seen on them.
-        float_layers: layers of the network that are left in floating point, by name or the beginning of it.
+        path: the file to write.
+        images: as the float file takes them, read one at a time; they set the ranges of all activations.
+        float_layers: layers that stay in floating point, by their names or the names of modules around them.
 
     Returns:
-        The convolutions that are quantized, by their layers' names.
+        The layer names of the quantized convolutions.
 
     Raises:
         ImportError: When onnx or onnxruntime is not installed.
-        ValueError: When there is no such layer, or nothing is left to quantize.
+        ValueError: When a float layer does not exist, or no convolution is left to quantize.
     """
     onnx = package("onnx")
     tool = package("onnxruntime.quantization")
@@ -47,13 +47,15 @@ def write_int8(
     kept = {name: layer for name, layer in of_layer.items() if any(_within(layer, wanted) for wanted in float_layers)}
     for wanted in float_layers:
         if not any(_within(layer, wanted) for layer in kept.values()):
-            raise ValueError(f"No convolution in a layer '{wanted}'. There are {', '.join(of_layer.values())}.")
+            raise ValueError(
+                f"float_layers: no convolution in a layer '{wanted}'. Choose from {', '.join(of_layer.values())}."
+            )
     quantized = [layer for name, layer in of_layer.items() if name not in kept]
     if not quantized:
         raise ValueError("No convolution is left to quantize. Leave int8 out of --forms.")
     logger = logging.getLogger()
     level = logger.level
-    logger.setLevel(logging.ERROR)  # it advises to optimize first, which would rename the layers
+    logger.setLevel(logging.ERROR)  # hides the advice to optimize first, which would rename the layers
     try:
         tool.quantize_static(
             str(source),
@@ -76,10 +78,9 @@ def write_int8(
 
 def _round_for_convolutions_alone(graph: Any) -> None:
     """
-    What a convolution takes is rounded for that convolution, and not for the sums that take it, too.
+    Use rounded values only as inputs of convolutions, and the original values elsewhere.
 
-    Sums with skips then stay in floating point, as :class:`monai_kd.networks.FakeQuantized` trains them, and need no
-    conversion.
+    So sums with skips stay in floating point, as :class:`monai_kd.networks.FakeQuantized` trains them.
     """
     made_by = {output: node for node in graph.node for output in node.output}
     for node in graph.node:
@@ -88,35 +89,22 @@ def _round_for_convolutions_alone(graph: Any) -> None:
         for i, name in enumerate(node.input):
             if name in made_by and made_by[name].op_type == "DequantizeLinear":
                 rounding = made_by.get(made_by[name].input[0])
-                original = rounding.input[0] if rounding is not None else name  # a weight stays as it is
+                original = rounding.input[0] if rounding is not None else name  # a weight does not change
                 if original not in made_by or made_by[original].op_type != "Conv":
                     node.input[i] = original
 
 
 def require_enough(images: int) -> None:
-    """
-    Refuse to calibrate with images so few that the ranges are accidents.
-
-    Args:
-        images: how many there are to calibrate with.
-
-    Raises:
-        ValueError: When they are too few.
-    """
+    """Refuse to calibrate with fewer than ``FEWEST`` images."""
     if images < FEWEST:
         raise ValueError(
             f"INT8 needs at least {FEWEST} images to calibrate with, got {images} training images. Name a larger data "
-            "set with --dataset_dir, or leave int8 out of --forms."
+            "set with --dataset-dir, or leave int8 out of --forms."
         )
 
 
 def layers(model: Any) -> dict[str, str]:
-    """
-    The layer of each convolution of an ONNX model, by the names of their nodes.
-
-    Args:
-        model: as ``write_onnx`` writes it.
-    """
+    """The layer name of each convolution in an ONNX model of ``write_onnx``, by node name."""
     return {node.name: _layer(node.input[1]) for node in model.graph.node if node.op_type == "Conv"}
 
 

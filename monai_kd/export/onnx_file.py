@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A module as an ONNX file."""
+"""Writing of ONNX files."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ OPSET = 20
 
 def write_onnx(module: Segmenter | RawNetwork, shape: tuple[int, ...], path: Path) -> None:
     """
-    Write a module as ONNX: input ``image``, outputs as the module names them.
+    Write a module as ONNX, with the input ``image`` and the outputs that the module names.
 
-    torch has two exporters. This is the newer one, of ``torch.export``: for the default student it writes 88 nodes
-    where the tracing one writes 204, which ONNX Runtime runs no faster, and the tracing one is being given up.
+    It uses torch's newer exporter, of ``torch.export``: it writes 88 nodes for the default student, where the
+    deprecated tracing exporter writes 204, at the same speed in ONNX Runtime.
 
     Args:
         module: in evaluation mode.
-        shape: of one image; of a segmenter's batch, height and width may change, of a network alone the batch.
-        path: of the file.
+        shape: of one image. In the file the batch size can vary, and for a :class:`Segmenter` height and width, too.
+        path: file to write.
 
     Raises:
         ImportError: When onnx or onnxscript is not installed.
-        ValueError: When the exporter cannot take the network.
+        ValueError: When the exporter refuses the network.
     """
     onnx = package("onnx")
     package("onnxscript")
@@ -44,7 +44,7 @@ def write_onnx(module: Segmenter | RawNetwork, shape: tuple[int, ...], path: Pat
     axes = {axis: torch.export.Dim(name) for axis, name in names.items()}
     logger = logging.getLogger("torch.onnx")
     level = logger.level
-    logger.setLevel(logging.ERROR)  # it tells which operators of packages that are not installed it leaves out
+    logger.setLevel(logging.ERROR)  # hides messages about operators of packages that are not installed
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
@@ -62,26 +62,20 @@ def write_onnx(module: Segmenter | RawNetwork, shape: tuple[int, ...], path: Pat
             )
     except Exception as error:
         raise ValueError(
-            f"{type(module.network).__name__} cannot be written as ONNX: {first_line(error)}. Its forward must be "
-            "made of operations that torch.export takes; try torch.export.export on it alone for the whole message."
+            f"{type(module.network).__name__} cannot be written as ONNX: {first_line(error)}. Its forward() may only "
+            "use operations that torch.export takes; run torch.export.export on the network for the whole message."
         ) from error
     finally:
         logger.setLevel(level)
     model = onnx.load(path)
     for node in model.graph.node:
-        del node.metadata_props[:]  # where each came from: a third of the text, with folders of this machine
+        del node.metadata_props[:]  # stack traces: a third of the file, with folders of this machine
     onnx.checker.check_model(model)
     onnx.save(model, path)
 
 
 def describe(path: Path, description: Mapping[str, str]) -> None:
-    """
-    Add what a file holds to its own metadata.
-
-    Args:
-        path: of an ONNX file.
-        description: short texts by name.
-    """
+    """Add short texts, by name, to the metadata of an ONNX file."""
     onnx = package("onnx")
     model = onnx.load(path)
     known = {entry.key: entry.value for entry in model.metadata_props}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Packages that only exporting needs, looked for when they are used."""
+"""Packages that only an export needs, imported when they are used."""
 
 from __future__ import annotations
 
@@ -10,19 +10,7 @@ __all__ = ["package"]
 
 
 def package(name: str) -> Any:
-    """
-    Import a package.
-
-    Args:
-        name: of the module, such as ``onnxruntime``.
-
-    Raises:
-        ImportError: When it is not installed, with the command that installs it.
-
-    Example:
-        >>> package("json").loads("[1]")
-        [1]
-    """
+    """Import a package such as ``onnxruntime``; the ImportError names the command that installs it."""
     try:
         return importlib.import_module(name)
     except ImportError as error:

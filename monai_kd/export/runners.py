@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every exported form as one call: pixels in, arrays out."""
+"""Exported forms as functions from an array to arrays by output name."""
 
 from __future__ import annotations
 
@@ -31,19 +31,16 @@ FORMS = {
 
 def load_form(path: Path, outputs: Sequence[str], threads: int = 1, shape: Sequence[int] | None = None) -> Runner:
     """
-    Load an exported file.
+    Load an exported file as a function from an array to arrays by output name.
 
     Args:
         path: ``.onnx``, ``.xml`` of OpenVINO or ``.ts``.
-        outputs: names of what it returns, in order.
-        threads: of the CPU; of TorchScript those of this process.
-        shape: the only one that will come, for OpenVINO, which is faster then. Defaults to None: any.
-
-    Returns:
-        A function from an array to arrays by output.
+        outputs: names of its outputs, in order.
+        threads: CPU threads; TorchScript ignores them and uses the process's.
+        shape: the only input shape, which makes OpenVINO faster. Defaults to None: any shape.
 
     Raises:
-        FileNotFoundError: When there is no such file.
+        FileNotFoundError: When the file does not exist.
         ImportError: When the package that runs the form is not installed.
         ValueError: When the file cannot be loaded.
 
@@ -56,7 +53,7 @@ def load_form(path: Path, outputs: Sequence[str], threads: int = 1, shape: Seque
         raise FileNotFoundError(f"No file '{path}'. Export that form, or leave it out.")
     load = {".onnx": _onnx_runtime, ".xml": _openvino, ".ts": _torchscript}.get(path.suffix)
     if load is None:
-        raise ValueError(f"'{path}' is of no known form. There are {', '.join(FORMS.values())}.")
+        raise ValueError(f"'{path}' is of no known form. Give a file such as {', '.join(FORMS.values())}.")
     try:
         return load(path, list(outputs), threads, shape)
     except (ImportError, MemoryError):
@@ -66,16 +63,7 @@ def load_form(path: Path, outputs: Sequence[str], threads: int = 1, shape: Seque
 
 
 def run_module(module: nn.Module, outputs: Sequence[str]) -> Runner:
-    """
-    A module of this process.
-
-    Args:
-        module: takes a tensor, returns a tuple.
-        outputs: names of what it returns, in order.
-
-    Returns:
-        A function from an array to arrays by output.
-    """
+    """A PyTorch module, which takes a tensor and returns a tuple, as such a function."""
 
     def run(image: npt.NDArray[Any]) -> Arrays:
         with torch.inference_mode():
@@ -99,7 +87,7 @@ def _openvino(path: Path, outputs: list[str], threads: int, shape: Sequence[int]
     model = openvino.Core().read_model(path)
     if shape is not None:
         model.reshape(list(shape))
-    # On CPUs that have it, OpenVINO would round everything to bfloat16.
+    # Without f32, OpenVINO would round everything to bfloat16 on CPUs that have it.
     settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
     request = openvino.compile_model(model, "CPU", settings).create_infer_request()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A module as TorchScript, as ``monai.bundle ckpt_export`` writes it."""
+"""Writing of TorchScript files, as ``monai.bundle ckpt_export`` does."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def write_torchscript(
     """
     Write a module as TorchScript with metadata, for ``torch.jit.load`` and ``monai.data.load_net_with_metadata``.
 
-    It is traced, so that networks that cannot be scripted can be written, too; sizes stay variable.
+    The module is traced, because not every network can be scripted; image sizes stay variable.
 
     Args:
         module: in evaluation mode.
-        image: an input.
-        description: what the file holds, short texts by name.
-        path: of the file.
+        image: an example input.
+        description: short texts by name, for the metadata.
+        path: file to write.
 
     Raises:
         ValueError: When the network cannot be traced.

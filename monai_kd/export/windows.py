@@ -8,7 +8,7 @@ from typing import Any
 from monai.inferers import SlidingWindowInferer
 from torch import nn
 
-from monai_kd.bundle.opened import Bundle
+from monai_kd.bundle.open_bundle import Bundle
 from monai_kd.export.graph import segmenter
 from monai_kd.export.transforms.translate import NotInGraphError
 from monai_kd.utils.messages import first_line

@@ -5,52 +5,51 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch.distributed as dist
 from ignite.engine import Engine
 from ignite.handlers.checkpoint import BaseSaveHandler
 from monai.handlers import CheckpointSaver
 from torch import nn
 
 from monai_kd.features import unwrap
-from monai_kd.handlers.undefined import is_undefined, mark_undefined
+from monai_kd.handlers.undefined_metrics import is_undefined, mark_undefined
 from monai_kd.utils.checkpoints import first_not_finite, save_checkpoint
+from monai_kd.utils.processes import is_first_process
 
 __all__ = ["AtomicCheckpointSaver", "save_atomically"]
 
 
 def save_atomically(checkpoint: Mapping[str, Any], path: Path, objects: Mapping[str, Any]) -> None:
     """
-    :func:`monai_kd.utils.checkpoints.save_checkpoint`, unless a network has weights that are not finite.
+    Save a checkpoint with :func:`monai_kd.utils.checkpoints.save_checkpoint` if all weights are finite.
 
     Args:
-        checkpoint: what to save.
-        path: the file.
-        objects: what it is of, by name.
+        checkpoint: state dicts by name.
+        path: file to replace; after an error the old file is still there.
+        objects: the objects of the state dicts, by name; networks among them are checked.
 
     Raises:
-        ValueError: When the file cannot be written (no space, no permission), or weights are NaN or infinite; the
-            former file is still there.
+        ValueError: When the file cannot be written (no space, no permission), or weights are NaN or infinite.
     """
     for name, network in objects.items():
         if isinstance(network, nn.Module):
             found = first_not_finite(network.state_dict(), own=dict(network.named_buffers()))
             if found is not None:
                 raise ValueError(
-                    f"'{path}' was not saved: the weights of '{name}' are not finite, first {found}; a former file is "
-                    "still there. Lower the learning rate, or check images and loss."
+                    f"'{path}' was not saved: the weights of '{name}' are not finite, first {found}. An older file "
+                    "was kept. Lower the learning rate, or check images and loss."
                 )
     save_checkpoint(checkpoint, path)
 
 
 class _AtomicSaveHandler(BaseSaveHandler):
-    """Ignite removes the former file before it writes the new one; here the former goes after the new one is whole."""
+    """Remove the old file after the new one is complete; ignite removes it before."""
 
     def __init__(self, folder: str, filename: str | None, objects: Mapping[str, Any]) -> None:
         self.folder, self.filename, self.objects = Path(folder).expanduser(), filename, objects
         self._retired: list[Path] = []
 
     def __call__(self, checkpoint: Mapping[str, Any], filename: str, metadata: Mapping[str, Any] | None = None) -> None:
-        if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
+        if not is_first_process():
             return
         path = self.path(filename)
         save_atomically(checkpoint, path, self.objects)
@@ -68,20 +67,22 @@ class _AtomicSaveHandler(BaseSaveHandler):
 
 class AtomicCheckpointSaver(CheckpointSaver):
     """
-    MONAI's ``CheckpointSaver``, safe against kills and full disks: the former checkpoint survives until the new one is
-    whole, its digest is in it (:func:`monai_kd.load_weights` compares it), and weights that are not finite are never
-    saved. In distributed training the first process alone writes. It can itself be resumed (``state_dict``), so that
-    the best checkpoint of a resumed run is compared with the one from before. A key metric without a value (NaN, or
-    the Dice of images without a lesion) never replaces weights that have one; as long as there are none, the last
-    weights are kept.
+    MONAI's ``CheckpointSaver``, safe if the process is killed or the disk is full.
+
+    - The old checkpoint is kept until the new one is complete. The file holds a digest, which
+      :func:`monai_kd.load_weights` checks. Weights that are not finite are never saved.
+    - In distributed training only the first process writes.
+    - It can be resumed (``state_dict``), so a resumed run compares its best checkpoint with the one from before.
+    - Weights with an undefined key metric (NaN, or the Dice of images without a lesion) never replace weights with a
+      defined one. Until there is a defined one, the last weights are kept.
 
     Args:
         save_dir: folder of the checkpoints.
-        save_dict: objects to save, by name; one alone is saved as a bare state dict.
+        save_dict: objects to save, by name; a single object is saved as a bare state dict.
         checkpoint_saver_args: all other arguments of ``monai.handlers.CheckpointSaver``.
 
     Raises:
-        ValueError: When the folder cannot be made; in the run, when a checkpoint cannot be written or its weights
+        ValueError: When the folder cannot be created; in the run, when a checkpoint cannot be written or its weights
             are not finite.
 
     Example:
@@ -115,18 +116,10 @@ class AtomicCheckpointSaver(CheckpointSaver):
                 checkpoint.save_handler = _AtomicSaveHandler(save_dir, filename, plain)  # type: ignore[assignment]
 
     def attach(self, engine: Engine) -> None:
-        """
-        Args:
-            engine: a trainer or evaluator.
-        """
         mark_undefined(engine)
         super().attach(engine)
 
     def metrics_completed(self, engine: Engine) -> None:
-        """
-        Args:
-            engine: at the end of an epoch, with its metrics.
-        """
         tracked: Any = self._key_metric_checkpoint
         undefined = is_undefined(tracked.score_function(engine))
         former = [item for item in tracked._saved if not is_undefined(item.priority)]
@@ -138,26 +131,20 @@ class AtomicCheckpointSaver(CheckpointSaver):
         super().metrics_completed(engine)
 
     def state_dict(self) -> dict[str, Any]:
-        """The scores of the checkpoints kept so far."""
+        """Scores and file names of the checkpoints kept so far."""
         tracked = self._key_metric_checkpoint
         if tracked is None:
             return {}
-        # Plain numbers: those of NumPy, which ROCAUC gives, are not loaded with weights_only=True.
+        # Plain numbers, because weights_only=True does not load those of NumPy, which ROCAUC gives.
         return {key: [(float(score), name) for score, name in kept] for key, kept in tracked.state_dict().items()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """
-        Args:
-            state_dict: what ``state_dict()`` gave.
-
-        Raises:
-            ValueError: When a checkpoint that it speaks of is gone.
-        """
+        """Take over the scores; ValueError if one of their checkpoints is missing."""
         tracked = self._key_metric_checkpoint
         if not state_dict or tracked is None:
             return
         handler: Any = tracked.save_handler
         missing = [path for _, name in state_dict["_saved"] if not (path := handler.path(name)).is_file()]
         if missing:
-            raise ValueError(f"the best checkpoint so far, '{missing[0]}', is gone.")
+            raise ValueError(f"the best checkpoint so far, '{missing[0]}', is missing.")
         super().load_state_dict(state_dict)

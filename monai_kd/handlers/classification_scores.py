@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Sequence
 from os import PathLike
@@ -11,34 +10,35 @@ from pathlib import Path
 import torch
 from ignite.engine import Engine, Events
 
-from monai_kd.handlers.decollated import images_of
-from monai_kd.handlers.each_image_once import gather, ids_of_part, is_first_process, require_each_once
-from monai_kd.handlers.undefined import mark_undefined
+from monai_kd.handlers.each_image_once import ids_of_part, require_each_once
+from monai_kd.handlers.evaluator_images import images_of
+from monai_kd.handlers.undefined_metrics import mark_undefined
 from monai_kd.metrics import calibration_bins, classification_metrics
 from monai_kd.utils.atomic_files import atomic_write
 from monai_kd.utils.figures import reliability_diagram
+from monai_kd.utils.json_files import write_json
+from monai_kd.utils.processes import gather, is_first_process
 
 __all__ = ["ClassificationScoresHandler"]
 
 
 class ClassificationScoresHandler:
     """
-    Writes the probability, label and prediction of every image of an evaluator (``scores.csv``), what
-    :func:`monai_kd.metrics.classification_metrics` makes of them (``summary.json``), and the frequency of the second
-    class over its probability (``reliability.png``).
+    Writes the predictions of a two-class evaluator, their metrics, and a reliability diagram.
 
-    The probability is the second class's; above 0.5 it is the prediction. A metric that is not defined, because all
-    images are of one class, is ``null``. Tables are written of all images of the data set, each once, or not at all.
-    Run the evaluator with MONAI's decollation; of several processes the first one writes.
+    ``scores.csv`` holds the probability, label and prediction of every image, ``summary.json`` the metrics of
+    :func:`monai_kd.metrics.classification_metrics`, and ``reliability.png`` the frequency of the second class over its
+    probability. The probability is that of the second class, which is the prediction above 0.5. A metric that is
+    undefined, because all images have one class, is ``null``. The files are written only if every image of the data set
+    was scored once. Run the evaluator with MONAI's decollation. In distributed runs the first process writes.
 
     Args:
-        output_dir: folder of the results; made if missing.
+        output_dir: folder of the results; created if missing.
         classes: the names of the two classes, in the order of their index.
 
     Raises:
-        ValueError: When there are not two classes; in the run, when the data have no "id", the output holds no
-            probabilities of two classes, labels are not 0 and 1, or the images scored are not those of the data set,
-            each once.
+        ValueError: When there are not two classes; in the run, when the data have no "id", the output does not hold
+            probabilities of two classes, labels are not 0 and 1, or not every image of the data set was scored once.
 
     Example:
         >>> from monai.engines import SupervisedEvaluator
@@ -62,7 +62,10 @@ class ClassificationScoresHandler:
 
     def __init__(self, output_dir: str | PathLike[str], classes: Sequence[str]) -> None:
         if len(classes) != 2:
-            raise ValueError(f"ClassificationScoresHandler scores one class against another, got {list(classes)}.")
+            raise ValueError(
+                f"ClassificationScoresHandler scores one class against another, got classes={list(classes)}. "
+                "Give two names."
+            )
         self.output_dir = Path(output_dir)
         self.classes = tuple(classes)
         self._rows: list[tuple[str, float, int]] = []
@@ -70,7 +73,7 @@ class ClassificationScoresHandler:
     def attach(self, engine: Engine) -> None:
         """
         Args:
-            engine: a MONAI evaluator whose data hold "id", and whose output holds "pred", the probabilities of both
+            engine: a MONAI evaluator with "id" in the data, and in the output "pred", the probabilities of both
                 classes, and "label", a class index.
         """
         mark_undefined(engine)
@@ -80,7 +83,7 @@ class ClassificationScoresHandler:
 
     def _start(self, engine: Engine) -> None:
         self._rows.clear()
-        ids_of_part(engine)  # refuses ids that occur twice before anything is scored
+        ids_of_part(engine)  # refuses duplicate ids before anything is scored
 
     def _collect(self, engine: Engine) -> None:
         for sample, result in images_of(engine, type(self).__name__):
@@ -111,10 +114,9 @@ class ClassificationScoresHandler:
         counts = {name: int((label == index).sum()) for index, name in enumerate(self.classes)}
         mean, frequency, count = (values.tolist() for values in calibration_bins(probability, label))
         reliability_diagram(mean, frequency, count, self.classes[1], self.output_dir / "reliability.png")
-        # Written last: whoever finds it finds the rest. JSON has no NaN.
+        # Written last, so that the other files exist where this one does. JSON has no NaN.
         summary = {name: None if math.isnan(value) else value for name, value in metrics.items()} | {"images": counts}
-        with atomic_write(self.output_dir / "summary.json") as temporary:
-            temporary.write_text(json.dumps(summary, indent=2) + "\n")
+        write_json(self.output_dir / "summary.json", summary)
         shown = ", ".join(
             f"{name} {'undefined' if math.isnan(value) else f'{value:.4f}'}" for name, value in metrics.items()
         )

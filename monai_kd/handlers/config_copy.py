@@ -1,34 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import json
 from os import PathLike
 from pathlib import Path
 
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.bundle import ConfigParser
 
 from monai_kd.bundle.running_config import parser_at_work
-from monai_kd.utils.atomic_files import atomic_write
+from monai_kd.utils.json_files import write_json
+from monai_kd.utils.processes import is_first_process
 
 __all__ = ["ConfigCopyHandler"]
 
 
 class ConfigCopyHandler:
     """
-    Writes the whole config of a run, its overlays and arguments merged, beside the run's results.
+    Writes the whole config of a run, with overlays and arguments merged, beside the run's results.
 
-    ``python -m monai_kd run <path>`` repeats the run from the folder that it was started in. Attach
-    it after :class:`ResumeHandler`, so that a run which that one refuses does not replace the config of the run before.
-    In distributed training the first process alone writes. Values that JSON does not have are written as text.
+    ``python -m monai_kd run <path>``, in the folder where the run was started, repeats it. Attach this handler after
+    :class:`ResumeHandler`, so that a refused run does not replace the config of the run before. In distributed training
+    only the first process writes. Values that JSON cannot hold are written as text.
 
     Args:
-        path: the file, rewritten at every start.
+        path: file, rewritten at every start.
 
     Raises:
-        ValueError: When it is not made by a config, which alone it could copy; at the start, when the file cannot be
-            written.
+        ValueError: When a Python program, not a config, builds it; at the start, when the file cannot be written.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -49,24 +47,16 @@ class ConfigCopyHandler:
         parser = parser_at_work()
         if parser is None:
             raise ValueError(
-                "ConfigCopyHandler copies the config that makes it, but it was made in Python. Leave it out."
+                "ConfigCopyHandler copies the config that builds it, but it was made in Python. Leave it out."
             )
         self._parser = parser
 
     def attach(self, engine: Engine) -> None:
-        """
-        Args:
-            engine: a trainer or evaluator.
-        """
+        """Write the config whenever ``engine``, a trainer or evaluator, starts."""
         engine.add_event_handler(Events.STARTED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """
-        Args:
-            engine: that starts.
-        """
-        if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
+        if not is_first_process():
             return
         config = {key: value for key, value in self._parser.get().items() if key != ConfigParser.meta_key}
-        with atomic_write(self.path) as temporary:
-            temporary.write_text(json.dumps(config, indent=4, default=str) + "\n", encoding="utf-8")
+        write_json(self.path, config, default=str)

@@ -3,27 +3,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 
-from monai_kd.data.records.record import first_few
+from monai_kd.utils.messages import first_few
+from monai_kd.utils.processes import gather
 
-__all__ = ["EachImageOnceHandler", "gather", "ids_of_part", "is_first_process", "require_each_once"]
-
-T = TypeVar("T")
+__all__ = ["EachImageOnceHandler", "ids_of_part", "require_each_once"]
 
 
 class EachImageOnceHandler:
     """
-    Ends a validation that did not see every image of its data set, or saw one twice.
+    Ends a validation with an error if it did not see every image of its data set once.
 
-    A mean over other images than those of the part is no score of it. In distributed training the images of all
-    processes count together. Attach it to the evaluator before whatever keeps weights or scores.
+    Otherwise the mean score would be that of other images. In distributed training the images of all processes are
+    counted together. Attach it to the evaluator before handlers that keep weights or scores.
 
     Raises:
-        ValueError: In the run, when the data set's records share an id, or the images that came are not its images.
+        ValueError: In the run, when two records of the data set have the same id, or an image was missing, repeated or
+            unknown.
 
     Example:
         >>> from monai.data import DataLoader, Dataset
@@ -33,17 +32,14 @@ class EachImageOnceHandler:
         >>> _ = engine.run(loader)
         >>> engine.run(loader, epoch_length=1)
         Traceback (most recent call last):
-        ValueError: 1 of the 2 images came: without 2. No score is given, since it would be that of other images.
+        ValueError: 1 of the 2 images came: without 2. No score is given, because it would be that of other images.
     """
 
     def __init__(self) -> None:
         self._ids: list[str] = []
 
     def attach(self, engine: Engine) -> None:
-        """
-        Args:
-            engine: an evaluator whose data hold "id".
-        """
+        """Check the images of ``engine``, an evaluator whose data hold "id"."""
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._check)
@@ -64,15 +60,7 @@ class EachImageOnceHandler:
 
 
 def ids_of_part(engine: Engine) -> list[str] | None:
-    """
-    The ids of the images that an engine has to see, or None where its data do not tell.
-
-    Args:
-        engine: from the start of its run.
-
-    Raises:
-        ValueError: When two records share an id.
-    """
+    """The ids in an engine's data set, or None where its records have none; ValueError if two records share one."""
     dataset = getattr(engine.state.dataloader, "dataset", None)
     records = getattr(dataset, "data", None)
     if not isinstance(records, Sequence) or not all(isinstance(item, Mapping) and "id" in item for item in records):
@@ -82,24 +70,17 @@ def ids_of_part(engine: Engine) -> list[str] | None:
     if double:
         raise ValueError(
             f"{len(double)} ids are of more than one of the {len(ids)} images: {first_few(double)}. Give every image "
-            "an id of its own."
+            "its own id."
         )
     return ids
 
 
 def require_each_once(came: Sequence[str], expected: Sequence[str] | None) -> None:
     """
-    Check that the images that came are those of the part, each once.
-
-    Args:
-        came: their ids.
-        expected: the ids of the part; None if they are not known.
+    Check that the ids in ``came`` are the expected ones, each once; where those are None, that none is repeated.
 
     Raises:
-        ValueError: Naming those that are missing, that came twice, and that are of no part.
-
-    Example:
-        >>> require_each_once(["1", "2"], ["2", "1"])
+        ValueError: With the ids that are missing, repeated or unexpected.
     """
     counts = Counter(came)
     part = set(counts if expected is None else expected)
@@ -113,35 +94,6 @@ def require_each_once(came: Sequence[str], expected: Sequence[str] | None) -> No
         right = sum(times == 1 for name, times in counts.items() if name in part)
         raise ValueError(
             f"{right} of the {len(part)} images came{' once' if max(counts.values()) > 1 else ''}: {'; '.join(found)}. "
-            "No score is given, since it would be that of other images."
-            + (" Give a DistributedSampler even_divisible=False." if groups["more than once"] else "")
+            "No score is given, because it would be that of other images."
+            + (" Set the DistributedSampler's even_divisible=False." if groups["more than once"] else "")
         )
-
-
-def gather(values: list[T]) -> list[T]:
-    """
-    The values of all processes, those of the first process first.
-
-    Args:
-        values: this process's.
-
-    Example:
-        >>> gather([1, 2])
-        [1, 2]
-    """
-    if not (dist.is_available() and dist.is_initialized()):
-        return list(values)
-    lists: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(lists, values)
-    return [value for each in lists for value in each]
-
-
-def is_first_process() -> bool:
-    """
-    Whether this process writes what all found together.
-
-    Example:
-        >>> is_first_process()
-        True
-    """
-    return not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0

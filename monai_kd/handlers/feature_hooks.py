@@ -18,10 +18,10 @@ class FeatureHookHandler:
     """
     Captures the outputs of named layers in any ignite engine, as ``engine.state.features``.
 
-    They are there from the forward pass (MONAI's ``FORWARD_COMPLETED``; for an engine without that event, from
-    ``ITERATION_COMPLETED``) until the next iteration starts, and not in ``engine.state.output``, which MONAI splits
-    into samples. Layers are captured while the engine's own step runs its network, and at no other time: at any event
-    a handler may run the same network, or a part of it (validation, say).
+    The features are available from the forward pass (MONAI's ``FORWARD_COMPLETED``; without that event, from
+    ``ITERATION_COMPLETED``) until the next iteration starts. They are not in ``engine.state.output``, because MONAI
+    splits that into samples. Layers are captured only while the engine's own step runs its network, so handlers may run
+    the same network, or a part of it, at any event (for example to validate).
 
     The hooks are placed when a run starts and removed when it completes. After an exception they stay until
     :meth:`close` or the next run, because ignite calls only the first handler of ``EXCEPTION_RAISED``.
@@ -31,7 +31,7 @@ class FeatureHookHandler:
         layers: names as in ``network.named_modules()``; ``""`` is the network's own output.
 
     Raises:
-        ValueError: When a layer does not exist; in the run, when it did not run or gave no tensor.
+        ValueError: When a layer does not exist; in the run, when it did not run or did not return a tensor.
 
     Example:
         >>> import torch
@@ -49,13 +49,10 @@ class FeatureHookHandler:
         self._hooks.listening = False
 
     def attach(self, engine: Engine) -> None:
-        """
-        Args:
-            engine: any ignite engine.
-        """
+        """Publish the features in ``engine.state.features`` of any ignite engine."""
         forward_completed = IterationEvents.FORWARD_COMPLETED
         ready = forward_completed if forward_completed in engine._allowed_events else Events.ITERATION_COMPLETED
-        # No event lies between the last handler of ITERATION_STARTED and the step.
+        # The step is wrapped, because no event is between the last handler of ITERATION_STARTED and the step.
         engine._process_function = self._captured(engine._process_function)
         engine.add_event_handler(Events.STARTED, lambda engine: self._hooks.__enter__())
         engine.add_event_handler(Events.ITERATION_STARTED, lambda engine: self._publish(engine, {}))

@@ -7,17 +7,17 @@ from typing import Any
 from ignite.engine import Engine, Events
 from monai.handlers import ValidationHandler
 
-from monai_kd.handlers.undefined import mark_undefined, undefined_metrics
+from monai_kd.handlers.undefined_metrics import mark_undefined, undefined_metrics
 
 __all__ = ["FinalValidationHandler"]
 
 
 class FinalValidationHandler(ValidationHandler):
     """
-    MONAI's ``ValidationHandler`` that validates after the last epoch, too, whatever the interval.
+    MONAI's ``ValidationHandler`` that also validates after the last epoch, whatever the interval.
 
-    So every training ends with weights chosen by validation, also one of fewer epochs than the interval. A key metric
-    without a value (the Dice of images without a lesion) is told in the log, and is never the best one.
+    So every training ends with weights that a validation chose, even if it has fewer epochs than the interval. An
+    undefined key metric (the Dice of images without a lesion) is reported in the log, and is never the best one.
 
     Args:
         interval: number of epochs (or of iterations) from one validation to the next.
@@ -44,10 +44,6 @@ class FinalValidationHandler(ValidationHandler):
     _validated = -1
 
     def attach(self, engine: Engine) -> None:
-        """
-        Args:
-            engine: the trainer.
-        """
         if self.validator is not None:
             mark_undefined(self.validator)
         engine.add_event_handler(Events.STARTED, self._begin)
@@ -55,17 +51,13 @@ class FinalValidationHandler(ValidationHandler):
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._end)
 
     def __call__(self, engine: Engine) -> None:
-        """
-        Args:
-            engine: the trainer.
-        """
         super().__call__(engine)
         self._validated = engine.state.iteration
         state: Any = self.validator.state  # type: ignore[union-attr]
         if state.key_metric_name in undefined_metrics(self.validator):  # type: ignore[arg-type]
             logging.getLogger(__name__).warning(
-                f"Epoch {engine.state.epoch}: the validation's {state.key_metric_name} is undefined, as it is where no "
-                "mask holds a lesion or all images are of one class. It is no reason to keep or to leave these weights."
+                f"Epoch {engine.state.epoch}: the validation's {state.key_metric_name} is undefined, because no mask "
+                "holds a lesion or all images have one class. It does not decide which weights are kept."
             )
 
     def _begin(self, engine: Engine) -> None:

@@ -5,11 +5,12 @@ import math
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 
+from monai_kd.utils.messages import first_few
 from monai_kd.utils.plain_tensor import plain
+from monai_kd.utils.processes import sum_of_all
 
 __all__ = ["FiniteLossHandler"]
 
@@ -18,20 +19,19 @@ SHOWN = 8
 
 class FiniteLossHandler:
     """
-    Ends training with an error at the first loss that is not finite, before its weights are saved.
+    Ends training with an error at the first loss that is not finite, before any weights are saved.
 
-    The message names the images of the batch and the terms that are not finite, which are scalars of
-    ``engine.state.output`` beside "loss". The loss is judged, not the gradients: with mixed precision the gradient
-    scaler tries steps whose gradients overflow, and leaves them out.
+    The message names the images of the batch and the terms that are not finite (scalars of ``engine.state.output``
+    besides "loss"). Only the loss is checked, not the gradients, because the gradient scaler of mixed precision skips
+    steps whose gradients overflow.
 
-    On a CPU the loss is judged before the optimizer's step. On a GPU, reading a number would make the processor wait in
-    every step: the verdict is copied while the GPU works on, and read in the next step, or at the end of the epoch
-    before anything is validated or saved. The optimizer then made one more step, with weights that nobody keeps.
+    On a CPU the loss is checked before the optimizer's step. On a GPU, that would make the CPU wait in every step, so
+    the result is copied in the background. It is read in the next step, or at the end of the epoch before anything is
+    validated or saved. Until then the optimizer makes one more step, whose weights are never saved.
 
-    Of several processes, all end in the same iteration when the loss of one is not finite: none waits for gradients
-    that never come.
+    If the loss of one process is not finite, all processes end in the same iteration, so none waits for the others.
 
-    Attach it before handlers that save weights; ``DistillationTrainer`` has one of its own.
+    Attach it before handlers that save weights; ``DistillationTrainer`` has its own.
 
     Raises:
         ValueError: In the run, when a loss is NaN or infinite.
@@ -59,10 +59,7 @@ class FiniteLossHandler:
         self._pending: _Verdict | None = None
 
     def attach(self, engine: Engine) -> None:
-        """
-        Args:
-            engine: a MONAI trainer.
-        """
+        """Check every loss of ``engine``, a MONAI trainer."""
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self._judge)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._read)
@@ -83,7 +80,7 @@ class FiniteLossHandler:
 
 
 class _Verdict:
-    """Of one iteration; on a GPU it is on its way."""
+    """The check of one iteration; on a GPU its values are still being copied."""
 
     def __init__(self, engine: Engine) -> None:
         state: Any = engine.state
@@ -103,7 +100,7 @@ class _Verdict:
 
     def require_finite(self) -> None:
         if not self.is_ready:
-            self.copied.synchronize()  # of a step that is over long since
+            self.copied.synchronize()  # no wait: the copy was done during the last step
         *own, verdict = self.values.tolist()
         if math.isfinite(verdict):
             return
@@ -114,7 +111,7 @@ class _Verdict:
                 "Nothing of this epoch was saved."
             )
         wrong = {name: value for name, value in values.items() if not math.isfinite(value)}
-        terms = {name: value for name, value in wrong.items() if name != "loss"} or wrong  # the sum says less
+        terms = {name: value for name, value in wrong.items() if name != "loss"} or wrong  # "loss" is only their sum
         named = " and ".join(f"{name} is {value}" for name, value in terms.items())
         raise ValueError(
             f"The loss is not finite {self.place}: {named}. Images: {self.images}. Check these images and the "
@@ -124,11 +121,9 @@ class _Verdict:
 
 def _verdict_of_all(values: torch.Tensor, names: list[str]) -> torch.Tensor:
     """Shape (1,): 0, or NaN where the loss of any process is not finite."""
-    # Times 0: a finite loss becomes 0, one that is not finite becomes NaN.
+    # 0 times a finite loss is 0, and NaN otherwise.
     loss = 0 * values[names.index("loss")].reshape(1) if "loss" in names else values.new_zeros(1)
-    if dist.is_available() and dist.is_initialized():
-        dist.all_reduce(loss)
-    return loss
+    return sum_of_all(loss)
 
 
 def _is_scalar(value: Any) -> bool:
@@ -136,13 +131,12 @@ def _is_scalar(value: Any) -> bool:
 
 
 def _images(batch: Any) -> str:
-    """The ids of a batch's images, else their files."""
+    """The ids of a batch's images, or their files where they have none."""
     names: Any = batch.get("id") if isinstance(batch, dict) else None
     if names is None:
         image = (
             batch.get("image") if isinstance(batch, dict) else batch[0] if isinstance(batch, list | tuple) else batch
         )
         names = getattr(image, "meta", {}).get("filename_or_obj")
-    listed = [str(name) for name in ([names] if isinstance(names, str) else names if names is not None else [])]
-    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
-    return ", ".join(listed[:SHOWN]) + more or "unknown, for the batch has no 'id'"
+    listed = [names] if isinstance(names, str) else names if names is not None else []
+    return first_few(listed, SHOWN) or "unknown, because the batch has no 'id'"

@@ -18,12 +18,12 @@ __all__ = ["EvalMetricsHandler", "MetricLogHandler"]
 
 class MetricLogHandler(MetricLogger):
     """
-    MONAI's ``MetricLogger``, whose state is of plain numbers, so that a resumed run can read it.
+    MONAI's ``MetricLogger`` with plain numbers in its state, so that a resumed run can load it.
 
     Args:
-        loss_transform: gives the loss, a number, of the trainer's output. Defaults to its "loss".
-        metric_transform: gives the number to keep of a metric.
-        evaluator: whose metrics are kept, too, each time it has ended.
+        loss_transform: computes the loss, a number, from the trainer's output. Defaults to its "loss".
+        metric_transform: computes the number to keep from a metric.
+        evaluator: engine whose metrics are logged at the end of each of its runs.
 
     Example:
         >>> from ignite.engine import Engine
@@ -35,15 +35,11 @@ class MetricLogHandler(MetricLogger):
     """
 
     def state_dict(self) -> dict[str, Any]:
-        """Losses and metrics, each a list of iteration and value."""
+        """Losses and metrics, each a list of (iteration, value)."""
         metrics = {name: _plain(values) for name, values in self.metrics.items()}
         return {"loss": _plain(self.loss), "metrics": metrics}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """
-        Args:
-            state_dict: what ``state_dict()`` gave.
-        """
         self.loss[:] = state_dict["loss"]
         self.metrics.clear()
         self.metrics.update({name: list(values) for name, values in state_dict["metrics"].items()})

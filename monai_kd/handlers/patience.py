@@ -14,10 +14,10 @@ class PatienceHandler:
     """
     Ends training when the evaluator's key metric has not improved for a number of epochs.
 
-    It counts from the evaluator's best epoch and keeps no state of its own, so a resumed run stops where the whole run
-    would have. A metric that was never defined ends nothing. Attach it to the trainer, after
-    ``FinalValidationHandler``. (MONAI's ``EarlyStopHandler`` counts by itself, cannot be resumed, and needs evaluator
-    and trainer to know each other, which a config cannot express.)
+    It counts from the evaluator's best epoch and has no state, so a resumed run stops at the same epoch as an
+    uninterrupted one. If the metric was never defined, training goes on. Attach it to the trainer, after
+    ``FinalValidationHandler``. (MONAI's ``EarlyStopHandler`` has its own counter, cannot be resumed, and needs the
+    evaluator and the trainer to refer to each other, which a config cannot express.)
 
     Args:
         evaluator: the engine that validates.
@@ -41,7 +41,7 @@ class PatienceHandler:
         >>> trainer = Engine(lambda engine, batch: None)
         >>> ValidationHandler(1, evaluator).attach(trainer)
         >>> PatienceHandler(evaluator, patience=2).attach(trainer)
-        >>> trainer.run([0], max_epochs=5).epoch  # two after the best, which is the second
+        >>> trainer.run([0], max_epochs=5).epoch  # two epochs after the best, the second
         4
     """
 
@@ -52,19 +52,12 @@ class PatienceHandler:
         self.patience = patience
 
     def attach(self, engine: Engine) -> None:
-        """
-        Args:
-            engine: the trainer.
-        """
+        """Check the patience at the end of each epoch of ``engine``, the trainer."""
         engine.add_event_handler(Events.EPOCH_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """
-        Args:
-            engine: the trainer, at the end of an epoch.
-        """
         state: Any = self.evaluator.state
-        # Without a defined value it is NaN, which no epoch is after.
+        # Without a defined value the best epoch is NaN, and the comparison is False.
         if state.best_metric_epoch >= 0 and engine.state.epoch - state.best_metric_epoch >= self.patience:
             logging.getLogger(__name__).info(
                 f"No better {state.key_metric_name} than {state.best_metric:.4f} of epoch {state.best_metric_epoch} "

@@ -9,24 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.engines import Workflow
 from torch import nn
 
 from monai_kd.features import unwrap
 from monai_kd.handlers.checkpoint_saver import save_atomically
-from monai_kd.handlers.undefined import is_undefined
+from monai_kd.handlers.undefined_metrics import is_undefined
 from monai_kd.utils.checkpoints import CheckpointError, load_checkpoint, require_finite
+from monai_kd.utils.processes import is_first_process
 
 __all__ = ["ResumeHandler"]
 
-# What a state holds beside the objects.
+# The entries of a state besides the objects.
 STATE = ("settings", "epoch", "iteration", "max_epochs", "epoch_length", "stopped_early", "scaler", "best")
 
 
 def _brief(error: Exception) -> str:
-    """One line: torch names what differs below its first line, and then for every weight."""
+    """The first two lines of an error: torch names the first difference in the second, and all others after it."""
     return textwrap.shorten(" ".join(str(error).splitlines()[:2]), width=240, placeholder=" …")
 
 
@@ -34,26 +34,27 @@ class ResumeHandler:
     """
     Saves the whole state of a run after every epoch, and continues from it when the run is started again.
 
-    Saved are the objects, the trainer's epoch and iteration, its gradient scaler, and the evaluator's best metric.
-    Random numbers need no saving where :class:`SeedHandler` draws them anew from (seed, epoch). Attach it behind every
-    handler that does something at the end of an epoch (validation, schedules, patience): that belongs to the saved
-    state. Saved, too, is the run's history, epoch by epoch: the mean training loss ("loss") and the evaluator's key
-    metric, by its name. A run that had ended (its epochs were done, or it stopped early) ends again at once. A
-    learning-rate schedule spans the whole run, so a run goes on with the number of epochs, and of iterations in each,
-    that it began with.
+    The state holds the objects, the trainer's epoch and iteration, its gradient scaler, the evaluator's best metric,
+    and the history of the run: for each epoch the mean training loss ("loss") and the evaluator's key metric. Random
+    numbers are not saved; use :class:`SeedHandler`, which derives them from seed and epoch. Attach this handler after
+    all handlers that act at the end of an epoch (validation, schedules, patience), so that the state includes their
+    changes.
+
+    A run that had ended (after its last epoch, or early) ends again at once. The number of epochs, and of iterations in
+    an epoch, cannot change when a run is resumed, because a learning-rate schedule spans the whole run.
 
     Args:
-        path: the one file, rewritten atomically; loaded with ``weights_only=True``.
+        path: file of the state, replaced atomically; it is loaded with ``weights_only=True``.
         objects: by name, each with ``state_dict()`` and ``load_state_dict()``: network, optimizer, pathways, scheduler,
             checkpoint saver.
         evaluator: the engine that validates, if any.
         resume: whether to continue from an existing file; otherwise it is overwritten. Defaults to True.
-        settings: what makes this run what it is (data, seed, loss …), by name; compared as text, so that another run
-            never takes this one's state for its own.
+        settings: what identifies this run (data, seed, loss …), by name; compared as text, so that a run with other
+            settings cannot continue from this state.
 
     Raises:
-        ValueError: At the start, when the file is damaged or belongs to a run of other settings, objects, network or
-            length; at the end of an epoch, when the file cannot be written (the former one survives).
+        ValueError: At the start, when the file is damaged or belongs to a run with other settings, objects, network or
+            length; at the end of an epoch, when the file cannot be written (the old one is kept).
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -90,16 +91,13 @@ class ResumeHandler:
         self.logger = logging.getLogger(__name__)
 
     def attach(self, engine: Engine) -> None:
-        """
-        Args:
-            engine: a MONAI trainer.
-        """
+        """Resume ``engine``, a MONAI trainer, at its start, and save it after each epoch."""
         engine.add_event_handler(Events.STARTED, self._load)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._note_loss)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._save)
 
     def _save(self, engine: Engine) -> None:
-        if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
+        if not is_first_process():
             return
         self._note_epoch(engine.state.epoch)
         scaler = getattr(engine, "scaler", None)
@@ -149,7 +147,7 @@ class ResumeHandler:
             except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
                 raise ValueError(
                     f"'{self.path}' does not fit '{name}' of this run: {_brief(error)} "
-                    "Start afresh with resume=False or another output folder, or repeat the run's own settings."
+                    "Start again with resume=False or another output folder, or use the settings of the saved run."
                 ) from None
             if isinstance(obj, nn.Module):
                 require_finite(checkpoint["objects"][name], self.path, own=dict(obj.named_buffers()))
@@ -161,7 +159,7 @@ class ResumeHandler:
         state.epoch, state.iteration = checkpoint["epoch"], checkpoint["iteration"]
         self.logger.info(f"Resumed from '{self.path}' after epoch {state.epoch}.")
         if checkpoint["stopped_early"] or state.epoch >= state.max_epochs:
-            self.logger.info("This run had ended already. To train anew, choose another output_dir or resume=False.")
+            self.logger.info("This run had ended already. To train again, choose another output_dir or resume=False.")
             engine.terminate()
 
     def _read(self) -> dict[str, Any]:
@@ -171,11 +169,11 @@ class ResumeHandler:
             _ = [checkpoint[name] for name in STATE]
         except (CheckpointError, KeyError, TypeError, IndexError, RuntimeError) as error:
             reason = error.reason if isinstance(error, CheckpointError) else f"{type(error).__name__}: {_brief(error)}"
-            raise ValueError(f"'{self.path}' is no state of a run ({reason}). Remove it to start afresh.") from None
+            raise ValueError(f"'{self.path}' is no state of a run ({reason}). Remove it to start again.") from None
         if names != set(self.objects):
             raise ValueError(
                 f"'{self.path}' holds {sorted(names)}, but this run resumes {sorted(self.objects)}: it was written by "
-                "another kind of run. Choose another output folder, or remove it to start afresh."
+                "another kind of run. Choose another output folder, or remove it to start again."
             )
         return checkpoint
 
@@ -186,7 +184,7 @@ class ResumeHandler:
                 former, current = (textwrap.shorten(text, width=100, placeholder=" …") for text in (former, current))
                 raise ValueError(
                     f"'{self.path}' was written by a run with another {name}: {former!r} there, {current!r} here. "
-                    "Repeat that run's settings to continue it; another output_dir, or resume=False, to start afresh."
+                    "Use that run's settings to continue it, or another output_dir or resume=False to start again."
                 )
 
     def _check_length(self, checkpoint: Mapping[str, Any], engine: Engine) -> None:
@@ -198,8 +196,8 @@ class ResumeHandler:
             if current is not None and checkpoint[name] != current:
                 raise ValueError(
                     f"'{self.path}' was written by a run of {name}={checkpoint[name]}, but this run has "
-                    f"{name}={current}: a learning-rate schedule spans the whole run and cannot change its length on "
-                    f"the way. Give {remedy} to continue; another output_dir, or resume=False, to start afresh."
+                    f"{name}={current}: a run cannot change its length, because its learning-rate schedule spans it. "
+                    f"Give {remedy} to continue, or another output_dir or resume=False to start again."
                 )
 
     @staticmethod

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -15,11 +14,13 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from monai_kd.handlers.decollated import images_of
-from monai_kd.handlers.each_image_once import gather, ids_of_part, is_first_process, require_each_once
-from monai_kd.handlers.undefined import mark_undefined
+from monai_kd.handlers.each_image_once import ids_of_part, require_each_once
+from monai_kd.handlers.evaluator_images import images_of
+from monai_kd.handlers.undefined_metrics import mark_undefined
 from monai_kd.utils.atomic_files import atomic_write
 from monai_kd.utils.figures import GREEN, RED, overlay
+from monai_kd.utils.json_files import write_json
+from monai_kd.utils.processes import gather, is_first_process
 
 __all__ = ["ScoresHandler"]
 
@@ -37,7 +38,7 @@ def _summary(values: list[float]) -> dict[str, float | int | None]:
 
 
 def _mark(name: str) -> PngInfo:
-    """Whose picture it is, so that a later evaluation removes its own pictures and nobody else's."""
+    """A mark in the picture, so that a later evaluation removes only pictures that this handler made."""
     info = PngInfo()
     info.add_text(MARK, name, zip=False)
     return info
@@ -53,26 +54,28 @@ def _marked(path: Path) -> str | None:
 
 class ScoresHandler:
     """
-    Writes an evaluator's metrics image by image (``scores.csv``), their means (``summary.json``), and a picture of each
-    image with the true contour in green and the predicted one in red (``overlays/``). Pictures that an earlier
-    evaluation left in ``overlays/`` of images that this one does not score are removed.
+    Writes an evaluator's metrics for each image, their means, and pictures of the contours.
 
-    A metric that is undefined for an image (the Hausdorff distance of an empty prediction) is left empty in the table,
-    left out of the mean, and counted under "undefined"; a mean or deviation of too few images is ``null``. Tables are
-    written of all images of the data set, each once, or not at all. Run the evaluator with MONAI's decollation; of
-    several processes the first one writes.
+    ``scores.csv`` holds the metrics, ``summary.json`` their means, and ``overlays/`` a picture of each image with the
+    true contour in green and the predicted one in red. Pictures of an earlier evaluation are removed if this one does
+    not score their images.
+
+    If a metric is undefined for an image (the Hausdorff distance of an empty prediction), its cell is empty, the mean
+    leaves the image out, and "undefined" counts it. A mean or standard deviation of too few images is ``null``. Files
+    are written only if every image of the data set was scored once. Run the evaluator with MONAI's decollation. In
+    distributed runs the first process writes.
 
     Args:
-        output_dir: folder of the results; made if missing.
-        metrics: column name by the metric's name in the engine, each attached with ``save_details=True``.
-        overlays: whether to draw the pictures (of 2D images). Defaults to True.
-        classes: names of several classes, the background left out. Each metric then has a column for every class,
-            ``"dice lesion"``, and its own is the mean of those that are defined; contours are those of all classes
-            together. Defaults to None: the one class that the last channel is of.
+        output_dir: folder of the results; created if missing.
+        metrics: column name by the metric's name in the engine; attach each metric with ``save_details=True``.
+        overlays: whether to draw pictures of 2D images. Defaults to True.
+        classes: names of several classes, without the background. Each metric then has a column for every class, such
+            as ``"dice lesion"``, and one for the mean of the defined values; contours are those of all classes
+            together. Defaults to None: one class, the last channel.
 
     Raises:
-        ValueError: In the run, when the data, the output or the metrics lack what is needed here, or the images scored
-            are not those of the data set, each once.
+        ValueError: In the run, when a key is missing in the data, the output or the metrics, or not every image of the
+            data set was scored once.
 
     Example:
         >>> import torch
@@ -81,7 +84,7 @@ class ScoresHandler:
         >>> from monai.transforms import AsDiscreted
         >>> from tempfile import TemporaryDirectory
         >>> logits, label = torch.zeros(1, 2, 8, 8), torch.zeros(1, 1, 8, 8)
-        >>> logits[:, 1, :4], label[:, 0, :3] = 1, 1  # four columns found, three right
+        >>> logits[:, 1, :4], label[:, 0, :3] = 1, 1  # four columns predicted, three correct
         >>> with TemporaryDirectory() as folder:
         ...     evaluator = SupervisedEvaluator(
         ...         device=torch.device("cpu"),
@@ -120,8 +123,8 @@ class ScoresHandler:
     def attach(self, engine: Engine) -> None:
         """
         Args:
-            engine: a MONAI evaluator whose data hold "id" and, for the pictures, the image as it was read under
-                "original", and whose output holds "label" and "pred".
+            engine: a MONAI evaluator with "id" in the data, "label" and "pred" in the output, and, for pictures, the
+                unchanged image as "original" in the data.
         """
         mark_undefined(engine)
         engine.add_event_handler(Events.STARTED, self._start)
@@ -130,7 +133,7 @@ class ScoresHandler:
 
     def _start(self, engine: Engine) -> None:
         self._ids.clear()
-        ids_of_part(engine)  # refuses ids that occur twice before anything is scored
+        ids_of_part(engine)  # refuses duplicate ids before anything is scored
 
     def _collect(self, engine: Engine) -> None:
         for sample, result in images_of(engine, type(self).__name__, self._needed):
@@ -139,7 +142,7 @@ class ScoresHandler:
                 self._draw(str(sample["id"]), sample, result)
 
     def _draw(self, name: str, sample: Mapping[str, Any], result: Mapping[str, Any]) -> None:
-        # MONAI's index order is (W, H), a picture's is (H, W). The last channels are the classes'.
+        # MONAI's index order is (W, H), a picture's is (H, W). The classes are the last channels.
         image = sample["original"][0].cpu().numpy().T
         first = -max(1, len(self.classes))
         label, pred = (result[key][first:].amax(0).cpu().numpy().T for key in ("label", "pred"))
@@ -148,7 +151,7 @@ class ScoresHandler:
             picture.save(temporary, format="PNG", pnginfo=_mark(name))
 
     def _remove_old_overlays(self, ids: list[str]) -> None:
-        """Those of images that this evaluation did not score: of another part, fold or data set."""
+        """Remove pictures of images that this evaluation did not score: of another part, fold or data set."""
         folder, kept = self.output_dir / "overlays", {*ids} if self.overlays else set()
         for path in sorted(folder.rglob("*.png")) if folder.is_dir() else ():
             name = path.relative_to(folder).with_suffix("").as_posix()
@@ -161,7 +164,7 @@ class ScoresHandler:
         if rows and len(rows[0]) != len(self.classes):
             raise ValueError(
                 f"'{column}' has {len(rows[0])} values for an image, but classes names {len(self.classes)}: "
-                f"{', '.join(self.classes)}. Name each channel that the metric scores; include_background is one."
+                f"{', '.join(self.classes)}. Name each channel that the metric scores; include_background adds one."
             )
         found = {column: [float(row[row.isfinite()].mean()) for row in rows]}
         return found | {f"{column} {label}": [float(row[i]) for row in rows] for i, label in enumerate(self.classes)}
@@ -172,7 +175,7 @@ class ScoresHandler:
         if absent:
             raise ValueError(
                 f"The evaluator keeps no values for {absent}, only for {sorted(state.metric_details)}. Attach these "
-                "metrics to it with save_details=True, or leave them out of ScoresHandler(metrics=...)."
+                "metrics with save_details=True, or leave them out of ScoresHandler(metrics=...)."
             )
         columns: dict[str, list[float]] = {}
         for name, column in self.metrics.items():
@@ -195,8 +198,7 @@ class ScoresHandler:
                 cells = [f"{v[i]:.6f}" if math.isfinite(v[i]) else "" for v in columns.values()]
                 writer.writerow([ids[i], *cells])
         summary = {column: _summary(values) for column, values in columns.items()}
-        with atomic_write(self.output_dir / "summary.json") as temporary:
-            temporary.write_text(json.dumps(summary, indent=2) + "\n")
+        write_json(self.output_dir / "summary.json", summary)
         for column, row in summary.items():
             mean, std = ("–" if row[key] is None else f"{row[key]:.4f}" for key in ("mean", "std"))
             undefined = f", undefined for {row['undefined']}" if row["undefined"] else ""

@@ -6,25 +6,26 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.transforms import Randomizable
 from torch.utils.data import DistributedSampler
+
+from monai_kd.utils.processes import rank
 
 __all__ = ["SeedHandler"]
 
 
 class SeedHandler:
     """
-    Draws every random number of an epoch anew from (seed, epoch, process).
+    Seeds all random numbers at the start of each epoch, from seed, epoch and process.
 
-    So an epoch is the same whether the run came there in one go or was killed and resumed, and no random state has to
-    be saved. It seeds torch, NumPy, Python, the random transforms, the trainer's ``prepare_batch`` where that is
-    random, and a ``DistributedSampler`` (alike in all processes, which share its order), unlike
-    ``monai.utils.set_determinism``, which acts once and makes the GPU's algorithms slower.
+    So an epoch of a resumed run equals that of an uninterrupted one, and no random state has to be saved. It seeds
+    torch, NumPy, Python, the random transforms, a random ``prepare_batch`` of the trainer, and a ``DistributedSampler``
+    (with the same seed in all processes, which share its order). ``monai.utils.set_determinism`` seeds only once, and
+    makes the algorithms on the GPU slower.
 
     Args:
-        seed: of the run.
+        seed: 0 or more; runs with the same seed repeat each other.
         transform: the random transforms of the training data, such as a ``Compose``. Defaults to None.
 
     Example:
@@ -43,20 +44,12 @@ class SeedHandler:
         self.transform = transform
 
     def attach(self, engine: Engine) -> None:
-        """
-        Args:
-            engine: a trainer.
-        """
+        """Seed every epoch of ``engine``, a trainer."""
         engine.add_event_handler(Events.EPOCH_STARTED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """
-        Args:
-            engine: a trainer at the start of an epoch.
-        """
-        rank = dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
-        epoch = engine.state.epoch
-        seed = self._draw(epoch, rank)
+        epoch, process = engine.state.epoch, rank()
+        seed = self._draw(epoch, process)
         torch.manual_seed(seed)
         np.random.seed(seed)
         random.seed(seed)
@@ -64,7 +57,7 @@ class SeedHandler:
             self.transform.set_random_state(seed=seed)
         prepare_batch = getattr(engine, "prepare_batch", None)
         if isinstance(prepare_batch, Randomizable):
-            prepare_batch.set_random_state(seed=self._draw(epoch, rank, 1))
+            prepare_batch.set_random_state(seed=self._draw(epoch, process, 1))
         sampler = getattr(engine.state.dataloader, "sampler", None)
         if isinstance(sampler, DistributedSampler):
             sampler.set_epoch(self._draw(epoch))

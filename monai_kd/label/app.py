@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The MONAI Label app: serves a bundle's student, and distils it from the annotator's work.
+The MONAI Label app: it serves a bundle's student, and distils it with the annotator's labels.
 
-MONAI Label looks in an app's ``main.py`` for the class whose base is called ``MONAILabelApp``.
+MONAI Label looks in an app's ``main.py`` for a subclass of ``MONAILabelApp``.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from monailabel.utils.async_tasks.utils import tasks
 from monai_kd.label.bundle import AppBundle
 from monai_kd.label.infer import BundleInfer
 from monai_kd.label.requests.client_errors import client_errors
-from monai_kd.label.requests.long_work import batch_options, prediction_tag, scoring_options, training_options
-from monai_kd.label.requests.request_files import admitted
+from monai_kd.label.requests.request_files import file_of_request
+from monai_kd.label.requests.task_options import batch_options, prediction_tag, scoring_options, training_options
 from monai_kd.label.server_end import end_with_server, is_child
 from monai_kd.label.studies.datastore import StudyDatastore
 from monai_kd.label.studies.disagreement import Disagreement, MostDisagreement
@@ -38,30 +38,31 @@ from monai_kd.label.train import DistilTask
 
 __all__ = ["DistillationApp"]
 
-# What a client may say of an inference; the server hands on whatever it sends.
+# The options of an inference that a client may set; the server passes on everything that a client sends.
 ASKED = ("device", "probability", "largest_component", "result_extension")
 
 
 class DistillationApp(MONAILabelApp):
     """
-    Models ``student`` and ``teacher``, training of ``student``, the strategies ``disagreement``, ``random`` and
-    ``first``, the scores ``disagreement`` and ``dice``.
+    The models ``student`` and ``teacher``, the training of ``student``, three strategies and two scores.
+
+    The strategies are ``disagreement``, ``random`` and ``first``; the scores are ``disagreement`` and ``dice``.
+    Requests are answered with 403 for an upload of weights, and with 404 for an unknown model, strategy, score or
+    image.
 
     Args:
         app_dir: the folder that ``python -m monai_kd label install`` wrote.
-        studies: the folder of images and labels.
+        studies: folder of images and labels.
         conf: from the server's command line.
 
     Raises:
-        ValueError: When ``studies`` is no folder.
-        HTTPException: In answer to a request: 403 for an upload of weights, 404 for a model, strategy, score or image
-            that is not there.
+        ValueError: When ``studies`` is an address and no folder.
     """
 
     def __init__(self, app_dir: str, studies: str, conf: dict[str, str]) -> None:
         if studies.startswith(("http://", "https://")):
             raise ValueError(f"This app works on a folder of images, not on {studies}. Give --studies a folder.")
-        if is_child():  # long work ends with the server, and leaves the processor to it
+        if is_child():  # a training or scoring ends with the server, and has a lower priority
             end_with_server()
             os.nice(10)
         self.bundle = AppBundle(Path(app_dir) / "bundle")
@@ -76,7 +77,7 @@ class DistillationApp(MONAILabelApp):
         )
 
     def init_datastore(self) -> Datastore:
-        """The study's folder, hardened."""
+        """The study's folder, with checks of all names and files."""
         return StudyDatastore(
             self.studies,
             extensions=settings.MONAI_LABEL_DATASTORE_FILE_EXT,
@@ -92,38 +93,38 @@ class DistillationApp(MONAILabelApp):
         }
 
     def init_trainers(self) -> dict[str, TrainTask]:
-        """The student's."""
+        """The training of the student."""
         return {"student": DistilTask(self.bundle, Path(self.studies), Path(self.app_dir) / "runs")}
 
     def init_strategies(self) -> dict[str, Strategy]:
-        """Which image comes next."""
+        """Strategies that choose the next image."""
         return {"disagreement": MostDisagreement(), "random": Unseen(), "first": First()}
 
     def init_scoring_methods(self) -> dict[str, ScoringMethod]:
-        """Disagreement of the networks, Dice of saved predictions."""
+        """Disagreement of the networks, and Dice of saved predictions."""
         return {"disagreement": Disagreement(self._infers["student"], self._infers["teacher"]), "dice": Dice()}
 
     def _load_sessions(self, load: bool = False) -> CheckedSessions | None:
         return CheckedSessions(settings.MONAI_LABEL_SESSION_PATH, settings.MONAI_LABEL_SESSION_EXPIRY) if load else None
 
     def bundle_path(self, model: str | None) -> str:
-        """Never what a client calls so: the server puts it on the PYTHONPATH of what it starts for this model."""
+        """The app's bundle for a known model; the server adds it to the PYTHONPATH of its processes."""
         if model is not None:
             self._named("model", model, {**self._trainers, **self._infers})
         return str(self.bundle.root)
 
     def model_file(self, model: str, validate: bool = True) -> Any:
-        """The weights to download; they are replaced by training alone."""
+        """The weights to download; only a training replaces them."""
         if not validate:
             raise HTTPException(403, "Weights are not uploaded. Train, or copy them into the app's bundle/models.")
         return super().model_file(model, validate)
 
     def infer(self, request: dict[str, Any], datastore: Datastore | None = None) -> dict[str, Any]:
         """
-        Segment an image of the study, of a session, or the one that came with the request.
+        Segment an image of the study, of a session, or of the request.
 
         Args:
-            request: ``model``, ``image``, and what a client may ask for; see :class:`BundleInfer`.
+            request: ``model``, ``image``, and options of :class:`BundleInfer`.
             datastore: in place of the app's own.
         """
         datastore = datastore or self.datastore()
@@ -138,53 +139,34 @@ class DistillationApp(MONAILabelApp):
             return {"label": label, "tag": tag, "file": file, "params": params}
         return {"label": file, "tag": DefaultLabelTag.ORIGINAL, "file": file, "params": params}
 
-    infer_wsi = infer  # there are no whole slides here
+    infer_wsi = infer  # whole slides are not supported
 
     def batch_infer(self, request: dict[str, Any], datastore: Datastore | None = None) -> dict[str, Any]:
-        """Segment many images and save the masks, as label ``original`` by default."""
+        """Segment many images, and save the masks as labels with the tag ``original`` by default."""
         several = torch.cuda.device_count() > 1 and request.get("multi_gpu", True)
         return self._batch_infer({**request, "multi_gpu": several}, datastore or self.datastore(), self._infer_or_say)
 
     def _infer_or_say(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any]:
-        """One image of a batch; the others go on where it cannot be segmented."""
+        """Segment one image of a batch, and report its error so that the others go on."""
         try:
             return self.infer(request, datastore)
         except HTTPException as error:
             return {"label": None, "params": {"error": error.detail}}
 
     def training_request(self, model: str, asked: dict[str, Any]) -> dict[str, Any]:
-        """
-        A training's request, checked before anything is started.
-
-        Args:
-            model: to train.
-            asked: the client's options; see :class:`DistilTask`.
-        """
+        """A training's request, checked before a process starts."""
         self._named("model", model, self._trainers)
         with client_errors():
             return {"model": model, **training_options(asked, self.bundle)}
 
     def scoring_request(self, method: str, asked: dict[str, Any]) -> dict[str, Any]:
-        """
-        A scoring's request, checked before anything is started.
-
-        Args:
-            method: a score's name.
-            asked: the client's options: ``device``.
-        """
+        """A scoring's request, checked before a process starts."""
         self._named("method", method, self._scoring_methods)
         with client_errors():
             return {"method": method, **scoring_options(asked)}
 
     def batch_request(self, model: str, images: str, asked: dict[str, Any]) -> dict[str, Any]:
-        """
-        A batch's request, checked before anything is started.
-
-        Args:
-            model: to segment by.
-            images: ``all``, ``labeled`` or ``unlabeled``.
-            asked: the client's options, as of MONAI Label.
-        """
+        """A request to segment ``all``, ``labeled`` or ``unlabeled`` images, checked before a process starts."""
         self._named("model", model, self._infers)
         with client_errors():
             return {"model": model, "images": images, **batch_options({"images": images, **asked})}
@@ -208,7 +190,7 @@ class DistillationApp(MONAILabelApp):
             return super().next_sample(request)
 
     def async_scoring(self, method: str | None, params: Any = None) -> Any:
-        """Start a process to score in; unasked only where a score is missing and no process is at it."""
+        """Start a scoring process; without a method only for missing scores, and only if no process runs."""
         if method is None:
             busy = any(task["status"] in ("SUBMITTED", "RUNNING") for task in tasks("scoring"))
             if busy or not self._server_mode:
@@ -224,11 +206,11 @@ class DistillationApp(MONAILabelApp):
         return known[name]
 
     def _image(self, image: Any, datastore: Datastore) -> tuple[str, str]:
-        """The file to segment, and its id if it is of the study."""
+        """The file to segment, and its id if it belongs to the study."""
         known = datastore.list_images()
         if image in known:
             return datastore.get_image_uri(image), str(image)
-        path = admitted(image)
+        path = file_of_request(image)
         if path is not None:
             return str(path), ""
         raise HTTPException(

@@ -15,12 +15,12 @@ from monai_kd.bundle.config_files import CONFIGS, list_files, read_file
 
 __all__ = ["SETTINGS", "AppBundle"]
 
-SETTINGS = "app"  # configs/app.json: the arguments that the app's networks were trained with
+SETTINGS = "app"  # configs/app.json: the arguments of the app's networks' training
 REMEDY = "Name a bundle's folder (label install --bundle); if this is an app's, write the app again."
 
 
 class _Locator(ComponentLocator):
-    """Copies the names of the loaded modules in one step, since another request's thread may import one meanwhile."""
+    """Copies the names of loaded modules in one step, because another request's thread may import one meanwhile."""
 
     def _find_module_names(self) -> list[str]:
         names = [*sys.modules]
@@ -29,16 +29,7 @@ class _Locator(ComponentLocator):
 
 @dataclass(frozen=True)
 class AppBundle(BundleFolder):
-    """
-    A bundle whose configs make the app's tasks.
-
-    Args:
-        root: the bundle's folder.
-
-    Raises:
-        FileNotFoundError: When there is no bundle.
-        ValueError: From the properties, when a file cannot be read.
-    """
+    """A bundle whose configs define the app's tasks; FileNotFoundError where a config is missing."""
 
     def __post_init__(self) -> None:
         for name in ("inference", "train", "evaluate", "metadata"):
@@ -46,7 +37,7 @@ class AppBundle(BundleFolder):
 
     @property
     def student(self) -> Path:
-        """The weights that are served."""
+        """The weights in service."""
         return self.root / "models" / "model.pt"
 
     @property
@@ -56,14 +47,14 @@ class AppBundle(BundleFolder):
 
     def parser(self, *names: str, **values: Any) -> ConfigParser:
         """
-        A config, its overlays, the app's settings and some values, as ``--config_file "[…]" --id value`` merges them.
+        A config with overlays, the app's settings and some values, merged as by ``--config_file "[…]" --id value``.
 
         Args:
-            names: of files in ``configs``, without suffix.
-            values: by id, ``__`` standing for ``#``.
+            names: files in ``configs``, without suffix.
+            values: by id, with ``__`` for ``#``.
 
         Raises:
-            ValueError: When a value, or a text in it, would be taken as a program or a reference.
+            ValueError: When a text in a value would be evaluated as a program or a reference.
         """
         _require_plain(values)
         names = (*names, SETTINGS) if self.has(SETTINGS) else names
@@ -75,19 +66,19 @@ class AppBundle(BundleFolder):
 
     @property
     def pathways(self) -> list[str]:
-        """The overlays in ``configs/methods`` that change what is distilled and nothing else."""
+        """The overlays in ``configs/methods`` that change only the pathways."""
         overlays = list_files(self.root / CONFIGS / "methods")
         return [file.stem for file in overlays if set(read_file(file)) == {"pathways"}]
 
     @property
     def labels(self) -> dict[str, int]:
-        """What the network finds, by name; its output's channels without the background."""
+        """The channels of the network's output by label name, without the background."""
         channels = self.metadata["network_data_format"]["outputs"]["pred"]["channel_def"]
         return {name: int(channel) for channel, name in channels.items() if name != "background"}
 
 
 def _require_plain(value: Any) -> None:
-    """What comes from outside must not be evaluated: neither a client's words nor the names of files."""
+    """Refuse texts that a config would evaluate, in clients' requests or file names."""
     if isinstance(value, str) and value[:1] in ("$", "@", "%"):
         raise ValueError(f"{value[:80]!r} begins with {value[0]!r}, as programs in configs do. Rename the file.")
     for item in value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Masks of a bundle's network, answered in each image's own grid."""
+"""Inference with a bundle's network; masks have each image's own grid."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from monai_kd.data.image_files.geometry import PICTURE
 from monai_kd.data.image_files.saving import write_image
 from monai_kd.label.bundle import AppBundle
 from monai_kd.label.requests.devices import chosen_device
-from monai_kd.label.requests.limits import require_decodable, room
+from monai_kd.label.requests.limits import limit_large_images, require_decodable
 from monai_kd.label.requests.request_files import new_file
 from monai_kd.teachers import load_weights
 
@@ -33,20 +33,15 @@ ANSWERS = (".png", ".nrrd", ".nii.gz", ".nii")
 
 class BundleInfer(BasicInferTask):
     """
-    An inference task made of a bundle's ``inference.json``: its pre-processing, network, inferer and post-processing.
+    Inference with a bundle's ``inference.json``: its pre-processing, network, inferer and post-processing.
 
-    A client may ask for ``probability`` (of the first label, 0 to 1; in PNG 0 to 255), for the ``largest_component``
-    alone, and for a ``result_extension``: PNG (0 and 255), NRRD or NIfTI (0 and 1). By default the answer has a format
-    that fits the image's, as ``save_mask`` chooses it.
+    A client can set ``probability`` (of the first label, 0 to 1, in PNG 0 to 255), ``largest_component``, and
+    ``result_extension``: PNG (0 and 255), NRRD or NIfTI (0 and 1). The default format fits the image's, as in
+    ``save_mask``.
 
     Args:
-        bundle: holds the configs.
         names: the config and its overlays: ``inference``, or ``inference`` and ``teacher``.
         description: for the client.
-
-    Raises:
-        ValueError: In answer to a request, when its ``result_extension`` is none of :data:`ANSWERS` or cannot hold the
-            answer.
     """
 
     def __init__(self, bundle: AppBundle, names: Sequence[str], description: str) -> None:
@@ -54,7 +49,7 @@ class BundleInfer(BasicInferTask):
         self.names = names
         config = bundle.parser(*names)
         self.weights = Path(config.get_parsed_content("checkpoint"))
-        self._of_thread = threading.local()  # while Invertd inverts, it changes the transforms
+        self._of_thread = threading.local()  # Invertd changes the transforms while it inverts them
         super().__init__(
             path=str(self.weights),
             network=None,
@@ -78,36 +73,27 @@ class BundleInfer(BasicInferTask):
         return self._made(data["device"])[1]
 
     def post_transforms(self, data: Any = None) -> Sequence[Callable[..., Any]]:
-        """The bundle's ``postprocessing`` until a file is written; for a probability until the arg-max."""
+        """The bundle's ``postprocessing`` before a file is written; for a probability, before the arg-max."""
         end = (SaveImaged, AsDiscreted) if data["probability"] else SaveImaged
         return list(takewhile(lambda step: not isinstance(step, end), self._made(data["device"])[2]))
 
     def probability(self, image: str, device: str = "cpu") -> torch.Tensor:
-        """
-        The probability of the first label.
-
-        Args:
-            image: path.
-            device: to compute on.
-
-        Returns:
-            shape (W, H[, D]), in the image's own grid.
-        """
+        """The probability of the first label on the grid of the image file, shape (W, H[, D])."""
         data = self({"image": image, "device": device, "probability": True, "skip_writer": True, "logging": "ERROR"})[1]
         return self._foreground(data)
 
     def __call__(self, request: Any, callbacks: Any = None) -> tuple[Any, Any]:
-        """As of :class:`BasicInferTask`, on a device that there is; large images wait for each other."""
+        """As in :class:`BasicInferTask`, on an existing device; large images are processed one at a time."""
         image = Path(request["image"])
         for name in ("probability", "largest_component"):
             if not isinstance(request.get(name, False), bool):
                 raise ValueError(f"{name} must be true or false, got {request[name]!r}.")
         require_decodable(image, "The image")
-        with room(image):
+        with limit_large_images(image):
             return super().__call__({**request, "device": chosen_device(request)}, callbacks)
 
     def writer(self, data: Any, extension: Any = None, dtype: Any = None) -> tuple[Any, Any]:
-        """A file of the answer, and what is said beside it."""
+        """Write the answer to a file, and describe it."""
         suffix = data.get("result_extension") or mask_suffix(data["image_path"])
         if suffix not in ANSWERS:
             raise ValueError(
@@ -130,7 +116,7 @@ class BundleInfer(BasicInferTask):
         values = torch.as_tensor(data["pred"]).float().cpu()
         if data["probability"]:
             return values[next(iter(self.labels.values()))]
-        # Bundles differ in the axes of length 1 that they leave.
+        # Some bundles leave axes of length 1.
         return values.reshape(tuple(int(side) for side in data["image"].meta["spatial_shape"])).gt(0).float()
 
     def _made(self, device: Any) -> tuple[list[Any], Inferer, list[Any]]:
@@ -143,7 +129,7 @@ class BundleInfer(BasicInferTask):
         return made[key]
 
     def _get_network(self, device: Any, data: Any) -> torch.nn.Module:
-        """The network with the weights as they are now: a training publishes others."""
+        """The network with the current weights; it is loaded again after a training has published new ones."""
         status = self.weights.stat() if self.weights.is_file() else None
         stamp = status and (status.st_mtime_ns, status.st_ino)
         network, of_stamp = self._networks.get(device, (None, None))
@@ -162,6 +148,6 @@ def _stored(values: torch.Tensor, path: Path, probability: bool) -> npt.NDArray[
     array = values.numpy()
     if is_picture(path):
         if array.ndim > 2:
-            raise ValueError(f"PNG holds no volume, and the answer is {array.shape}. Set result_extension to .nrrd.")
+            raise ValueError(f"PNG holds no volume, but the answer is {array.shape}. Set result_extension to .nrrd.")
         return np.rint(array * 255).astype(np.uint8)
     return array.astype(np.float32 if probability else np.uint8)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An app's folder: the bundle, its networks' weights, and the few lines that MONAI Label looks for."""
+"""Writing of an app's folder: the bundle, its networks' weights, and MONAI Label's ``main.py``."""
 
 from __future__ import annotations
 
@@ -32,23 +32,18 @@ def install(
     dest: Path, bundle: Path, student: Path | None = None, teacher: Path | None = None, **settings: Any
 ) -> AppBundle:
     """
-    Write an app that MONAI Label can start: ``main.py``, ``requirements.txt`` and ``bundle/``, a copy that trainings
-    change.
+    Write an app that MONAI Label can start: ``main.py``, ``requirements.txt``, and a copy of the bundle for trainings.
 
     Args:
-        dest: the folder; must not exist or be empty.
-        bundle: the bundle to serve.
-        student: the weights to serve; None takes the bundle's ``models/model.pt``.
-        teacher: the teacher's; None takes the bundle's ``models/teacher.pt``. Where there is none, the app serves the
-            student, and cannot train it or compare it with a teacher.
-        settings: the arguments that the networks were trained with, by id: ``student_channels``, ``spatial_size`` …
-
-    Returns:
-        The app's bundle.
+        dest: folder of the app; must be empty or not exist.
+        student: weights to serve; None for the bundle's ``models/model.pt``.
+        teacher: the teacher's weights; None for the bundle's ``models/teacher.pt``. Without them the app only serves
+            the student: it cannot train it or compare it with a teacher.
+        settings: the arguments of the networks' training, by id: ``student_channels``, ``spatial_size`` …
 
     Raises:
-        FileNotFoundError: When the bundle or the weights are not there.
-        ValueError: When ``dest`` is in use or in the bundle, a setting is none of the bundle's, or weights are those of
+        FileNotFoundError: When the bundle or the weights do not exist.
+        ValueError: When ``dest`` is in use or in the bundle, the bundle does not have a setting, or weights belong to
             other networks.
     """
     source = AppBundle(bundle)

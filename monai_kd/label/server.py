@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MONAI Label's server for this machine alone, with what it needs and without what it had better not have."""
+"""MONAI Label's server, for this machine only, without its unsafe endpoints."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from monai_kd.data.image_files.formats import SUFFIXES
 from monai_kd.label.requests.request_files import request_files
 from monai_kd.label.server_end import begin, stop_all
 
-__all__ = ["HOST", "ClosedDoors", "OwnFiles", "environment", "serve"]
+__all__ = ["HOST", "RequestFolder", "RequestGuard", "environment", "serve"]
 
 HOST = "127.0.0.1"
 WITHOUT_TORCHVISION = Path(__file__).with_name("without_torchvision")
@@ -26,26 +26,25 @@ WITHOUT_TORCHVISION = Path(__file__).with_name("without_torchvision")
 Scope = MutableMapping[str, Any]
 Application = Callable[[Scope, Any, Any], Awaitable[None]]
 
-MOST_WORDS = 2**20  # bytes of a request without files: JSON is read as a whole, while others wait
+MOST_WORDS = 2**20  # bytes of a request without files: JSON is read as a whole, while other requests wait
 
-served: Any = None  # the application, for uvicorn, which imports it by its name
+served: Any = None  # the application, which uvicorn imports by this name
 
 
 def serve(app: Path, studies: Path, port: int, most_megabytes: int = 256, conf: Sequence[str] = ()) -> None:
     """
-    Run the server until it is ended.
+    Run the server at 127.0.0.1 until it is ended.
 
     Args:
-        app: an app's folder.
-        studies: the folder of images; made if missing.
-        port: to listen to, at 127.0.0.1.
-        most_megabytes: a larger upload is refused.
-        conf: names and values for the app, one after the other.
+        app: folder of the app.
+        studies: folder of images; created if missing.
+        most_megabytes: larger uploads are refused.
+        conf: names and values for the app, alternating.
 
     Raises:
         ImportError: When MONAI Label is not installed.
         FileNotFoundError: When there is no app in the folder.
-        ValueError: When the port is in use.
+        ValueError: When the port is in use, or ``studies`` is an address.
     """
     if find_spec("monailabel") is None:
         listed = Path(__file__).with_name("requirements.txt")
@@ -56,12 +55,14 @@ def serve(app: Path, studies: Path, port: int, most_megabytes: int = 256, conf: 
     if str(studies).startswith(("http:", "https:")):
         raise ValueError(f"--studies {studies} is an address. This server works on a folder of images.")
     if not (app / "main.py").is_file():
-        raise FileNotFoundError(f"No main.py in '{app}'. Write an app first: python -m monai_kd label install {app}")
+        raise FileNotFoundError(
+            f"No main.py in '{app}'. Write an app first: python -m monai_kd label install --output-dir {app}"
+        )
     _require_free(port)
     os.environ.update(environment(app))
     tempfile.tempdir = None  # read TMPDIR again
     sys.path += _for_torchvision()
-    # Its settings are read from the environment when it is imported.
+    # MONAI Label reads its settings from the environment when it is imported.
     from monailabel.main import Main
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -69,8 +70,8 @@ def serve(app: Path, studies: Path, port: int, most_megabytes: int = 256, conf: 
 
     global served
     served = application()
-    served.add_middleware(OwnFiles)
-    served.add_middleware(ClosedDoors, most_bytes=most_megabytes * 2**20)
+    served.add_middleware(RequestFolder)
+    served.add_middleware(RequestGuard, most_bytes=most_megabytes * 2**20)
     served.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
     pairs = [word for name, value in zip(conf[::2], conf[1::2], strict=True) for word in ("--conf", name, value)]
     sys.argv = [
@@ -86,16 +87,12 @@ def serve(app: Path, studies: Path, port: int, most_megabytes: int = 256, conf: 
 
 def environment(app: Path) -> dict[str, str]:
     """
-    The server's settings.
+    The server's settings, as environment variables.
 
-    Args:
-        app: its folder, in which a folder for temporary files is made that nobody else can read.
-
-    Returns:
-        Environment variables.
+    It creates a folder for temporary files in the app's folder, which no other user can read.
     """
     temporary = app.resolve() / "tmp"
-    if temporary.is_symlink():  # it came with an app from elsewhere: what is removed below would be others' files
+    if temporary.is_symlink():  # in an app from elsewhere a link could lead to files that would be removed below
         temporary.unlink()
     temporary.mkdir(mode=0o700, exist_ok=True)
     for left in temporary.glob("tmp*"):
@@ -105,36 +102,29 @@ def environment(app: Path) -> dict[str, str]:
         "TMPDIR": str(temporary),
         "PYTHONPATH": os.pathsep.join(part for part in path if part),
         "MONAI_LABEL_DATASTORE_FILE_EXT": json.dumps([f"*{suffix}" for suffix in _both_cases(SUFFIXES)]),
-        "MONAI_LABEL_TRACKING_ENABLED": "false",  # MONAI 1.6.1 refuses the store it would use
+        "MONAI_LABEL_TRACKING_ENABLED": "false",  # MONAI 1.6.1 refuses its store
         "MONAI_LABEL_SESSION_PATH": str(app.resolve() / "sessions"),
     }
 
 
-class OwnFiles:
-    """
-    Gives every request a folder of its own for temporary files, which goes with it, however it ends.
-
-    Args:
-        app: the server.
-    """
+class RequestFolder:
+    """Gives every request its own folder for temporary files, which is removed when the request ends."""
 
     def __init__(self, app: Application) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        """Hand on."""
+        """Pass the request on."""
         with request_files():
             await self.app(scope, receive, send)
 
 
-class ClosedDoors:
+class RequestGuard:
     """
-    What the server would let anybody do: send without end, replace or delete a model's weights, and do all that from a
-    foreign page in the annotator's browser.
+    Refuses requests that are too large, that change weights, or that come from foreign pages in a browser.
 
     Args:
-        app: the server.
-        most_bytes: of a request.
+        most_bytes: largest body that is taken; a larger one gets status 413.
     """
 
     def __init__(self, app: Application, most_bytes: int) -> None:
@@ -142,7 +132,7 @@ class ClosedDoors:
         self.most_bytes = most_bytes
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        """Answer, or hand on."""
+        """Refuse the request, or pass it on."""
         refusal = self._refusal(scope) if scope["type"] == "http" else None
         if refusal is None:
             await self.app(scope, receive, send)
@@ -160,15 +150,15 @@ class ClosedDoors:
         if not length.isdigit() or int(length) > self.most_bytes:
             allowed = f"{self.most_bytes / 2**20:g} MB"
             told = length.decode("ascii", "replace")[:20]
-            return 413, f"The request has {told} bytes; at most {allowed} are taken. Send a smaller file."
+            return 413, f"The request has {told} bytes; at most {allowed} are accepted. Send a smaller file."
         if int(length) > MOST_WORDS and not headers.get(b"content-type", b"").startswith(b"multipart/form-data"):
             return 413, f"The request has {int(length)} bytes without being a form with files; at most {MOST_WORDS}."
-        if any(ord(letter) < 32 for letter in scope["path"]):  # a line's end would pass for the end of the address
+        if any(ord(letter) < 32 for letter in scope["path"]):  # a newline could pass for the end of the address
             return 400, "The address holds control characters. Leave them out."
         if scope["path"].startswith("/model/") and scope["method"] in ("PUT", "DELETE"):
             return 403, "Weights are neither uploaded nor deleted here. Train, or change the app's bundle/models."
         if scope["path"] == "/reload":
-            return 403, "The app is not made anew while it serves. End the server and start it again."
+            return 403, "The app cannot be reloaded while it serves. End the server and start it again."
         if headers.get(b"sec-fetch-site") == b"cross-site":
             return 403, "Pages of other sites may not use this server."
         origin = headers.get(b"origin")
@@ -178,7 +168,7 @@ class ClosedDoors:
 
 
 def _for_torchvision() -> list[str]:
-    """MONAI Label's app for bundles imports torchvision for pictures that it never draws; there is none for the CPU."""
+    """The path of a stub for torchvision where that is missing: MONAI Label imports it, but never calls it."""
     try:
         import torchvision  # noqa: F401
     except (ImportError, RuntimeError):  # a build for another torch raises the latter

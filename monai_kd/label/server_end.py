@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The server's processes end with it: nothing goes on training, or publishes, that nobody can see or stop."""
+"""Ends the server's processes with the server, so that no training goes on that nobody can see or stop."""
 
 from __future__ import annotations
 
 import os
 
-from monai_kd.utils.end_with_parent import end_with
+from monai_kd.utils.processes import end_with
 
 __all__ = ["begin", "end_with_server", "is_child", "require_server", "stop_all"]
 
-SERVER = "MONAI_KD_LABEL_SERVER"  # the server's process id, in the environment of what it starts
+SERVER = "MONAI_KD_LABEL_SERVER"  # the server's process id, in the environment of the processes that it starts
 METHODS = ("train", "scoring", "batch_infer")
 
 
 def begin() -> None:
-    """Say, to every process that this one starts, that it is the server."""
+    """Mark this process as the server of every process that it starts."""
     os.environ[SERVER] = str(os.getpid())
 
 
 def is_child() -> bool:
-    """Whether this process was started by a server, for long work."""
+    """Whether a server started this process, for a training, scoring or batch."""
     return os.environ.get(SERVER, str(os.getpid())) != str(os.getpid())
 
 
@@ -27,25 +27,20 @@ def end_with_server() -> None:
     """
     End this process when its server has ended, if it has one.
 
-    The server's id comes from the environment: asked for after seconds of imports, the parent may be another already.
+    The server's id comes from the environment, because the parent may have changed during seconds of imports.
     """
     if is_child():
         end_with(int(os.environ[SERVER]))
 
 
 def require_server() -> None:
-    """
-    Check that the server is still there, before anything of it is changed.
-
-    Raises:
-        ValueError: When it has ended.
-    """
+    """Raise a ValueError if the server has ended, before a file of it is changed."""
     if is_child() and os.getppid() != int(os.environ[SERVER]):
         raise ValueError("The server has ended. The student in service stays; start the server and train again.")
 
 
 def stop_all() -> None:
-    """Stop what runs, and what waits for its turn, before the server ends: else it would wait for all of it."""
+    """Stop running and waiting tasks before the server ends, which would otherwise wait for them."""
     from monailabel.utils.async_tasks.utils import background_executors, background_processes
 
     for method in METHODS:

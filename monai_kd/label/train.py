@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A student distilled from the annotator's own work."""
+"""Training of the student on the annotator's labels."""
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
@@ -25,6 +24,7 @@ from monai_kd.label.server_end import require_server
 from monai_kd.label.studies.validation import judge, patient_parts, run_config, scores, study_split
 from monai_kd.utils.atomic_files import atomic_write
 from monai_kd.utils.folder_lock import locked
+from monai_kd.utils.json_files import read_json, write_json
 
 __all__ = ["DistilTask"]
 
@@ -36,20 +36,14 @@ POOLED = {"train__dataset___target_": "monai_kd.data.PooledDataset"}
 
 class DistilTask(TrainTask):
     """
-    Distils the student anew: the annotator's final labels supervise, the bundle's teacher distils, and the study's
-    unlabelled images take part through the teacher.
+    Distils a new student from the annotator's final labels, the bundle's teacher, and the study's unlabelled images.
 
     The new student is published, in one step, only if it is better on the validation part (:func:`patient_parts`) than
-    the student in service, as :func:`judge` says. Whatever ends a training, the student in service stays.
+    the student in service, as :func:`judge` decides. If a training fails, the student in service stays.
 
     Args:
-        bundle: whose ``train.json`` and ``evaluate.json`` are run.
-        study: the folder of images and labels.
-        runs: the folder of trainings.
-
-    Raises:
-        FileNotFoundError: In the training, when the teacher's weights are missing.
-        ValueError: In the training, as :meth:`__call__` tells.
+        study: folder of images and labels.
+        runs: folder of trainings.
     """
 
     def __init__(self, bundle: AppBundle, study: Path, runs: Path) -> None:
@@ -59,29 +53,29 @@ class DistilTask(TrainTask):
         self.runs = runs
 
     def config(self) -> dict[str, Any]:
-        """What a client may choose, with its defaults; of a list the first."""
+        """The options of a training with their defaults; the default of a list is its first item."""
         return {**Options.choices(self.bundle), "device": device_list()}
 
     def stats(self) -> dict[str, Any]:
-        """How the last training went."""
+        """The result of the last training."""
         path = self.runs / "last.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return read_json(path) if path.is_file() else {}
 
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any]:
         """
         Train, judge, and publish.
 
         Args:
-            request: a client's options; see ``config``.
-            datastore: not read: the study's folder is a data set.
+            request: a client's options; see :meth:`config`.
+            datastore: not read, because the study's folder is read as a data set.
 
         Returns:
-            Dice in service before (``before``), of the new student (``best_metric``), whether it was ``published``, and
-            why (``reason``).
+            Dice of the student in service (``before``) and of the new one (``best_metric``), whether the new one was
+            ``published``, and the ``reason``.
 
         Raises:
             FileNotFoundError: When the teacher's weights are missing.
-            ValueError: When another training runs, the options or the labels do not do, or publishing fails.
+            ValueError: When another training runs, options or labels are invalid, or publishing fails.
         """
         options = Options.of(request, self.bundle)
         device = chosen_device(request)
@@ -91,8 +85,7 @@ class DistilTask(TrainTask):
                 shutil.rmtree(left)
             folder = self.runs / f"training-{time.strftime('%Y%m%d-%H%M%S')}"
             result = self._distil(options, folder, device)
-            with atomic_write(self.runs / "last.json") as temporary:
-                temporary.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+            write_json(self.runs / "last.json", result)
         return result
 
     def _distil(self, options: Options, folder: Path, device: str) -> dict[str, Any]:
@@ -124,12 +117,11 @@ class DistilTask(TrainTask):
         return result
 
     def _split(self, records: Sequence[Record]) -> Split:
-        """The split, and in a file for the next training each patient's part."""
+        """The split; a file keeps each patient's part for the next training."""
         path = self.runs / "patients.json"
-        former = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        former = read_json(path) if path.is_file() else {}
         parts = patient_parts([str(record["patient"]) for record in records], former)
-        with atomic_write(path) as temporary:
-            temporary.write_text(json.dumps(parts, indent=2) + "\n", encoding="utf-8")
+        write_json(path, parts)
         return study_split(records, parts)
 
     def _scores(self, weights: Path, split: Split, folder: Path, device: str) -> dict[str, float]:
@@ -166,4 +158,4 @@ class DistilTask(TrainTask):
         require_server()
         with atomic_write(self.bundle.student) as temporary:
             shutil.copyfile(weights, temporary)
-            os.utime(temporary)  # the server sees by the time that there is something new
+            os.utime(temporary)  # the server loads the weights again if their time has changed

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The objectives of games between a student and a discriminator, as functions of the discriminator's answers.
+The objectives of adversarial training, as functions of the discriminator's answers.
 
-MONAI's ``PatchAdversarialLoss`` has none of them: its hinge is of the answers' tanh, which is not the published one; it
-knows no Wasserstein distance; and its binary cross-entropy (the same number as :func:`realness_loss`) takes the
-logarithm of a sigmoid, which is exactly 1 from an answer of 17 on in float32, so that the gradient ends where a
-discriminator is surest, and which autocast forbids.
+MONAI's ``PatchAdversarialLoss`` does not replace them. Its hinge loss applies a tanh first, unlike the published one,
+and it has no Wasserstein distance. Its binary cross-entropy gives the value of :func:`realness_loss`, but takes the
+logarithm of a sigmoid: autocast forbids that, and in float32 the gradient is zero for logits of 17 or more.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ def realness_loss(answer: torch.Tensor, real: bool) -> torch.Tensor:
 
     Args:
         answer: logits of being real, of any shape.
-        real: which of the two is wanted.
+        real: the target: True for "real", False for "fake".
 
     Example:
         >>> round(realness_loss(torch.zeros(2, 1), real=True).item(), 4)
@@ -43,21 +42,21 @@ def realness_loss(answer: torch.Tensor, real: bool) -> torch.Tensor:
 @full_precision
 def class_loss(answer: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
     r"""
-    Cross-entropy of classes told for whole samples or for patches,
+    Cross-entropy of a discriminator's classes, for whole samples or for patches,
     :math:`-\langle \textstyle\sum_k y_k \log P(k) \rangle`.
 
-    :math:`y_k` is the share of class k in what the answer is about: one class of a sample, the area of each class in a
-    patch. Positions of no class (an "ignore" label) count for nothing.
+    :math:`y_k` is 1 for the class of a sample, or the share of class k in the area of a patch. Positions without a
+    class (an "ignore" label) are left out.
 
     Source: Odena, Olah and Shlens, "Conditional image synthesis with auxiliary classifier GANs", ICML 2017, arXiv
-    1610.09585, for one class of a sample; shares of patches are ours.
+    1610.09585, for one class per sample; shares of patches are our addition.
 
     Args:
         answer: logits of K classes, shape (B, K), or (B, K, h, w[, d]) for patches on a grid.
         label: class indices, shape (B,) or (B, 1) for samples; B1H[WD] for patches, at any resolution.
 
     Raises:
-        ValueError: When the label has another batch or rank.
+        ValueError: When the label does not have the batch size and rank of the answer.
 
     Example:
         >>> half = torch.tensor([[[[0, 1]]]])  # a patch of two positions, one of each class
@@ -76,14 +75,14 @@ def class_loss(answer: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
 @full_precision
 def wasserstein_loss(real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
     r"""
-    What a critic minimizes to measure the Wasserstein distance,
+    The critic's loss that estimates the Wasserstein distance,
     :math:`\langle D(\mathrm{fake}) \rangle - \langle D(\mathrm{real}) \rangle`.
 
     Source: Arjovsky, Chintala and Bottou, "Wasserstein GAN", ICML 2017, arXiv 1701.07875.
 
     Args:
-        real: the critic's scores of what is real.
-        fake: its scores of what is not.
+        real: the critic's scores of real samples, of any shape.
+        fake: its scores of fake samples, of any shape.
 
     Example:
         >>> wasserstein_loss(torch.tensor([3.0]), torch.tensor([1.0])).item()
@@ -95,14 +94,14 @@ def wasserstein_loss(real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
 @full_precision
 def hinge_loss(real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
     r"""
-    What a critic minimizes to tell apart by a margin,
+    The critic's hinge loss, which is 0 where real scores are above 1 and fake scores below -1,
     :math:`\langle \max(0, 1 - D(\mathrm{real})) \rangle + \langle \max(0, 1 + D(\mathrm{fake})) \rangle`.
 
     Source: Lim and Ye, "Geometric GAN", 2017, arXiv 1705.02894.
 
     Args:
-        real: the critic's scores of what is real.
-        fake: its scores of what is not.
+        real: the critic's scores of real samples, of any shape.
+        fake: its scores of fake samples, of any shape.
 
     Example:
         >>> hinge_loss(torch.tensor([3.0]), torch.tensor([1.0])).item()
@@ -116,24 +115,24 @@ def gradient_penalty(
     critic: Callable[[torch.Tensor], torch.Tensor], real: torch.Tensor, fake: torch.Tensor
 ) -> torch.Tensor:
     r"""
-    How far a critic is from a slope of 1 between what is real and what is not.
+    Squared difference between the norm of the critic's gradient and 1, at points between real and fake samples.
 
     .. math:: \big\langle (\lVert \nabla_x D(x) \rVert_2 - 1)^2 \big\rangle, \qquad
               x = \alpha \cdot \mathrm{real} + (1 - \alpha) \cdot \mathrm{fake}, \quad \alpha \sim U(0, 1)
 
-    One :math:`\alpha` for each sample, from torch's global generator.
+    Each sample has its own :math:`\alpha`, from torch's global generator.
 
     Source: Gulrajani et al., "Improved training of Wasserstein GANs", NeurIPS 2017, arXiv 1704.00028, at weight 10.
 
     Args:
-        critic: gives scores of shape (B, ...), which are averaged to one for each sample; no sample's score may depend
-            on another sample.
+        critic: returns scores of shape (B, ...), which are averaged to one score per sample. The score of a sample must
+            not depend on other samples.
         real: shape (B, ...).
         fake: the same shape.
 
     Example:
         >>> real, fake = torch.zeros(2, 4), torch.ones(2, 4)
-        >>> gradient_penalty(lambda x: x.sum(dim=1), real, fake).item()  # a slope of 2, the root of 4 ones
+        >>> gradient_penalty(lambda x: x.sum(dim=1), real, fake).item()  # the gradient is 4 ones, its norm 2
         1.0
     """
     share = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device, dtype=real.dtype)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A network that is trained as its INT8 form will compute."""
+"""Quantization-aware training of a network's convolutions."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 class FakeQuantized(nn.Module):
     """
-    Runs a network with its convolutions rounded to 8 bits, so that training makes up for the rounding.
+    Runs a network with its convolutions rounded to 8 bits, so that training compensates for the rounding.
 
-    q(x) = s · (clamp(round(x / s) + z, 0, 255) − z) on what each convolution takes and returns, with one scale s and
-    zero point z a tensor; the same on its weights with a scale an output channel, z = 0 and −127 … 127: what static
-    quantization of ONNX Runtime does to convolutions. Normalization, activation and resizing stay in floating point. In
-    training the ranges follow the data as moving averages; in evaluation they rest. Gradients pass as if nothing
-    had been rounded, where nothing was clamped.
+    The input and output of each convolution become q(x) = s · (clamp(round(x / s) + z, 0, 255) − z), with one scale s
+    and zero point z for the tensor. Its weights are rounded to −127 … 127, with z = 0 and one scale for each output
+    channel. This is what ONNX Runtime's static quantization does to convolutions. Normalization, activation and
+    resizing stay in floating point. The ranges follow the data as moving averages in training, and are fixed in
+    evaluation. Gradients ignore the rounding and are zero where values were clamped.
 
-    The network keeps its layers, its weights and their names, and computes as before when it is called by itself.
-    Trainers, hooks and checkpoint savers of this package see through the wrapper as through
-    ``DistributedDataParallel``: layers are named as in the network, and a checkpoint is the plain network's, for
-    evaluation and export. ``quantizers`` holds the ranges, for resuming.
+    The network keeps its layers and weight names, and computes as before when it is called by itself. Trainers, hooks
+    and checkpoint savers of this package look inside the wrapper, as with ``DistributedDataParallel``: layer names and
+    checkpoints are those of the plain network, for evaluation and export. ``quantizers`` holds the ranges, for
+    resuming.
 
     Source: Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only
     inference", CVPR 2018, arXiv 1712.05877.
 
     Args:
-        network: any network with convolutions; others of its layers are left as they are.
+        network: any network with convolutions; its other layers do not change.
 
     Raises:
-        ValueError: When the network has no convolution; when it is evaluated before it was trained, without any range.
+        ValueError: When the network has no convolution; at the call, when it is evaluated before any training step.
 
     Example:
         >>> network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU())
@@ -52,27 +52,19 @@ class FakeQuantized(nn.Module):
         convolutions = _convolutions(network)
         if not convolutions:
             raise ValueError(
-                f"{type(network).__name__} has no convolution, and only convolutions are quantized here. "
-                "Train it as it is: its export as INT8 will be the float network."
+                f"{type(network).__name__} has no convolution, and only convolutions are quantized. Train it without "
+                "FakeQuantized: its export as INT8 will be the float network."
             )
         self.unwrapped = network
         self.quantizers = nn.ModuleList(_Quantizers() for _ in convolutions)
 
     def forward(self, image: Tensor) -> Tensor:
-        """
-        What the network returns, computed with rounded convolutions.
-
-        Args:
-            image: what the network takes, shape BNH[WD].
-
-        Returns:
-            What the network returns.
-        """
+        """The network's output with rounded convolutions, for an image of shape BNH[WD]."""
         first: Any = self.quantizers[0]
         if not self.training and torch.isinf(first.input.activation_post_process.min_val).any():
             raise ValueError(
-                "FakeQuantized has seen no data yet, so it has no ranges to round within. "
-                "Run it in training mode on some images first, or load the state of one that was trained."
+                "FakeQuantized has seen no data yet, so it has no ranges for rounding. "
+                "Run it in training mode on some images first, or load the state of a trained one."
             )
         convolutions = _convolutions(self.unwrapped)
         quantizers: dict[str, Any] = dict(zip(convolutions, self.quantizers, strict=True))
@@ -83,7 +75,7 @@ class FakeQuantized(nn.Module):
 
 
 class _Quantizers(nn.Module):
-    """Those of one convolution."""
+    """The quantizers of one convolution's input, output and weight."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,11 +87,11 @@ class _Quantizers(nn.Module):
             dtype=torch.qint8,
             qscheme=torch.per_channel_symmetric,
             ch_axis=0,
-            averaging_constant=1.0,  # the weights' own range, not that of former steps
+            averaging_constant=1.0,  # the range of the current weights, not of earlier steps
         )
 
     def train(self, mode: bool = True) -> _Quantizers:
-        """Ranges follow what is trained on, and nothing else."""
+        """Set the mode; ranges follow the data in training only."""
         super().train(mode)
         for quantizer in (self.input, self.output):
             quantizer.enable_observer(mode)
@@ -122,7 +114,7 @@ def _convolutions(network: nn.Module) -> dict[str, nn.Module]:
 
 @contextmanager
 def _rounded(convolutions: dict[str, nn.Module], quantizers: dict[str, Any]) -> Iterator[None]:
-    """Hooks for one forward pass, so that the network by itself, and copies of it, stay free of them."""
+    """Register hooks for one forward pass only, so that the plain network and its copies have none."""
 
     def of_input(quantizer: Any) -> Any:
         return lambda layer, args: (_in_float32(quantizer, args[0]), *args[1:])
@@ -142,6 +134,6 @@ def _rounded(convolutions: dict[str, nn.Module], quantizers: dict[str, Any]) -> 
 
 
 def _in_float32(quantizer: Any, x: Tensor) -> Tensor:
-    """Scales of half precision would round more than 8 bits do."""
+    """Quantize in float32, because scales in half precision would round more than 8 bits do."""
     rounded: Tensor = quantizer(x.float())
     return rounded.to(x.dtype)

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a U-Net holds the features that a pathway compares, by layer name."""
+"""Names of the layers of a U-Net that a pathway can compare."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from monai.networks.nets import FlexibleUNet, UNet
 from torch import nn
 
 from monai_kd.networks.separable_unet import SeparableUNet
 from monai_kd.networks.student_unet import StudentUNet
+from monai_kd.utils.watch_layers import watch_layers
 
 __all__ = ["Layers", "layers_of"]
 
@@ -19,13 +19,13 @@ __all__ = ["Layers", "layers_of"]
 @dataclass(frozen=True)
 class Layers:
     """
-    Names and channels of a U-Net's features.
+    Names and channels of the layers in a U-Net's encoder and decoder.
 
     Args:
         encoder: layers from the highest resolution down; the last one gives the deepest feature.
-        encoder_channels: of each of them.
-        decoder: layers from the deepest up; what the last one gives becomes the logits.
-        decoder_channels: of each of them.
+        encoder_channels: one number for each of them.
+        decoder: layers from the deepest up; the last one gives the feature before the logits.
+        decoder_channels: one number for each of them.
 
     Example:
         >>> Layers(("encoder.levels.0",), (8,), ("decoder.levels.0",), (8,)).encoder[-1]
@@ -40,19 +40,18 @@ class Layers:
 
 def layers_of(network: nn.Module) -> Layers:
     """
-    Where a U-Net holds its features, so that a config's pathway goes with any of these teachers.
+    Find the layers of a U-Net, so that the pathway of a config works with any of these teachers.
 
     Args:
         network: MONAI's ``UNet`` (2D or 3D, of at least two levels), MONAI's ``FlexibleUNet`` with any encoder
             (:class:`PretrainedUNet` is one), :class:`StudentUNet` or :class:`SeparableUNet`.
 
     Returns:
-        Its :class:`Layers`. The first level of an encoder has half the image's resolution, but in a
-        :class:`SeparableUNet` the image's own. The decoder of MONAI's ``UNet`` ends with the concatenated feature
-        ``"model.1"``.
+        Names and channels. The first level of an encoder has half the image's resolution, and the image's own in a
+        :class:`SeparableUNet`. The decoder of MONAI's ``UNet`` ends with the concatenated feature ``"model.1"``.
 
     Raises:
-        ValueError: When the network is of another kind.
+        ValueError: When the network is of another class.
 
     Example:
         >>> layers = layers_of(StudentUNet(2, 1, 2, channels=(4, 8, 16)))
@@ -72,7 +71,7 @@ def layers_of(network: nn.Module) -> Layers:
         smallest = 2 ** (len(encoder) + 1)
         return _named(encoder, decoder, _outputs(network, network.in_channels, network.spatial_dims, smallest))
     raise ValueError(
-        f"The layers of {type(network).__name__} are not known; they are of UNet, FlexibleUNet, PretrainedUNet, "
+        f"The layers of {type(network).__name__} are not known, only those of UNet, FlexibleUNet, PretrainedUNet, "
         "StudentUNet and SeparableUNet. Write your network's layers into the config: 'teacher_layers' "
         "with 'encoder', 'encoder_channels', 'decoder' and 'decoder_channels' (monai_kd.networks.Layers); "
         "monai_kd.layer_shapes lists them."
@@ -80,7 +79,7 @@ def layers_of(network: nn.Module) -> Layers:
 
 
 def _unet(channels: list[int]) -> Layers:
-    """MONAI nests its levels: each holds the next one as ``1.submodule``, and the innermost is the deepest block."""
+    """Layers of MONAI's UNet, where each level holds the next one as ``1.submodule``; the innermost is the deepest."""
     levels = len(channels)
     inner = [".".join(["model", *["1.submodule"] * depth]) for depth in range(levels)]
     encoder = [f"{name}.0" for name in inner[:-1]] + inner[-1:]
@@ -95,7 +94,7 @@ def _unet(channels: list[int]) -> Layers:
 
 
 def _flexible(network: FlexibleUNet) -> Layers:
-    """An encoder of any kind gives a list of features; a layer that gave one of these very tensors is its name."""
+    """Layers of a FlexibleUNet: the last layer that returned the very tensor of an encoder feature names it."""
     weight = next(parameter for parameter in network.encoder.parameters() if parameter.dim() > 3)
     outputs = _outputs(network, weight.shape[1], weight.dim() - 2, side=64)
     features = [feature for feature in outputs["encoder"] if feature is not None]
@@ -111,21 +110,12 @@ def _named(encoder: list[str], decoder: list[str], outputs: dict[str, Any]) -> L
 
 
 def _outputs(network: nn.Module, in_channels: int, spatial_dims: int, side: int) -> dict[str, Any]:
-    """What each layer gives for an empty image, by name, in the order in which they end; the network stays as it is."""
+    """The output of each layer for an empty image, in the order of execution; the network's modes do not change."""
     outputs: dict[str, Any] = {}
-    handles = [
-        module.register_forward_hook(lambda module, inputs, output, name=name: outputs.update({name: output}))
-        for name, module in network.named_modules()
-        if not isinstance(module, nn.Identity)  # which gives the tensor of the layer before
-    ]
-    was_training = {module: module.training for module in network.modules()}
-    parameter = next(network.parameters())
-    try:
-        with torch.no_grad():
-            network.eval()(parameter.new_zeros(1, in_channels, *[side] * spatial_dims))
-    finally:
-        for handle in handles:
-            handle.remove()
-        for module, training in was_training.items():
-            module.training = training
+
+    def note(layer: str, module: nn.Module, output: Any) -> None:
+        if not isinstance(module, nn.Identity):  # it returns the tensor of the layer before
+            outputs[layer] = output
+
+    watch_layers(network, next(network.parameters()).new_zeros(1, in_channels, *[side] * spatial_dims), note)
     return outputs

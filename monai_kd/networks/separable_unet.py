@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A thin U-Net of one topology for regular and for depthwise-separable convolutions."""
+"""A thin U-Net with depthwise-separable or with regular convolutions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monai.networks.layers import Conv, Pool, get_act_layer, get_norm_layer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from monai_kd.networks.arguments import check_arguments, check_image
+from monai_kd.networks.input_checks import check_arguments, check_image
 
 __all__ = ["SeparableUNet"]
 
@@ -21,21 +21,29 @@ class SeparableUNet(nn.Module):
     """
     Thin U-Net whose 3-wide convolutions are depthwise-separable or, by one argument, regular.
 
-    A regular teacher and a separable student have the same levels, layer names and feature shapes, so that every block
-    can be compared without an adapter. A block is convolution, activation, convolution, activation, normalization;
-    maximum pooling leads down, nearest-neighbor upsampling up, skips are concatenated. A separable convolution is a
-    3-wide one of each channel alone and a 1-wide one across channels, with nothing between them: at C channels
-    C + 9 weights per output channel and not 9 C. With the default channels, one image channel and two classes there are
-    42,443 parameters in 2D, where the regular network has 287,714 (6.8 times as many), and 60,317 against 859,682 in
-    3D (14.3 times). Weights start as in He et al. (arXiv 1502.01852), biases at zero.
+    A regular teacher and a separable student have the same levels, layer names and feature shapes, so every block can
+    be compared without an adapter. A block is convolution, activation, convolution, activation, normalization. The
+    network goes down by maximum pooling and up by nearest-neighbor upsampling; skips are concatenated. A separable
+    convolution is a 3-wide one for each channel, then a 1-wide one across channels, with nothing between them. At C
+    channels it has C + 9 weights per output channel in 2D, not 9 C. Weights are initialized as in He et al. (arXiv
+    1502.01852), biases with zero.
 
-    Layers for a pathway, by name: ``"encoder.levels.0"`` … from the highest resolution down, ``"encoder"`` the last of
-    them, ``"decoder.levels.0"`` … from the deepest up, ``"decoder"`` the last; each level's ``".convolve"`` is its last
-    activation, before the normalization.
+    Parameters with the default channels, one image channel and two classes:
+
+    ==== ========= ======= =====
+    axes separable regular ratio
+    ==== ========= ======= =====
+    2D   42,443    287,714 6.8
+    3D   60,317    859,682 14.3
+    ==== ========= ======= =====
+
+    Layers for a pathway: ``"encoder.levels.0"`` … from the highest resolution down, ``"encoder"`` for the last of them;
+    ``"decoder.levels.0"`` … from the deepest up, ``"decoder"`` for the last. Each level's ``".convolve"`` is its last
+    activation before the normalization.
 
     Source: Vaze, Xie and Namburete, "Low-memory CNNs enabling real-time ultrasound segmentation towards mobile
-    deployment", IEEE JBHI 2020. Their published network also drops inputs and deepest features out, and their distilled
-    student has one more convolution in its second deepest level.
+    deployment", IEEE JBHI 2020. Their published network also applies dropout to the input and the deepest feature, and
+    their distilled student has one more convolution in its second deepest level.
 
     Args:
         spatial_dims: 2 or 3.
@@ -43,13 +51,13 @@ class SeparableUNet(nn.Module):
         out_channels: channels of the logits.
         channels: channels of each level; level ``i`` has 1 / 2^i of the image's resolution. Defaults to seven levels
             of 32, as published.
-        separable: whether convolutions are depthwise-separable. Defaults to True, the student.
-        act: activation, as in MONAI. Defaults to ``"relu"``, as published.
-        norm: normalization, as in MONAI. Defaults to ``"batch"``, as published.
+        separable: False for a regular teacher. Defaults to True, the student.
+        act: activation, in MONAI's notation. Defaults to ``"relu"``, as published.
+        norm: normalization, in MONAI's notation. Defaults to ``"batch"``, as published.
 
     Shapes:
-        image (B, in_channels, H, W[, D]) to logits (B, out_channels, H, W[, D]). Any size from 2^len(channels) will do:
-        feature sizes are rounded down and come back to the image's own.
+        image (B, in_channels, H, W[, D]) to logits (B, out_channels, H, W[, D]). Any size of 2^len(channels) or more is
+        allowed: feature sizes are rounded down, and the logits have the image's size.
 
     Raises:
         ValueError: When an argument is out of range; at the call, when an image has other channels or is too small for
@@ -84,15 +92,7 @@ class SeparableUNet(nn.Module):
         self.head = Conv[Conv.CONV, spatial_dims](channels[0], out_channels, kernel_size=1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """
-        Logits at the image's own size.
-
-        Args:
-            image: shape (B, in_channels, H, W[, D]).
-
-        Returns:
-            Shape (B, out_channels, H, W[, D]).
-        """
+        """Logits, shape (B, out_channels, H, W[, D]), of an image (B, in_channels, H, W[, D])."""
         if not torch.jit.is_scripting() and not torch.jit.is_tracing():  # type: ignore[no-untyped-call]
             check_image("SeparableUNet", image, self.spatial_dims, self.in_channels, self.smallest)
         skips: list[Tensor] = []
@@ -157,7 +157,7 @@ class _Block(nn.Module):
 
 def _convolution(spatial_dims: int, in_channels: int, out_channels: int, separable: bool) -> nn.Module:
     convolution = Conv[Conv.CONV, spatial_dims]
-    # Nothing normalizes between the convolutions: torch's own start would let the biases drown the image.
+    # Nothing normalizes between the convolutions: with torch's initialization the biases would outweigh the image.
     if not separable:
         regular: nn.Module = convolution(in_channels, out_channels, kernel_size=3, padding=1)
         return _start(regular, "relu")

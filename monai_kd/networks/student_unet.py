@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small segmentation U-Net made for Dice per millisecond on one CPU thread."""
+"""A small segmentation U-Net for one CPU thread."""
 
 from __future__ import annotations
 
@@ -12,21 +12,20 @@ from monai.networks.layers import Conv, get_act_layer, get_norm_layer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from monai_kd.networks.arguments import check_arguments, check_image
+from monai_kd.networks.input_checks import check_arguments, check_image
 
 __all__ = ["StudentUNet"]
 
 
 class StudentUNet(nn.Module):
     """
-    Small residual U-Net made for Dice per millisecond on one CPU thread.
+    Small residual U-Net with a high Dice for its time on one CPU thread.
 
-    The first convolution halves the resolution and nothing but the logits ever returns to it; each level has one
-    residual 3-wide convolution; skips are added, not concatenated. ``docs/networks.md`` has the measurements.
+    The first convolution halves the resolution, and only the logits return to the full one. Each level has one residual
+    3-wide convolution. Skips are added, not concatenated. ``docs/networks.md`` has the measurements.
 
-    Layers for a pathway, by name: ``"encoder"`` is the deepest feature, ``"encoder.levels.0"`` … are its levels from
-    the highest resolution down, ``"decoder.levels.0"`` … those of the decoder from the deepest up, ``"decoder"`` is the
-    feature that the head turns into logits.
+    Layers for a pathway: ``"encoder.levels.0"`` … from the highest resolution down, ``"encoder"`` for the deepest
+    feature; ``"decoder.levels.0"`` … from the deepest up, ``"decoder"`` for the feature before the head.
 
     Args:
         spatial_dims: 2 or 3.
@@ -34,12 +33,12 @@ class StudentUNet(nn.Module):
         out_channels: channels of the logits.
         channels: channels of each encoder level; level ``i`` has 1 / 2^(i+1) of the image's resolution. Defaults to
             five levels, 16 to 128 wide.
-        act: activation, as in MONAI. Defaults to ``"relu"``.
-        norm: normalization, as in MONAI. Defaults to ``"instance"``, which has a learned scale and shift here.
+        act: activation, in MONAI's notation. Defaults to ``"relu"``.
+        norm: normalization, in MONAI's notation. Defaults to ``"instance"``, here with a learned scale and shift.
 
     Shapes:
-        image (B, in_channels, H, W[, D]) to logits (B, out_channels, H, W[, D]). Any size above 2^len(channels) will
-        do: feature sizes are rounded up and come back to the image's own.
+        image (B, in_channels, H, W[, D]) to logits (B, out_channels, H, W[, D]). Any size above 2^len(channels) is
+        allowed: feature sizes are rounded up, and the logits have the image's size.
 
     Raises:
         ValueError: When an argument is out of range; at the call, when an image has other channels or is too small for
@@ -70,15 +69,7 @@ class StudentUNet(nn.Module):
         self.head = Conv[Conv.CONV, spatial_dims](channels[0], out_channels, kernel_size=1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """
-        Logits at the image's own size.
-
-        Args:
-            image: shape (B, in_channels, H, W[, D]).
-
-        Returns:
-            Shape (B, out_channels, H, W[, D]).
-        """
+        """Logits, shape (B, out_channels, H, W[, D]), of an image (B, in_channels, H, W[, D])."""
         if not torch.jit.is_scripting() and not torch.jit.is_tracing():  # type: ignore[no-untyped-call]
             check_image("StudentUNet", image, self.spatial_dims, self.in_channels, self.smallest)
         skips: list[Tensor] = []
@@ -119,7 +110,7 @@ class _Decoder(nn.Module):
 
 
 class _Down(nn.Module):
-    """Halves the resolution, rounding odd sizes up, and refines the result by a residual convolution."""
+    """Halves the resolution, with odd sizes rounded up, then applies a residual convolution."""
 
     def __init__(self, spatial_dims: int, in_channels: int, out_channels: int, act: Any, norm: Any) -> None:
         super().__init__()
@@ -132,7 +123,7 @@ class _Down(nn.Module):
 
 
 class _Up(nn.Module):
-    """Brings a feature to its skip's channels and size, adds the two and refines the sum by a residual convolution."""
+    """Brings a feature to the channels and size of the skip, adds the two, then applies a residual convolution."""
 
     def __init__(self, spatial_dims: int, in_channels: int, out_channels: int, act: Any, norm: Any) -> None:
         super().__init__()
@@ -159,7 +150,7 @@ class _ConvNormAct(nn.Module):
 
 
 def _norm(norm: str | tuple[str, dict[str, Any]], spatial_dims: int, channels: int) -> nn.Module:
-    # Instance norm is group norm with a group per channel, and torch's kernel for the latter is the faster one on CPU.
+    # Instance norm is group norm with one group per channel, and torch's group norm is faster on CPU.
     if isinstance(norm, str) and norm.lower() == "instance":
         return nn.GroupNorm(channels, channels)
     layer: nn.Module = get_norm_layer(norm, spatial_dims, channels)

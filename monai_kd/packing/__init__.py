@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bundle as an archive that stock MONAI loads and runs."""
+"""Pack a bundle as an archive that MONAI loads and runs."""
 
 from monai_kd.packing.archive import pack_bundle
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bundle's folder becomes an archive in the layout of MONAI's Model Zoo."""
+"""Pack a bundle's folder as an archive in the layout of MONAI's Model Zoo."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["pack_bundle"]
 
 PARTS = ("LICENSE", "large_files.yml", "configs", "docs", "scripts")
 LARGEST = 25 * 2**20
-DATE = (1980, 1, 1, 0, 0, 0)  # of every file, so that the same bundle is the same archive
+DATE = (1980, 1, 1, 0, 0, 0)  # of every file, so that the same bundle gives the same archive
 
 
 def pack_bundle(
@@ -39,30 +39,29 @@ def pack_bundle(
     **settings: Any,
 ) -> Path:
     """
-    Pack a bundle as ``<output_dir>/<name>_v<version>.zip``, holding ``<name>/configs``, ``docs``, ``models`` ….
+    Pack a bundle as ``<output_dir>/<name>_v<version>.zip``, with ``<name>/configs``, ``docs``, ``models`` and so on.
 
-    Inference in it needs nothing but MONAI where the bundle has ``configs/inference_stock.json``, which becomes
-    ``configs/inference.json``, or where the latter needs this package for its network alone: the network's sources are
-    copied into ``scripts``. Training configs still need this package.
+    If possible, inference in the archive needs only MONAI. Either the bundle has ``configs/inference_stock.json``,
+    which becomes ``configs/inference.json``. Or its inference config needs this package only for the network, whose
+    sources are then copied into ``scripts``. Training configs still need this package.
 
     Args:
         bundle: the bundle's folder.
         output_dir: folder of the archive; made if missing.
         checkpoint: the weights to pack. Defaults to the bundle's ``models/model.pt``.
-        weights: whether to pack the student's; without, the archive can be trained, but not loaded.
+        weights: whether to pack the student's weights. Without them the archive can be trained, but not loaded.
         teacher: whether to pack the teacher's weights, which ``configs/train.json`` loads from the bundle's folder.
         settings: what the network was trained with, by id, such as ``spatial_size`` or ``network_def#norm``; written
-            into every config that has it.
+            into every config that has the id.
 
     Returns:
-        The archive.
+        The path of the archive.
 
     Raises:
-        FileNotFoundError: When the folder is no bundle, or there are no weights.
-        ValueError: When the metadata do not name their version in the changelog, a setting is in no config, the
-            weights are not the network's, the training has no teacher in the bundle, the archive
-            would lie among what is packed, a file is too large for the zoo,
-            or the archive cannot be written.
+        FileNotFoundError: When the folder is not a bundle, or there are no weights.
+        ValueError: When the version is not in the metadata's changelog, no config has a setting's id, the weights
+            belong to another network, the training has no teacher in the bundle, ``output_dir`` lies in a packed
+            folder, a file is too large for the Model Zoo, or the archive cannot be written.
 
     Example::
 
@@ -73,7 +72,8 @@ def pack_bundle(
     model = Path(checkpoint) if checkpoint else root / "models" / "model.pt"
     if weights and not model.is_file():
         raise FileNotFoundError(
-            f"No weights at '{model}'. Train them, name others (--checkpoint), or pack none (--without-weights)."
+            f"'{model}': there are no weights. Train the bundle, name other weights (--checkpoint), or pack none "
+            "(--without-weights)."
         )
     path = Path(output_dir) / f"{root.name}_v{version}.zip"
     require_distinct({"The archive": path}, {"checkpoint": model})
@@ -99,7 +99,7 @@ def _version(root: Path) -> str:
     metadata = read_file(path)
     version = metadata.get("version")
     if not version or version not in metadata.get("changelog", {}):
-        raise ValueError(f"'{path}' has version {version!r}, which its changelog does not tell of. Add an entry.")
+        raise ValueError(f"'{path}' has version {version!r}, which is not in its changelog. Add an entry there.")
     return str(version)
 
 
@@ -116,7 +116,7 @@ def _copy(root: Path, copy: Path) -> None:
 def _set(copy: Path, settings: dict[str, Any]) -> None:
     files = sorted(BundleFolder(copy).files(), key=lambda file: file.stem != "inference")
     contents = {file: read_any(file) for file in files}
-    configs = {file: content for file, content in contents.items() if isinstance(content, dict)}  # no lists of images
+    configs = {file: content for file, content in contents.items() if isinstance(content, dict)}  # skips image lists
     set_values(configs.values(), settings, f"the configs of '{copy.name}'")
     for path, config in configs.items() if settings else ():
         if path.stem == "metadata" and "spatial_size" in settings:
@@ -125,7 +125,7 @@ def _set(copy: Path, settings: dict[str, Any]) -> None:
 
 
 def _describe(metadata: dict[str, Any], spatial_size: list[int]) -> None:
-    """Images and masks of this size in what the metadata tell of the networks."""
+    """Set the size of images and masks in the metadata's description of the networks."""
     for network in ("network_data_format", "teacher_data_format"):
         for tensors in metadata.get(network, {}).values():
             for tensor in tensors.values():
@@ -142,16 +142,19 @@ def _copy_teacher(root: Path, copy: Path) -> None:
     config = folder.config("train") if folder.has("train") else {}
     if "teacher_checkpoint" not in config:
         raise ValueError(
-            f"The training of '{root}' has no 'teacher_checkpoint': there are no weights of a teacher to pack. Leave "
-            "out --with-teacher."
+            f"'{root}': the training config has no 'teacher_checkpoint', so there are no teacher's weights to pack. "
+            "Leave out --with-teacher."
         )
     path = Path(ConfigParser({**config, "bundle_root": str(root)}).get_parsed_content("teacher_checkpoint"))
     if path.parent != root / "models":
         raise ValueError(
-            f"The training loads its teacher from '{path}'. Only what is in '{root / 'models'}' is packed."
+            f"The training loads its teacher from '{path}', but only weights in '{root / 'models'}' can be packed. "
+            "Move them there, or leave out --with-teacher."
         )
     if not path.is_file():
-        raise FileNotFoundError(f"No weights of the teacher at '{path}'. Put them there, or leave out --with-teacher.")
+        raise FileNotFoundError(
+            f"'{path}': there are no teacher's weights. Put them there, or leave out --with-teacher."
+        )
     (copy / "models").mkdir(exist_ok=True)
     shutil.copyfile(path, copy / "models" / path.name)
 
@@ -161,9 +164,9 @@ def _require_small(copy: Path) -> None:
         size = file.stat().st_size
         if size > LARGEST:
             raise ValueError(
-                f"'{file.relative_to(copy)}' has {size / 2**20:.0f} MB, but the zoo takes files of 25 MB. Upload it "
-                "elsewhere, name it with its hash in the bundle's large_files.yml, and leave it out: --without-weights "
-                "for the student's weights, no --with-teacher for the teacher's, another place for what else."
+                f"'{file.relative_to(copy)}' has {size / 2**20:.0f} MB, but the Model Zoo takes at most 25 MB a file. "
+                "Upload it elsewhere, list it with its hash in the bundle's large_files.yml, and leave it out: pack "
+                "--without-weights (student), without --with-teacher (teacher), or move any other file."
             )
 
 

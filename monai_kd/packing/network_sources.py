@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The source files that a config's network needs, for a bundle's own ``scripts``."""
+"""Copy the source files that a config's network needs into a bundle's ``scripts``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
-__all__ = ["beyond_network", "carry_network", "carry_definition"]
+__all__ = ["carry_definition", "ids_that_need_the_package", "network_from_scripts"]
 
 PACKAGE = "monai_kd"
 SCRIPTS = "scripts"
@@ -20,34 +20,25 @@ OTHER_IMPORT = re.compile(rf"^\s*(?:import {PACKAGE}\b|from {PACKAGE} import)", 
 EMPTY = "# SPDX-License-Identifier: Apache-2.0\n"
 
 
-def beyond_network(config: dict[str, Any]) -> list[str]:
-    """
-    The ids of a config, but ``network_def``, that need this package.
-
-    Args:
-        config: an inference config.
-    """
+def ids_that_need_the_package(config: dict[str, Any]) -> list[str]:
+    """The ids of an inference config, other than ``network_def``, that need this package."""
     return [key for key, value in config.items() if key != "network_def" and PACKAGE in repr(value)]
 
 
-def carry_network(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+def network_from_scripts(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """
-    A config whose network comes from ``scripts`` in place of this package, and the files that must be there.
+    A config whose network comes from ``scripts`` instead of this package, and the files to put there, by path.
 
-    Args:
-        config: an inference config with ``network_def``, which alone may name this package.
-
-    Returns:
-        The config, and the source files by their path in the bundle; none if the network is MONAI's.
+    There are no files if the network is MONAI's.
 
     Raises:
-        ValueError: When something else than the network needs this package.
+        ValueError: When another id than the network needs this package.
     """
-    left = beyond_network(config)
+    left = ids_that_need_the_package(config)
     if left:
         raise ValueError(
-            f"The inference config needs {PACKAGE} for {', '.join(map(repr, left))}: only its network can be carried. "
-            "Write these with MONAI's own classes in configs/inference_stock.json."
+            f"The inference config needs {PACKAGE} for {', '.join(map(repr, left))}, but only the network's code can "
+            "be copied into the bundle. Write these ids with MONAI's own classes in configs/inference_stock.json."
         )
     definition, sources = carry_definition(config["network_def"])
     return {**config, "network_def": definition}, sources
@@ -90,7 +81,7 @@ def _retarget(network: Any, sources: dict[str, str], folder: str) -> Any:
 
 
 def _collect(module: str, sources: dict[str, str], folder: str) -> None:
-    """A module's source and, in turn, those of the modules of this package that it imports."""
+    """Add a module's source, and those of this package's modules that it imports."""
     spec = importlib.util.find_spec(module)
     origin = Path(spec.origin or "") if spec else Path()
     path = _moved(module, folder).replace(".", "/") + ("/__init__.py" if origin.name == "__init__.py" else ".py")
@@ -99,8 +90,8 @@ def _collect(module: str, sources: dict[str, str], folder: str) -> None:
     source = origin.read_text(encoding="utf-8")
     if OTHER_IMPORT.search(source):
         raise ValueError(
-            f"'{origin}' imports {PACKAGE} as a whole and cannot be carried into a bundle. "
-            f"Import what it needs by 'from {PACKAGE}.<module> import …'."
+            f"'{origin}' imports the whole of {PACKAGE}, so it cannot be copied into a bundle. Import only what it "
+            f"needs: 'from {PACKAGE}.<module> import …'."
         )
     sources[path] = IMPORT.sub(rf"\g<1>{folder}.\g<2>\g<3>", source)
     for _, imported, _ in IMPORT.findall(source):

@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Inference that needs nothing but MONAI and the bundle's own scripts."""
+"""Make inference need only MONAI and the bundle's own scripts."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from monai.bundle import ConfigParser
 from torch import nn
 
 from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.config_files import read_file, write_config
-from monai_kd.bundle.scripts import importable_scripts
-from monai_kd.packing.network_sources import PACKAGE, beyond_network, carry_network
+from monai_kd.bundle.open_bundle import Bundle
+from monai_kd.packing.network_sources import PACKAGE, ids_that_need_the_package, network_from_scripts
 
 __all__ = ["make_stock"]
 
@@ -21,30 +20,23 @@ STOCK = "inference_stock"
 
 def make_stock(copy: Path) -> nn.Module:
     """
-    Let a bundle's inference need MONAI alone, where it has a config of that or its network alone needs this package.
+    Make a bundle's inference need only MONAI, if it has a config for that, or needs this package only for its network.
 
-    Args:
-        copy: a copy of the bundle, which is changed.
-
-    Returns:
-        The network, as this package has it.
+    ``copy`` is a copy of the bundle, which is changed. The returned network has this package's class.
 
     Raises:
         FileNotFoundError: When there is no ``configs/inference.json``.
-        ValueError: When it has no ``network_def``, cannot be carried, or does what its stock config cannot.
+        ValueError: When it has no ``network_def``, its network cannot be copied, or the stock config lacks an option
+            that is on.
     """
     folder = BundleFolder(copy)
     inference, stock, metadata = folder.file("inference"), folder.find(STOCK), folder.file("metadata")
     config = read_file(stock or inference)
-    if "network_def" not in config:
-        raise ValueError(f"The inference config of '{copy.name}' has no 'network_def'. MONAI loads a bundle by it.")
-    # With all of its ids: the network's sizes are references.
-    with importable_scripts(copy):
-        network: nn.Module = ConfigParser(config).get_parsed_content("network_def")
+    network = Bundle(copy, (stock or inference,)).network()
     if stock is not None:
         _require_nothing_lost(inference, read_file(inference), stock, config)
-    if stock is not None or not beyond_network(config):
-        carried, sources = carry_network(config)
+    if stock is not None or not ids_that_need_the_package(config):
+        carried, sources = network_from_scripts(config)
         write_config(inference, carried)
         if stock is not None:
             stock.unlink()
@@ -56,12 +48,12 @@ def make_stock(copy: Path) -> nn.Module:
 
 
 def _require_nothing_lost(file: Path, own: dict[str, Any], stock_file: Path, stock: dict[str, Any]) -> None:
-    """What was switched on in the bundle's inference must not be left out in silence."""
+    """Refuse an option that is on in the bundle's inference and that the stock config would silently drop."""
     lost = [name for name, value in own.items() if value is True and name not in stock]
     if lost:
         raise ValueError(
-            f"configs/{file.name} has {lost[0]!r}: true, which inference by MONAI alone ({stock_file.name}) does not "
-            f"know. Train without it, or remove configs/{stock_file.name}: the released inference then needs monai_kd."
+            f"configs/{file.name} has {lost[0]!r}: true, but {stock_file.name}, which needs only MONAI, cannot do "
+            f"this. Train without it, or remove configs/{stock_file.name}: the packed inference then needs monai_kd."
         )
 
 
@@ -71,6 +63,8 @@ def _write_sources(sources: dict[str, str], copy: Path) -> None:
         if target.exists() and target.name == "__init__.py":
             continue
         if target.exists():
-            raise ValueError(f"'{copy.name}' has a '{path}' of its own, where its network's source belongs. Rename it.")
+            raise ValueError(
+                f"'{copy.name}' already has a file '{path}', where its network's source is to be copied. Rename it."
+            )
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(source, encoding="utf-8")

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Synthetic breast ultrasound with lesion masks, for trying everything out without any patient's image.
+Synthetic breast ultrasound with lesion masks, to try everything without images of patients.
 
 ====================== ================================================================================
 ``phantom``            picture, mask and pathology of one phantom
 ``draw_phantom``       the same with ``PhantomSettings``, pixel size and the box of the scan
-``phantom_volume``     a volume as an automated breast scanner sweeps it
-``PhantomDataset``     any number of phantoms as a data set, drawn when asked for
+``phantom_volume``     a volume, as an automated breast scanner records it
+``PhantomDataset``     any number of phantoms as a data set, drawn when needed
 ``write_phantoms``     pictures in Dataset_A's layout; ``write_phantom_volumes``: volumes in plain folders
-``SCANNERS``           the named scanners, each with a look of its own
+``SCANNERS``           named scanners, each with its own look
 ====================== ================================================================================
 
-From the inside: ``tissue`` (or ``volume_tissue``) draws acoustic maps, ``lesion`` and ``outline`` put a lesion in,
-``scanner`` and ``beam`` make echoes and gray values of them, ``probe`` the picture, ``burn_in`` the margins.
+The steps inside: ``tissue`` (or ``volumes.tissue``) draws acoustic maps, ``lesion`` and ``outline`` add a lesion,
+``scanner`` and ``beam`` compute echoes and gray values, ``probe`` makes the picture, ``burn_in`` adds the margins.
 """
 
 from __future__ import annotations

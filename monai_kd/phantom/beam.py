@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The blur by which pulse and beam make speckle of scatterers."""
+"""The blur by which pulse and beam turn scatterers into speckle."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Echo = NDArray[np.complexfloating]
 
 def blur(echo: Echo, deviation: Field, axis: int) -> Echo:
     """
-    Convolve along one axis with a Gaussian that keeps the power of white noise: its squares sum to 1.
+    Convolve one axis with a Gaussian that preserves the power of white noise: the squares of its weights sum to 1.
 
     Args:
         echo: complex echoes, of any rank; overwritten.
         deviation: standard deviation in samples, of length 1 on ``axis`` and broadcast along the others.
-        axis: that is blurred; beyond its ends there is silence.
+        axis: the axis to blur; beyond its ends, the echoes are zero.
     """
     count = echo.shape[axis]
     length = fft.next_fast_len(count + 30)

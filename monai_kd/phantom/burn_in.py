@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a console burns into the picture beside the scan: text, a ruler, a gray bar, the calipers' result."""
+"""What the scanner adds beside the scan: text, a ruler, a gray bar, and the result of the calipers."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ Box = tuple[int, int, int, int]
 @dataclass(frozen=True)
 class Margins:
     """
-    What a console burns into the picture outside the scan; lengths relative to the scan's height.
+    The margins around the scan; lengths relative to the scan's height.
 
     Args:
-        left, top, right, bottom: width of each margin.
-        gray: of the background.
-        ink: gray of text and ruler.
-        name: of the maker, as printed.
-        probes: names printed for a linear and a curved probe.
+        gray: of the background, 0 to 255.
+        ink: gray of text and ruler, 0 to 255.
+        name: of the manufacturer, as printed.
+        probes: printed names of the linear and the curved probe.
     """
 
     left: float
@@ -41,21 +40,19 @@ MARGINS = {
     "vintage": Margins(0.06, 0.18, 0.2, 0.12, 0, 255, "SONOLAB 400", ("7.5MHz LIN", "3.5MHz CVX")),
     "handheld": Margins(0.02, 0.1, 0.1, 0.16, 36, 235, "pocket echo", ("L", "C")),
 }
-"""Those of each of ``consoles.SCANNERS``."""
+"""Margins of each of ``consoles.SCANNERS``."""
 
 
 def burn_in(
     image: NDArray[np.uint8], margins: Margins, lines: list[str], result: str, pitch: float
 ) -> tuple[NDArray[np.uint8], Box]:
     """
-    Put ``image`` (H, W) into a console's screen; nothing is drawn over the scan.
+    Put ``image`` (H, W) into the scanner's screen; nothing is drawn over the scan.
 
     Args:
-        image: the scan.
-        margins: the console's.
-        lines: printed above and, where they find room, beside the scan.
-        result: of the calipers, printed below the scan; empty for none.
-        pitch: millimeters a pixel in depth, for the ruler.
+        lines: printed above the scan, two in a row.
+        result: of the calipers, printed below the scan; may be empty.
+        pitch: mm between the pixels in depth, for the ruler.
 
     Returns:
         The screen, and the box of the scan in it (left, top, right, bottom, the last two exclusive).
@@ -81,7 +78,7 @@ def burn_in(
 
 
 def _ruler(draw: ImageDraw.ImageDraw, corner: tuple[int, int], height: int, ink: int, pitch: float) -> None:
-    """A tick for every 5 mm of depth, a longer one for every 10 mm, to the right of the scan."""
+    """A tick for every 5 mm of depth, longer for every 10 mm, to the right of the scan."""
     for tick in range(int(height * pitch / 5) + 1):
         row = corner[1] + min(round(tick * 5 / pitch), height - 1)
         draw.line((corner[0] + 2, row, corner[0] + (4 if tick % 2 else 8), row), fill=ink)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Phantoms by number, as many as wanted, drawn when asked for and stored nowhere."""
+"""Phantoms as a data set, drawn when needed and never stored."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from monai_kd.phantom.drawing import draw_phantom
 from monai_kd.phantom.settings import PhantomSettings, require_count
 
 CLASSES = ("benign", "malignant", "normal")
-"""Pathologies in the order of their class index."""
+"""Pathologies in order of class index."""
 
 
 class PhantomDataset(Dataset):
     """
-    Phantoms as a data set of MONAI-style dictionaries; item ``i`` is what ``write_phantoms`` writes as ``i + 1``.
+    Phantoms as a data set of MONAI-style dictionaries; item ``i`` is the phantom that ``write_phantoms`` writes as ``i
+    + 1``.
 
-    Item ``i`` depends on ``i``, ``seed`` and ``settings`` only, whatever was asked for before, in whichever process.
+    Item ``i`` depends only on ``i``, ``seed`` and ``settings``, not on earlier items or the process.
 
     ============= ==================================================================================
     key           value
@@ -38,12 +39,12 @@ class PhantomDataset(Dataset):
 
     Args:
         count: number of phantoms.
-        seed: picks the data set, from 0.
-        transform: applied to each dictionary. Pictures differ in size: batches need a ``Resized`` or a crop.
-        settings: probe, scanner and what else can be chosen.
+        seed: selects the data set, from 0.
+        transform: applied to each dictionary. Pictures differ in size, so batches need a ``Resized`` or a crop.
+        settings: probe, scanner and more. Defaults to None: the defaults of :class:`PhantomSettings`.
 
     Raises:
-        ValueError: When ``count`` is below 1 or ``seed`` negative.
+        ValueError: When ``count`` is below 1, or ``seed`` is negative.
 
     Example:
         >>> dataset = PhantomDataset(100_000, settings=PhantomSettings(scanner="smooth"))
@@ -64,7 +65,7 @@ class PhantomDataset(Dataset):
 
 
 class _Records(Sequence[dict[str, Any]]):
-    """What a ``PhantomDataset`` has in place of a list."""
+    """The data of a ``PhantomDataset``: a sequence that draws its items."""
 
     def __init__(self, count: int, seed: int, settings: PhantomSettings | None) -> None:
         self.length, self.seed, self.settings = count, seed, settings
@@ -88,7 +89,7 @@ class _Records(Sequence[dict[str, Any]]):
 
 
 def _tensor(picture: np.ndarray, spacing: tuple[float, float], key: str) -> MetaTensor:
-    """The picture (H, W) as ``LoadUltrasoundd`` gives one: index order (W, H), the same metadata."""
+    """The picture (H, W) as ``LoadUltrasoundd`` gives it: index order (W, H), the same metadata."""
     values = torch.from_numpy(np.ascontiguousarray(picture.T, dtype=np.float32))
     affine = np.diag([spacing[1], spacing[0], 1.0, 1.0])
     meta = {

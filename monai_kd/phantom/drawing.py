@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One phantom: a breast, a lesion or none, and a scan of it."""
+"""One phantom: a breast, with or without a lesion, and a scan of it."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from monai_kd.phantom.scanner import Scanner, draw_scanner
 from monai_kd.phantom.settings import PhantomSettings, require_number
 from monai_kd.phantom.tissue import breast, grid
 
-# Whether there is a lesion, and the margins, have randomness of their own: the rest does not depend on them.
+# Two random sources of their own, for normal breasts and for margins, so that nothing else depends on them.
 _NORMAL, _MARGINS = 1, 2
 
 
 @dataclass(frozen=True)
 class Phantom:
     """
-    One synthetic picture and all that is true of it.
+    One synthetic picture with its ground truth.
 
     Args:
         image: (H, W), uint8.
-        mask: (H, W), bool; nowhere True for a normal breast.
+        mask: (H, W), bool; all False for a normal breast.
         pathology: "Benign", "Malignant" or "Normal".
         spacing: height and width of a pixel, mm.
-        box: of the scan within the picture: left, top, right, bottom, the last two exclusive.
+        box: of the scan in the picture: left, top, right, bottom, the last two exclusive.
     """
 
     image: NDArray[np.uint8]
@@ -42,15 +42,15 @@ class Phantom:
 
 def draw_phantom(index: int, seed: int = 0, settings: PhantomSettings | None = None) -> Phantom:
     """
-    Synthetic B-mode picture of a breast, the same for the same arguments.
+    A synthetic B-mode picture of a breast, the same for the same arguments.
 
-    Scatterers of random phase in layered tissue are blurred by a pulse and a beam that widens away from the focus,
-    attenuated, amplified with depth, and shown on a logarithmic scale (see ``scanner.Scanner``).
+    Scatterers of random phase lie in layered tissue. A pulse, and a beam that widens away from its focus, blur them.
+    The echoes are attenuated, amplified with depth, and shown on a logarithmic scale (see ``scanner.Scanner``).
 
     Args:
         index: number of the picture, from 0.
-        seed: picks the data set, from 0.
-        settings: probe, scanner and what else can be chosen; the defaults draw what ``phantom`` draws.
+        seed: selects the data set, from 0.
+        settings: probe, scanner and more. Defaults to None: the same pictures as :func:`phantom`.
 
     Raises:
         ValueError: When ``index`` or ``seed`` is negative.
@@ -79,14 +79,14 @@ def draw_phantom(index: int, seed: int = 0, settings: PhantomSettings | None = N
 
 def phantom(index: int, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.bool_], str]:
     """
-    Picture, mask and pathology of ``draw_phantom`` at its default settings.
+    Picture, mask and pathology of ``draw_phantom`` with its default settings.
 
     Args:
         index: number of the picture, from 0.
-        seed: picks the data set, from 0.
+        seed: selects the data set, from 0.
 
     Returns:
-        the picture (H, W), 239–791 wide and 233–641 high as in Dataset_A; the mask (H, W) of its lesion; "Benign" or
+        The picture (H, W), 239–791 wide and 233–641 high as in Dataset_A; the mask (H, W) of its lesion; "Benign" or
         "Malignant".
 
     Raises:
@@ -102,7 +102,7 @@ def phantom(index: int, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.bo
 
 
 def _probe(settings: PhantomSettings, random: np.random.Generator) -> tuple[Probe, Size]:
-    """The probe, and the size (H, W) of its picture in pixels that are square but for rounding."""
+    """The probe, and the size (H, W) of its picture in pixels, which are square except for rounding."""
     width = int(np.clip(random.normal(530, 110), 239, 791))
     height = int(np.clip(width * random.uniform(0.65, 0.95), 233, 641))
     across = random.uniform(36, 48)

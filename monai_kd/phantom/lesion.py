@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How lesions of the synthetic breast look: cysts, fibroadenomas and carcinomas."""
+"""The look of lesions in the synthetic breast: cysts, fibroadenomas and carcinomas."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from monai_kd.phantom.tissue import Field, Tissue, facing, line, ramp
 
 SKIN = 1.2
-"""Millimeters below the surface that no lesion enters."""
+"""Thickness of the skin, into which no lesion grows, mm."""
 
 
 @dataclass
@@ -20,18 +20,17 @@ class Lesion:
     How a lesion looks; lengths in mm, levels in dB.
 
     Args:
-        pathology: "Benign" or "Malignant".
         aspect: height over width; above 1 is taller than wide.
-        lobes: size of the broad waves of the outline, relative to the radius.
+        lobes: amplitude of the broad waves of the outline, relative to the radius.
         spikes: length of the spicules, relative to the radius.
         ragged: displacement of the outline by small irregularities.
-        margin: width of the transition to the tissue around.
-        contrast: how much darker it is than the tissue around.
+        margin: width of the transition to the surrounding tissue.
+        contrast: how much darker the lesion is than the surrounding tissue.
         uneven: how much the level varies inside.
         capsule: amplitude of the thin bright border where it faces the probe.
         halo: level added around the lesion.
-        shadow: round-trip attenuation over the lesion's height; negative enhances what lies behind.
-        edge_shadow: attenuation along the flanks, where the beam is refracted away, dB per mm.
+        shadow: round-trip attenuation over the lesion's height; negative values enhance what lies behind.
+        edge_shadow: attenuation along the flanks, which refract the beam away, dB per mm.
         calcifications: number of bright specks.
     """
 
@@ -104,15 +103,14 @@ def imprint(
     texture: Callable[[float, float], Field],
 ) -> None:
     """
-    Change ``tissue`` to ``lesion`` where ``distance`` (mm, inwards) is positive, and what lies around and behind.
+    Change ``tissue`` to ``lesion`` where ``distance`` (mm, inwards) is positive, and change what lies around and
+    behind.
 
     Args:
         tissue: the maps to change, of any rank.
-        lesion: how it looks.
         distance: of the maps' shape.
         height: of the lesion, mm.
-        random: places the calcifications.
-        texture: draws a random field of the maps' shape that varies over so many mm in depth and across.
+        texture: draws a random field of the maps' shape, given the mm over which it varies in depth and across.
     """
     inside = ramp(distance, lesion.margin)
     around = float(np.average(tissue.echo, weights=line(distance + 1.5, 0.8)))

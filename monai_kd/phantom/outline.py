@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a lesion lies in a slice, and its outline."""
+"""The position and outline of a lesion in a slice."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from monai_kd.phantom.probe import Probe
 from monai_kd.phantom.tissue import Field, Tissue, grid, smooth_field
 
 USUAL_AREA = 2200.0
-"""Square millimeters that a linear probe shows at most; lesions do not grow with the picture beyond that."""
+"""Largest area that a linear probe shows, mm²; in larger pictures, lesions do not become larger."""
 
 
 def _outline(random: np.random.Generator, lesion: Lesion) -> Field:
-    """Radius of the outline, relative to the mean, at 1024 angles from -π on."""
+    """Radius of the outline, relative to the mean, at 1024 angles from -π to π."""
     angle = np.linspace(-math.pi, math.pi, 1024, endpoint=False, dtype=np.float32)
     radius = np.ones_like(angle)
     for waves in range(2, 6):
@@ -32,7 +32,7 @@ def _outline(random: np.random.Generator, lesion: Lesion) -> Field:
 def _distance(
     random: np.random.Generator, probe: Probe, center: tuple[float, float], radius: float, lesion: Lesion
 ) -> Field:
-    """Distance (H, W) inwards from the outline, mm: positive inside, negative outside and in the skin."""
+    """Distance (H, W) from the outline inwards, mm: positive inside, negative outside and in the skin."""
     shape = probe.shape
     below_surface = grid(shape)[0]
     depth, across = probe.around(center)
@@ -64,7 +64,7 @@ def add_lesion(tissue: Tissue, random: np.random.Generator, probe: Probe) -> tup
     Put one lesion into ``tissue``, which lies below ``probe``.
 
     Returns:
-        the distance (H, W) inwards from its outline in mm, positive inside; and its pathology.
+        Distance (H, W) from the outline inwards in mm, positive inside; and the pathology.
     """
     lesion = draw_lesion(random)
     center, radius = _place(random, probe, lesion)

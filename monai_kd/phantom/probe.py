@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the scan lines of a probe lie, and the way from them to a picture: linear and curved arrays."""
+"""Where a probe's scan lines lie, and how they become a picture: linear and curved arrays."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Size = tuple[int, int]
 
 
 class Probe(Protocol):
-    """A probe's geometry: samples (H, W), row 0 at the skin, one column a scan line; and the picture made of them."""
+    """A probe's geometry and picture. Samples (H, W): row 0 is at the skin, and each column is a scan line."""
 
     @property
     def depth(self) -> float:
@@ -26,7 +26,7 @@ class Probe(Protocol):
 
     @property
     def shape(self) -> Size:
-        """Samples along a scan line, and scan lines."""
+        """Samples of a scan line, and number of scan lines."""
 
     @property
     def extent(self) -> tuple[float, float]:
@@ -37,31 +37,27 @@ class Probe(Protocol):
 
     def around(self, center: tuple[float, float]) -> tuple[Field, Field]:
         """
-        Position of every sample in mm, down the scan line through ``center`` and aside from it.
+        Position of every sample in mm, along the scan line through ``center`` and perpendicular to it.
 
         Args:
-            center: of the two axes, as depth and position across in samples times ``PITCH``.
+            center: depth, and position across the samples, in samples times ``PITCH``.
         """
 
     def image(self, gray: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
-        """Picture of ``size`` (H, W) of gray values on the scan lines; black where no scan line comes."""
+        """Picture of ``size`` (H, W) from gray values on the scan lines; black outside the scan lines."""
 
     def mask(self, distance: Field, size: Size) -> NDArray[np.bool_]:
-        """Where in the picture of ``size`` (H, W) a signed distance on the scan lines is positive."""
+        """Where a signed distance on the scan lines is positive, in a picture of ``size`` (H, W)."""
 
 
 @dataclass(frozen=True)
 class LinearProbe:
     """
-    Parallel scan lines: the samples are the picture's pixels, only of another size.
+    Parallel scan lines: the samples are the picture's pixels at another resolution.
 
     Args:
         depth: length of the scan lines, mm.
         width: of the row of scan lines, mm.
-
-    Example:
-        >>> LinearProbe(depth=30, width=40).shape
-        (250, 333)
     """
 
     depth: float
@@ -96,18 +92,13 @@ class CurvedProbe:
     Scan lines that diverge from an arc, shown as a sector on black.
 
     Sample (row, line) is at ``r = radius + row · PITCH`` and ``θ = (line - lines / 2) · PITCH / (radius + depth / 2)``
-    from the center of the arc: lines are ``PITCH`` apart at half the depth. Moving and turning keeps a body's size, so
-    a lesion covers as many square millimeters as under a linear probe.
+    from the center of the arc, so lines are ``PITCH`` apart at half the depth. Positions are mm, so a lesion has the
+    same area in mm² as under a linear probe.
 
     Args:
         depth: length of the scan lines, mm.
         radius: of the probe's face, mm.
         angle: between the middle and the outermost scan line, radians.
-
-    Example:
-        >>> height, width = CurvedProbe(depth=70, radius=50, angle=0.5).extent
-        >>> round(height, 1), round(width, 1)
-        (76.1, 115.1)
     """
 
     depth: float
@@ -142,7 +133,7 @@ class CurvedProbe:
         return self._sector(distance, size, outside=-1) > 0
 
     def _sector(self, samples: NDArray, size: Size, outside: float) -> Field:
-        """Scan conversion: every pixel's value is interpolated between the four samples around it."""
+        """Scan conversion: every pixel is interpolated between the four samples around it."""
         height, width = self.extent
         down = (np.arange(size[0], dtype=np.float32)[:, None] + 0.5) * (height / size[0])
         down += self.radius * math.cos(self.angle)

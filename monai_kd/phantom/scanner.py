@@ -15,33 +15,34 @@ from monai_kd.phantom.beam import blur
 from monai_kd.phantom.tissue import PITCH, Field, Tissue, grid, smooth_field
 
 DETAIL = 7
-"""Samples over which sharpening takes the mean."""
+"""Window of the mean that sharpening subtracts, samples."""
 REACH = 47.0
-"""Millimeters of depth that are imaged at the highest frequency."""
+"""Largest depth that is imaged at the highest frequency, mm."""
 PER_DECIBEL = math.log(10) / 20
-"""Natural logarithm of the amplitude, for one dB."""
+"""Natural logarithm of the amplitude ratio of one dB."""
 
 
 @dataclass
 class Scanner:
     """
-    A probe and the settings of its console; lengths in mm, levels in dB.
+    A probe and the settings of its scanner; lengths in mm, levels in dB.
 
     Args:
-        pulse: standard deviation of the pulse's envelope in depth.
-        beam: standard deviation of the beam across, at the focus.
+        pulse: standard deviation of the pulse's envelope, in depth.
+        beam: standard deviation of the beam at the focus, across.
         focus: depth of the focus.
         depth_of_field: distance from the focus at which the beam is wider by the square root of two.
         frames: pictures of independent speckle averaged into one (spatial compounding).
         smoothing: standard deviation of the speckle filter in depth, samples; 0 for none.
         noise: level of the electronic noise at the surface.
         compensation: time-gain compensation per mm of depth, which amplifies the noise.
-        clutter: level of the side lobes, which fill cysts with echoes from beside.
-        dynamic_range: range shown between black and white.
+        clutter: level of the side lobes, which fill cysts with echoes of the tissue beside them.
+        dynamic_range: range between black and white.
         gain: gray value of level 0, from 0 (black) to 1 (white).
-        fading: least and most that the time-gain compensation overdoes, per mm; negative falls short of it.
-        curve: exponent of the gray map; above 1 darkens the middle, below 1 brightens it.
-        sharpening: share of the detail below ``DETAIL`` that is added again.
+        fading: smallest and largest excess of the time-gain compensation, per mm; negative values compensate too
+            little.
+        curve: exponent of the gray map; above 1 it darkens the middle, below 1 it brightens it.
+        sharpening: share of the detail finer than ``DETAIL`` that is added again.
     """
 
     pulse: float = 0.12
@@ -63,16 +64,15 @@ class Scanner:
         self, amplitude: Field, mirror: Field, random: np.random.Generator, spread: Field | float = 1.0
     ) -> Field:
         """
-        Envelope (H, W) of the echoes: scatterers of random phase, and interfaces, blurred by the pulse and beam.
+        Envelope (H, W) of the echoes: random scatterers and interfaces, blurred by the pulse and the beam.
 
         ``envelope = | pulse(z) * beam(x; z) * (amplitude · n + mirror) |``, with n complex white Gaussian noise of unit
-        power and * a convolution. Both filters keep the power of white noise, so where amplitude is 1 the envelope
-        has a Rayleigh distribution of mean square 1 (Wagner et al. 1983, doi 10.1109/T-SU.1983.31404).
+        power and * a convolution. Both filters preserve the power of white noise, so where the amplitude is 1, the
+        envelope has a Rayleigh distribution of mean square 1 (Wagner et al. 1983, doi 10.1109/T-SU.1983.31404).
 
         Args:
             amplitude: (H, W), of the diffuse scattering.
             mirror: (H, W), of the interfaces.
-            random: source of the speckle.
             spread: distance (H, 1) of the scan lines relative to ``PITCH``, see ``probe.Probe``.
         """
         height, width = amplitude.shape
@@ -95,7 +95,7 @@ class Scanner:
         sliders = random.uniform(*self.fading) * depth + 2 * smooth_field(random, (depth.size, 1), 9, 1)
         level = sliders - lost
         mirror = tissue.mirror * np.exp(PER_DECIBEL * level)
-        # The filters keep the power of independent echoes, so noise and clutter add up as powers before them.
+        # The filters preserve the power of independent echoes, so the powers of noise and clutter are added here.
         power = np.exp(2 * PER_DECIBEL * (tissue.echo + level)) + np.square(mirror)
         beside = Image.fromarray(power).resize((12, 30), Image.Resampling.BOX).resize(power.shape[::-1])
         power += np.maximum(np.asarray(beside), 0) * math.exp(2 * PER_DECIBEL * self.clutter)
@@ -113,9 +113,9 @@ class Scanner:
 
     def deeper(self, depth: float) -> Scanner:
         """
-        The same scanner at a lower frequency, if ``depth`` (mm) is more than the usual one reaches.
+        The same scanner at a lower frequency, if ``depth`` (mm) is beyond the usual reach.
 
-        Wavelength, and with it pulse, beam and focus, grow with the depth; attenuation falls with the frequency.
+        The wavelength, and with it pulse, beam and focus, grow with the depth; attenuation falls with the frequency.
         """
         times = max(1.0, depth / REACH)
         return replace(
@@ -130,7 +130,7 @@ class Scanner:
 
 
 def draw_scanner(random: np.random.Generator) -> Scanner:
-    """Draw a scanner: probes and consoles differ between clinics, settings between patients."""
+    """Draw a scanner: probes and machines differ between clinics, settings between patients."""
     u = random.uniform
     return Scanner(
         pulse=u(0.1, 0.14),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the sound meets in a synthetic breast: layers, septa, fat lobules, ribs, and what casts a shadow."""
+"""The tissue of a synthetic breast: layers, septa, fat lobules, ribs, and what casts shadows."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from PIL import Image
 
 Field = NDArray[np.floating]
 PITCH = 0.12
-"""Millimeters between two samples of the simulated grid, in depth and across."""
+"""Distance of the samples in the simulated grid, in depth and across, mm."""
 
 
 @dataclass
 class Tissue:
     """
-    Acoustic maps of a slice (H, W) or a volume (H, W, D), row 0 at the skin.
+    Acoustic maps of a slice (H, W) or a volume (H, W, D); row 0 is at the skin.
 
     Args:
-        echo: level of the diffuse scattering, dB; 0 is fibroglandular tissue.
-        mirror: amplitude of smooth interfaces, which reflect as a whole; 1 is that of fibroglandular scattering.
-        loss: round-trip attenuation beyond what the time-gain compensation expects, dB per mm.
-        pitch: mm between samples, one for all axes or one for each.
+        echo: level of the diffuse scattering, dB; 0 for fibroglandular tissue.
+        mirror: amplitude of smooth interfaces, which reflect as a whole; 1 equals fibroglandular scattering.
+        loss: round-trip attenuation beyond what the time-gain compensation corrects, dB per mm.
+        pitch: mm between samples, one number for all axes or one for each.
     """
 
     echo: Field
@@ -59,19 +59,19 @@ def smooth_field(random: np.random.Generator, shape: tuple[int, ...], depth: flo
 
 
 def facing(distance: Field, pitch: tuple[float, ...] = (PITCH,)) -> Field:
-    """Squared cosine (H, W[, D]) between the normal of the levels of ``distance`` and the beam."""
+    """Squared cosine (H, W[, D]) of the angle between the beam and the normal of the level lines of ``distance``."""
     depth_slope, slope = _squared_slopes(distance, pitch)
     return depth_slope / slope
 
 
 def septa(field: Field, width: float, pitch: tuple[float, ...] = (PITCH,)) -> Field:
-    """Lines about ``width`` mm thick along the zeros of ``field``, fading where they do not face the probe."""
+    """Lines about ``width`` mm thick along the zeros of ``field``; they fade where they do not face the probe."""
     depth_slope, slope = _squared_slopes(field, pitch)
     return np.exp(np.square(field) / slope * np.float32(-0.5 / width**2)) * np.square(depth_slope / slope)
 
 
 def _squared_slopes(field: Field, pitch: tuple[float, ...]) -> tuple[Field, Field]:
-    """Squared slope of ``field`` in depth, and in all, per mm²; the latter is kept from vanishing at extremes."""
+    """Squared slope of ``field`` in depth, and in total, per mm²; the total is kept above zero at extrema."""
     depth_slope, *across_slopes = (np.square(slope) for slope in np.gradient(field, *pitch))
     slope = depth_slope + sum(across_slopes)
     return depth_slope, slope + np.float32(0.05) * slope.mean()
@@ -85,7 +85,7 @@ def _interface(random: np.random.Generator, shape: tuple[int, int], depth: float
 
 
 def _add_lobule(tissue: Tissue, random: np.random.Generator, wobble: Field) -> None:
-    """Put in a fat lobule: dark, oval and soft, but no lesion."""
+    """Add a fat lobule: dark, oval and soft, like a lesion, but not one."""
     depth, across = grid(tissue.echo.shape)
     half_height, half_width = random.uniform(0.8, 3), random.uniform(2, 6)
     upright = (depth - random.uniform(0.15, 0.75) * depth.max() + 0.6 * wobble) / half_height
@@ -95,7 +95,7 @@ def _add_lobule(tissue: Tissue, random: np.random.Generator, wobble: Field) -> N
 
 
 def _add_shadow(tissue: Tissue, random: np.random.Generator) -> None:
-    """Shade some scan lines from one depth on, as poor contact or a ligament does, with no lesion there."""
+    """Shade some scan lines below a depth, as poor contact or a ligament does."""
     depth, across = grid(tissue.echo.shape)
     start = random.uniform(0.5, 0.4 * float(depth.max()))
     column = line(across - random.uniform(0, 1) * across.max(), random.uniform(0.6, 2.5))
@@ -103,7 +103,7 @@ def _add_shadow(tissue: Tissue, random: np.random.Generator) -> None:
 
 
 def _add_rib(tissue: Tissue, random: np.random.Generator, muscle: Field, streak: Field) -> None:
-    """Put in a bright arc with a shadow, below the pectoral muscle that starts at depth ``muscle``."""
+    """Add a bright arc with a shadow below the pectoral muscle, which starts at depth ``muscle``."""
     depth, across = grid(tissue.echo.shape)
     aside = across - random.uniform(0.1, 0.9) * across.max()
     half = random.uniform(5, 9)
@@ -118,9 +118,7 @@ def breast(random: np.random.Generator, shape: tuple[int, int]) -> Tissue:
     """
     Draw skin, subcutaneous fat, fibroglandular tissue and pectoral muscle, without a lesion.
 
-    Args:
-        random: source of all randomness.
-        shape: (H, W) of the maps, in samples of ``PITCH``.
+    ``shape`` is that of the maps (H, W), in samples of ``PITCH``.
     """
     u = random.uniform
     depth = grid(shape)[0]

@@ -28,19 +28,21 @@ def write_phantoms(
     """
     Write phantoms in Dataset_A's layout, all of them or nothing.
 
-    ``original/000001.png`` holds the picture, ``GT/000001.png`` its mask (mode 1 and mode L by turns, as Dataset_A
-    mixes them), and ``DatasetB.xlsx`` the pathology, "Normal" for a picture whose mask is empty. With ``settings`` the
-    table also has a pixel's size in mm and the box of the scan in the picture (the last row and column exclusive).
+    ``original/000001.png`` holds the picture, ``GT/000001.png`` its mask, and ``DatasetB.xlsx`` the pathology. The
+    masks alternate between 1 and 8 bits, because Dataset_A mixes both. A picture with an empty mask is "Normal". With
+    ``settings``, the table also has a pixel's size in mm and the box of the scan in the picture (last row and column
+    exclusive).
 
     Args:
         out: the folder to make; it may exist if it is empty.
-        count: number of phantoms, the paper's 163 unless given.
-        seed: picks the data set; picture n of a seed is the same, whatever ``count``.
-        progress: called with the number of phantoms done, after each.
-        settings: probe, scanner and what else can be chosen.
+        count: number of phantoms. Defaults to 163, the size of Dataset_A.
+        seed: selects the data set; picture n of a seed does not depend on ``count``.
+        progress: called with the number of finished phantoms.
+        settings: probe, scanner and more. Defaults to None: the defaults of :class:`PhantomSettings`, and the short
+            table.
 
     Raises:
-        ValueError: When ``count`` is below 1 or ``seed`` negative, ``out`` is not empty, or cannot be written.
+        ValueError: When ``count`` is below 1, ``seed`` is negative, or ``out`` is not empty or cannot be written.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -63,22 +65,22 @@ def write_phantom_volumes(
     size: tuple[int, int, int] = (96, 96, 64),
 ) -> None:
     """
-    Write volumes as plain folders, all of them or nothing.
+    Write volumes in plain folders, all of them or nothing.
 
     ``images/000001.nii.gz`` holds the gray values (W, H, D) with millimeters in its affine, ``labels/000001.nii.gz``
-    the mask of 0 and 1, and ``patients.csv`` id, patient and pathology.
+    the mask of 0 and 1, and ``patients.csv`` the columns id, patient and pathology.
 
     Args:
         out: the folder to make; it may exist if it is empty.
         count: number of volumes.
-        seed: picks the data set; volume n of a seed is the same, whatever ``count``.
-        progress: called with the number of volumes done, after each.
-        settings: scanner, gain, noise, dynamic range and share of normals.
-        size: of each volume in voxels, (W, H, D).
+        seed: selects the data set; volume n of a seed does not depend on ``count``.
+        progress: called with the number of finished volumes.
+        settings: scanner, gain, noise, dynamic range and fraction of normals.
+        size: of each volume in voxels, (W, H, D), at least 16 each.
 
     Raises:
-        ValueError: When ``count`` is below 1 or ``seed`` negative, ``settings`` do not suit volumes, ``out`` is not
-            empty, or cannot be written.
+        ValueError: When ``count`` is below 1, ``seed`` is negative, ``settings`` do not suit volumes, or ``out`` is not
+            empty or cannot be written.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -111,7 +113,7 @@ def _write(
     try:
         from openpyxl import Workbook
     except ImportError as error:
-        raise ImportError("Phantoms come with a table in .xlsx. Run: pip install openpyxl") from error
+        raise ImportError("DatasetB.xlsx needs openpyxl. Run: pip install openpyxl") from error
     table = Workbook()
     sheet = table.worksheets[0]
     truth = ["Height (mm)", "Width (mm)", "Left", "Top", "Right", "Bottom"] if settings else []

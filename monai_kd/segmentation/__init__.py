@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Masks of images by a bundle's student, and masks from boxes."""
+"""Masks from images by a bundle's student, and masks from boxes."""

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Boxes around lesions to masks of them, by a promptable network."""
+"""Turn boxes around lesions into masks, with a promptable network."""
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from importlib.metadata import version
@@ -21,6 +20,7 @@ from monai_kd.data.image_files.saving import mask_name
 from monai_kd.networks import LiteMedSAM, PromptedTeacher
 from monai_kd.utils.atomic_files import atomic_folder
 from monai_kd.utils.distinct_paths import require_outside
+from monai_kd.utils.json_files import write_json
 
 __all__ = ["outline_boxes"]
 
@@ -35,26 +35,26 @@ def outline_boxes(
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """
-    Write a data set of plain folders whose masks were drawn from boxes.
+    Write a data set of plain folders whose masks are drawn from boxes.
 
-    ``images`` holds copies, ``labels`` the masks, ``soft`` the probabilities (0 to 255, PNG), and ``boxes.json`` what
-    each was made from. Images without a box are left out.
+    ``images`` holds copies, ``labels`` the masks, ``soft`` the probabilities (PNG, 0 to 255), and ``boxes.json`` the
+    boxes and the network. Images without a box are left out.
 
     Args:
-        table: a CSV file of ``read_boxes``.
+        table: a CSV file in the format of ``read_boxes``.
         images: a file, a folder of images or a data set; an image's id is that of ``list_images``.
         output_dir: the folder to write; must not exist or be empty.
-        network: as for ``PromptedTeacher``. Defaults to None: ``LiteMedSAM``, of about two CPU-seconds an image.
-        progress: called with the number of images done and of all, after each.
+        network: as in ``PromptedTeacher``. Defaults to None: ``LiteMedSAM``, which takes two CPU-seconds an image.
+        progress: called after each image with the number of images done and of all.
 
     Returns:
-        What ``boxes.json`` holds.
+        The content of ``boxes.json``.
 
     Raises:
         FileNotFoundError: When the table or the images are missing.
         ImportError: When LiteMedSAM's package is not installed.
-        ValueError: When the table is unusable, a box is of no image or not in it, or the output lies in the images'
-            folder; nothing is written then.
+        ValueError: When the table is unusable, a box belongs to no image or leaves its image, or the output lies in the
+            images' folder. Nothing is written then.
     """
     boxes = read_boxes(table)
     records = {str(record["id"]): record for record in list_images(images)}
@@ -62,7 +62,7 @@ def outline_boxes(
     require_outside("The output folder", output_dir, {"the images": images})
     load = LoadUltrasoundd("image", spatial_dims=2, eight_bit=True)
     chosen = [records[name] for name in sorted(boxes)]
-    for record in chosen:  # before anything is computed
+    for record in chosen:  # all boxes are checked before the slow computation
         width, height = load(record)["image"].shape[1:]
         require_inside_image(str(record["id"]), boxes[str(record["id"])], int(width), int(height))
     network = network or LiteMedSAM()
@@ -79,7 +79,7 @@ def outline_boxes(
             _write(folder, Path(record["image"]), image, logits)
             if progress is not None:
                 progress(done, len(chosen))
-        (folder / "boxes.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        write_json(folder / "boxes.json", told)
     return told
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images to masks by a bundle's student, whatever their format."""
+"""Segment images in any supported format with a bundle's student."""
 
 from __future__ import annotations
 
@@ -13,30 +13,23 @@ from typing import Any
 from ignite.engine import Events
 from monai.bundle import ConfigWorkflow
 
-from monai_kd.bundle.arguments import check_start
-from monai_kd.bundle.finding import find_bundle, find_config, find_overlay
+from monai_kd.bundle.argument_checks import check_start
+from monai_kd.bundle.bundle import BundleFolder
+from monai_kd.bundle.finding import find_bundle
 from monai_kd.bundle.running_config import Start
 from monai_kd.data import Record, list_images
 from monai_kd.data.image_files.formats import mask_suffix
 from monai_kd.data.image_files.saving import mask_name
-from monai_kd.data.records.record import first_few
-from monai_kd.utils.atomic_files import read_json
 from monai_kd.utils.digest import sha256
+from monai_kd.utils.json_files import read_json
+from monai_kd.utils.messages import first_few
 
 __all__ = ["Segmentation", "Segmented", "segment"]
 
 
 @dataclass(frozen=True)
 class Segmented:
-    """
-    An image that was segmented.
-
-    Args:
-        image: its file.
-        mask: the mask's.
-        picture: of the image with the mask's contour.
-        share: of the image's area that is lesion, 0 to 1.
-    """
+    """An image, its mask, a picture of both, and the lesion's share of the image's area (0 to 1)."""
 
     image: Path
     mask: Path
@@ -47,13 +40,10 @@ class Segmented:
 @dataclass(frozen=True)
 class Segmentation:
     """
-    What became of the images.
+    The results for all images, and the file of the weights.
 
-    Args:
-        images: in order.
-        checkpoint: the weights.
-        is_shipped: whether these came with the bundle, by the hash in the ``weights.json`` beside them; False for
-            others of the same name, which a training wrote there.
+    ``is_shipped`` says whether these weights came with the bundle, by their hash in ``weights.json``. It is False if a
+    training has written its own weights to this file.
     """
 
     images: list[Segmented]
@@ -70,23 +60,20 @@ def segment(
     progress: Callable[[int, int], None] | None = None,
 ) -> Segmentation:
     """
-    Write a mask and a picture with its contour for each image, by the ``inference`` config of a bundle.
+    Write a mask, and a picture with its contour, for each image, with the ``inference`` config of a bundle.
 
     Args:
-        images: files, folders of images or data sets, in any format that is read; of a cine loop each frame.
+        images: files, folders of images or data sets, in any supported format; every frame of a cine loop is segmented.
         output_dir: folder of the masks, each in a format that fits its image, and of ``overlays``.
         bundle: its name or folder.
         network: an overlay of ``configs/networks``, such as ``"small"``; None takes the bundle's own student.
-        checkpoint: weights; None takes those that the bundle comes with.
-        progress: called with the number of images done and of all, after each.
-
-    Returns:
-        What was found in each image, and by which weights.
+        checkpoint: weights; None takes the bundle's own.
+        progress: called after each image with the number of images done and of all.
 
     Raises:
-        FileNotFoundError: When there is no such bundle, network, image or checkpoint.
-        ValueError: When there is no image, or two would give masks of one name.
-        SystemExit: At the end, when an image could not be segmented; the masks of all others are written then.
+        FileNotFoundError: When the bundle, the network, an image or the checkpoint does not exist.
+        ValueError: When there is no image, or two images would give masks of the same name.
+        SystemExit: At the end, when an image could not be segmented. The masks of all others are written.
     """
     records = [record for path in images for record in list_images(path)]
     _require_names(records)
@@ -113,9 +100,10 @@ def segment(
 
 
 def _inference(root: Path, network: str | None, given: dict[str, Any]) -> ConfigWorkflow:
-    files = [find_config(root, "inference")]
+    folder = BundleFolder(root)
+    files = [folder.find_config("inference")]
     if network is not None:
-        files.append(find_overlay(root, network, "networks"))
+        files.append(folder.find_overlay(network, "networks"))
     names = [str(file) for file in files]
     arguments = {"bundle_root": str(root), "overlays": True, "quiet": True, **given}
     check_start(Start.of(names, arguments, None))
@@ -137,6 +125,6 @@ def _require_names(records: Sequence[Record]) -> None:
     double = [" = ".join(map(str, same)) for same in files.values() if len(same) > 1]
     if double:
         raise ValueError(
-            f"{len(double)} names of masks are those of several images: {first_few(double)}. Segment them into "
-            "different folders."
+            f"Several images would give masks of the same name ({len(double)} names): {first_few(double)}. Segment "
+            "them into different folders."
         )

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Any MONAI bundle as teacher: a new bundle whose training is the teacher's own, with a student that learns from it."""
+"""Make a bundle in which a student learns from the network of any MONAI bundle, with that bundle's own training."""
 
-from monai_kd.student_bundle.draft import Draft, Request, make_draft
-from monai_kd.student_bundle.pairs import Pair, pairs_text, read_names, read_pairs
-from monai_kd.student_bundle.running import bundle_commands, run_training
-from monai_kd.student_bundle.writing import is_made, write_bundle
+from monai_kd.student_bundle.bundle_draft import Draft, Request, make_draft
+from monai_kd.student_bundle.layer_pairs import Pair, pairs_text, read_names, read_pairs
+from monai_kd.student_bundle.training_commands import bundle_commands, run_training
+from monai_kd.student_bundle.write_bundle import is_made, write_bundle
 
 __all__ = [
     "Draft",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One file for the student's weights: the training writes it, and every other config reads it."""
+"""One file for the student's weights: the training writes it, and all other configs read it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from monai_kd.bundle.config_ids import Config, find, replace, texts
-from monai_kd.student_bundle.configs.handler_lists import add_handler, components, handlers_of, kind
+from monai_kd.student_bundle.config_parts import add_handler, components, handlers_of, kind
 from monai_kd.student_bundle.teacher.data_format import BY_HAND
 
 __all__ = ["BEST", "STUDENT", "load_student", "save_student"]
@@ -21,13 +21,15 @@ MODELS = re.compile(r"""\$\s*@bundle_root\s*\+\s*["']/models/?["']""")
 
 def save_student(config: Config, trainer: str, evaluator: str | None) -> None:
     """
-    Let one handler of a training, with the id ``best_checkpoint``, write the student's file: the saver of the best
-    weights that the training has, or else one that is added. Without a validation the last weights are written.
+    Let one handler of a training, with the id ``best_checkpoint``, write the student's file.
+
+    This is the training's own saver of the best weights or, if it has none, a new one. Without a validation, the new
+    one saves the last weights.
 
     Args:
         config: of the training, changed in place.
-        trainer: the id of its trainer.
-        evaluator: the id of the engine that validates, if there is one.
+        trainer: the trainer's id.
+        evaluator: id of the engine that validates, if there is one.
     """
     config[STUDENT] = _file(config)
     name = f"$os.path.basename(@{STUDENT})"
@@ -36,7 +38,7 @@ def save_student(config: Config, trainer: str, evaluator: str | None) -> None:
     best = {"save_key_metric": True, "key_metric_filename": name}
     for place, former in _best_savers(config, trainer, evaluator):
         kept = {key: value for key, value in former.items() if key not in ("_disabled_", "key_metric_n_saved")}
-        config[BEST] = {**kept, "_target_": SAVER, **saved, **best}  # which lets the first of several processes write
+        config[BEST] = {**kept, "_target_": SAVER, **saved, **best}  # of several processes, only the first writes
         replace(config, place, f"@{BEST}")
         return
     if evaluator and find(config, f"{evaluator}#key_val_metric") is not None:
@@ -49,30 +51,30 @@ def save_student(config: Config, trainer: str, evaluator: str | None) -> None:
 
 def load_student(config: Config, base: Config, evaluator: str, file: str) -> None:
     """
-    Let what evaluates or infers load the student's file, whatever file of the teacher's it named.
+    Let a config that evaluates or infers load the student's file instead of the teacher's.
 
     Args:
-        config: by itself, or an overlay; changed in place.
-        base: the same config, or what it overlays.
-        evaluator: the id of the engine.
-        file: the config's, for messages.
+        config: a whole config or an overlay; changed in place.
+        base: the same config, or the one that it overlays.
+        evaluator: the engine's id.
+        file: of the config, for messages.
 
     Raises:
-        ValueError: When the config loads weights by other means than a ``CheckpointLoader``.
+        ValueError: When the config loads weights without a ``CheckpointLoader``.
     """
     others = [text for text in texts(config) if text.startswith("$") and "load_state_dict" in text]
     if others:
         raise ValueError(
-            f"{file} loads weights by {others[0]!r}, which are not the student's. Write it as a CheckpointLoader. "
-            f"{BY_HAND}"
+            f"{file} loads weights by {others[0]!r}, and these are not the student's. Write this line as a "
+            f"CheckpointLoader. {BY_HAND}"
         )
     if config is base:
         config[STUDENT] = _file(config)
     loaders = [loader for loader in components(config, "CheckpointLoader") if loader.get("_disabled_") is not True]
     for loader in loaders:
-        for key in ("strict", "strict_shape"):  # the file is the student's own: what does not fit is a mistake
+        for key in ("strict", "strict_shape"):  # the file is the student's own, so a mismatch is an error
             loader.pop(key, None)
-        if "exists" in str(loader.get("_disabled_")):  # which would go on with random weights
+        if "exists" in str(loader.get("_disabled_")):  # without a file, it would go on with random weights
             del loader["_disabled_"]
         network = next((value for value in loader.get("load_dict", {}).values() if "network" in str(value)), "@network")
         loader |= {"load_path": f"@{STUDENT}", "load_dict": {"model": network}}
@@ -85,7 +87,9 @@ def load_student(config: Config, base: Config, evaluator: str, file: str) -> Non
 
 
 def _file(config: Config) -> str:
-    """In ``ckpt_dir`` if that is the bundle's ``models``, so that ``--ckpt_dir`` still moves the student's file."""
+    """
+    The student's file, in ``ckpt_dir`` if that is the bundle's ``models``: ``--ckpt_dir`` then still moves the file.
+    """
     in_models = MODELS.fullmatch(str(config.get("ckpt_dir")))
     return "$@ckpt_dir + '/model.pt'" if in_models else "$@bundle_root + '/models/model.pt'"
 

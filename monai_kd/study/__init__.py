@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A whole comparison of models on several splits, resumable, with statistics and a report."""
+"""Compare models on several splits: plan, run (resumable), statistics and report."""
 
 from monai_kd.study.running.plan import Plan, Row
 from monai_kd.study.running.plan_file import read_plan

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the teacher's features come from."""
+"""Teachers: a network that runs on every batch, one whose features are cached, and loading of weights."""
 
+from monai_kd.teachers.as_teacher import as_teacher
 from monai_kd.teachers.cached_teacher import CachedTeacher
 from monai_kd.teachers.live_teacher import LiveTeacher
 from monai_kd.teachers.load_arrays import load_arrays
 from monai_kd.teachers.load_weights import load_weights
 from monai_kd.teachers.mixed_teacher import MixedTeacher
 
-__all__ = ["CachedTeacher", "LiveTeacher", "MixedTeacher", "load_arrays", "load_weights"]
+__all__ = ["CachedTeacher", "LiveTeacher", "MixedTeacher", "as_teacher", "load_arrays", "load_weights"]

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from monai_kd.teachers.content import image_keys, network_key
+from monai_kd.teachers.content_keys import image_keys, network_key
 from monai_kd.teachers.feature_files import FeatureFiles
 from monai_kd.teachers.live_teacher import LiveTeacher
 from monai_kd.utils.plain_tensor import plain
@@ -20,30 +20,31 @@ __all__ = ["CachedTeacher"]
 
 class CachedTeacher(LiveTeacher):
     """
-    A frozen network that is run once on every image; from then on its features are looked up.
+    A frozen network that runs once on every image, and whose features are then looked up.
 
-    For a teacher that sees the un-augmented image: :class:`monai_kd.engines.PrepareBatchViews` with ``teacher=View()``
-    and ``aligned=True`` gives it that, and moves its features into each student's view. Features are found by the
-    image's content, the teacher's weights and structure, the layer, the inferer with its settings, and the precision;
-    whatever differs is another entry, so nothing stale is ever used. Each image is run alone, so its features do not
-    depend on the batch it first came in, and a resumed run is bitwise the whole one.
+    It needs un-augmented images: use :class:`monai_kd.engines.PrepareBatchViews` with ``teacher=View()`` and
+    ``aligned=True``, which also moves the features into the student's view. The cache key is made of the image's
+    content, the teacher's weights and structure, the layer, the inferer with its settings, and the precision, so
+    outdated features are never used. Each image runs by itself, so its features do not depend on its first batch, and a
+    resumed run equals an uninterrupted one bit for bit.
 
-    Memory: images × Σ over layers of the feature's size × bytes per number. 130 images at 224×224 need 52 MB for two
-    classes of logits, and 46 MB for features of 1824 channels at 7×7; ``nbytes`` tells, and the log when a run ends.
+    Memory: images × Σ over layers of the feature's size × bytes per number. For 130 images of 224×224 that is 52 MB for
+    the logits of two classes, and 46 MB for features of 1824 channels at 7×7. ``nbytes`` gives the actual number, and
+    so does the log at the end of a run.
 
     Args:
-        network: the teacher, as for :class:`LiveTeacher`. Its weights must not change during a run.
+        network: the teacher, as in :class:`LiveTeacher`. Its weights must not change during a run.
         layers: those that the pathways compare, ``pathways.teacher_layers``.
-        folder: where features are kept for later runs, too; several runs may share it. Defaults to None: in memory,
-            for one run.
-        device: of the features in memory. Defaults to None: the teacher's, so that none is copied during training.
-        in_memory: False leaves features in ``folder`` and maps them into memory only while a batch needs them: for
-            more than memory holds.
-        dtype: in which features are kept. ``torch.float16`` halves memory and rounds each number to 11 bits (a relative
-            error of at most 2^-11, 0.05 %). Defaults to None: as the teacher gives them.
+        folder: folder that keeps features for later runs; several runs can share it. Defaults to None: features are
+            kept in memory, for one run.
+        device: device of the features in memory. Defaults to None: the teacher's, so that none is copied in training.
+        in_memory: False leaves features in ``folder`` and maps them into memory only while a batch needs them, for
+            more features than memory holds. Defaults to True.
+        dtype: type of the kept features. ``torch.float16`` halves the memory and rounds each number to 11 bits (a
+            relative error of at most 2^-11, 0.05 %). Defaults to None: as the teacher gives them.
 
     Raises:
-        ValueError: When a layer does not exist, or there is no folder that can be written to; in the run, when the
+        ValueError: When a layer does not exist, or the folder is missing or not writable; in the run, when the
             teacher's weights change, a layer gives more samples than images (an inferer's windows), a number is too
             large for ``dtype`` or not finite, or a file is damaged.
 
@@ -66,7 +67,7 @@ class CachedTeacher(LiveTeacher):
     ) -> None:
         super().__init__(network, layers)
         if folder is None and not in_memory:
-            raise ValueError("in_memory=False needs a folder in which the teacher's features are kept. Name one.")
+            raise ValueError("in_memory=False needs a folder that keeps the teacher's features. Set folder.")
         self.in_memory = in_memory
         self.dtype = dtype
         self._storage = None if device is None else torch.device(device)
@@ -77,18 +78,18 @@ class CachedTeacher(LiveTeacher):
         self._versions: list[int] = []
 
     def __len__(self) -> int:
-        """How many different images were seen in this run."""
+        """Number of different images seen in this run."""
         return len(self._features)
 
     @property
     def nbytes(self) -> int:
-        """Memory of the features that are kept in memory, in bytes."""
+        """Size of the features in memory, in bytes."""
         return sum(feature.nbytes for features in self._features.values() for feature in features.values())
 
     def __enter__(self) -> CachedTeacher:
         super().__enter__()
         self._features.clear()
-        # Kept, for walking through a network at every step takes longer than looking features up.
+        # Kept, because walking through a network at every step takes longer than looking features up.
         self._weights = [*self.network.parameters(), *self.network.buffers()]
         self._network_key, self._versions = network_key(self.network), self._current_versions()
         return self
@@ -101,21 +102,21 @@ class CachedTeacher(LiveTeacher):
         """
         Args:
             image: the un-augmented batch, shape BNH[WD].
-            inferer: how the network is applied, as in MONAI's engines. Defaults to one call.
+            inferer: MONAI's inferer. Defaults to None: the network is called once.
 
         Returns:
-            Features by layer name, in the image's type, without gradient history.
+            Features by layer name, shape BMH[WD], in the image's type, without gradient history.
         """
         if self._weights is None or self._current_versions() != self._versions:
             raise ValueError(
-                "The cached teacher's weights changed, or it was not opened (`with teacher:`), so what is kept may not "
-                "be its own any more. A teacher that changes during the run must be run live: give the network itself."
+                "The cached teacher's weights changed, or it was not opened (`with teacher:`), so its features may be "
+                "outdated. A teacher that changes during the run must be run live: give the network itself."
             )
         image, settings = plain(image), self._settings(image, inferer)
         keys = [(settings, key) for key in image_keys(image)]
         found = []
         for i, key in enumerate(keys):
-            # What was kept in memory, else on disk; a file that is gone since is computed anew.
+            # From memory, else from disk, else (also if the file was removed) from the network.
             features = self._features.get(key) or self._read(*key, image.device)
             features = features or self._run(key, image[i : i + 1], inferer)
             self._features[key] = features if self.in_memory else {}
@@ -139,7 +140,7 @@ class CachedTeacher(LiveTeacher):
             if len(feature) != 1:
                 raise ValueError(
                     f"Layer '{layer}' of the teacher gives {len(feature)} samples for one image, the windows of an "
-                    "inferer, which cannot be kept by image. Use a SimpleInferer, or the teacher's output, layer ''."
+                    "inferer, which cannot be cached. Use a SimpleInferer, or the teacher's output, layer ''."
                 )
             kept = feature[0].to(self.dtype or feature.dtype, copy=True)
             if not feature.isfinite().all():
@@ -161,7 +162,7 @@ class CachedTeacher(LiveTeacher):
         return [tensor._version for tensor in self._weights or ()]
 
     def _settings(self, image: torch.Tensor, inferer: Callable[..., Any] | None) -> str:
-        """A key of all that decides a feature, besides the image and the layer."""
+        """A key of everything that a feature depends on, except the image and the layer."""
         kind = image.device.type
         autocast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
         how = (type(inferer).__name__, sorted((k, repr(v)) for k, v in getattr(inferer, "__dict__", {}).items()))

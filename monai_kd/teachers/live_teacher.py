@@ -9,13 +9,13 @@ import torch
 from torch import nn
 
 from monai_kd.features import FeatureHooks, unwrap
-from monai_kd.losses.parts.checks import check_one_output
+from monai_kd.outputs import inner_layers, main_output, parse_layer, resolve
 from monai_kd.utils.messages import closest, first_line
 from monai_kd.utils.plain_tensor import plain
 
 __all__ = ["LiveTeacher"]
 
-# torch's words for an input that a layer cannot take
+# Torch's messages about an input that a layer cannot take.
 OF_SHAPES = re.compile(
     r"expected input|[Ee]xpected .*D .*input|[Ss]izes? of tensors?|shapes cannot be multiplied|must match"
 )
@@ -23,19 +23,19 @@ OF_SHAPES = re.compile(
 
 class LiveTeacher:
     """
-    A frozen network that is run on every batch.
+    A frozen network that runs on every batch.
 
-    It is no module: no optimizer, checkpoint, ``train()`` call or distributed wrapper ever reaches the teacher's
-    weights, batch statistics or dropout. Layers are captured while this teacher is called, and at no other time: the
-    network, or a part of it, may be evaluated elsewhere in between.
+    It is no ``nn.Module``, so no optimizer, checkpoint, ``train()`` call or distributed wrapper changes the teacher's
+    weights, batch statistics or dropout. Layers are captured only while this object is called, so the network, or a
+    part of it, can be used elsewhere in between.
 
     Args:
-        network: the teacher; set to evaluation mode, its gradients switched off.
-        layers: the layers whose outputs are wanted; ``""`` is the network's output.
+        network: the teacher; it is set to evaluation mode, and its gradients are switched off.
+        layers: module names of the layers to capture; ``""`` is the network's output.
 
     Raises:
-        ValueError: When a layer does not exist; at the call, when the network cannot take the image or its output is no
-            tensor.
+        ValueError: When a layer does not exist; at the call, when the network cannot take the image or does not return
+            one tensor.
 
     Example:
         >>> import torch
@@ -52,23 +52,15 @@ class LiveTeacher:
             parameter.requires_grad_(False)
         self.layers = tuple(dict.fromkeys(layers))
         _require_layers(network, self.layers)
-        # The whole output is taken from the inferer, which may join windows; hooks are for inner layers.
-        self._hooks = FeatureHooks(network, [layer for layer in self.layers if layer])
+        # Hooks are for inner layers; the whole output comes from the inferer, which may join windows.
+        self._hooks = FeatureHooks(network, inner_layers(self.layers))
         self._hooks.listening = False
-        # Kept, for walking through a network at every step takes longer than looking at each module's mode.
+        # Kept, because walking through a network at every step takes longer than checking each module's mode.
         self._modules = list(network.modules())
-        self._wants_output = "" in self.layers
+        self._outputs = [layer for layer in self.layers if layer not in self._hooks.layers]
 
     def to(self, device: torch.device) -> LiveTeacher:
-        """
-        Move the teacher's weights to a device.
-
-        Args:
-            device: where to.
-
-        Returns:
-            This teacher.
-        """
+        """Move the teacher's weights to a device, and return this object."""
         self.network.to(device)
         return self
 
@@ -84,10 +76,10 @@ class LiveTeacher:
         """
         Args:
             image: the teacher's view of the batch, shape BNH[WD].
-            inferer: how the network is applied, as in MONAI's engines. Defaults to one call.
+            inferer: MONAI's inferer. Defaults to None: the network is called once.
 
         Returns:
-            Features by layer name, without gradient history.
+            Features by layer name, shape BMH[WD], without gradient history.
         """
         self._hooks.clear()
         self._hooks.listening = True
@@ -96,26 +88,24 @@ class LiveTeacher:
                 output = self._infer(image, inferer)
         finally:
             self._hooks.listening = False
-        features = self._hooks.pop()
-        if self._wants_output:
-            features[""] = self._tensor(output, image)
-        return features
+        return {**self._hooks.pop(), **resolve(output, self._outputs, image, self._name, "teacher")}
 
     def output(self, image: torch.Tensor, inferer: Callable[..., Any] | None = None) -> torch.Tensor:
         """
-        The network's output alone, with its gradient history: that of the image, for the weights are frozen.
+        The network's output, with gradient history with respect to the image; the weights are frozen.
 
         Args:
             image: the teacher's view of the batch, shape BNH[WD].
-            inferer: how the network is applied.
-
-        Returns:
-            The output, as the network shapes it.
+            inferer: MONAI's inferer. Defaults to None: the network is called once.
         """
-        return self._tensor(self._infer(image, inferer), image)
+        return main_output(self._infer(image, inferer), image, self._name, "teacher")
+
+    @property
+    def _name(self) -> str:
+        return f"The teacher {type(unwrap(self.network)).__name__}"
 
     def _infer(self, image: torch.Tensor, inferer: Callable[..., Any] | None) -> Any:
-        # Somebody may have called train() on a parent or on a part.
+        # train() may have been called on a parent or a part of the network.
         if any(module.training for module in self._modules):
             self.network.eval()
         try:
@@ -126,18 +116,13 @@ class LiveTeacher:
             name = type(unwrap(self.network)).__name__
             raise ValueError(
                 f"The teacher {name} cannot take an image of shape {tuple(image.shape)}: "
-                f"{first_line(error)}. Give a teacher of the student's input, or its own view by teacher_image."
+                f"{first_line(error)}. Use a teacher with the student's input, or give it its own view (teacher_image)."
             ) from error
-
-    def _tensor(self, output: Any, image: torch.Tensor) -> torch.Tensor:
-        check_one_output(output, image, f"The teacher {type(unwrap(self.network)).__name__}", "teacher")
-        prediction: torch.Tensor = plain(output)
-        return prediction
 
 
 def _require_layers(network: nn.Module, layers: tuple[str, ...]) -> None:
     names = [name for name, _ in unwrap(network).named_modules()]
-    missing = [layer for layer in layers if layer not in names]
+    missing = [name for name in (parse_layer(layer).module for layer in layers) if name not in names]
     if not missing or isinstance(unwrap(network), torch.jit.ScriptModule):
         return
     inner = [name for name in names if name]
@@ -145,5 +130,5 @@ def _require_layers(network: nn.Module, layers: tuple[str, ...]) -> None:
     raise ValueError(
         f"No layer '{missing[0]}' in {type(unwrap(network)).__name__}, the teacher. Closest: '{meant}'. "
         "layer_shapes(network, image) lists them all. Without a teacher_layer, a Pathway looks for its student_layer "
-        f"in the teacher: name the teacher's own, teacher_layer='{meant}' say, or teacher_layer='' for its output."
+        f"in the teacher: set it to the teacher's layer, such as '{meant}', or to teacher_layer='' for its output."
     )

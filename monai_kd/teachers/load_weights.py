@@ -11,6 +11,7 @@ from torch import nn
 
 from monai_kd.features import unwrap
 from monai_kd.utils.checkpoints import load_checkpoint, require_finite
+from monai_kd.utils.messages import first_few
 
 __all__ = ["load_weights"]
 
@@ -32,14 +33,14 @@ def _difference(network: Mapping[str, torch.Tensor], checkpoint: Mapping[str, An
 
 
 def _kind(tensor: torch.Tensor) -> str:
-    """What can be copied into one another without loss of meaning."""
+    """The kind of a tensor; tensors of one kind can be copied into each other without loss of meaning."""
     if tensor.layout is not torch.strided or tensor.is_quantized:
         return "quantized" if tensor.is_quantized else "sparse"
     return "of real numbers" if tensor.is_floating_point() else f"of {str(tensor.dtype).removeprefix('torch.')}"
 
 
 def _prefix(network: Mapping[str, Any], checkpoint: Mapping[str, Any]) -> str:
-    """What stands before every name in the file, where that alone is the difference; else an empty string."""
+    """The prefix of every name in the file, if nothing else differs; else an empty string."""
     own, names = next(iter(network), ""), set(map(str, checkpoint))
     candidates = (name.removesuffix(own) for name in names if own and name.endswith(own))
     return next((prefix for prefix in candidates if {prefix + key for key in network} == names), "")
@@ -47,20 +48,17 @@ def _prefix(network: Mapping[str, Any], checkpoint: Mapping[str, Any]) -> str:
 
 def load_weights(network: nn.Module, path: str | PathLike[str], key: str = "model") -> nn.Module:
     """
-    Load a checkpoint into a network, strictly, without executing code from the file.
+    Load a checkpoint into a network and return it; all keys must match, and no code in the file is executed.
 
     Args:
         network: receives the weights, on its own device.
-        path: a file that ``torch.save`` wrote: a state dict, or a dictionary that holds one under ``key``.
-        key: where the state dict lies in a file of several (MONAI's ``CheckpointSaver`` calls it "model").
-
-    Returns:
-        ``network``.
+        path: a file from ``torch.save``: a state dict, or a dictionary that holds one under ``key``.
+        key: name of the state dict in the dictionary. Defaults to "model", as in MONAI's ``CheckpointSaver``.
 
     Raises:
-        FileNotFoundError: When there is no such file.
-        ValueError: When the file is no checkpoint of tensors, is not what was saved (its digest tells), holds numbers
-            that are not finite, or belongs to another network; the message names the first keys that differ.
+        FileNotFoundError: When the file does not exist.
+        ValueError: When the file is no checkpoint of tensors, was changed (its digest differs), holds numbers that are
+            not finite, or belongs to another network; the message names the first keys that differ.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -80,18 +78,18 @@ def load_weights(network: nn.Module, path: str | PathLike[str], key: str = "mode
         entries = f": it has {sorted(map(str, checkpoint))[:5]}" if isinstance(checkpoint, Mapping) else ""
         raise ValueError(
             f"'{path}' holds no state dict, neither at its top nor under '{key}'{entries}. Name the entry that is one "
-            "(key=…), or write one by torch.save(network.state_dict(), path)."
+            "(key=…), or write one with torch.save(network.state_dict(), path)."
         )
     differences = _difference(inner.state_dict(), checkpoint)
     if differences:
         prefix = _prefix(inner.state_dict(), checkpoint)
-        shown = "; ".join(differences[:3]) + (f"; and {len(differences) - 3} more" if len(differences) > 3 else "")
+        shown = first_few(differences, 3, "; ")
         raise ValueError(
             f"'{path}' holds the weights of another network than this {type(inner).__name__}: {shown}. "
             + (
-                f"Its names are this network's behind '{prefix}': save them without."
+                f"Its names are this network's behind '{prefix}': save them without it."
                 if prefix
-                else "Give the network the arguments it was trained with, or name its own checkpoint."
+                else "Build the network with the arguments of its training, or give the path of its own checkpoint."
             )
         )
     require_finite(checkpoint, path, own=dict(inner.named_buffers()))

@@ -15,14 +15,14 @@ __all__ = ["MixedTeacher"]
 
 class MixedTeacher(CachedTeacher):
     r"""
-    A cached teacher whose answers for two images are mixed as the images are.
+    A cached teacher whose predictions for two images are mixed as the images are.
 
     .. math:: z'_i = \log\big(\lambda_i\,\mathrm{softmax}(z_i) + (1 - \lambda_i)\,\mathrm{softmax}(z_{B-1-i})\big)
 
-    That is mixup with the teacher's probabilities in place of labels: the target is linear between two images, whatever
-    the teacher would say of their mixture. It is not function matching, in which the teacher answers the mixture itself
-    (``PrepareBatchMixUp(mixed_teacher=True)``, with a live teacher). Probabilities are mixed before any temperature;
-    hidden features are mixed as the images are.
+    This is mixup with the teacher's probabilities in place of labels: the target is linear between two images. It is
+    not function matching, in which a live teacher predicts the mixture itself
+    (``PrepareBatchMixUp(mixed_teacher=True)``). Probabilities are mixed before any temperature; hidden features are
+    mixed as the images are.
 
     Source: Zhang et al., "mixup: Beyond empirical risk minimization", ICLR 2018, arXiv 1710.09412.
 
@@ -45,10 +45,10 @@ class MixedTeacher(CachedTeacher):
         Args:
             image: the un-augmented batch and, as its last channel, each image's factor, from
                 :class:`monai_kd.engines.PrepareBatchMixUp`; shape B(N+1)H[WD].
-            inferer: how the network is applied, as in MONAI's engines. Defaults to one call.
+            inferer: MONAI's inferer. Defaults to None: the network is called once.
 
         Returns:
-            Mixed features by layer name.
+            Mixed features by layer name, shape BMH[WD].
         """
         image, channel = plain(image)[:, :-1], plain(image)[:, -1].flatten(1)
         factor = channel[:, 0]
@@ -58,4 +58,7 @@ class MixedTeacher(CachedTeacher):
                 "prepare_batch=PrepareBatchMixUp(student=View(...), teacher=View(), aligned=True)."
             )
         features = super().__call__(image, inferer)
-        return {layer: (mix_up if layer else mix_logits)(feature, factor) for layer, feature in features.items()}
+        return {
+            layer: (mix_up if layer in self._hooks.layers else mix_logits)(feature, factor)
+            for layer, feature in features.items()
+        }

@@ -6,21 +6,21 @@ Transforms that MONAI lacks.
 transform                   what it does
 =========================== ============================================================================
 ``CropMargins``             cuts an image down to its ultrasound picture; ``CropMarginsd`` for dictionaries
-``scan_area``               where an image is picture, and not margin, text or scale bar
+``scan_area``               finds the ultrasound picture between margins, text and scale bars
 ``RandPixelDropout``        sets random pixels to one value; ``RandPixelDropoutd`` for dictionaries
 ``LabelNoised``             gives a share of the training images a wrong class, for experiments
-``class_mix``               objects of one batch pasted onto another
-``mix_up``                  images of one batch mixed with one another
-``View``                    how a network sees a whole batch, drawn for each sample, on the device
-``BatchRandAffine``         MONAI's ``RandAffine`` in a view
-``BatchRandFlip``           MONAI's ``RandFlip`` in a view
-``BatchRandScaleCrop``      MONAI's ``RandScaleCrop`` and ``Resize`` in a view
-``BatchRandGaussianNoise``  MONAI's ``RandGaussianNoise`` in a view
-``BatchRandPixelDropout``   ``RandPixelDropout`` in a view
-``BatchRandScaleIntensity`` MONAI's ``RandScaleIntensity`` in a view
-``BatchRandShiftIntensity`` MONAI's ``RandShiftIntensity`` in a view
-``geometry``                the affine geometry of a batch: compose, invert, warp, inside
-``alignment``               features of one view moved onto the grid of another
+``class_mix``               pastes the objects of one batch onto another (ClassMix)
+``mix_up``                  mixes the images of a batch with one another (mixup)
+``View``                    augments a whole batch on the device, with random numbers for each sample
+``BatchRandAffine``         MONAI's ``RandAffine`` for a view
+``BatchRandFlip``           MONAI's ``RandFlip`` for a view
+``BatchRandScaleCrop``      MONAI's ``RandScaleCrop`` and ``Resize`` for a view
+``BatchRandGaussianNoise``  MONAI's ``RandGaussianNoise`` for a view
+``BatchRandPixelDropout``   ``RandPixelDropout`` for a view
+``BatchRandScaleIntensity`` MONAI's ``RandScaleIntensity`` for a view
+``BatchRandShiftIntensity`` MONAI's ``RandShiftIntensity`` for a view
+``geometry``                affine geometry of a batch: compose, invert, warp, inside
+``alignment``               moves features of one view onto the grid of another
 =========================== ============================================================================
 """
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Teacher and student see different views of one image: the teacher's features are moved onto the student's grid, where
-the label is, and what the teacher did not see is left out of the comparison.
+Comparison of teacher and student that see different views of one image.
+
+The teacher's features are moved onto the student's grid, where the label is. Where the teacher did not see the image,
+the comparison is left out.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ __all__ = ["align", "alignment", "leave_out"]
 
 def alignment(batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
     r"""
-    Where the teacher's view shows what the student's does, :math:`\theta_t^{-1} \circ \theta_s`; None if the two share
-    one geometry.
+    The geometry from the student's view to the teacher's, :math:`\theta_t^{-1} \circ \theta_s`; None if both share one
+    geometry.
 
     Args:
         batch: may hold "student_geometry" and "teacher_geometry", each of shape (B, d, d+1).
@@ -39,18 +41,19 @@ def alignment(batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
 
 def align(teacher: torch.Tensor, theta: torch.Tensor | None) -> torch.Tensor:
     """
-    A feature of the teacher on the student's grid, at its own resolution; one vector for a whole image (the logits of
-    its class) has no place that could move.
+    Move a feature of the teacher onto the student's grid, at its own resolution.
+
+    A feature without spatial axes, such as class logits, stays as it is.
 
     Args:
         teacher: shape BNH[WD], or (B, N).
-        theta: from :func:`alignment`; without it, the feature stays where it is.
+        theta: from :func:`alignment`; None leaves the feature unchanged.
 
     Returns:
-        The same shape; beyond the teacher's view its border is repeated, for :func:`leave_out` to leave out.
+        The same shape. Outside the teacher's view its border is repeated; :func:`leave_out` removes it from the loss.
 
     Raises:
-        ValueError: When it is not known where the feature lies in the image (tokens, windows of an inferer).
+        ValueError: When the feature has no known position in the image (tokens, windows of an inferer).
     """
     if theta is None or teacher.shape[:-1] == theta.shape[:1]:
         return teacher
@@ -67,21 +70,22 @@ def leave_out(
     student: torch.Tensor, teacher: torch.Tensor, theta: torch.Tensor | None, any_shape: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """
-    Student and teacher, alike where the teacher did not see what the student sees, so that no loss pulls there.
+    Make student and teacher equal where the teacher did not see the image, so that the loss has no gradient there.
 
-    There the teacher's feature becomes the student's own, without gradient: differences and divergences vanish, and
-    where a loss has a least value above zero (binary cross-entropy) its gradient does. The mean still runs over all
-    positions. For a loss with ``any_shape``, which compares what it makes of each feature alone (class means, products
-    of channels, affinities), both become zero there instead: nothing of the student may enter the teacher's side.
+    There, the teacher's feature is replaced by the student's, detached: differences and divergences become zero, and a
+    loss with a minimum above zero (binary cross-entropy) has zero gradient. The mean still runs over all positions. A
+    loss with ``any_shape`` summarizes each feature before it compares them (class means, products of channels,
+    affinities). For such a loss both features become zero there, because nothing of the student may enter the teacher's
+    summary.
 
     Args:
         student: after its adapter, shape BNH[WD], or (B, N).
-        teacher: after :func:`align` and its adapter.
-        theta: from :func:`alignment`; without it, nothing is left out, nor of a vector for a whole image.
-        any_shape: whether the loss compares features of different shapes itself.
+        teacher: after :func:`align` and its adapter, shape BMH[WD], or (B, M).
+        theta: from :func:`alignment`. With None, or for features without spatial axes, nothing is left out.
+        any_shape: whether the loss itself compares features of different shapes.
 
     Returns:
-        Student and teacher, of their own shapes.
+        Student and teacher, each of its own shape.
 
     Example:
         >>> from monai_kd.transforms.geometry import identity

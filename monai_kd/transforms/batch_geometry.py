@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random geometry of a whole batch, drawn for each sample, with the parameters of MONAI's transforms of one sample."""
+"""Random geometry of a whole batch, drawn for each sample; parameters as in MONAI's transforms of one sample."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Range = float | Sequence[float | Sequence[float]]
 
 class BatchGeometry(Protocol):
     """
-    What draws the geometry of a batch; write your own for what is missing here.
+    What :class:`View` calls to draw the geometry of a batch; write your own for what is missing here.
 
     Example:
         >>> def still(count, spatial_size, generator):  # a function will do
@@ -30,12 +30,12 @@ class BatchGeometry(Protocol):
 
     def __call__(self, count: int, spatial_size: Sequence[int], generator: torch.Generator) -> torch.Tensor:
         """
-        Draw.
+        Draw the geometry of the next batch.
 
         Args:
             count: number of samples.
             spatial_size: of the images, in pixels.
-            generator: source of the random numbers, on the CPU, so that all devices see the same views.
+            generator: source of the random numbers; on the CPU, so that all devices see the same views.
 
         Returns:
             A geometry, shape (count, d, d+1), as in :mod:`monai_kd.transforms.geometry`.
@@ -45,20 +45,21 @@ class BatchGeometry(Protocol):
 @dataclass(frozen=True)
 class BatchRandAffine:
     r"""
-    Random rotation, shift and scale: MONAI's ``RandAffine`` for a whole batch, :math:`p_\mathrm{source} = R\,(S\,
-    p_\mathrm{view} + t)`.
+    Random rotation, shift and scale: MONAI's ``RandAffine`` for a whole batch.
 
-    As there, a range is given by axis: a number f is the range (-f, f), a pair is a range of its own, and axes that
-    are not named stay as they are; **one number for all means the first axis only**.
+    .. math:: p_\mathrm{source} = R\,(S\,p_\mathrm{view} + t)
+
+    As in MONAI, a range is given for each axis: a number f means (-f, f), a pair is the range itself. Axes without a
+    range stay as they are, so **a single number concerns the first axis only**.
 
     Args:
-        prob: share of the samples that are changed.
+        prob: share of the samples that are changed, 0 to 1.
         rotate_range: in radians; one angle in 2D, up to three (about the axes in order) in 3D.
         translate_range: in pixels.
-        scale_range: the scale is 1 plus this; above 1 the image becomes smaller.
+        scale_range: the scale is 1 plus this number; above 1, objects become smaller.
 
     Raises:
-        ValueError: At the call, when a range has more entries than there are axes, or an entry is no range.
+        ValueError: At the call, when a range has more entries than there are axes, or an entry is not a range.
 
     Example:
         >>> draw = BatchRandAffine(prob=1.0, rotate_range=0.3, scale_range=[0.2, 0.2])
@@ -72,7 +73,7 @@ class BatchRandAffine:
     scale_range: Range = ()
 
     def __call__(self, count: int, spatial_size: Sequence[int], generator: torch.Generator) -> torch.Tensor:
-        """Draw; see :class:`BatchGeometry`."""
+        """Draw the geometry; see :class:`BatchGeometry`."""
         dims = len(spatial_size)
         chosen = _chosen(count, self.prob, generator)
         angles = chosen * _uniform("rotate_range", self.rotate_range, count, 1 if dims == 2 else 3, generator)
@@ -88,9 +89,9 @@ class BatchRandFlip:
     Random mirroring: MONAI's ``RandFlip`` for a whole batch.
 
     Args:
-        prob: share of the samples that are mirrored.
-        spatial_axis: along which axes, by index; in MONAI's index order axis 0 of a picture is its width. Defaults to
-            all.
+        prob: share of the samples that are mirrored, 0 to 1.
+        spatial_axis: indices of the axes to mirror; in MONAI's index order, axis 0 of a picture is its width. Defaults
+            to all axes.
 
     Example:
         >>> BatchRandFlip(prob=1.0, spatial_axis=0)(1, (8, 8), torch.Generator())
@@ -102,7 +103,7 @@ class BatchRandFlip:
     spatial_axis: int | Sequence[int] | None = None
 
     def __call__(self, count: int, spatial_size: Sequence[int], generator: torch.Generator) -> torch.Tensor:
-        """Draw; see :class:`BatchGeometry`."""
+        """Draw the geometry; see :class:`BatchGeometry`."""
         dims = len(spatial_size)
         sign = torch.ones(count, dims, dtype=torch.float64)
         axes = range(dims) if self.spatial_axis is None else ensure_tuple(self.spatial_axis)
@@ -113,13 +114,13 @@ class BatchRandFlip:
 @dataclass(frozen=True)
 class BatchRandScaleCrop:
     """
-    Random crop, resized to the whole image's size: MONAI's ``RandScaleCrop`` and ``Resize`` for a whole batch.
+    Random crop, resized to the size of the whole image: MONAI's ``RandScaleCrop`` and ``Resize`` for a whole batch.
 
-    Sides and place of the crop are drawn continuously and need not fall on whole pixels.
+    Side lengths and position of the crop are drawn continuously, so they need not be whole pixels.
 
     Args:
-        roi_scale: the least share of each side that is kept; a list gives one for each axis.
-        max_roi_scale: the greatest share. Defaults to the whole image.
+        roi_scale: the smallest share of each side that is kept, above 0; a list gives one for each axis.
+        max_roi_scale: the largest share. Defaults to 1, the whole image.
 
     Raises:
         ValueError: At the call, unless 0 < roi_scale <= max_roi_scale <= 1.
@@ -134,18 +135,18 @@ class BatchRandScaleCrop:
     max_roi_scale: float | Sequence[float] | None = None
 
     def __call__(self, count: int, spatial_size: Sequence[int], generator: torch.Generator) -> torch.Tensor:
-        """Draw; see :class:`BatchGeometry`."""
+        """Draw the geometry; see :class:`BatchGeometry`."""
         dims = len(spatial_size)
         low = ensure_tuple_rep(self.roi_scale, dims)
         high = ensure_tuple_rep(1.0 if self.max_roi_scale is None else self.max_roi_scale, dims)
         if not all(0 < a <= b <= 1 for a, b in zip(low, high, strict=True)):
             raise ValueError(
-                f"roi_scale={self.roi_scale} and max_roi_scale={self.max_roi_scale} are no shares of an image's sides. "
-                "Give 0 < roi_scale <= max_roi_scale <= 1, as in roi_scale=0.8."
+                f"roi_scale={self.roi_scale} and max_roi_scale={self.max_roi_scale} are not shares of an image's "
+                "sides. Give 0 < roi_scale <= max_roi_scale <= 1, such as roi_scale=0.8."
             )
         share = _uniform("roi_scale", list(zip(low, high, strict=True)), count, dims, generator)
         place = _uniform("roi_center", [1.0] * dims, count, dims, generator)
-        # The crop's middle may move from the image's by half of what is left beside it.
+        # The crop's center may move away from the image's center by half of what is cut off.
         shift = place * (1 - share) * torch.tensor(list(spatial_size)) / 2
         return from_pixels(torch.diag_embed(share), shift, spatial_size)
 
@@ -155,11 +156,11 @@ def _chosen(count: int, prob: float, generator: torch.Generator) -> torch.Tensor
 
 
 def _uniform(name: str, ranges: Range, count: int, entries: int, generator: torch.Generator) -> torch.Tensor:
-    """Drawn in (count, entries); zero where no range is given."""
+    """Uniform random numbers, shape (count, entries), float64; zero where no range is given."""
     pairs = [(-f, f) if isinstance(f, (int, float)) else tuple(f) for f in ensure_tuple(ranges)]
     if len(pairs) > entries or any(len(pair) != 2 for pair in pairs):
         raise ValueError(
-            f"{name}={ranges} is no range for {entries} axes. Give up to {entries} entries, each a number f for "
+            f"{name}={ranges} is not a range for {entries} axes. Give up to {entries} entries, each a number f for "
             "(-f, f) or a pair (low, high)."
         )
     pairs += [(0.0, 0.0)] * (entries - len(pairs))
@@ -168,7 +169,7 @@ def _uniform(name: str, ranges: Range, count: int, entries: int, generator: torc
 
 
 def _rotation(angles: torch.Tensor, spatial_dims: int) -> torch.Tensor:
-    """Rotations about the axes in order, each following those before; in 2D there is one plane."""
+    """Rotation about each axis in order; in 2D there is one angle."""
     planes = [(0, 1)] if spatial_dims == 2 else [(1, 2), (2, 0), (0, 1)]
     rotation = torch.eye(spatial_dims, dtype=angles.dtype).repeat(len(angles), 1, 1)
     for (i, j), angle in zip(planes, angles.T, strict=True):

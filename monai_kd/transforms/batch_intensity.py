@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random changes of a whole batch's gray values, on its device, with the parameters of the transforms of one sample."""
+"""Random changes of a whole batch's gray values, on its device; parameters as in MONAI's transforms of one sample."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
 
 class BatchIntensity(Protocol):
     """
-    What changes the gray values of a batch; write your own for what is missing here.
+    What :class:`View` calls to change the gray values of a batch; write your own for what is missing here.
 
     Example:
         >>> def darker(image, generator):  # a function will do
@@ -32,14 +32,14 @@ class BatchIntensity(Protocol):
 
     def __call__(self, image: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """
-        Change.
+        Change the gray values.
 
         Args:
             image: shape BNH[WD]; must not be changed in place.
             generator: source of the random numbers, on the image's device.
 
         Returns:
-            The same shape.
+            A tensor of the same shape.
         """
 
 
@@ -49,10 +49,9 @@ class BatchRandGaussianNoise:
     Random Gaussian noise: MONAI's ``RandGaussianNoise`` for a whole batch.
 
     Args:
-        prob: share of the samples that are changed.
-        mean: of the noise.
-        std: of the noise.
-        sample_std: draw each sample's standard deviation uniformly from 0 to ``std``.
+        prob: share of the samples that are changed, 0 to 1.
+        std: standard deviation of the noise, in gray values.
+        sample_std: draw the standard deviation of each sample uniformly from 0 to ``std``.
 
     Example:
         >>> noise = BatchRandGaussianNoise(prob=1.0, std=0.5, sample_std=False)
@@ -79,11 +78,11 @@ class BatchRandScaleIntensity:
     """
     Multiply the gray values by 1 + a random number: MONAI's ``RandScaleIntensity`` for a whole batch.
 
-    Of an image that is normalized to mean 0 it changes the contrast.
+    For images normalized to mean 0, this changes the contrast.
 
     Args:
         factors: the number is drawn uniformly from ``-factors`` to ``factors`` for each sample.
-        prob: share of the samples that are changed.
+        prob: share of the samples that are changed, 0 to 1.
 
     Example:
         >>> scaled = BatchRandScaleIntensity(factors=0.2, prob=1.0)(torch.ones(9, 1, 2, 2), torch.Generator())
@@ -96,9 +95,7 @@ class BatchRandScaleIntensity:
 
     def __call__(self, image: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Scale; see :class:`BatchIntensity`."""
-        chosen = _chosen(image, self.prob, generator)
-        factor = self.factors * (2 * _uniform(image, generator) - 1)
-        return image * (1 + factor * chosen).to(image.dtype)
+        return image * (1 + _change(image, self.factors, self.prob, generator)).to(image.dtype)
 
 
 @dataclass(frozen=True)
@@ -108,7 +105,7 @@ class BatchRandShiftIntensity:
 
     Args:
         offsets: the number is drawn uniformly from ``-offsets`` to ``offsets`` for each sample.
-        prob: share of the samples that are changed.
+        prob: share of the samples that are changed, 0 to 1.
 
     Example:
         >>> shifted = BatchRandShiftIntensity(offsets=0.2, prob=1.0)(torch.ones(9, 1, 2, 2), torch.Generator())
@@ -121,20 +118,18 @@ class BatchRandShiftIntensity:
 
     def __call__(self, image: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Shift; see :class:`BatchIntensity`."""
-        chosen = _chosen(image, self.prob, generator)
-        offset = self.offsets * (2 * _uniform(image, generator) - 1)
-        return image + (offset * chosen).to(image.dtype)
+        return image + _change(image, self.offsets, self.prob, generator).to(image.dtype)
 
 
 @dataclass(frozen=True)
 class BatchRandPixelDropout:
     """
-    Randomly set single pixels to one value, in all channels alike: :class:`RandPixelDropout` for a whole batch.
+    Set random pixels to one value, the same in all channels: :class:`RandPixelDropout` for a whole batch.
 
     Args:
-        prob: share of the samples that are changed.
-        dropout_prob: probability that a pixel of them is.
-        fill_value: what the pixels are set to.
+        prob: share of the samples that are changed, 0 to 1.
+        dropout_prob: share of the pixels that are set in a changed sample, 0 to 1.
+        fill_value: gray value of these pixels.
 
     Example:
         >>> dropout = BatchRandPixelDropout(prob=1.0, dropout_prob=0.1)
@@ -152,9 +147,15 @@ class BatchRandPixelDropout:
 
 
 def _uniform(image: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """One number for each sample, shaped to be multiplied with the images."""
+    """One random number for each sample, shaped to be multiplied with the images."""
     return torch.rand((len(image), *[1] * (image.ndim - 1)), generator=generator, device=image.device)
 
 
 def _chosen(image: torch.Tensor, prob: float, generator: torch.Generator) -> torch.Tensor:
     return (_uniform(image, generator) < prob).float()
+
+
+def _change(image: torch.Tensor, limit: float, prob: float, generator: torch.Generator) -> torch.Tensor:
+    """One number from ``-limit`` to ``limit`` for each sample, 0 for those that stay as they are."""
+    chosen = _chosen(image, prob, generator)
+    return limit * (2 * _uniform(image, generator) - 1) * chosen

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Objects of one image pasted onto another."""
+"""ClassMix: objects of one image pasted onto another."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ def class_mix(
     image: torch.Tensor, label: torch.Tensor, onto_image: torch.Tensor, onto_label: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """
-    Paste what is labelled in one batch (every class but 0) onto the images of another, with its labels.
+    Paste the labelled objects (every class but 0) of one batch onto the images of another, with their labels.
 
-    Source: Olsson et al., "ClassMix", WACV 2021; across domains: Tranheden et al., "DACS", WACV 2021. There half of the
-    classes of each image are pasted; here all but the background, as Fan et al. 2023 do.
+    Source: Olsson et al., "ClassMix", WACV 2021; across domains: Tranheden et al., "DACS", WACV 2021. These paste half
+    of the classes of each image; here all classes but the background are pasted, as in Fan et al. 2023.
 
     Args:
         image: shape BNH[WD].
         label: class indices, shape B1H[WD].
-        onto_image: of ``image``'s shape.
-        onto_label: of ``label``'s shape.
+        onto_image: images to paste onto, of ``image``'s shape.
+        onto_label: their class indices, of ``label``'s shape.
 
     Returns:
-        Images and labels, new tensors.
+        The mixed images and labels, as new tensors.
 
     Raises:
         ValueError: When shapes differ.

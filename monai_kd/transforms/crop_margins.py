@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ultrasound picture without the console's margins, text and scale bars around it."""
+"""The ultrasound picture without the margins, text and scale bars of the scanner's screen."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from scipy import ndimage
 
 __all__ = ["CropMargins", "CropMarginsd", "scan_area"]
 
-CONTRAST = 0.015  # of the image's range: what differs by less from the margin's gray is margin
-DENSITY = 0.5  # a text's strokes cover less of its line than this, tissue more
-WINDOW = 1 / 25  # of each side: lines of text and scale bars are narrower
+CONTRAST = 0.015  # share of the gray range: pixels that differ by less from the margin's gray belong to the margin
+DENSITY = 0.5  # the strokes of text fill a smaller share of its line than this, tissue a larger one
+WINDOW = 1 / 25  # share of each side: lines of text and scale bars are narrower
 
 
 def scan_area(image: torch.Tensor) -> torch.Tensor:
     """
-    Where an image shows tissue: the largest area, wider than a line of text, that is densely filled with gray values
-    other than the margin's.
+    Find where an image shows tissue: the largest area, wider than a line of text, that is densely filled with gray
+    values other than the margin's.
 
-    The margin's gray is the most frequent one along the image's border. An image without margins, and one in which
-    no such area is found, is all picture.
+    The margin's gray is the most frequent gray value along the image's border. If no such area is found, as in an image
+    without margins, the whole image counts.
 
     Args:
         image: shape (C, W, H[, D]), any range.
@@ -45,7 +45,7 @@ def scan_area(image: torch.Tensor) -> torch.Tensor:
     filled = np.abs(gray - _margin_gray(gray, contrast)) > contrast
     window = [1 + 2 * round(WINDOW * side / 2) for side in gray.shape]
     dense = ndimage.uniform_filter(filled.astype(np.float32), window, mode="nearest") > DENSITY
-    # An opening: what is narrower than the window goes, all else keeps its edges.
+    # A morphological opening: it removes what is narrower than the window and keeps all other edges.
     wide = ndimage.maximum_filter(ndimage.minimum_filter(dense, window, mode="nearest"), window, mode="nearest")
     labels, count = ndimage.label(wide)
     if count == 0:
@@ -68,10 +68,10 @@ def _margin_gray(gray: NDArray[np.float32], contrast: float) -> float:
 
 class CropMargins(CropForeground):
     """
-    Crop an image to the box of its :func:`scan_area`; can be inverted.
+    Crop an image to the bounding box of its :func:`scan_area`; invertible.
 
-    Text and calipers that lie on the picture itself stay. Where a picture fades to the margin's black with depth, its
-    dark end is cropped too; of the lesions of BrEaST and BUS-BRA that cost no pixel.
+    Text and calipers on the picture itself stay. Where a picture fades to black with depth, its dark end is cropped
+    too; in BrEaST and BUS-BRA, no lesion loses a pixel.
 
     Args:
         margin: pixels to keep around the box, where the image has them.
@@ -93,10 +93,9 @@ class CropMarginsd(CropForegroundd):
     Dictionary form of :class:`CropMargins`: all keys are cropped to the box of one image.
 
     Args:
-        keys: what to crop.
-        source_key: the image whose box it is. Defaults to ``"image"``.
+        source_key: the image that gives the box. Defaults to ``"image"``.
         margin: pixels to keep around the box, where the image has them.
-        allow_missing_keys: pass over keys that a record lacks.
+        allow_missing_keys: skip keys that a record lacks.
         lazy: as in MONAI's ``CropForegroundd``.
 
     Example:

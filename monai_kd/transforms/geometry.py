@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 r"""
-Affine geometry of a whole batch, each sample with its own.
+Affine geometry of a whole batch; each sample has its own.
 
-A geometry is a tensor ``theta``, float32, shape (B, d, d+1), as ``torch.nn.functional.affine_grid`` takes it
-(``align_corners=False``): it maps coordinates of a *view* to coordinates of the *source image*,
-:math:`x_\mathrm{source} = A x_\mathrm{view} + b`. Coordinates run from -1 to 1 between the outer edges of an image,
-**the last spatial axis first**.
+A geometry is a tensor ``theta``, float32, shape (B, d, d+1), in the form of ``torch.nn.functional.affine_grid`` with
+``align_corners=False``: it maps coordinates of a *view* to coordinates of the *source image*, :math:`x_\mathrm{source}
+= A x_\mathrm{view} + b`. Coordinates run from -1 to 1 between the outer edges of an image, **the last spatial axis
+first**.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["compose", "from_pixels", "identity", "inside", "invert", "warp"]
 
 def identity(count: int, spatial_dims: int) -> torch.Tensor:
     """
-    The geometry of views that are the source image itself.
+    The geometry of views that show the source image unchanged.
 
     Args:
         count: number of samples.
@@ -39,12 +39,15 @@ def identity(count: int, spatial_dims: int) -> torch.Tensor:
 
 def from_pixels(linear: torch.Tensor, shift: torch.Tensor, spatial_size: Sequence[int]) -> torch.Tensor:
     r"""
-    The geometry that maps pixels as MONAI's ``Affine`` does: :math:`p_\mathrm{source} = L p_\mathrm{view} + s`, with
-    axes in index order and the origin in the middle of the image.
+    Convert a map between pixels, as MONAI's ``Affine`` uses it, to a geometry.
+
+    .. math:: p_\mathrm{source} = L\,p_\mathrm{view} + s
+
+    Axes are in index order, and the origin is the center of the image.
 
     Args:
-        linear: shape (B, d, d).
-        shift: in pixels, shape (B, d).
+        linear: :math:`L`, shape (B, d, d).
+        shift: :math:`s` in pixels, shape (B, d).
         spatial_size: of source and view, in pixels.
 
     Returns:
@@ -62,11 +65,11 @@ def from_pixels(linear: torch.Tensor, shift: torch.Tensor, spatial_size: Sequenc
 
 def compose(outer: torch.Tensor, inner: torch.Tensor) -> torch.Tensor:
     r"""
-    One after the other: :math:`x \mapsto \mathrm{outer}(\mathrm{inner}(x))`.
+    Apply one geometry after the other: :math:`x \mapsto \mathrm{outer}(\mathrm{inner}(x))`.
 
-    So the view of a view: ``warp(warp(image, first), second)`` is, but for interpolation,
-    ``warp(image, compose(first, second))``; and where two views of one image show the same, ``compose(invert(a), b)``
-    maps coordinates of view b to those of view a.
+    This is the view of a view: ``warp(warp(image, first), second)`` equals ``warp(image, compose(first, second))``,
+    apart from interpolation. For two views a and b of one image, ``compose(invert(a), b)`` maps coordinates of b to
+    those of a.
 
     Args:
         outer: shape (B, d, d+1).
@@ -87,7 +90,7 @@ def compose(outer: torch.Tensor, inner: torch.Tensor) -> torch.Tensor:
 
 def invert(theta: torch.Tensor) -> torch.Tensor:
     """
-    The geometry that leads back, from coordinates of the source image to those of the view.
+    The inverse geometry: from coordinates of the source image to those of the view.
 
     Args:
         theta: shape (B, d, d+1).
@@ -100,7 +103,7 @@ def invert(theta: torch.Tensor) -> torch.Tensor:
         tensor([[[ 0.5000,  0.0000, -0.5000],
                  [ 0.0000,  0.5000, -0.2500]]])
     """
-    # Unlike inv, inv_ex does not wait for the GPU to tell whether a matrix is singular; no view is.
+    # Unlike inv, inv_ex does not wait for the GPU to report singular matrices; the matrix of a view never is.
     linear = torch.linalg.inv_ex(theta[..., :-1].float()).inverse
     return torch.cat([linear, -linear @ theta[..., -1:].float()], dim=-1)
 
@@ -113,20 +116,20 @@ def warp(
     padding_mode: str = "zeros",
 ) -> torch.Tensor:
     """
-    The views of a batch of images, labels or features.
+    Resample images, labels or features to the views of a geometry.
 
     Args:
         tensor: shape BNH[WD], any type; half precision is interpolated in float32.
-        theta: shape (B, d, d+1); follows the tensor's device.
+        theta: shape (B, d, d+1); moved to the tensor's device.
         size: spatial size of the views. Defaults to the tensor's own.
         mode: "bilinear" (in 3D: trilinear) or "nearest".
-        padding_mode: what lies outside the source: "zeros", "border" or "reflection".
+        padding_mode: values outside the source: "zeros", "border" or "reflection".
 
     Returns:
         Shape ``(B, N, *size)``, of the tensor's type.
 
     Raises:
-        ValueError: When tensor and geometry do not belong together.
+        ValueError: When tensor and geometry differ in the number of samples or spatial dimensions.
 
     Example:
         >>> warp(torch.tensor([[[[1.0, 2.0, 3.0]]]]), from_pixels(-torch.eye(2)[None], torch.zeros(1, 2), (1, 3)))
@@ -135,8 +138,8 @@ def warp(
     spatial_dims = theta.shape[1]
     if tensor.ndim != spatial_dims + 2 or len(tensor) != len(theta):
         raise ValueError(
-            f"A tensor of shape {tuple(tensor.shape)} cannot be moved by geometry of shape {tuple(theta.shape)}. Give "
-            f"{len(theta)} samples of {spatial_dims} spatial dimensions, shape (B, C, {'side, ' * spatial_dims}…)."
+            f"A tensor of shape {tuple(tensor.shape)} cannot be moved by a geometry of shape {tuple(theta.shape)}. "
+            f"Give {len(theta)} samples of {spatial_dims} spatial dimensions, shape (B, C, {'side, ' * spatial_dims}…)."
         )
     dtype = tensor.dtype if tensor.dtype == torch.float64 else torch.float32
     grid = _coordinates(theta.to(tensor.device, dtype), tensor.shape[2:] if size is None else size).movedim(1, -1)
@@ -146,7 +149,7 @@ def warp(
 
 def inside(theta: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     """
-    Where a view of a given size shows the source image, and not what lies around it.
+    Where a view shows the source image, not what lies outside it.
 
     Args:
         theta: shape (B, d, d+1).
@@ -164,8 +167,8 @@ def inside(theta: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
 
 def _coordinates(theta: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     """
-    What ``torch.nn.functional.affine_grid(align_corners=False)`` gives, coordinates first and in a fraction of its
-    time: each is a sum of one term for each axis, and is laid out in one piece.
+    The grid of ``torch.nn.functional.affine_grid(align_corners=False)``, shape (B, d, *size), in a fraction of its
+    time: each coordinate is a sum of one term for each axis, and the tensor is contiguous.
     """
     dims = len(size)
     grid = theta[..., -1].reshape(-1, dims, *[1] * dims)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""mixup: each sample of a batch and its partner, the sample at the same place from the batch's end."""
+"""mixup of each sample in a batch with its partner: sample i and sample B-1-i."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ def mix_up(tensor: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
 
     .. math:: x'_i = \lambda_i x_i + (1 - \lambda_i) x_{B-1-i}
 
-    In a shuffled batch the partner is a random one; the middle sample of an odd batch is its own.
+    In a shuffled batch, the partner is random. The middle sample of an odd batch is its own partner.
 
     Source: Zhang et al., "mixup: Beyond empirical risk minimization", ICLR 2018, arXiv 1710.09412.
 
     Args:
-        tensor: images, or one-hot labels; its first axis is the samples', of length B.
+        tensor: images or one-hot labels, shape (B, ...).
         factor: :math:`\lambda`, 0 to 1, shape (B,).
 
     Returns:
-        The tensor's shape.
+        A new tensor of the same shape.
 
     Example:
         >>> mix_up(torch.tensor([[0.0], [8.0]]), torch.tensor([0.75, 1.0])).tolist()
@@ -44,10 +44,10 @@ def mix_logits(logits: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
         factor: :math:`\lambda`, 0 to 1, shape (B,).
 
     Returns:
-        Logits of the same shape, which are the logarithm of probabilities.
+        Logits of the same shape, which are the logarithms of the mixed probabilities.
 
     Raises:
-        ValueError: When there is one channel alone.
+        ValueError: When there is only one channel.
 
     Example:
         >>> mixed = mix_logits(torch.tensor([[0.0, 0.0], [-99.0, 99.0]]), torch.tensor([0.5, 1.0]))
@@ -57,8 +57,8 @@ def mix_logits(logits: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
     """
     if logits.shape[1] < 2:
         raise ValueError(
-            f"mixup of answers got logits of one channel, shape {tuple(logits.shape)}: a softmax over one channel is "
-            "always 1. Give a teacher with a channel for each class, background included."
+            f"mixup got logits of one channel, shape {tuple(logits.shape)}, and a softmax over one channel is always "
+            "1. Use a teacher with a channel for each class, background included."
         )
     share, own = _beside(factor, logits), logits.log_softmax(dim=1)
     return torch.logaddexp(own + share.log(), own.flip(0) + (1 - share).log())

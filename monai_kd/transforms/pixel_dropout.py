@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Single pixels set to one value, which MONAI lacks (its dropout takes out boxes)."""
+"""Dropout of single pixels; MONAI's own dropout removes boxes."""
 
 from __future__ import annotations
 
@@ -21,21 +21,15 @@ def drop_pixels(
     image: torch.Tensor, share: torch.Tensor | float, fill_value: float, generator: torch.Generator
 ) -> torch.Tensor:
     """
-    Set a random share of the pixels to one value, in all channels alike.
+    Set a random share of the pixels to one value, the same in all channels.
 
     Args:
         image: shape BNH[WD].
-        share: of the pixels, 0 to 1; one for all samples, or one for each.
-        fill_value: what they are set to.
+        share: of the pixels, 0 to 1; one number, or shape (B,).
         generator: source of the random numbers, on the image's device.
 
     Returns:
-        The same shape, a new tensor.
-
-    Example:
-        >>> drop_pixels(torch.ones(1, 1, 2, 4), 0.5, 0.0, torch.Generator().manual_seed(0))
-        tensor([[[[0., 1., 0., 0.],
-                  [0., 1., 0., 1.]]]])
+        A new tensor of the same shape.
     """
     threshold = torch.as_tensor(share, device=image.device).reshape(-1, *[1] * (image.ndim - 1))
     drawn = torch.rand((len(image), 1, *image.shape[2:]), generator=generator, device=image.device)
@@ -44,12 +38,12 @@ def drop_pixels(
 
 class RandPixelDropout(RandomizableTransform):
     """
-    Randomly set single pixels of an image to one value, in all channels alike (as Albumentations' ``PixelDropout``).
+    Set random pixels of an image to one value, the same in all channels (like Albumentations' ``PixelDropout``).
 
     Args:
-        prob: probability that an image is changed.
-        dropout_prob: probability that a pixel of it is.
-        fill_value: what the pixels are set to.
+        prob: probability that an image is changed, 0 to 1.
+        dropout_prob: share of the pixels that are set in a changed image, 0 to 1.
+        fill_value: gray value of these pixels.
 
     Example:
         >>> image = RandPixelDropout(prob=1.0, dropout_prob=0.2).set_random_state(seed=0)(torch.ones(1, 100, 100))
@@ -66,23 +60,17 @@ class RandPixelDropout(RandomizableTransform):
         self._seed = 0
 
     def randomize(self, data: Any = None) -> None:
-        """
-        Draw whether to change the next image, and where.
-
-        Args:
-            data: not looked at.
-        """
+        """Draw whether to change the next image, and where; ``data`` is ignored."""
         super().randomize(None)
         self._seed = int(self.R.randint(np.iinfo(np.uint32).max, dtype=np.uint32))
 
     def __call__(self, img: NdarrayOrTensor, randomize: bool = True) -> torch.Tensor:
         """
+        Set the pixels.
+
         Args:
             img: shape (C, W, H[, D]).
-            randomize: whether to draw anew.
-
-        Returns:
-            The same shape.
+            randomize: whether to draw new random numbers.
         """
         image: torch.Tensor = convert_to_tensor(img, track_meta=get_track_meta())
         if randomize:
@@ -95,14 +83,13 @@ class RandPixelDropout(RandomizableTransform):
 
 class RandPixelDropoutd(RandomizableTransform, MapTransform):
     """
-    Dictionary form of :class:`RandPixelDropout`: images of one size lose the same pixels.
+    Dictionary form of :class:`RandPixelDropout`: images of the same size lose the same pixels.
 
     Args:
-        keys: what to change.
-        prob: probability that the images are changed.
-        dropout_prob: probability that a pixel is.
-        fill_value: what the pixels are set to.
-        allow_missing_keys: pass over keys that a record lacks.
+        prob: probability that the images are changed, 0 to 1.
+        dropout_prob: share of the pixels that are set in changed images, 0 to 1.
+        fill_value: gray value of these pixels.
+        allow_missing_keys: skip keys that a record lacks.
 
     Example:
         >>> dropout = RandPixelDropoutd(["image", "other"], prob=1.0, dropout_prob=0.5)
@@ -134,13 +121,7 @@ class RandPixelDropoutd(RandomizableTransform, MapTransform):
         return self
 
     def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
-        """
-        Args:
-            data: a record.
-
-        Returns:
-            The record, its images changed.
-        """
+        """Set the pixels of all keys in a record."""
         record = dict(data)
         self.randomize(None)
         self.dropper.randomize()

@@ -19,12 +19,13 @@ class View:
     """
     How one network sees a batch: random geometry, then random changes of the gray values, drawn for each sample.
 
-    All geometry is joined first, so that every image is interpolated once. A view without any is the image itself.
+    All geometry is composed first, so that every image is interpolated only once. Without geometry, the image is not
+    resampled.
 
     Args:
-        geometry: what moves the image, in the order of application.
-        intensity: what changes its gray values, in the order of application.
-        padding_mode: what lies outside the image: "zeros", "border" or "reflection".
+        geometry: the transforms that move the image, in order.
+        intensity: the transforms that change its gray values, in order.
+        padding_mode: values outside the image: "zeros", "border" or "reflection".
 
     Example:
         >>> from monai_kd.transforms import BatchRandFlip, BatchRandGaussianNoise
@@ -41,7 +42,7 @@ class View:
 
     def draw(self, count: int, spatial_size: Sequence[int], generator: torch.Generator) -> torch.Tensor:
         """
-        The geometry of the next batch.
+        Draw the geometry of the next batch.
 
         Args:
             count: number of samples.
@@ -56,15 +57,12 @@ class View:
 
     def move(self, tensor: torch.Tensor, theta: torch.Tensor, mode: str = "bilinear") -> torch.Tensor:
         """
-        Apply a geometry that :meth:`draw` gave.
+        Resample images or labels to a geometry that :meth:`draw` gave.
 
         Args:
             tensor: shape BNH[WD].
             theta: shape (B, d, d+1).
             mode: "bilinear" for images, "nearest" for labels.
-
-        Returns:
-            The tensor's shape.
         """
         return warp(tensor, theta, mode=mode, padding_mode=self.padding_mode) if self.geometry else tensor
 
@@ -75,8 +73,5 @@ class View:
         Args:
             image: shape BNH[WD].
             generator: source of the random numbers, on the image's device.
-
-        Returns:
-            The same shape.
         """
         return reduce(lambda changed, transform: transform(changed, generator), self.intensity, image)

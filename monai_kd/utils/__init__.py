@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every room may use: whole files, locks, messages, tables, figures. Nothing here knows of training."""
+"""Helpers for every room: atomic files, locks, messages, tables, figures. Nothing here knows about training."""
 
 from monai_kd.utils.atomic_files import claim_outputs
 

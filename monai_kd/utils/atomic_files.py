@@ -1,62 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that are either whole or not there."""
+"""Files and folders that are written completely or not at all."""
 
 from __future__ import annotations
 
 import errno
-import json
 import os
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from monai_kd.utils.distinct_paths import PathOrPaths, require_distinct, require_not_installed, require_outside
 from monai_kd.utils.folder_lock import hold
 from monai_kd.utils.partial_names import reserved
+from monai_kd.utils.processes import is_distributed, rank
 
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-MENDABLE = (ValueError, ImportError, FileNotFoundError)  # what these say is the cause
+MENDABLE = (ValueError, ImportError, FileNotFoundError)  # their message already names the cause
 
-__all__ = ["atomic_folder", "atomic_write", "claim_outputs", "read_json", "require_writable"]
-
-
-def read_json(path: str | PathLike[str], remedy: str = "Restore it.") -> Any:
-    """
-    The content of a JSON file.
-
-    Args:
-        path: of the file, in UTF-8.
-        remedy: what to do where it is damaged, for the message.
-
-    Raises:
-        FileNotFoundError: When there is no such file.
-        ValueError: When it is not JSON.
-
-    Example:
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     _ = Path(folder, "metadata.json").write_text('{"version": "0.1.0"}')
-        ...     read_json(Path(folder, "metadata.json"))
-        {'version': '0.1.0'}
-    """
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"'{path}' is not JSON: {error}. {remedy}") from None
+__all__ = ["atomic_folder", "atomic_write", "claim_outputs", "require_writable"]
 
 
 def require_writable(folder: str | PathLike[str]) -> None:
     """
-    Make a folder if it is missing, and find out now, not hours later, whether files can be written there.
-
-    Args:
-        folder: of files to come.
+    Make a folder if it is missing, and check now, not hours later, that files can be written there.
 
     Raises:
-        ValueError: When it cannot be made or written to.
+        ValueError: When the folder cannot be made or written to.
     """
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -75,19 +46,21 @@ def claim_outputs(
     images: bool = False,
 ) -> None:
     """
-    Take the places that a run writes to, before it starts: all can be written, none is an input, nobody else has them.
+    Reserve the files and folders that a run will write, before it starts.
 
-    Each is held until this process ends, however it ends. Of several processes of one training the first takes them.
+    Each of them must be writable, must not be an input, and must not be in use by another process. The reservation ends
+    with this process, even if it is killed. In distributed training, the process of rank 0 holds it.
 
     Args:
         output_dir: the run's folder; made if missing.
-        files: what else it writes, by the names of their arguments.
-        inputs: files and folders that it reads, likewise; a list is several, None is none.
-        images: the run writes images into ``output_dir``, which must not be read as a data set's then.
+        files: further files that the run writes, by the names of their arguments.
+        inputs: files and folders that the run reads, by the names of their arguments. A value may be a list, or None.
+        images: whether the run writes images into ``output_dir``. Then this folder must not lie inside an input folder,
+            where the next run would read them as data.
 
     Raises:
-        ValueError: When one cannot be written to, is an input or another output or in the installed package, or another
-            process works there.
+        ValueError: When one of the outputs cannot be written to, is an input or another output, lies in the installed
+            package, or is in use by another process.
 
     Example:
         >>> claim_outputs("runs", {"checkpoint": "a.pt"}, {"teacher_checkpoint": "./a.pt"})
@@ -104,34 +77,27 @@ def claim_outputs(
             raise ValueError(f"{name} '{file}' is a folder. Name a file.")
     for folder in dict.fromkeys([Path(output_dir), *(Path(file).absolute().parent for file in files.values())]):
         require_writable(folder)
-    if _rank() == 0:
+    if (rank() if is_distributed() else int(os.environ.get("RANK", 0))) == 0:
         for path in (output_dir, *files.values()):
             hold(Path(path))
-
-
-def _rank() -> int:
-    """The number of this process among those of its training."""
-    distributed: Any = sys.modules.get("torch.distributed")  # not imported: nothing here needs torch
-    if distributed is not None and distributed.is_available() and distributed.is_initialized():
-        return int(distributed.get_rank())
-    return int(os.environ.get("RANK", 0))
 
 
 @contextmanager
 def atomic_write(path: str | PathLike[str]) -> Iterator[Path]:
     """
-    Give a temporary path to write to; when the block ends without an error, it becomes ``path`` in one step.
+    Yield a temporary path to write to; when the block ends without an error, the file is renamed to ``path`` in one
+    step.
 
-    Whatever goes wrong (an error, a full disk, a kill), a former file at ``path`` survives whole.
+    After an error, a full disk or a kill, an earlier file at ``path`` is unchanged.
 
     Args:
-        path: the file to write; its folder is made if missing. The temporary name keeps its suffixes.
+        path: the file to write; its folder is made if missing. The temporary name has the same suffixes.
 
     Yields:
         The temporary path.
 
     Raises:
-        ValueError: When the folder cannot be written to, or writing fails; nothing is left behind.
+        ValueError: When the folder cannot be written to, or writing fails. The temporary file is removed.
 
     Example:
         >>> import tempfile
@@ -150,25 +116,25 @@ def atomic_write(path: str | PathLike[str]) -> Iterator[Path]:
     except OSError as error:
         remedy = "Free some space" if error.errno in FULL else "Choose another place"
         raise ValueError(
-            f"Writing '{path}' failed: {error.strerror or error}. {remedy}; a former file is still there."
+            f"Writing '{path}' failed: {error.strerror or error}. {remedy}. An earlier file there is unchanged."
         ) from None
 
 
 @contextmanager
 def atomic_folder(path: str | PathLike[str]) -> Iterator[Path]:
     """
-    Give a temporary folder to fill; when the block ends without an error, it becomes ``path`` in one step.
+    Yield a temporary folder to fill; when the block ends without an error, it is renamed to ``path`` in one step.
 
-    Whatever goes wrong in the block, nothing is left behind.
+    After an error, nothing is left behind.
 
     Args:
-        path: the folder to make; it may exist if it is empty. Folders above it are made if missing.
+        path: the folder to make; it may exist if it is empty. Missing parent folders are made.
 
     Yields:
         The temporary folder.
 
     Raises:
-        ValueError: When ``path`` is a file or not empty, or it cannot be written to.
+        ValueError: When ``path`` is a file, is not empty, or cannot be written to.
 
     Example:
         >>> import tempfile
@@ -199,7 +165,7 @@ def atomic_folder(path: str | PathLike[str]) -> Iterator[Path]:
                 raise OSError(full.errno, full.strerror, full.filename) from None
             _become(temporary, folder)
     except OSError as error:
-        if error.errno is None:  # not the system's: a message of our own, for instance of a missing source file
+        if error.errno is None:  # not from the system: our own message, for instance about a missing source file
             raise
         raise _unwritable(path, error) from None
 
@@ -211,7 +177,7 @@ def _become(temporary: Path, folder: Path) -> None:
 
 
 def _no_space(error: Exception, folder: Path) -> OSError | None:
-    """The full disk that is behind an error: libraries tell of it in words of their own."""
+    """The error of a full disk behind ``error``, if there is one: libraries report a full disk in their own words."""
     chain: list[BaseException] = [error]
     while (behind := chain[-1].__cause__ or chain[-1].__context__) is not None and behind not in chain:
         chain.append(behind)
@@ -228,7 +194,7 @@ def _no_space(error: Exception, folder: Path) -> OSError | None:
 
 
 def _try_to_grow(folder: Path) -> None:
-    """Whether there is space for the largest file once more, without writing it."""
+    """Raise OSError if the disk has no space for one more file as large as the largest; nothing is written."""
     largest = max((path.stat().st_size for path in folder.rglob("*") if path.is_file()), default=0)
     if hasattr(os, "posix_fallocate"):
         with tempfile.TemporaryFile(dir=folder) as file:

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files of tensors that are whole, finite and what was saved, or are refused."""
+"""Checkpoints that are complete and unchanged; anything else is refused."""
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,22 +13,23 @@ from typing import Any
 import torch
 
 from monai_kd.utils.atomic_files import atomic_write
+from monai_kd.utils.digest import sha256_of_open
 
 __all__ = ["CheckpointError", "first_not_finite", "load_checkpoint", "require_finite", "save_checkpoint"]
 
 MARK = b"sha256="
 LENGTH = len(MARK) + 64
-END = b"PK\5\6"  # of a ZIP archive, as torch.save writes: 22 bytes, the last two the length of a comment behind them
+END = b"PK\5\6"  # starts a ZIP archive's last record: 22 bytes; the last two give the length of the comment after it
 END_LENGTH = 22
 
 
 class CheckpointError(ValueError):
     """
-    A file that is no checkpoint, or a damaged one.
+    A file that is not a checkpoint, or is damaged.
 
     Args:
         message: with the file and what to do.
-        reason: what is wrong, in a few words, for messages of those who know what the file should be.
+        reason: what is wrong, in a few words, for callers that write their own message.
     """
 
     def __init__(self, message: str, reason: str) -> None:
@@ -39,17 +39,13 @@ class CheckpointError(ValueError):
 
 def save_checkpoint(content: Any, path: str | PathLike[str]) -> None:
     """
-    ``torch.save`` that leaves either the new file or the former one, with the digest of its bytes.
+    ``torch.save`` in one step, with a SHA-256 of the bytes: after a failure, the earlier file is unchanged.
 
-    The digest is the archive's comment, which other readers pass over: ``torch.load`` and MONAI's ``CheckpointLoader``
-    read the file as any.
-
-    Args:
-        content: what to save.
-        path: of the file.
+    The digest is the comment of the ZIP archive, which other readers ignore: ``torch.load`` and MONAI's
+    ``CheckpointLoader`` read the file as usual.
 
     Raises:
-        ValueError: When the file cannot be written (no space, no permission); the former one is still there.
+        ValueError: When the file cannot be written (no space, no permission). An earlier file is unchanged.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -58,7 +54,7 @@ def save_checkpoint(content: Any, path: str | PathLike[str]) -> None:
         ...     torch.load(f"{folder}/model.pt", weights_only=True)
         {'weight': tensor([1.])}
     """
-    # A file and not its path: torch, writing by itself, would not tell why it failed.
+    # An open file, not its path: torch hides the reason when opening or writing a path fails.
     with atomic_write(path) as temporary, temporary.open("w+b") as file:
         try:
             torch.save(content, file)
@@ -67,33 +63,28 @@ def save_checkpoint(content: Any, path: str | PathLike[str]) -> None:
         file.seek(-END_LENGTH, 2)
         if file.read(4) != END:
             raise ValueError(
-                f"'{path}' was not written as a ZIP archive, in which alone there is place for its digest."
+                f"'{path}' was not written as a ZIP archive, so it cannot hold its digest. Use torch.save's defaults."
             )
         file.seek(-2, 2)
         file.write(LENGTH.to_bytes(2, "little"))
-        file.seek(0)
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = sha256_of_open(file, file.seek(0, 2))
         file.seek(0, 2)
         file.write(MARK + digest.encode())
 
 
 def load_checkpoint(path: str | PathLike[str], mapped: bool = False, checked: bool = False) -> Any:
     """
-    What ``torch.save`` or :func:`save_checkpoint` wrote, without executing code from the file.
+    Read what ``torch.save`` or :func:`save_checkpoint` wrote, onto the CPU, without executing code from the file.
 
-    Every byte is compared with the digest, where there is one, else the content with the check sums of the archive.
+    All bytes are compared with the SHA-256 if the file has one, otherwise with the archive's own checksums.
 
     Args:
-        path: of the file.
-        mapped: map tensors into memory in place of reading them.
-        checked: the bytes were compared before.
-
-    Returns:
-        The content, on the CPU.
+        mapped: map tensors into memory instead of reading them.
+        checked: skip the comparison, because the caller has done it.
 
     Raises:
         FileNotFoundError: When there is no such file.
-        CheckpointError: When it is damaged, or holds anything else than tensors and plain values.
+        CheckpointError: When it is damaged, or holds anything but tensors and plain values.
     """
     path = Path(path)
     if not path.is_file():
@@ -111,12 +102,13 @@ def load_checkpoint(path: str | PathLike[str], mapped: bool = False, checked: bo
 
 def first_not_finite(content: Any, own: Any = None) -> str | None:
     """
-    The first tensor that holds NaN or an infinite number, and how many of its numbers are so.
+    Name the first tensor that holds NaN or infinite numbers, and how many; None if all numbers are finite.
 
     Args:
-        content: tensors in dictionaries and lists.
-        own: tensors by the same names that may be infinite where these are, as a mask of attention or the range of a
-            quantizer that saw nothing yet. Defaults to None: none may be.
+        content: tensors in nested dictionaries and lists.
+        own: tensors of the same names in the network itself. Where these are infinite, ``content`` may be infinite too:
+            an attention mask, or the range of a quantizer that has seen no data. Defaults to None: all numbers must be
+            finite.
 
     Example:
         >>> first_not_finite({"a": torch.ones(2), "b": [torch.tensor([1.0, torch.nan])]})
@@ -140,26 +132,25 @@ def first_not_finite(content: Any, own: Any = None) -> str | None:
 
 def require_finite(content: Any, path: str | PathLike[str], own: Any = None) -> None:
     """
-    Refuse tensors of a file that hold numbers which are not finite.
+    Refuse a file whose tensors hold NaN or infinite numbers.
 
     Args:
-        content: of the file.
         path: of the file, for the message.
-        own: as for :func:`first_not_finite`.
+        own: as in :func:`first_not_finite`.
 
     Raises:
-        ValueError: Naming the first tensor.
+        ValueError: Naming the first such tensor.
     """
     found = first_not_finite(content, own)
     if found is not None:
         raise ValueError(
-            f"'{path}' holds numbers that are not finite, first in {found}: a training that failed wrote it, or it was "
-            "changed since. Take the file of another run."
+            f"'{path}' holds numbers that are not finite, first in {found}. Its training failed, or the file was "
+            "changed later. Use the file of another run."
         )
 
 
 class _DamagedError(Exception):
-    """Bytes are not those that were saved."""
+    """The bytes are not those that were saved."""
 
 
 def _require_as_saved(path: Path) -> None:
@@ -174,32 +165,22 @@ def _require_as_saved(path: Path) -> None:
         if end >= 0 and len(behind) != int.from_bytes(tail[end + END_LENGTH - 2 : end + END_LENGTH], "little"):
             raise _DamagedError("it is damaged: its end is cut off, or something was appended")
         if (end >= 0 and len(behind) == LENGTH) or tail[-LENGTH:].startswith(MARK):
-            file.seek(0)
-            if tail[-LENGTH:] != MARK + _digest(file, size - LENGTH).encode():
+            if tail[-LENGTH:] != MARK + sha256_of_open(file, size - LENGTH).encode():
                 raise _DamagedError("it is damaged: its bytes are not those that were saved (SHA-256)")
             return
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             if any(name.endswith("constants.pkl") for name in archive.namelist()):
-                return  # TorchScript, which is refused by its name
+                return  # TorchScript, which torch.load refuses by name
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
                 raise _DamagedError("it is a compressed archive, which torch.save does not write")
             wrong = archive.testzip()
         if wrong is not None:
-            raise _DamagedError(f"it is damaged: the check sum of '{wrong}' in it is wrong")
-
-
-def _digest(file: Any, count: int) -> str:
-    digest = hashlib.sha256()
-    while count > 0:
-        block = file.read(min(count, 2**20))
-        digest.update(block)
-        count -= len(block)
-    return digest.hexdigest()
+            raise _DamagedError(f"it is damaged: the checksum of '{wrong}' in it is wrong")
 
 
 def _require_real(content: Any, size: int) -> None:
-    """A file of a few bytes can describe a tensor that no memory holds."""
+    """Refuse a tensor that is larger than its file: a few bytes can describe one that fills all memory."""
     for name, tensor in _tensors(content):
         if tensor.numel() * tensor.element_size() > size:
             raise _DamagedError(f"its '{name}' is {tuple(tensor.shape)}, more than the file holds")
@@ -228,5 +209,5 @@ def _remedy(error: Exception) -> str:
     if "TorchScript" in str(error):
         return "It is TorchScript: torch.jit.load reads it, network and weights in one."
     if isinstance(error, pickle.UnpicklingError) and "Unsupported operand" not in str(error):  # that is no pickle
-        return "It holds Python objects, a whole network perhaps: write torch.save(network.state_dict(), path)."
+        return "It holds Python objects, perhaps a whole network. Save torch.save(network.state_dict(), path) instead."
     return "It is damaged, or was written by something other than torch.save."

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether what is to be written is what is read."""
+"""Checks that a run does not overwrite what it reads."""
 
 from __future__ import annotations
 
@@ -16,11 +16,8 @@ PathOrPaths = str | PathLike[str] | Sequence[str | PathLike[str]] | None
 
 def is_same(first: str | PathLike[str], second: str | PathLike[str]) -> bool:
     """
-    Whether two paths are of one file or folder, however they are written: relative, by links, by hard links.
-
-    Args:
-        first: a path; there need not be anything yet.
-        second: another.
+    Whether two paths lead to the same file or folder: relative paths, symbolic links and hard links count; neither must
+    exist.
 
     Example:
         >>> is_same("runs/../model.pt", "model.pt"), is_same("model.pt", "teacher.pt")
@@ -34,19 +31,14 @@ def is_same(first: str | PathLike[str], second: str | PathLike[str]) -> bool:
 
 def require_distinct(outputs: Mapping[str, str | PathLike[str]], inputs: Mapping[str, PathOrPaths]) -> None:
     """
-    Refuse an output that is an input, or another output.
+    Refuse an output that is also an input, or another output.
 
     Args:
         outputs: files and folders to write, by the names of their arguments.
-        inputs: files and folders to read, likewise; a list is several, None is none.
+        inputs: files and folders to read, by the names of their arguments. A value may be a list, or None.
 
     Raises:
         ValueError: Naming both arguments and their path.
-
-    Example:
-        >>> require_distinct({"checkpoint": "a.pt"}, {"teacher_checkpoint": "./a.pt"})
-        Traceback (most recent call last):
-        ValueError: checkpoint and teacher_checkpoint are both 'a.pt', which would be overwritten. Change one of them.
     """
     for (name, output), (other, read) in itertools.product(outputs.items(), _each(inputs)):
         if is_same(output, read):
@@ -57,29 +49,16 @@ def require_distinct(outputs: Mapping[str, str | PathLike[str]], inputs: Mapping
 
 
 def is_installed(path: str | PathLike[str]) -> bool:
-    """
-    Whether a path lies in this package's own folder, which an update replaces.
-
-    Args:
-        path: there need not be anything yet.
-    """
+    """Whether a path, which need not exist, lies in this package's own folder, which an update replaces."""
     return Path(path).expanduser().resolve().is_relative_to(PACKAGE)
 
 
 def require_not_installed(outputs: Mapping[str, str | PathLike[str]]) -> None:
-    """
-    Refuse to write into this package's own folder.
-
-    Args:
-        outputs: files and folders to write, by the names of their arguments.
-
-    Raises:
-        ValueError: Naming the argument and its path.
-    """
+    """Refuse to write into this package's own folder; the ValueError names the argument and its path."""
     for name, output in outputs.items():
         if is_installed(output):
             raise ValueError(
-                f"{name} '{output}' lies in the installed package, which an update replaces. Name another place with "
+                f"{name} '{output}' lies in the installed package, which an update replaces. Choose another place with "
                 f"--{name}, or train a copy: python -m monai_kd bundle copy NAME."
             )
 
@@ -88,20 +67,15 @@ def require_outside(name: str, folder: str | PathLike[str], inputs: Mapping[str,
     """
     Refuse to write into a folder that is read, or below it: the next run would read what was written.
 
-    Args:
-        name: the argument that gives the folder to write.
-        folder: to write.
-        inputs: files and folders to read, by the names of their arguments; a list is several, None is none.
-
-    Raises:
-        ValueError: Naming both arguments and their paths.
+    The ValueError names both arguments and paths. ``name`` is the argument that gives ``folder``; ``inputs`` is as in
+    :func:`require_distinct`.
     """
     for other, read in _each(inputs):
         source = Path(read).expanduser()
         if source.is_dir() and Path(folder).expanduser().resolve().is_relative_to(source.resolve()):
             raise ValueError(
-                f"{name} '{folder}' lies in {other} '{read}': what is written would be read as a part of it the next "
-                "time. Choose a folder beside it."
+                f"{name} '{folder}' lies in {other} '{read}', so the next run would read these files as data. Choose a "
+                "folder beside it."
             )
 
 

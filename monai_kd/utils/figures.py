@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of images with the contours of masks, and of probabilities."""
+"""Pictures of images with mask contours, and of predicted probabilities."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from monai_kd.utils.atomic_files import atomic_write
 __all__ = ["GREEN", "RED", "comparison", "contour", "overlay", "reliability_diagram"]
 
 GREEN = (0, 220, 0)
-"""Of true contours."""
+"""Color of the ground truth's contours."""
 RED = (255, 40, 40)
-"""Of predicted contours."""
+"""Color of predicted contours."""
 
 
 def contour(mask: npt.NDArray[np.bool_], width: int = 1) -> npt.NDArray[np.bool_]:
@@ -50,9 +50,9 @@ def overlay(
     A gray image with the contours of masks in color.
 
     Args:
-        image: shape (H, W), any range: its own minimum becomes black and its maximum white.
+        image: shape (H, W), any range: its minimum becomes black and its maximum white.
         masks: pairs of a mask, shape (H, W), and its color; later ones are drawn over earlier ones.
-        width: of the lines in pixels. Defaults to one for each 200 pixels of the image's longer side.
+        width: of the lines in pixels. Defaults to one pixel for every 200 pixels of the longer side.
 
     Returns:
         An RGB picture, shape (H, W, 3).
@@ -78,15 +78,15 @@ def comparison(
     path: Path,
 ) -> None:
     """
-    Draw images, their true masks and each model's contours side by side.
+    Draw images, their ground truth and each model's contours side by side.
 
     Args:
         records: the images to show, each with ``image``, ``label`` and ``id``.
-        overlays: by the model's name, the folder of its pictures ``<id>.png`` (true contour green, predicted red).
-        scores: for each model, the Dice of every image by id.
+        overlays: for each model's name, the folder of its pictures ``<id>.png`` (ground truth green, prediction red).
+        scores: for each model in the same order, the Dice of every image by id.
         path: the PNG to write.
     """
-    from matplotlib.figure import Figure  # slow to import, and needed here alone
+    from matplotlib.figure import Figure  # slow to import, and needed only here
 
     columns = 2 + len(overlays)
     figure = Figure(figsize=(3 * columns, 2.5 * len(records)), layout="constrained")
@@ -96,13 +96,13 @@ def comparison(
         truth = np.asarray(Image.open(record["label"]).convert("L")) > 0
         pictures = [overlay(image, []), overlay(image, [(truth, GREEN)])]
         pictures += [np.asarray(Image.open(folder / f"{record['id']}.png")) for folder in overlays.values()]
-        titles = ["image", "truth"]
+        titles = ["image", "ground truth"]
         titles += [f"{name}: {100 * score[record['id']]:.0f} %" for name, score in zip(overlays, scores, strict=True)]
         for axis, picture, title in zip(row, pictures, titles, strict=True):
             axis.imshow(picture)
             axis.set_title(title, fontsize=15)
             axis.set_axis_off()
-    figure.suptitle("True contour green, predicted red; Dice above each picture", fontsize=16)
+    figure.suptitle("Ground truth green, prediction red; Dice above each picture", fontsize=16)
     with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png", dpi=80)
 
@@ -111,15 +111,15 @@ def reliability_diagram(
     probability: Sequence[float], frequency: Sequence[float], count: Sequence[float], name: str, path: Path
 ) -> None:
     """
-    Draw how often a class is true over the probability it was given: on the diagonal, the probabilities are right.
+    Draw how often a class is true against its predicted probability: on the diagonal, the probabilities are right.
 
     Each bin has its 95 % interval (Wilson 1927), which is wide where there are few images.
 
     Args:
-        probability: the mean of each bin of equal width; NaN where there is none.
-        frequency: of the class in each bin.
-        count: images of each bin, drawn below.
-        name: of the class.
+        probability: mean predicted probability in each bin; the bins have equal width. NaN for an empty bin.
+        frequency: share of the class in each bin, 0 to 1.
+        count: number of images in each bin, drawn below.
+        name: of the class, for the axis labels.
         path: the PNG to write.
     """
     from matplotlib.figure import Figure

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Folders and files that one process at a time works on."""
+"""Locks on folders and files, so that one process at a time works on them."""
 
 from __future__ import annotations
 
@@ -16,28 +16,21 @@ from filelock import FileLock, Timeout
 __all__ = ["hold", "locked"]
 
 _HELD: dict[Path, FileLock] = {}
-_CLAIMS: set[Path] = set()  # those of hold(), until this process ends
+_CLAIMS: set[Path] = set()  # locks taken by hold(), kept until this process ends
 
 
 @contextmanager
 def locked(folder: Path, wait: float = 0.0) -> Iterator[None]:
     """
-    Hold a folder for this process; the system frees it when the process ends, however it ends.
+    Lock an existing folder for this process; the system releases the lock when the process ends, even if it is killed.
 
-    A folder that this process has claimed by :func:`hold` stays claimed.
+    A folder that this process has locked by :func:`hold` stays locked after the block.
 
     Args:
-        folder: must exist.
         wait: seconds to wait for another process to end.
 
     Raises:
-        ValueError: When another process has it, naming that process, its host, and since when.
-
-    Example:
-        >>> from tempfile import TemporaryDirectory
-        >>> with TemporaryDirectory() as folder, locked(Path(folder)):
-        ...     [path.name for path in Path(folder).iterdir()]
-        ['.lock']
+        ValueError: When another process has the lock; the message names the process, its host and since when.
     """
     path = _lock_file(folder)
     if path in _CLAIMS:
@@ -54,23 +47,13 @@ def locked(folder: Path, wait: float = 0.0) -> Iterator[None]:
 
 def hold(path: Path) -> None:
     """
-    Hold a folder, or a file that is there or will be, until this process ends.
+    Lock an existing folder, or a file in an existing folder, until this process ends.
 
-    Held by this process already, it stays so: a process that works in a folder may run a config that claims it. So may
-    a process that it starts, whose claim keeps others of its kind out.
-
-    Args:
-        path: a folder that exists, or a file in one.
+    The call does nothing if this process has the lock already: it may run a config that locks the same folder. A child
+    process may lock the folder too; its lock excludes other children.
 
     Raises:
-        ValueError: When another process has it, naming that process, its host, and since when.
-
-    Example:
-        >>> from tempfile import TemporaryDirectory
-        >>> with TemporaryDirectory() as folder:
-        ...     hold(Path(folder, "model.pt"))
-        ...     [path.name for path in Path(folder).iterdir()]
-        ['.lock-model.pt']
+        ValueError: When another process has the lock; the message names the process, its host and since when.
     """
     file = _lock_file(path)
     if file in _HELD:
@@ -94,7 +77,7 @@ def _lock_file(path: Path) -> Path:
 
 def _acquired(file: Path, path: Path, wait: float = 0.0) -> FileLock:
     holder = _holder(file)
-    lock = FileLock(file, thread_local=False)  # another thread of this process may end it
+    lock = FileLock(file, thread_local=False)  # another thread of this process may release it
     try:
         lock.acquire(timeout=wait)
     except Timeout:
@@ -120,14 +103,16 @@ def _holder(file: Path) -> str:
 
 
 def _forget() -> None:
-    """In a forked process, which holds nothing: the locks are its parent's."""
+    """Forget all locks in a forked process: they belong to its parent."""
     _HELD.clear()
     _CLAIMS.clear()
 
 
 @atexit.register
 def _clean() -> None:
-    """Leave results alone in a folder. Whoever waits for the lock sees that its file is gone, and makes a new one."""
+    """
+    Remove the lock files, so that only results stay. A process that waits for a lock sees this and makes a new file.
+    """
     for file in _HELD:
         with suppress(OSError):
             file.unlink()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The door through which anything adds to the loss of a running trainer."""
+"""Add a term to the loss of a running trainer, and read the terms for logging."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def add_loss_term(engine: Engine, name: str, value: torch.Tensor) -> None:
 
     Args:
         engine: a MONAI trainer whose ``state.output`` is a dictionary with "loss".
-        name: key in ``engine.state.output`` that must be free.
-        value: scalar, with its weight and its gradient history.
+        name: key under which the value is logged in ``engine.state.output``; must not exist there yet.
+        value: scalar, already multiplied by its weight, with its gradient history.
 
     Raises:
-        ValueError: When the value is no scalar or the name is taken.
+        ValueError: When the value is not a scalar, or the name exists already.
 
     Example:
         >>> import torch
@@ -48,14 +48,13 @@ def add_loss_term(engine: Engine, name: str, value: torch.Tensor) -> None:
 
 def loss_terms(output: Any) -> dict[str, float]:
     """
-    The scalars of an engine's output: the ``output_transform`` with which ``StatsHandler``,
-    ``TensorBoardStatsHandler``, ``MLFlowHandler`` and ignite's ``ProgressBar`` log the total and every term by name.
+    The scalars of an engine's output, by name.
+
+    It serves as ``output_transform`` of ``StatsHandler``, ``TensorBoardStatsHandler``, ``MLFlowHandler`` and ignite's
+    ``ProgressBar``, which then log the total loss and every term.
 
     Args:
         output: ``engine.state.output``, before or after MONAI's decollation.
-
-    Returns:
-        The numbers by name.
 
     Example:
         >>> import torch

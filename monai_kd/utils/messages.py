@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What messages are made of: what another library's error says in brief, the name that was meant."""
+"""Parts of error messages: the cause of another library's error, the closest known name, the first of a list."""
 
 from __future__ import annotations
 
@@ -7,17 +7,14 @@ import difflib
 import re
 from collections.abc import Iterable
 
-__all__ = ["closest", "first_cause", "first_line"]
+__all__ = ["closest", "first_cause", "first_few", "first_line"]
 
 
 def first_line(error: BaseException) -> str:
     """
-    The first line of an error's message that says something, or else its kind; torch goes on with its C++ calls.
+    The first line of an error's message that is not empty, without terminal colors; the error's class if there is none.
 
-    Colors for a terminal are left out.
-
-    Args:
-        error: any.
+    The rest of a torch message is its C++ stack.
 
     Example:
         >>> first_line(RuntimeError("shape mismatch\\nException raised from …")), first_line(MemoryError())
@@ -29,12 +26,11 @@ def first_line(error: BaseException) -> str:
 
 def first_cause(error: BaseException, kinds: tuple[type[BaseException], ...] = ()) -> BaseException:
     """
-    What went wrong first: MONAI wraps errors of a config's components into its own.
+    The original error: MONAI wraps errors of a config's components into its own.
 
     Args:
-        error: one that others may be behind.
-        kinds: the search ends at an error of one of these, ``error`` itself included: what is behind a message of our
-            own says less. Where there is none, and by default, it ends at the last.
+        kinds: stop at the first error of one of these classes, which may be ``error`` itself. Our own messages say more
+            than the errors behind them. Defaults to (): go back to the last cause.
 
     Example:
         >>> try:
@@ -48,16 +44,24 @@ def first_cause(error: BaseException, kinds: tuple[type[BaseException], ...] = (
     return error
 
 
-def closest(name: str, names: Iterable[str]) -> str:
+def first_few(items: Iterable[object], count: int = 5, separator: str = ", ") -> str:
     """
-    The most similar of some names, for a message.
+    The first items in words, and how many more there are.
 
     Args:
-        name: as the user wrote it.
-        names: those that there are, one at least.
+        items: any; ``str`` is said of each.
+        count: of items that are said.
+        separator: between two of them.
 
     Example:
-        >>> closest("max_epoch", ["max_epochs", "seed"])
-        'max_epochs'
+        >>> first_few("abc"), first_few("abc", 2), first_few("abc", 2, "; ")
+        ('a, b, c', 'a, b and 1 more', 'a; b; and 1 more')
     """
+    listed = [str(item) for item in items]
+    more = f"{separator.strip(', ')} and {len(listed) - count} more" if len(listed) > count else ""
+    return separator.join(listed[:count]) + more
+
+
+def closest(name: str, names: Iterable[str]) -> str:
+    """The name most similar to what the user wrote, for a message; ``names`` holds at least one."""
     return difflib.get_close_matches(name, names, n=1, cutoff=0.0)[0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names for what is still being written, each of one living process, and the removal of what a killed one left."""
+"""Temporary names for unfinished files, one for each running process, and the removal of what killed processes left."""
 
 from __future__ import annotations
 
@@ -18,29 +18,14 @@ __all__ = ["reserved"]
 @contextmanager
 def reserved(path: Path, folder: bool = False) -> Iterator[Path]:
     """
-    An empty file or folder beside ``path``, which no other process is given while this one lives.
+    Make an empty file or folder beside ``path`` that no other process is given while this one runs.
 
-    Its owner is the process that holds its lock: the system frees that with the process, also where process ids
-    repeat, as in containers. What a killed process left is therefore known, and removed here. If the block fails, what
-    was reserved is removed; else the block has renamed it.
+    The owner is the process that holds the file's lock. The system releases the lock when the process ends, so
+    leftovers of killed processes are recognized and removed here. (Process ids would not do: containers reuse them.) If
+    the block fails, the reserved file is removed; otherwise the block has renamed it.
 
-    Args:
-        path: what it shall become; the folder above exists.
-        folder: make a folder, not a file.
-
-    Yields:
-        ``.partial-NAME``, or ``.partial-2-NAME`` while another process writes the same, and so on.
-
-    Raises:
-        OSError: When nothing can be made there.
-
-    Example:
-        >>> from tempfile import TemporaryDirectory
-        >>> with TemporaryDirectory() as folder:
-        ...     path = Path(folder, "a.csv")
-        ...     with reserved(path) as first, reserved(path) as second:
-        ...         first.name, second.name
-        ('.partial-a.csv', '.partial-2-a.csv')
+    The folder of ``path`` must exist. The name is ``.partial-NAME``, or ``.partial-2-NAME`` and so on while other
+    processes write the same file.
     """
     if folder:
         _remove_former(path)
@@ -70,7 +55,7 @@ def _reserve(path: Path, folder: bool) -> tuple[int, Path, int | None]:
                 continue
             if _lock(descriptor, otherwise=True) and _is_at(descriptor, place):
                 return number, place, descriptor
-            os.close(descriptor)  # taken for a leftover by another process before it was locked
+            os.close(descriptor)  # another process removed it as a leftover before it was locked
     raise AssertionError("there are more numbers than processes")
 
 
@@ -82,15 +67,15 @@ def _make(place: Path, folder: bool) -> int:
 
 
 def _is_free(place: Path) -> bool:
-    """Whether nothing is there, or nothing any more."""
-    if place.is_symlink():  # in a folder from elsewhere: writing would go through it
+    """Whether nothing is at ``place``; a leftover of a killed process is removed first."""
+    if place.is_symlink():  # in a folder from elsewhere: writing would follow the link
         place.unlink()
         return True
     try:
         descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK)
     except FileNotFoundError:
         return True
-    except OSError:  # of another user
+    except OSError:  # it belongs to another user
         return False
     try:
         left = _lock(descriptor, otherwise=False) and _is_at(descriptor, place)
@@ -102,7 +87,9 @@ def _is_free(place: Path) -> bool:
 
 
 def _lock(descriptor: int, otherwise: bool) -> bool:
-    """Lock for this process, until the descriptor is closed; ``otherwise`` where the file system has no locks."""
+    """
+    Lock for this process, until the descriptor is closed; return ``otherwise`` where the file system has no locks.
+    """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -128,14 +115,14 @@ def _remove(place: Path) -> None:
 
 
 def _remove_behind(path: Path, number: int) -> None:
-    """What a process left that wrote the same at the same time and was killed."""
+    """Remove what a killed process left that wrote the same file at the same time."""
     for _, place in _places(path, number + 1):
         if not os.path.lexists(place) or not _is_free(place):
             return
 
 
 def _remove_former(path: Path) -> None:
-    """What this package left of a folder when it named it after its process."""
+    """Remove what earlier versions of this package left: they put the process id into the name."""
     former = re.compile(re.escape(f".partial-{path.name}-") + r"\d+")
     for place in [place for place in path.parent.iterdir() if former.fullmatch(place.name)]:
         _is_free(place)

@@ -17,13 +17,12 @@ __all__ = ["Table"]
 @dataclass(frozen=True)
 class Table:
     """
-    Cells of text under a title.
+    A table of text cells with a title and notes.
 
     Args:
-        title: above it.
-        columns: headings; the first column holds names.
-        rows: cells.
-        notes: below it, a sentence or more each.
+        title: heading above the table.
+        columns: column headings; the first column holds names and is left-aligned in Markdown.
+        notes: paragraphs below the table.
 
     Example:
         >>> print(Table("Dice", ["model", "mean"], [["teacher", "0.82"]]).markdown())
@@ -41,13 +40,13 @@ class Table:
     notes: Sequence[str] = ()
 
     def markdown(self) -> str:
-        """As GitHub takes it."""
+        """The table in GitHub's Markdown."""
         lines = [self.columns, ["---", *["---:"] * (len(self.columns) - 1)], *self.rows]
         cells = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
         return "\n".join([f"## {self.title}", "", *cells, "", *(f"{note}\n" for note in self.notes)])
 
     def html(self) -> str:
-        """A section of a page."""
+        """The table as an HTML ``<section>``."""
         head = "".join(f"<th>{escape(cell)}</th>" for cell in self.columns)
         body = "\n".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self.rows)
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
@@ -55,14 +54,6 @@ class Table:
         return f"<section>\n<h2>{escape(self.title)}</h2>\n<div>{table}</div>\n{notes}\n</section>"
 
     def write_csv(self, path: Path) -> None:
-        """
-        Headings and rows, without title and notes.
-
-        Args:
-            path: of the file.
-
-        Raises:
-            ValueError: When the file cannot be written.
-        """
+        """Write the headings and rows, without title and notes."""
         with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([self.columns, *self.rows])

@@ -39,7 +39,7 @@ from tests.label.apps import tiny_app  # noqa: E402
 from tests.label.conftest import served  # noqa: E402
 
 START = (sys.executable, "-m", "monai_kd", "label", "start", "{app}", "--studies", "{studies}", "--port", "{port}",
-         "--most_megabytes", "1")  # fmt: skip
+         "--most-megabytes", "1")  # fmt: skip
 CHANGES = {".lock", "app.log"}  # the lock and the log of the server itself
 
 

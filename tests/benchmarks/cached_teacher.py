@@ -23,9 +23,10 @@ from peers import available
 from steps import floor_trainer, iteration_times, logits, logits_and_hidden, of_trainer, step_times, task
 from torch import Tensor, nn
 
-from monai_kd import CachedTeacher, DistillationTrainer, LogitsKLLoss
+from monai_kd import CachedTeacher, DistillationTrainer
 from monai_kd.benchmark.timing import in_turns
 from monai_kd.engines import PrepareBatchViews
+from monai_kd.losses import LogitsKLLoss
 from monai_kd.transforms import BatchRandAffine, BatchRandFlip, BatchRandGaussianNoise, View
 
 STUDENT = View(

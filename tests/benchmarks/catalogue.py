@@ -1,23 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of all methods of the bundle in docs/methods.md, from the overlays and the losses' own catalogue."""
+"""
+The table of all methods of the bundle in docs/methods.md, from the overlays and from what each loss says of itself.
+
+    python tests/benchmarks/catalogue.py docs/methods.md
+
+The costs that the table has stay; `methods.py` measures them.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import monai_kd.losses as losses
+from monai_kd import handlers, losses
+from monai_kd.losses.parts.loss_table import described
 
 CONFIGS = Path(__file__).parents[2] / "bundles" / "breast_ultrasound_segmentation" / "configs"
 COLUMNS = ("overlay", "compares", "of", "needs", "step", "MB", "source")
 STOCK = {
     "MSELoss": ("values, by squared difference", "Romero 2015 (FitNets); Behboodi 2025"),
     "L1Loss": ("values, by absolute difference", "Xu 2018"),
-    "AdversarialLogitsHandler": ("answers, by whether a discriminator can tell them apart", "Xu 2018"),
-    "HolisticHandler": ("answers with their image, by a critic's score", "Liu 2019, holistic"),
 }
 BEGIN, END = "<!-- methods: python tests/benchmarks/methods.py --write docs/methods.md -->", "<!-- end of methods -->"
 
@@ -27,10 +32,9 @@ def methods() -> list[str]:
     return sorted(path.stem for path in (CONFIGS / "methods").glob("*.json"))
 
 
-def described() -> dict[str, tuple[str, str]]:
-    """What every loss compares, and its source, from the docstring of monai_kd.losses."""
-    rows = re.findall(r"^``(\w+)`` +(.+?)  +(.+)$", losses.__doc__ or "", re.M)
-    return {**STOCK, **{name: (compares, source) for name, compares, source in rows}}
+def description(name: str) -> tuple[str, str]:
+    """What a loss or a handler compares, and its paper; PyTorch's losses are described here."""
+    return STOCK.get(name) or described(getattr(losses, name, None) or getattr(handlers, name))
 
 
 def row(method: str, costs: Mapping[str, tuple[str, str]]) -> list[str]:
@@ -38,17 +42,16 @@ def row(method: str, costs: Mapping[str, tuple[str, str]]) -> list[str]:
     config = json.loads((CONFIGS / "methods" / f"{method}.json").read_text())
     ways = _ways(config)
     names = [way.get("loss", way)["_target_"].rpartition(".")[2] for way in ways]
-    known = described()
     main = [name for name in names if name != "LogitsKLLoss"] or names
     step, memory = costs.get(method, ("–", "–"))
     return [
         f"`{method}`",
-        "; ".join(dict.fromkeys(f"{known[name][0]} (`{name}`)" for name in names)),
+        "; ".join(dict.fromkeys(f"{description(name)[0]} (`{name}`)" for name in names)),
         " and ".join(dict.fromkeys(_of(way) for way in ways)),
         ", ".join(_needs(config, ways, names)) or "–",
         step,
         memory,
-        "; ".join(dict.fromkeys(known[name][1] for name in main)),
+        "; ".join(dict.fromkeys(description(name)[1] for name in main)),
     ]
 
 
@@ -61,7 +64,7 @@ def _ways(config: Mapping[str, Any]) -> list[Any]:
 
 def _of(way: Mapping[str, Any]) -> str:
     if way["_target_"] == "monai_kd.handlers.GradientAttentionHandler":
-        return "gradients by the image"
+        return "gradients with respect to the image"
     return "hidden features" if "student_layer" in way else "logits"
 
 
@@ -100,3 +103,9 @@ def replace_table(path: Path, costs: Mapping[str, tuple[str, str]]) -> None:
         raise ValueError(f"{path} has no lines '{BEGIN}' and '{END}'. Put them around the place of the table.")
     made = table({**known_costs(page), **costs})
     path.write_text(f"{before}{BEGIN}\n{made}\n{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("page", type=Path)
+    replace_table(parser.parse_args().page, {})

@@ -21,8 +21,9 @@ from pairs import PAIRS
 from peers import available
 from steps import floor_trainer, iteration_times, logits, logits_and_hidden, of_trainer, step_times, task
 
-from monai_kd import DistillationTrainer, LogitsKLLoss
+from monai_kd import DistillationTrainer
 from monai_kd.benchmark.timing import in_turns
+from monai_kd.losses import LogitsKLLoss
 
 
 def main() -> None:

@@ -2,13 +2,13 @@
 """
 An epoch from files to validation score: the bundle beside a stock MONAI pipeline that does the same work.
 
-    python tests/benchmarks/epoch.py [--pair default] [--dataset_dir data/BrEaST] [--images 48] [--side 224]
+    python tests/benchmarks/epoch.py [--pair default] [--dataset-dir data/BrEaST] [--images 48] [--side 224]
 
 Stock is what a MONAI user writes: LoadImaged … RandAffined sample by sample, a data loader, SupervisedTrainer whose
 loss runs the teacher on the batch, SupervisedEvaluator with MeanDice, a checkpoint of the last and the best epoch; with
 Dataset, that reads every image in every epoch, and with CacheDataset. Ours are the bundle's own configs. Validation is
 on a third as many images as training. All take turns, three epochs each, of which the first is left out: it fills
-caches. Without --dataset_dir the images are synthetic.
+caches. Without --dataset-dir the images are synthetic.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ from monai.transforms import (
 from pairs import PAIRS, Pair
 from steps import now, task
 
-from monai_kd import LogitsKLLoss
 from monai_kd.benchmark.timing import in_turns
 from monai_kd.data import choose_split, read_dataset
+from monai_kd.losses import LogitsKLLoss
 from monai_kd.phantom import write_phantoms
 
 KEYS = ["image", "label"]

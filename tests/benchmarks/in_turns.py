@@ -11,7 +11,7 @@ from typing import Any
 import monai
 import torch
 
-from monai_kd.utils.cpu_name import cpu_name
+from monai_kd.utils.processes import cpu_name
 
 Round = Mapping[str, float]
 
@@ -26,7 +26,9 @@ def read_arguments(
     for name, values in choices.items():
         several: dict[str, Any] = {} if name == "pair" else {"nargs": "+"}
         kind = {"choices": values, **several} if values else {}
-        parser.add_argument(f"--{name}", **kind, default=values[0] if name == "pair" and values else values)
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", **kind, default=values[0] if name == "pair" and values else values
+        )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     print(

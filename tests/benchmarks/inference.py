@@ -95,7 +95,7 @@ def main() -> None:
                 calls |= exported(student, image, Path(folder), threads)
             calls = {name: call for name, call in calls.items() if not arguments.skip or arguments.skip not in name}
             results.append(measure(calls, image, arguments.rounds))
-    print("| network | one image, one thread, ms: median (p10–p90) | images a second | in batches, all threads |")
+    print("| network | one image, one thread, ms: median (p10–p90) | throughput, images/s | in batches, all threads |")
     print("| --- | --- | --- | --- |")
     one, many = results
     order = sorted(one[0], key=lambda name: (not name.startswith("student"), name))

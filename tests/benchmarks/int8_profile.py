@@ -24,7 +24,7 @@ import torch
 
 from monai_kd.benchmark.latency_report import timed_image
 from monai_kd.export import open_export
-from monai_kd.utils.cpu_name import cpu_name
+from monai_kd.utils.processes import cpu_name
 
 LAYOUT = "features to and from the layout that convolutions take"
 CONVERSIONS = "numbers to and from INT8"

@@ -2,7 +2,7 @@
 """
 Train and time small segmentation networks side by side on one CPU thread, and print the table of docs/networks.md.
 
-    python tests/benchmarks/networks.py --dataset_dir BrEaST --seeds 0 1 2
+    python tests/benchmarks/networks.py --dataset-dir BrEaST --seeds 0 1 2
     python tests/benchmarks/networks.py --latency-only
 
 Every finished (network, seed) is a line of the results file, so a run that was killed goes on where it stopped, and
@@ -159,10 +159,10 @@ def train_missing(options: argparse.Namespace) -> None:
 def main() -> None:
     """Train what is missing from the results file, time every network, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dataset_dir", type=Path, help="folder of BrEaST as distributed")
+    parser.add_argument("--dataset-dir", type=Path, help="folder of BrEaST as distributed")
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--split_seed", type=int, default=1)
+    parser.add_argument("--split-seed", type=int, default=1)
     parser.add_argument("--size", type=int, default=128, help="size of the training images")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=50, help="timed rounds, after a fifth as many to warm up")
@@ -173,7 +173,7 @@ def main() -> None:
     torch.set_num_threads(1)
     if not options.latency_only:
         if options.dataset_dir is None:
-            parser.error("training needs --dataset_dir; without it, give --latency-only")
+            parser.error("training needs --dataset-dir; without it, give --latency-only")
         train_missing(options)
     if not options.train_only:
         for record in latencies(options.networks, TIMED_SIZE, options.rounds):

@@ -4,7 +4,7 @@ Distributed training: what two processes make of two cores, or of every GPU that
 
     python tests/benchmarks/processes.py [--pair default] [--batch 16] [--side 128] [--rounds 4] [--repeats 3]
 
-Every process has its own batch, and one core or GPU. Measured are the images per second of one process alone, of all
+Every process has its own batch, and one core or GPU. Measured is the throughput of one process alone, of all
 of them side by side without talking to each other (what the machine's memory and clock leave of them), and of all of
 them in DistributedDataParallel, which adds up their gradients in every step. The efficiency is the last over the first
 times the number of processes; against those side by side it is what the talking costs.
@@ -58,7 +58,7 @@ def images_per_second(rank: int, processes: int, store: str, arguments: argparse
 
 
 def together(processes: int, arguments: argparse.Namespace, talking: bool) -> float:
-    """Images per second of all."""
+    """Throughput of all processes together, in images per second."""
     context = multiprocessing.get_context("spawn")
     started = (remember, (context.Barrier(processes),))
     with tempfile.TemporaryDirectory() as folder, context.Pool(processes, *started) as pool:
@@ -91,7 +91,7 @@ def main() -> None:
         alone.append(together(1, arguments, talking=False))
         side_by_side.append(together(processes, arguments, talking=False))
         distributed.append(together(processes, arguments, talking=True))
-    print("| training | processes | images per second: median (range) | efficiency |")
+    print("| training | processes | throughput, images/s: median (range) | efficiency |")
     print("| --- | --- | --- | --- |")
     print(row("alone", 1, alone, alone))
     print(row("side by side", processes, side_by_side, alone))

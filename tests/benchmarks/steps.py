@@ -16,7 +16,8 @@ from monai.losses import DiceCELoss
 from pairs import Pair
 from torch import Tensor, nn
 
-from monai_kd import LogitsKLLoss, Pathway, Pathways
+from monai_kd import Pathway, Pathways
+from monai_kd.losses import LogitsKLLoss
 
 STEPS = 5
 

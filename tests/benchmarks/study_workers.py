@@ -39,9 +39,9 @@ SPLITS = 9  # of the modelled study: three splits with three seeds each
 
 def seconds(data: Path, output: Path, *options: str) -> float:
     """Of the study's command."""
-    command = [sys.executable, "-m", "monai_kd", "study", "run", str(STUDY), "--dataset_dir", str(data)]
+    command = [sys.executable, "-m", "monai_kd", "study", "run", str(STUDY), "--dataset-dir", str(data)]
     started = time.perf_counter()
-    subprocess.run([*command, "--output_dir", str(output), *options], check=True, capture_output=True)
+    subprocess.run([*command, "--output-dir", str(output), *options], check=True, capture_output=True)
     return time.perf_counter() - started
 
 

@@ -148,7 +148,7 @@ def try_bundle(source: Path, folder: Path, case: Case, run: Runner) -> dict[str,
             row[f"stock {what}"] = _stock(what, teacher, places[what], case, run)
         shutil.rmtree(teacher / "cache", ignore_errors=True)
         run([str(HERE / "zoo_weights.py"), "."], teacher)  # the training wrote others
-    words = ["-m", "monai_kd", "distill", "--teacher", str(teacher), "--student", "StudentUNet", "--epochs", "1"]
+    words = ["-m", "monai_kd", "distill", "--teacher", str(teacher), "--student", "StudentUNet", "--max-epochs", "1"]
     words += ["--dataset-dir", places["training"], "--output-dir", str(student), "--yes", "--no-run"]
     if data != other:
         words += ["--inference-dataset-dir", places["inference"]]

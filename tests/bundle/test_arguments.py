@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run is given in vain or of the wrong kind is refused before anything is built."""
+"""Ids without effect and values of the wrong kind are refused before anything is built."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from monai.bundle import ConfigParser, ConfigWorkflow, create_workflow
 
-from monai_kd.bundle.arguments import check_start
+from monai_kd.bundle.argument_checks import check_start
 from monai_kd.bundle.running_config import Start
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
@@ -80,8 +80,8 @@ WRONG = {
     "a rate in the optimizer": ("optimizer#lr", -1),
     "epochs in the trainer": ("train#trainer#max_epochs", "a"),
     "an argument that is not written": ("optimizer#weight_decay", "a"),
-    "a truth that is not written": ("train#dataloader#drop_last", "no"),
-    "a truth in a component": ("loss#to_onehot_y", "no"),
+    "a boolean that is not written": ("train#dataloader#drop_last", "no"),
+    "a boolean in a component": ("loss#to_onehot_y", "no"),
     "a weight": ("pathways#logits#weight", "half"),
 }  # fmt: skip
 
@@ -118,7 +118,7 @@ RIGHT = [
     ("train+methods/unlabelled+federated", {"rounds": 2, "unlabelled_dir": "x"}),
     ("evaluate+teacher+teachers/paper", {"teacher_channels": [2, 4, 6]}),
     ("train+recipes/few_labels+recipes/mixup", {"teacher_cache": "x", "views#alpha": 0.4}),
-    ("train+recipes/few_labels+recipes/function_matching", {"views#alpha": 0.4}),  # which has no use for the cache
+    ("train+recipes/few_labels+recipes/function_matching", {"views#alpha": 0.4}),  # does not use the cache
     ("evaluate+adaptation/target", {"target_dir": "x"}),
 ]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configs are found by name, read with each key once, and merged as MONAI does, in JSON and YAML alike."""
+"""Configs in JSON and YAML are found by name, read with each key once, and merged as MONAI does."""
 
 import json
 import re
@@ -90,7 +90,7 @@ def test_a_key_that_replaces_a_merged_one_is_there_once(tmp_path):
         ("a.yaml", "day: 2024-13-01", "a.yaml' is not YAML: month must be"),
         ("a.yaml", "a: {b: 1, b: 2}", "a.yaml' has 'b' twice"),
         ("a.json", '[{"a": {"b": 1, "b": 2}}]', "a.json' has 'b' twice"),
-        ("a.txt", "a: 1", "must be JSON or YAML"),
+        ("a.txt", "a: 1", "must be a JSON or YAML file"),
     ],
 )
 def test_what_cannot_be_read_is_told_with_its_file(tmp_path, name, text, message):

@@ -4,7 +4,7 @@
 import pytest
 
 from monai_kd.bundle.finding import bundles, find_bundle, find_path
-from monai_kd.bundle.shipped import copy_bundle, shipped_bundles
+from monai_kd.bundle.shipped_bundles import copy_bundle, shipped_bundles
 from monai_kd.utils import claim_outputs
 from monai_kd.utils.distinct_paths import PACKAGE
 

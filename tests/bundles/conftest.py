@@ -48,7 +48,7 @@ TINY = {
 
 
 def tiny(configs: list[str], root: Path) -> dict[str, Any]:
-    """``TINY`` as a config takes it: an overlay keeps its own teacher, and a classifier's has channels alone."""
+    """``TINY`` for a config: an overlay keeps its own teacher, and a classifier's teacher has only channels."""
     values = copy.deepcopy(TINY)  # which a run may change
     files = [root / "configs" / f"{name}.json" for name in configs[1:] if name != "teacher"]
     if root.name == CLASSIFICATION.name:

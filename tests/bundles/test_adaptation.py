@@ -72,7 +72,7 @@ def test_overlays_with_handlers_go_together(phantoms, teacher, other_scanner, tm
     )  # fmt: skip
     assert {"adversarial", "adversarial_discriminator", "trajectory"} <= set(workflow.trainer.state.output[0])
     objects = torch.load(tmp_path / "last.pt", weights_only=True)["objects"]
-    assert {"game", "trajectory"} <= set(objects)
+    assert {"adversarial", "trajectory"} <= set(objects)
 
 
 def test_killed_and_started_again_it_ends_like_a_whole_run(phantoms, other_scanner, tmp_path):
@@ -91,7 +91,7 @@ def test_killed_and_started_again_it_ends_like_a_whole_run(phantoms, other_scann
 
 
 def test_it_goes_with_several_processes(phantoms):
-    """The multi-GPU config comes last, and replaces what is imported."""
+    """The multi-GPU config comes last and replaces the imports."""
     parser = ConfigParser()
     parser.read_config(
         [str(ROOT / "configs" / f"{name}.json") for name in ("train_student", OVERLAY, "multi_gpu_train")]
@@ -110,7 +110,7 @@ def test_a_folder_of_images_alone_is_a_target(phantoms, other_scanner, tmp_path)
     ("arguments", "cause"),
     [
         ({"target_dir": "none"}, r"No file or folder 'none'"),
-        ({"target_ids": ["000099"]}, r"1 ids are not in .*: 000099"),
+        ({"target_ids": ["000099"]}, r"1 ids of the split are not in .*: 000099"),
         ({"trajectory#head": "haed"}, r"No layer 'haed' in StudentUNet\. Closest: 'head'"),
         ({"resume": True, "trajectory#confidence": 0.9}, r"a run with another trajectory"),
     ],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two games against a discriminator, from their overlays, in both bundles."""
+"""Adversarial training against two discriminators, from their overlays, in both bundles."""
 
 import json
 import re
@@ -9,7 +9,7 @@ import torch
 
 from monai_kd import loss_terms
 from tests.bundles.conftest import ROOT, run_bundle, run_classification
-from tests.checks import assert_identical
+from tests.helpers import assert_identical
 
 SMALL = {
     "methods/holistic": {"discriminator_def#channels": [4, 8]},
@@ -43,7 +43,7 @@ def test_trains_from_any_view_and_saves_the_student_alone(method, overlays, phan
     assert set(loss_terms(workflow.trainer.state.output)) == {"loss", "supervised_loss"} | TERMS[method]
     best = torch.load(tmp_path / "model.pt", weights_only=True)
     assert best.keys() == workflow.network_def.state_dict().keys()
-    state = torch.load(tmp_path / "last.pt", weights_only=True)["objects"]["game"]
+    state = torch.load(tmp_path / "last.pt", weights_only=True)["objects"]["adversarial"]
     assert_identical(state["discriminator"], workflow.parser.get_parsed_content("discriminator_def").state_dict())
 
 
@@ -57,7 +57,10 @@ def test_broken_off_and_started_again_it_ends_like_a_whole_run(phantoms, teacher
     for name in ("network_def", "discriminator_def"):
         states = [w.parser.get_parsed_content(name).state_dict().values() for w in (whole, parts)]
         assert all(torch.equal(a, b) for a, b in zip(*states, strict=True))
-    others = {"game#weight": "another game: .*weight=.*weight=3.0", "discriminator_optimizer#lr": "'3.0' here"}
+    others = {
+        "adversarial#weight": "another adversarial: .*weight=.*weight=3.0",
+        "discriminator_optimizer#lr": "'3.0' here",
+    }
     for key, message in others.items():
         with pytest.raises(RuntimeError) as caught:
             train(method, phantoms, teacher, tmp_path / "parts", max_epochs=2, **{key: 3.0})
@@ -81,5 +84,5 @@ def test_published_weights_are_the_overlays():
     holistic = config("methods/holistic")
     assert holistic["pathways"] == config("methods/pairwise_affinity")["pathways"]
     weights = [holistic["pathways"][name]["weight"] for name in ("logits", "hidden")]
-    assert [*weights, holistic["game"]["weight"]] == [10.0, 0.5, 0.1]
+    assert [*weights, holistic["adversarial"]["weight"]] == [10.0, 0.5, 0.1]
     assert holistic["discriminator_optimizer"]["lr"] == 4e-4

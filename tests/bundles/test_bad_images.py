@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One bad image among good ones: inference goes on with these, lists the bad ones and does not end well."""
+"""One bad image among good ones: inference goes on with the others, lists the bad ones, and ends with an error."""
 
 import csv
 
@@ -68,7 +68,7 @@ DAMAGES = [cut, sixteen_bits, nan, three_axes, nowhere, loop, folder, text, empt
 
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory):
-    """The weights of networks that nobody trained."""
+    """The weights of untrained networks."""
     from monai.bundle import ConfigParser
 
     from tests.bundles.conftest import tiny

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The recipe for boxes: a student of boxes learns the same whether the boxes come from masks or alone."""
+"""The recipe for boxes: a student learns the same whether its boxes come from masks or are given directly."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def train(data, output, split):
 
 
 def test_masks_and_their_boxes_teach_the_same(tmp_path):
-    """No pixel of a mask but its box reaches the student."""
+    """Only a mask's box reaches the student, not its pixels."""
     for name in ("masks", "boxes"):
         write_phantoms(tmp_path / name, 12)
         for record in read_dataset(tmp_path / name):

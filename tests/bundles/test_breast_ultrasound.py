@@ -22,7 +22,7 @@ def config(name):
     return json.loads((CONFIGS / f"{name}.json").read_text())
 
 
-# Those that replace more than the pathways (networks, data, handlers) have tests of their own.
+# Overlays that replace more than the pathways (networks, data, handlers) have their own tests.
 METHODS = [name for name in OVERLAYS if set(config(f"methods/{name}")) <= {"levels", "pathways"}]
 
 
@@ -139,7 +139,7 @@ def test_killed_and_started_again_it_ends_like_a_whole_run(method, phantoms, tea
 
 
 class Kill:
-    """Ends a run in the middle of an epoch, as a kill does: without any handler's leave."""
+    """Ends a run in the middle of an epoch, as a kill does: no other handler runs."""
 
     def __init__(self, epoch):
         self.epoch = epoch

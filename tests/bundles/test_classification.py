@@ -15,7 +15,7 @@ from monai_kd.phantom import write_phantoms
 from tests.bundles.conftest import CLASSIFICATION, run_classification, run_two_processes
 
 CONFIGS = CLASSIFICATION / "configs"
-# With a pool of images: below. Noisy labels and the game against a discriminator have files of their own.
+# With a pool of images: below. Noisy labels and adversarial training have files of their own.
 OTHERS = {"unlabelled", "noisy_labels", "adversarial_logits"}
 METHODS = sorted({path.stem for path in (CONFIGS / "methods").glob("*.json")} - OTHERS)
 VIEWS = sorted(path.stem for path in (CONFIGS / "views").glob("*.json"))

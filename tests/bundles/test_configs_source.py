@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""bundles/source: the configs that are committed are those that it writes."""
+"""The committed configs are those that ``bundles/source`` writes."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from bundles.source.writing import BUNDLES, SOURCES, from_source, outdated
 from monai_kd.bundle.finding import bundles
 from tests.bundles.conftest import CLASSIFICATION, ROOT
 
-# What a training with a teacher may say otherwise than one without.
+# The ids in which a training with a teacher may differ from one without.
 OF_THE_TEACHER = {
     *("output_dir", "checkpoint", "teacher_checkpoint", "teacher_def", "teacher_channels", "student_layers"),
     *("teacher_layers", "supervised_weight", "pathways", "optimizer#params", "train#handlers", "train#trainer"),
@@ -43,6 +43,10 @@ def test_what_both_bundles_have_is_said_once():
         root.relative_to(BUNDLES) / "configs" / name for name in there[0] & there[1] for root in (ROOT, CLASSIFICATION)
     }
     assert both <= written
+
+
+def test_logging_of_all_bundles_has_one_source():
+    assert {root / "configs" / "logging.conf" for root in (ROOT, CLASSIFICATION)} <= set(from_source())
 
 
 def test_each_bundle_has_a_source_and_the_source_is_no_bundle():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two sites distil one student by MONAI's client of federated learning; neither its images nor a teacher leave one."""
+"""Two sites distil one student with MONAI's federated client; neither images nor a teacher leave a site."""
 
 import pytest
 import torch

@@ -95,7 +95,7 @@ def test_two_processes_take_the_same_number_of_steps(phantoms, teacher, tmp_path
 
 
 def test_the_last_weights_are_kept(distilled, tmp_path):
-    """Validation images are labelled, too: the recipe chooses nothing by them."""
+    """Labels of validation images must not count, so the recipe does not use them to choose a checkpoint."""
     workflow = distilled(max_epochs=3)
     saved = torch.load(tmp_path / "run" / "model.pt", weights_only=True)
     for name, value in weights(workflow).items():

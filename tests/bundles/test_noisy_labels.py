@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The classification bundle with wrong labels: who sees them, and the overlay that learns from them."""
+"""The classification bundle with wrong labels: which networks see them, and the overlay that learns from them."""
 
 import re
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.bundles.conftest import run_bundle, run_two_processes
-from tests.checks import assert_identical
+from tests.helpers import assert_identical
 
 AWARE = ["train", "methods/logits_and_hidden", "quantization_aware"]
 
@@ -31,7 +31,7 @@ def test_the_student_is_fine_tuned_and_stays_a_plain_one(
     before, after = (torch.load(path, weights_only=True) for path in (student, tmp_path / "model.pt"))
     assert list(after) == list(before)
     assert any(not torch.equal(after[key], before[key]) for key in after)
-    # Small steps from where it was, not a training anew.
+    # Small steps from the trained weights, not a new training.
     change = sum((after[key] - before[key]).square().sum() for key in after)
     assert change < 0.05 * sum(value.square().sum() for value in before.values())
     first = workflow.parser.get_parsed_content("quantized").quantizers[0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a training tells of itself: its config beside its results, and its losses in MLflow and TensorBoard."""
+"""A training keeps its config next to its results, and logs its losses to MLflow and TensorBoard."""
 
 import json
 import shutil

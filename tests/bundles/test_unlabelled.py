@@ -73,4 +73,4 @@ def test_the_training_images_as_the_pool_are_refused(phantoms, teacher, tmp_path
     while error is not None:
         causes.append(str(error))
         error = error.__cause__
-    assert re.search(r"All images in .* are those of .*Give the folder of further images", " ".join(causes))
+    assert re.search(r"All images in .* are copies of those in .*Give a folder of other images", " ".join(causes))

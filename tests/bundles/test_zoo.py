@@ -74,7 +74,7 @@ def test_no_file_is_large_and_none_tells_where_it_was_written(packed):
 
 
 def test_metadata_follow_the_specification(packed, tmp_path):
-    schema = shutil.copy(SCHEMA, tmp_path / "schema.json")  # is not downloaded where it lies already
+    schema = shutil.copy(SCHEMA, tmp_path / "schema.json")  # is not downloaded if it already exists
     metadata = json.loads((packed / "configs" / "metadata.json").read_text())
     assert metadata["version"] in metadata["changelog"]
     verify_metadata(meta_file=str(packed / "configs" / "metadata.json"), filepath=str(schema))
@@ -96,7 +96,7 @@ def test_the_readme_has_the_zoos_headings(source):
     found = re.findall(r"^#{1,2} .*", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M)
     assert [heading for heading in found if heading in HEADINGS] == HEADINGS
     performance = text.partition("## Performance")[2].partition("\n## ")[0]
-    assert re.search(r"\d\d\.\d|0\.\d\d", performance)  # figures, not a pointer to them
+    assert re.search(r"\d\d\.\d|0\.\d\d", performance)  # the pictures themselves, not pointers to them
 
 
 @pytest.mark.parametrize("where", ["source", "packed"])

@@ -42,7 +42,7 @@ def test_problems_are_listed_and_the_status_is_1(tmp_path):
 
 def test_json_and_sheet(tmp_path):
     make_bus_bra(tmp_path / "data")
-    result = check(tmp_path / "data", "--json", tmp_path / "report.json", "--sheet", tmp_path / "check.png")
+    result = check(tmp_path / "data", "--json-file", tmp_path / "report.json", "--sheet-file", tmp_path / "check.png")
     assert result.exit_code == 0
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert (report["layout"], report["images"], report["is_trainable"]) == ("bus_bra", 18, True)
@@ -50,7 +50,7 @@ def test_json_and_sheet(tmp_path):
 
 
 def test_json_on_the_terminal_is_nothing_but_json(tmp_path):
-    result = check(make_plain(tmp_path), "--json", "-")
+    result = check(make_plain(tmp_path), "--json")
     assert json.loads(result.stdout)["layout"] == "plain"
 
 
@@ -63,7 +63,7 @@ def test_nothing_is_written_unasked(tmp_path):
 
 def test_unknown_layout(tmp_path):
     (tmp_path / "pictures").mkdir()
-    result = check(tmp_path, "--sheet", tmp_path / "check.png")
+    result = check(tmp_path, "--sheet-file", tmp_path / "check.png")
     assert result.exit_code == 1
     assert "No known layout" in result.output
     assert not (tmp_path / "check.png").exists()

@@ -21,7 +21,7 @@ def rows(out):
 
 
 def test_without_options_it_writes_the_plain_phantoms(tmp_path):
-    result = run(tmp_path / "out", "--count", 2, "--seed", 5)
+    result = run("--output-dir", tmp_path / "out", "--count", 2, "--seed", 5)
     assert result.exit_code == 0 and "2 images in" in result.output
     for index in (1, 2):
         image, mask, _ = phantom(index, seed=5)
@@ -33,7 +33,7 @@ def test_without_options_it_writes_the_plain_phantoms(tmp_path):
 def test_every_option_reaches_the_pictures(tmp_path):
     options = ["--probe", "curved", "--scanner", "vintage", "--depth", 50, "--gain", 3, "--noise", 5]
     options += ["--dynamic-range", 70, "--normal-fraction", 0.5, "--margins"]
-    assert run(tmp_path / "out", "--count", 4, *options).exit_code == 0
+    assert run("--output-dir", tmp_path / "out", "--count", 4, *options).exit_code == 0
     settings = PhantomSettings("curved", "vintage", 50, 3, 5, 70, 0.5, True)
     header, *table = rows(tmp_path / "out")
     assert header == ("Image", "Type", "Height (mm)", "Width (mm)", "Left", "Top", "Right", "Bottom")
@@ -48,7 +48,7 @@ def test_every_option_reaches_the_pictures(tmp_path):
 
 
 def test_volumes(tmp_path):
-    result = run(tmp_path / "out", "--volumes", "--count", 1)
+    result = run("--output-dir", tmp_path / "out", "--volumes", "--count", 1)
     assert result.exit_code == 0 and "1 volumes in" in result.output
     loaded = LoadUltrasoundd(spatial_dims=3)(read_dataset(tmp_path / "out")[0])
     assert loaded["image"].shape == loaded["label"].shape == (1, 96, 96, 64)
@@ -65,7 +65,7 @@ def test_volumes(tmp_path):
     ],
 )
 def test_what_cannot_be_is_one_line(tmp_path, monkeypatch, capsys, options, message):
-    monkeypatch.setattr("sys.argv", ["monai_kd", "data", "phantom", str(tmp_path / "out"), *options])
+    monkeypatch.setattr("sys.argv", ["monai_kd", "data", "phantom", "--output-dir", str(tmp_path / "out"), *options])
     with pytest.raises(SystemExit) as end:
         command_line.main()
     printed = capsys.readouterr().err

@@ -13,8 +13,8 @@ from tests.data.inspection.test_inspection import make
 from tests.data.layout_fixtures import make_breast, make_bus_bra, make_plain, write_image
 
 
-def split(*arguments):
-    return CliRunner().invoke(app, ["data", "split", *map(str, arguments)])
+def split(folder, file, *options):
+    return CliRunner().invoke(app, ["data", "split", str(folder), "--output-file", str(file), *map(str, options)])
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_near_duplicates_stay_together_unless_told_otherwise(tmp_path):
     [
         (["--k", 3], "'random' takes number, train_fraction, validation_fraction, but not k"),
         (["--protocol", "kfold", "--number", 3], "'kfold' takes k, validation_fraction, but not number"),
-        (["--protocol", "official"], "laid out as 'breast', and only 'bus_bra' has official folds"),
+        (["--protocol", "official"], "has the layout 'breast', but only 'bus_bra' has official folds"),
         (["--train-fraction", 2], "train_fraction must lie between 0 and 1, got 2"),
     ],
 )

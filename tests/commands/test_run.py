@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.command_line import read_command
-from monai_kd.bundle.finding import config_names, find_bundle, overlay_names
+from monai_kd.bundle.finding import find_bundle
+from monai_kd.commands.run import _arguments
 from monai_kd.commands.run_errors import told
 from monai_kd.phantom import write_phantoms
 from tests.bundles.conftest import unet
@@ -61,7 +63,7 @@ def content(path):
 
 
 def test_the_same_results_as_monais_command(folder, tmp_path):
-    from tests.checks import assert_identical
+    from tests.helpers import assert_identical
 
     names = ("train_teacher", "views/shared")
     monais = python(
@@ -77,7 +79,7 @@ def test_the_same_results_as_monais_command(folder, tmp_path):
     assert ours.stdout.rstrip().endswith("Results: out")
     expected, found = files(tmp_path / "monais"), files(tmp_path / "out")
     assert set(found) == set(expected) >= {"model.pt", "last.pt", "train_config.json"}
-    for name in [name for name in expected if "lock" not in name]:  # that says who ran, and when
+    for name in [name for name in expected if "lock" not in name]:  # the log line with the user and the time
         assert_identical(content(found[name]), content(expected[name]), name)
 
 
@@ -96,7 +98,9 @@ REFUSED = {
     "mine.json": "No config 'mine.json'. Correct the path",
     "train 20": "'20' belongs to no id. Write --id 20",
     "train --seed 1 --seed 2": "--seed is given twice",
-    "--max_epochs 3 train": "The config comes first, got '--max_epochs'",
+    "train --max-epochs 3 --set max_epochs=2": "'max_epochs' is given twice: as --max_epochs and by --set",
+    "train --set max_epochs": "is not id=value with a JSON value",
+    "--max_epochs 3 train": "The config must come first, got '--max_epochs'",
     "train --args_file none.json": "No file 'none.json'. Correct the path.",
     "train_teacher --dataset_dir nowhere --output_dir a --checkpoint a.pt": "nowhere",
     "inference --dataset_dir data --output_dir b --checkpoint b.pt": "No checkpoint at 'b.pt'",
@@ -115,6 +119,16 @@ def test_an_error_is_one_line(folder, words, message, monkeypatch, capfd):
     err = capfd.readouterr().err
     assert end.value.code == 1
     assert err.startswith("Error: ") and err.count("\n") == 1 and message in err
+
+
+def test_dashes_and_set_mean_the_same_ids():
+    words = ["--max_epochs", "2", "--train#dataset#label-key=a-b_c", "--method", "logits_kl"]
+    dashes = ["--max-epochs", "2", "--train#dataset#label_key=a-b_c", "--method=logits_kl"]
+    expected = read_command("train", BUNDLE.name, [], words)
+    assert expected["max_epochs"] == 2 and expected["train#dataset#label_key"] == "a-b_c"
+    assert read_command("train", BUNDLE.name, [], dashes) == expected
+    settings = {"max_epochs": 2, "train#dataset#label_key": "a-b_c"}
+    assert _arguments("train", BUNDLE.name, [], words[-2:], settings) == expected
 
 
 def test_a_hostile_checkpoint_is_one_line_without_torchs_advice(folder):
@@ -145,7 +159,7 @@ def test_evaluation_ends_with_the_scores(folder):
 
 
 def test_a_stopped_run_says_how_to_go_on(folder, tmp_path):
-    from tests.checks import heeds_ctrl_c
+    from tests.helpers import heeds_ctrl_c
 
     words = ["train_teacher", "--bundle", BUNDLE, *TINY, *WHERE[2:], "--dataset_dir", folder / "data"]
     environment = {**os.environ, "PYTHONPATH": str(BUNDLE.parents[1]), "OMP_NUM_THREADS": "1"}
@@ -159,20 +173,20 @@ def test_a_stopped_run_says_how_to_go_on(folder, tmp_path):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
-    assert err == "Stopped. The same command goes on after the last whole epoch (out/last.pt).\n"
+    assert err == "Stopped. Give the same command again to continue after the last complete epoch (out/last.pt).\n"
 
 
 def test_without_a_config_all_are_listed(folder):
     ended = run(folder, "--bundle", "breast_ultrasound_segmentation")
     assert ended.returncode == 0, ended.stderr
-    for name in [*config_names(BUNDLE), "cached_teacher", "--methods", "logits_kl"]:
+    for name in [*BundleFolder(BUNDLE).config_names(), "cached_teacher", "--methods", "logits_kl"]:
         assert name in ended.stdout
 
 
 def test_every_config_is_one_of_both():
     for name in ("breast_ultrasound_segmentation", "breast_ultrasound_classification"):
-        bundle = find_bundle(name)
-        alone, overlays = config_names(bundle), overlay_names(bundle)
+        bundle = BundleFolder(find_bundle(name))
+        alone, overlays = bundle.config_names(), bundle.overlay_names()
         assert set(alone) >= {"train", "train_teacher", "train_student", "evaluate", "inference", "inference_stock"}
         assert set(overlays[""]) >= {"cached_teacher", "federated", "multi_gpu_train", "teacher"}
         assert not set(alone) & set(overlays[""])
@@ -211,7 +225,7 @@ def test_overlays_are_merged_in_order_and_an_id_stays_an_id():
 def test_settings_of_a_file_serve_every_config(tmp_path):
     settings = tmp_path / "settings.json"
     settings.write_text(json.dumps({"bundle_root": str(BUNDLE), "max_epochs": 3, "section": "test"}))
-    from monai_kd.bundle.arguments import check_start
+    from monai_kd.bundle.argument_checks import check_start
     from monai_kd.bundle.running_config import Start
 
     for config in ("train", "evaluate"):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Small generated data sets in each layout as distributed, traps included.
+Small generated data sets in each layout as distributed, with their pitfalls.
 
 Arrays are in MONAI's index order (W, H), as the loader gives them.
 """

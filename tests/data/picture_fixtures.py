@@ -19,8 +19,8 @@ RAW, DEFLATE = 1, 8
 
 
 def stored(shown: np.ndarray, tag: int) -> np.ndarray:
-    """What a camera stores of a shown picture (H, W), by EXIF's words on where its row 0 and column 0 are shown."""
-    if tag in (2, 3, 6, 7):  # the first column, or row of a picture on its side, is on the right
+    """The pixels that a camera stores for a shown picture (H, W), by EXIF's definition of its row 0 and column 0."""
+    if tag in (2, 3, 6, 7):  # the first column (or row, if the picture lies on its side) is on the right
         shown = shown[:, ::-1]
     if tag in (3, 4, 7, 8):  # at the bottom
         shown = shown[::-1]
@@ -78,7 +78,7 @@ def write_tiff(
 
 
 def png_chunks(content: bytes) -> list[bytes]:
-    """A PNG's chunks, whole."""
+    """A PNG's complete chunks."""
     chunks, place = [], 8
     while place < len(content):
         end = place + 12 + struct.unpack(">I", content[place : place + 4])[0]

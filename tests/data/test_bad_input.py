@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What users and hostile archives bring, and the one clear error that each gets; see also test_damaged_files."""
+"""Bad input from users and hostile archives: each gives one clear error; see also test_damaged_files."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import pytest
 from PIL import Image, ImageFile
 
 from monai_kd.data import check_dataset, read_dataset
-from monai_kd.data.image_files.file_checks import MAX_PLANE, MAX_VALUES
 from monai_kd.data.image_files.formats import read_header
+from monai_kd.data.image_files.image_format import MAX_PLANE, MAX_VALUES
 from monai_kd.data.image_files.reading import read_image, read_mask
 from tests.data.dicom_fixtures import JPEG, write_dicom
 from tests.data.layout_fixtures import SIZE, lesion, make_plain, speckle, write_image
 
 
 def png_of_size(path, width, height):
-    """A PNG whose header is right and whose pixels are few."""
+    """A PNG with a correct header and too few pixels."""
 
     def chunk(kind, content):
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
@@ -38,12 +38,12 @@ def png_of_size(path, width, height):
 def test_bomb_is_refused_by_its_header(tmp_path, monkeypatch, size, read):
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: pytest.fail("pixels were decoded"))
     path = png_of_size(tmp_path / "bomb.png", *size)
-    with pytest.raises(ValueError, match=r"bomb\.png is (too large|.* pixels by its header).*export it smaller"):
+    with pytest.raises(ValueError, match=r"bomb\.png (is too large|has .* according to its header).*export it smaller"):
         read(path)
 
 
 def lying(path, shape):
-    """A small file whose header tells of another shape."""
+    """A small file whose header gives another shape."""
     suffix = path.name[path.name.index(".") :]
     if suffix in (".nii", ".nii.gz"):
         write_image(path.with_name("true.nii"), speckle(1))
@@ -69,9 +69,9 @@ def lying(path, shape):
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".nrrd", ".mha", ".dcm"])
 @pytest.mark.parametrize(("shape", "message"), [
-    ((30_000, 30_000, 1), r"is 30000 × 30000.* pixels by its header"),
-    ((4000, 4000, 40), r"is 4000 × 4000 × 40 pixels by its header"),
-    ((4000, 4000, 5), r"cannot be decoded \(its header tells of 4000 × 4000 × 5 pixels, but the file has"),
+    ((30_000, 30_000, 1), r"has 30000 × 30000.* pixels according to its header"),
+    ((4000, 4000, 40), r"has 4000 × 4000 × 40 pixels according to its header"),
+    ((4000, 4000, 5), r"cannot be decoded \(its header says 4000 × 4000 × 5 pixels, but the file has"),
 ])  # fmt: skip
 @pytest.mark.parametrize("read", [read_image, read_mask])
 def test_header_that_lies_about_the_size(tmp_path, suffix, shape, message, read):
@@ -83,7 +83,7 @@ def test_header_that_lies_about_the_size(tmp_path, suffix, shape, message, read)
 
 @pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
 def test_pixels_in_another_file_are_refused(tmp_path, suffix):
-    """Or a header from elsewhere would show any file of this computer as an image."""
+    """Otherwise a header from elsewhere could show any file of this computer as an image."""
     (tmp_path / "secret").write_bytes(bytes(range(100)))
     if suffix == ".nrrd":
         text = "NRRD0004\ntype: uint8\ndimension: 2\nsizes: 10 10\nencoding: raw\ndata file: ./secret\n\n"
@@ -160,5 +160,5 @@ def test_picture_of_another_format_than_its_name(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "1.png").numpy()[0], speckle(1))
     nibabel.save(nibabel.Nifti1Image(speckle(1), np.eye(4)), tmp_path / "2.nii")
     (tmp_path / "2.nii").rename(tmp_path / "2.dcm")
-    with pytest.raises(ValueError, match=r"2\.dcm cannot be decoded \(it is no DICOM file\)"):
+    with pytest.raises(ValueError, match=r"2\.dcm cannot be decoded \(it is not a DICOM file\)"):
         read_image(tmp_path / "2.dcm")

@@ -78,7 +78,7 @@ def test_user_errors(tmp_path):
         BreastUltrasoundDataset(tmp_path, "train")
     with pytest.raises(ValueError, match=r"1 ids of the split are not in .*: nobody"):
         BreastUltrasoundDataset(tmp_path, "test", split={"test": ["case.1", "nobody"]})
-    with pytest.raises(ValueError, match="has the parts test, not 'training'"):
+    with pytest.raises(ValueError, match="has the parts test, but not 'training'"):
         BreastUltrasoundDataset(tmp_path, split={"test": ["case.1"]})
     with pytest.raises(FileNotFoundError, match="No folder"):
         BreastUltrasoundDataset(tmp_path / "nowhere")

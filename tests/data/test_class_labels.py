@@ -30,7 +30,7 @@ def test_others_are_left_out_and_named_in_the_log(caplog):
     caplog.set_level(logging.INFO)
     found = label_classes(records("normal", "benign", "unknown", "malignant"), CLASSES, "images")
     assert [record["id"] for record in found] == ["1", "3"]
-    assert "images: 2 of 4 are left out, neither benign nor malignant: 0, 2" in caplog.text
+    assert "images: 2 of 4 are left out because they are neither benign nor malignant: 0, 2" in caplog.text
 
 
 def test_three_classes_are_as_good_as_two():

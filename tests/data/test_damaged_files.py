@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever happened to a file, it reads, or one error names it: bytes flipped, cut out and put in at random."""
+"""Files with bytes flipped, removed and inserted at random are read, or give one error that names the file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.data.dicom_fixtures import IMPLICIT, JPEG, write_dicom
 from tests.data.layout_fixtures import lesion, write_csv, write_image, write_xlsx
 
 SIZE = (16, 12)
-HEADER = 600  # bytes in which most damage is done: the rest is pixels
+HEADER = 600  # most damage is done in these first bytes: the rest is pixels
 FILES = [
     "1.png", "palette.png", "1.jpg", "1.bmp", "1.tif", "pages.tif", "1.nii", "1.nii.gz", "1.nrrd", "packed.nrrd",
     "1.mha", "packed.mha", "1.dcm", "implicit.dcm", "loop.dcm", "jpeg.dcm",
@@ -44,7 +44,7 @@ edits = st.lists(
 
 @cache
 def whole(name):
-    """The bytes of a sound file."""
+    """The bytes of an undamaged file."""
     mask = lesion(1, SIZE).astype(np.uint8) * 255
     with TemporaryDirectory() as folder:
         path = Path(folder, name)
@@ -90,7 +90,7 @@ def damaged(content, changes):
 
 
 def check_one_clear_error(read, path):
-    """It reads, or says which file does not."""
+    """The file is read, or the error names it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

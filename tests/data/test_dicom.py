@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DICOM of every kind that ultrasound machines write, read in the values of the picture on their screen."""
+"""DICOM of every kind that ultrasound machines write: the values are those of the picture on the screen."""
 
 from __future__ import annotations
 
@@ -107,14 +107,14 @@ def test_loop_and_volume_by_the_header_alone(tmp_path, compressed):
 @pytest.mark.parametrize(
     ("values", "changes", "message"),
     [
-        (np.zeros((28, 40), np.uint8), {"pixels": bytes(500)}, "holds 500 bytes of pixels, .* tells of 1120"),
-        (np.zeros((28, 40), np.uint8), {"frames": 3}, "holds 1120 bytes of pixels, .* tells of 3360"),
+        (np.zeros((28, 40), np.uint8), {"pixels": bytes(500)}, "holds 500 bytes of pixels, .* says 1120"),
+        (np.zeros((28, 40), np.uint8), {"frames": 3}, "holds 1120 bytes of pixels, .* says 3360"),
         (np.zeros((28, 40), np.uint8), {"frames": 0}, "number of frames is '0'"),
         (np.zeros((0, 40), np.uint8), {}, "without an image"),
     ],
 )
 def test_header_that_lies_is_refused(tmp_path, values, changes, message):
-    """ITK reads such files without a word, and makes up the pixels."""
+    """ITK reads such files without an error, and invents the pixels."""
     path = write_dicom(tmp_path / "1.dcm", values, **changes)
     with pytest.raises(ValueError, match=rf"1\.dcm cannot be decoded \(.*{message}"):
         read_image(path)

@@ -78,28 +78,28 @@ def test_loop_of_contradicting_frames(tmp_path, label):
     path = write_dicom(
         tmp_path / "2.dcm", np.stack(frames), "YBR_FULL", frames=3, syntax=JPEG, jpegs=[jpegs[0], jpeg(frames[1])] * 2
     )
-    assert np.isfinite(read_image(path, 0).numpy()).all()  # parts of pictures, of which the first tells
+    assert np.isfinite(read_image(path, 0).numpy()).all()  # parts of pictures; only the first has a header
 
 
 @pytest.mark.parametrize(
     ("values", "photometric", "content", "message"),
     [
-        (np.zeros((56, 80), np.uint8), "MONOCHROME2", lambda: jpeg(speckle(1).T), "of 80 × 56 .* of 40 × 28 of 1"),
-        (np.zeros((14, 20), np.uint8), "MONOCHROME2", lambda: jpeg(speckle(1).T), "of 20 × 14 .* of 40 × 28 of 1"),
-        (speckle(1).T, "MONOCHROME2", lambda: jpeg(picture()), "of 40 × 28 pixels of 1 channels, .* of 40 × 28 of 3"),
-        (picture(), "RGB", lambda: jpeg(speckle(1).T), "of 40 × 28 pixels of 3 channels, .* of 40 × 28 of 1"),
+        (np.zeros((56, 80), np.uint8), "MONOCHROME2", lambda: jpeg(speckle(1).T), "80 × 56 .* has 40 × 28 of 1"),
+        (np.zeros((14, 20), np.uint8), "MONOCHROME2", lambda: jpeg(speckle(1).T), "20 × 14 .* has 40 × 28 of 1"),
+        (speckle(1).T, "MONOCHROME2", lambda: jpeg(picture()), "40 × 28 pixels of 1 channels, .* has 40 × 28 of 3"),
+        (picture(), "RGB", lambda: jpeg(speckle(1).T), "40 × 28 pixels of 3 channels, .* has 40 × 28 of 1"),
     ],
 )
 def test_stream_of_another_size_is_refused(tmp_path, values, photometric, content, message):
     path = write_dicom(tmp_path / "1.dcm", values, photometric, syntax=JPEG, jpegs=[content()])
-    with pytest.raises(ValueError, match=rf"1\.dcm cannot be decoded \(its header tells {message}"):
+    with pytest.raises(ValueError, match=rf"1\.dcm cannot be decoded \(its header says {message}"):
         read_image(path)
 
 
 def test_loop_that_lacks_frames(tmp_path):
     values = np.stack([speckle(seed).T for seed in range(3)])
     path = write_dicom(tmp_path / "1.dcm", values, frames=3, syntax=JPEG, jpegs=[jpeg(v) for v in values[:2]])
-    with pytest.raises(ValueError, match=r"1\.dcm cannot be decoded \(it holds 2 pictures, but its header tells of 3"):
+    with pytest.raises(ValueError, match=r"1\.dcm cannot be decoded \(it holds 2 pictures, but its header says 3"):
         read_image(path, 0)
 
 
@@ -131,7 +131,7 @@ def test_syntax_that_is_not_read_is_named_with_what_to_export(tmp_path, end, nam
     path = write_dicom(tmp_path / "images" / "v.dcm", speckle(1).T, frames=9, syntax=syntax, jpegs=[b"\0\0\0\1" * 9])
     write_image(tmp_path / "labels" / "v.png", lesion(1))
     with pytest.raises(
-        ValueError, match=rf"v\.dcm holds .* {name}.*{syntax}\), which is not read\. Export it uncom"
+        ValueError, match=rf"v\.dcm holds .* {name}.*{syntax}\), which cannot be read\. Export it uncom"
     ) as error:
         read_image(path)
     assert str(error.value) in [problem.message.removeprefix("v: ") for problem in inspect_dataset(tmp_path).problems]

@@ -75,7 +75,7 @@ def test_every_number_type(tmp_path, suffix, dtype):
 
 
 def _scaled(path, values):
-    """The same file with a mask of 0 and 1 for its pixels."""
+    """The same file, with a mask of 0 and 1 as its pixels."""
     if path.name.endswith((".nii", ".nii.gz")):
         nibabel.save(nibabel.Nifti1Image((values > 40).astype(values.dtype), np.eye(4), dtype=values.dtype), path)
     else:

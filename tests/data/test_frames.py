@@ -108,7 +108,7 @@ def test_loop_without_masks(tmp_path):
 
 def test_frame_with_the_name_of_another_image(root):
     write_image(root / "images" / "loop_frame002.png", speckle(1))
-    with pytest.raises(ValueError, match="1 frames of loops have the names of other images: loop_frame002"):
+    with pytest.raises(ValueError, match="1 frames of loops have the same names as images: loop_frame002"):
         list_images(root / "images")
 
 
@@ -148,7 +148,7 @@ def test_volumes_stay_volumes(tmp_path):
 def test_no_such_frame(tmp_path, suffix):
     path = write_loop(tmp_path / f"loop{suffix}", frames())
     for read in (read_image, read_mask):
-        with pytest.raises(ValueError, match=rf"loop{suffix} has the frames 0 to 3, but frame 4 was asked for"):
+        with pytest.raises(ValueError, match=rf"loop{suffix} has the frames 0 to 3, but frame 4 was requested"):
             read(path, 4)
     with pytest.raises(ValueError, match=r"still\.png has the frames 0 to 0, but frame 2"):
         read_image(write_image(tmp_path / "still.png", speckle(1)), 2)
@@ -167,7 +167,7 @@ def test_loop_is_decoded_once_and_not_from_memory_when_it_changed(tmp_path, monk
 
 @pytest.mark.parametrize("worker", [0, 2])
 def test_one_mask_for_each_frame_is_written_in_its_geometry(root, tmp_path, worker):
-    """What a bundle's inference does, with the image in place of the network's output."""
+    """A bundle's inference, with the image instead of the network's output."""
     out = tmp_path / "out"
     for path in (root / "images").iterdir():
         if path.name != "still.png":

@@ -51,12 +51,12 @@ def test_no_teacher_learns_what_it_will_answer(layout, tmp_path):
 
 @pytest.mark.parametrize("folds", [1, 0, -3, 2.0, True, "3", None])
 def test_folds_are_a_whole_number_from_two(folds):
-    with pytest.raises(ValueError, match=r"folds of the labelled images, expected a whole number from 2"):
+    with pytest.raises(ValueError, match=r"folds of the labelled images: expected a whole number from 2"):
         label_folds(RECORDS, folds)
 
 
 def test_fewer_patients_than_folds_are_refused():
-    with pytest.raises(ValueError, match=r"3 folds .* need as many patients, but there are 2\. Give fewer folds"):
+    with pytest.raises(ValueError, match=r"3 folds .* need 3 patients, but there are 2\. Give fewer folds"):
         label_folds(RECORDS[:4], 3)
 
 
@@ -79,5 +79,5 @@ def test_a_fold_that_is_not_there_is_refused(leave_out, message, tmp_path):
 
 def test_folds_are_of_training_images(tmp_path):
     root = make_plain(tmp_path / "data")
-    with pytest.raises(ValueError, match=r"leave_out=\(0, 2\) is of training images, not of test images"):
+    with pytest.raises(ValueError, match=r"leave_out=\(0, 2\) is for training images, not test images"):
         BreastUltrasoundDataset(root, "test", leave_out=(0, 2), progress=False)

@@ -32,7 +32,7 @@ def test_the_axes_are_those_of_the_images_file(name, size, expected, tmp_path):
     assert torch.equal(label_map.as_tensor().squeeze() > 0, inside)
     torch.testing.assert_close(label_map.affine, image.affine)
     assert tuple(sample["image"].meta["spatial_shape"]) == expected and sample["id"] == "a"
-    assert tuple(image.meta["spatial_shape"]) == tuple(image.shape[1:])  # what was given stays as it was
+    assert tuple(image.meta["spatial_shape"]) == tuple(image.shape[1:])  # the input is unchanged
 
 
 def test_whoever_takes_savers_out_takes_ours_out(tmp_path):

@@ -74,7 +74,7 @@ def test_formats_collate_into_one_batch(tmp_path):
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".nii.gz", ".nrrd", ".mha", ".dcm"])
 @pytest.mark.parametrize("written", [".png", ".nii.gz", ".nrrd"])
 def test_mask_is_written_back_unchanged(tmp_path, suffix, written):
-    """Load, resize, invert, save: what a bundle's inference does to a prediction."""
+    """Load, resize, invert and save, as a bundle's inference does with a prediction."""
     path = write_image(tmp_path / f"1{suffix}", lesion(1).astype(np.uint8) * 255)
     load = Compose([LoadUltrasoundd(keys="image", mask_keys="image"), Resized("image", (80, 56), mode="nearest")])
     data = load({"image": str(path)})

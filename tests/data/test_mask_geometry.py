@@ -49,7 +49,7 @@ def write(path, direction, size):
 
 
 def place(path):
-    """The length of each axis, and what leads from pixels to millimeters."""
+    """The length of each axis, and the affine from pixels to millimeters."""
     if ".nii" in path.name:
         image = nibabel.load(path)
         return [
@@ -72,7 +72,7 @@ def assert_same_place(mask, image):
 
 
 def inverted(path, folder):
-    """The mask that the bundle writes: resized to the network's size and back."""
+    """The mask that the bundle writes, resized to the network's size and back."""
     dims = read_image(path).ndim - 1
     preprocessing = Compose([LoadUltrasoundd("image"), Resized("image", (16,) * dims, mode="nearest")])
     sample = preprocessing({"image": str(path), "id": "1"})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A further format is one file and one line: that of docs/extend.md, which is listed, read and written at once."""
+"""To add a format takes one file and one line: the format of docs/extend.md can be listed, read and written."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_what_every_format_promises_holds_for_it(root):
     with pytest.raises(ValueError, match=r"case\.1\.npy cannot be decoded \(.+\)\. It is damaged"):
         LoadUltrasoundd("image")({"image": str(path)})
     np.lib.format.open_memmap(path, "w+", np.uint8, (9000, 9000)).flush()
-    with pytest.raises(ValueError, match=r"case\.1\.npy is 9000 × 9000 pixels by its header"):
+    with pytest.raises(ValueError, match=r"case\.1\.npy has 9000 × 9000 pixels according to its header"):
         LoadUltrasoundd("image")({"image": str(path)})
     np.save(path, speckle(1)[..., None])
     assert LoadUltrasoundd("image")({"image": str(path)})["image"].shape == (1, *SIZE)

@@ -120,7 +120,7 @@ def test_damaged_exif_turns_nothing(tmp_path, suffix, exif):
 
 @pytest.mark.parametrize(("kind", "value"), [(2, b"6\0\0\0"), (5, b"\x08\0\0\0"), (11, b"\0\0\xc0@"), (99, b"6\0\0\0")])
 def test_tag_of_another_type_turns_nothing(tmp_path, kind, value):
-    """Text, a fraction beyond the end, a float, a type that does not exist."""
+    """The types: text, a fraction beyond the end, a float, an unknown one."""
     exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0" + struct.pack("<HHI", ORIENTATION, kind, 1) + value + bytes(4)
     Image.fromarray(smooth().T).save(tmp_path / "1.jpg", exif=exif, quality=100)
     assert read_image(tmp_path / "1.jpg").shape == (1, *SIZE) == (1, *read_header(tmp_path / "1.jpg").shape)
@@ -148,7 +148,7 @@ def test_converted_pictures_and_masks_are_upright(tmp_path, layout, suffix, mask
 
 
 def _without_tags(path):
-    """What a program that knows no tags reads."""
+    """The pixels as a program without support for tags reads them."""
     if path.name.endswith(".nii.gz"):
         return nibabel.load(path).get_fdata()[..., 0]
     picture = Image.open(path)

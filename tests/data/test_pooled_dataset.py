@@ -89,13 +89,13 @@ def test_a_classifier_reads_images_alone(labelled, tmp_path):
 
 
 def test_copies_of_labelled_files_are_left_out(labelled, tmp_path):
-    """Else the images to validate and test with were trained with."""
+    """Otherwise validation and test images would be used in training."""
     pool = tmp_path / "pool"
     for number in range(3):
         write_image(pool / f"{number}.png", speckle(50 + number))
     shutil.copy(labelled / "images" / "case.1.png", pool / "renamed.png")
     assert {s["id"] for s in pooled(labelled, pool) if not s["has_label"]} == {"0", "1", "2"}
-    with pytest.raises(ValueError, match=r"All images in .* are those of .*labelled\. Give the folder of further"):
+    with pytest.raises(ValueError, match=r"All images in .* are copies of those in .*labelled\. Give a folder"):
         pooled(labelled, labelled)
 
 
@@ -149,7 +149,7 @@ def test_a_pool_with_a_test_image_is_refused_by_name(change, tmp_path):
         image = image.resize((image.width * 2, image.height * 2), Image.Resampling.BICUBIC)
     (tmp_path / "pool").mkdir()
     image.save(tmp_path / "pool" / "other.bmp")
-    with pytest.raises(ValueError, match=rf"show the same .*other\.bmp \({split['test'][0]}\)\. Take them out"):
+    with pytest.raises(ValueError, match=rf"show the same .*other\.bmp \({split['test'][0]}\)\. Remove them"):
         pooled(labelled, tmp_path / "pool")
 
 

@@ -81,13 +81,13 @@ def test_other_images_name_the_first_ids_on_either_side(path):
 def test_images_missing_on_one_side(path):
     with pytest.raises(ValueError, match=r"2 of its ids are not in the data set \(00, 01\) and 0 images .*\(-\)"):
         read_splits(path, RECORDS[2:])
-    with pytest.raises(ValueError, match=r"0 of its ids .*\(-\) and 1 images are not in it \(99\)"):
+    with pytest.raises(ValueError, match=r"0 of its ids .*\(-\) and 1 images are not in the split \(99\)"):
         read_splits(path, [*RECORDS, {"id": "99", "patient": "99"}])
 
 
 def test_id_in_two_parts(path):
     edit(path, lambda split: split["training"].append(split["test"][0]))
-    with pytest.raises(ValueError, match=r"split 1, leaks: \d\d stand in it more than once"):
+    with pytest.raises(ValueError, match=r"split 1, leaks: \d\d appear more than once"):
         read_splits(path, RECORDS)
 
 

@@ -128,7 +128,7 @@ def test_split_does_not_depend_on_their_number():
 
 
 def test_splits_are_the_same_everywhere():
-    """Pinned: another draw for the same seed would compare runs of two versions on different images."""
+    """Pinned: with another draw for the same seed, two versions would be compared on different images."""
     assert random_splits(make_records(12), number=1)[0]["test"] == ["002", "009"]
 
 

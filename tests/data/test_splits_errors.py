@@ -36,7 +36,7 @@ def test_fraction_out_of_range(name, value):
 
 
 def test_k_of_one():
-    with pytest.raises(ValueError, match="k of at least 2, got 1"):
+    with pytest.raises(ValueError, match=r"k \(folds\) must be at least 2, got 1"):
         k_folds(make_records(20), k=1)
 
 

@@ -74,7 +74,7 @@ def test_an_error_in_a_worker_comes_too():
 
 
 class Failing(torch.utils.data.Dataset):
-    """The third item raises an error, without MONAI's words around it."""
+    """The third item raises an error that MONAI does not wrap."""
 
     def __init__(self, error):
         self.error = error
@@ -127,7 +127,7 @@ def test_an_iteration_that_is_broken_off_leaves_no_thread():
             break
     iterator = iter(ThreadDataLoader(Dataset(range(50), loading()), batch_size=1))
     assert next(iterator) == 0
-    del iterator  # a fixture looks for threads that are left
+    del iterator  # a fixture checks for remaining threads
 
 
 @pytest.mark.parametrize("fails", ["step", "data"])

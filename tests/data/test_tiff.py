@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TIFF of every number type, in either meaning of its values, as viewers show it."""
+"""TIFF of every number type, with 0 as black or as white, as viewers show it."""
 
 from __future__ import annotations
 
@@ -67,5 +67,5 @@ def test_signed_values_are_no_gray_values_of_8_bits(tmp_path):
 
 def test_floats_of_which_white_is_zero(tmp_path):
     path = write_tiff(tmp_path / "1.tif", [speckle(1).T.astype(np.float32)], white_is_zero=True)
-    with pytest.raises(ValueError, match=r"1\.tif holds floats of which 0 is white.*Export it with 0 as black"):
+    with pytest.raises(ValueError, match=r"1\.tif holds floats with 0 as white.*Export it with 0 as black"):
         read_image(path)

@@ -34,7 +34,7 @@ def test_images_are_those_of_the_labelled_data_set(phantoms):
 
 
 def test_masks_are_never_opened(phantoms, tmp_path):
-    """Not even damaged ones."""
+    """Not even damaged masks are opened."""
     for file in ("DatasetB.xlsx", *(f"{part}/00000{i}.png" for part in ("original", "GT") for i in range(1, 5))):
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).write_bytes(Path(phantoms, file).read_bytes() if "GT" not in file else b"no mask")
@@ -50,7 +50,7 @@ def test_a_folder_of_images_alone_will_do(tmp_path):
 
 
 def test_ids_that_are_not_there_are_named(phantoms):
-    with pytest.raises(ValueError, match=r"1 ids are not in .*: 000009\. Use the split of this data set"):
+    with pytest.raises(ValueError, match=r"1 ids of the split are not in .*: 000009\. Use the split of this data set"):
         UnlabelledDataset(phantoms, LoadUltrasoundd(), ids=["000001", "000009"])
 
 
@@ -63,6 +63,6 @@ def test_random_numbers_of_a_shared_transform_stay_what_they_were(phantoms):
     transform = Compose([LoadUltrasoundd(), RandGaussianNoised("image", prob=1.0)]).set_random_state(seed=0)
     alone = Compose([LoadUltrasoundd(), RandGaussianNoised("image", prob=1.0)]).set_random_state(seed=0)
     dataset = UnlabelledDataset(phantoms, transform, progress=False)
-    assert len(list(dataset)) == 4  # each draws
+    assert len(list(dataset)) == 4  # each draws random numbers
     record = BreastUltrasoundDataset(phantoms, progress=False, cache_num=0).data[0]
     assert torch.equal(transform(record)["image"], alone(record)["image"])

@@ -41,7 +41,7 @@ def diagnose(*arguments):
 
 def test_the_command_tells_and_writes_a_page(runs, tmp_path):
     before = {path: path.stat().st_mtime_ns for path in runs.rglob("*") if path.is_file()}
-    run = diagnose(runs / "distilled", "--student", runs / "student", "--out", tmp_path / "page")
+    run = diagnose(runs / "distilled", "--student-run", runs / "student", "--output-dir", tmp_path / "page")
     assert run.exit_code == 0, run.output
     for part in ("Is the teacher better than the student alone", "share of the gradient", "Distillation", "Page: "):
         assert part in run.output
@@ -55,7 +55,7 @@ def test_the_command_tells_and_writes_a_page(runs, tmp_path):
 
 
 def test_json_alone_can_be_read_by_programs(runs):
-    run = diagnose(runs / "pool", "--student", runs / "student", "--json")
+    run = diagnose(runs / "pool", "--student-run", runs / "student", "--json")
     assert run.exit_code == 0, run.output
     found = json.loads(run.stdout)
     assert found["images"] == {"labelled": 4, "unlabelled": len(TrainedRun(runs / "student").records("training")) - 4}
@@ -79,17 +79,20 @@ def test_gradients_are_measured_twice_alike_and_at_fresh_weights_first(runs):
 
 
 def test_a_term_that_is_switched_off_is_found(runs):
-    run = diagnose(runs / "silent", "--student", runs / "student")
+    run = diagnose(runs / "silent", "--student-run", runs / "student")
     assert "Raise the pathways' weights" in run.output
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["student"], "is the run of a student without a teacher. Give it as --student."),
-        (["distilled", "--student", "pool"], "is a distillation. Give the run of the student alone as --student."),
-        (["phantoms"], "No 'train_config.json' in"),
-        (["distilled", "--set", "datasetdir=3"], "has no id 'datasetdir' to set"),
+        (["student"], "is the run of a student without a teacher. Pass it as --student-run."),
+        (
+            ["distilled", "--student-run", "pool"],
+            "is a distillation. Pass the run of the student alone as --student-run.",
+        ),
+        (["phantoms"], "has no 'train_config.json'"),
+        (["distilled", "--set", "datasetdir=3"], "has no id 'datasetdir', so it cannot be set"),
     ],
 )
 def test_what_cannot_be_diagnosed_is_one_line(runs, arguments, message):
@@ -102,12 +105,12 @@ def test_other_images_are_refused(runs, tmp_path):
     write_phantoms(tmp_path / "other", 20)
     places = {"output_dir": str(tmp_path / "run"), "checkpoint": str(tmp_path / "run" / "model.pt")}
     run_bundle("train_student", dataset_dir=str(tmp_path / "other"), fold=1, **places)
-    run = diagnose(runs / "distilled", "--student", tmp_path / "run")
-    assert run.exit_code == 1 and "were validated on other images" in " ".join(run.output.split())
+    run = diagnose(runs / "distilled", "--student-run", tmp_path / "run")
+    assert run.exit_code == 1 and "have different validation images" in " ".join(run.output.split())
 
 
 def test_test_images_by_a_setting(runs):
-    run = diagnose(runs / "distilled", "--student", runs / "student", "--set", 'validate#dataset#section="test"')
+    run = diagnose(runs / "distilled", "--student-run", runs / "student", "--set", 'validate#dataset#section="test"')
     assert run.exit_code == 0, run.output
 
 
@@ -126,10 +129,10 @@ def test_a_classifier(runs, tmp_path):
     train("teacher", "train_teacher")
     train("student", "train_student")
     train("distilled", "train", teacher_checkpoint=str(tmp_path / "teacher" / "model.pt"))
-    run = diagnose(tmp_path / "distilled", "--student", tmp_path / "student", "--json")
+    run = diagnose(tmp_path / "distilled", "--student-run", tmp_path / "student", "--json")
     assert run.exit_code == 0, run.output
     found = json.loads(run.stdout)
-    assert " of accuracy, paired over" in found["verdict"]
+    assert " points of accuracy, paired over" in found["verdict"]
     measured = measure(TrainedRun(tmp_path / "distilled"), TrainedRun(tmp_path / "student"))
     assert set(measured.distilled.scores.values()) <= {0.0, 1.0}
     assert measured.distilled.wrong == {name: 1 - score for name, score in measured.distilled.scores.items()}

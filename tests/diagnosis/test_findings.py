@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What follows from the measurements: each known failure gets its own advice."""
+"""Each known failure gets its own advice."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from monai_kd.diagnosis import Measured, find, next_steps, verdict
-from monai_kd.diagnosis.answers import Answers, agreement
 from monai_kd.diagnosis.gradients import GradientShare
+from monai_kd.diagnosis.prediction_quality import PredictionQuality, agreement
 
 IMAGES = [f"{number:02}" for number in range(24)]
 COMMANDS = dict.fromkeys(("teacher", "pool", "weight", "logits", "longer"), "python -m monai_kd run train")
@@ -24,11 +24,11 @@ def answered(dice, agrees=1.0, spread=0.02):
         mask.view(-1)[:inside] = True
         mask.view(-1)[200 : 300 - inside] = True
         masks[name] = mask
-    return Answers(scores, masks, dict.fromkeys(IMAGES, 0.03), dict.fromkeys(IMAGES, 0.01))
+    return PredictionQuality(scores, masks, dict.fromkeys(IMAGES, 0.03), dict.fromkeys(IMAGES, 0.01))
 
 
 def measured(**changes):
-    """A distillation that does what it should, and is changed in one respect."""
+    """A successful distillation, with changes."""
     values = {
         "metric": "dice",
         "teacher": answered(0.80),
@@ -53,25 +53,25 @@ def advice(**changes):
 
 def test_nothing_is_advised_where_all_is_as_it_should_be():
     assert advice() == []
-    assert verdict(measured()).startswith("Distillation helps: +11.0 (+11.0 to +11.0) of dice, paired over 24")
+    assert verdict(measured()).startswith("Distillation helps: +11.0 (+11.0 to +11.0) points of dice, paired over 24")
     assert {one.question: one.answer for one in find(measured())} == {
         "Is the teacher better than the student alone on new images?": "yes",
-        "Does the teacher say more than the labels do?": "yes",
+        "Does the teacher tell the student more than the labels do?": "yes",
         "Are there unlabelled images?": "yes",
-        "Do the distillation terms move the student?": "yes",
-        "Does the distilled student answer more like the teacher?": "yes",
-        "Has the student been trained to the end?": "yes",
-        "Does the teacher know the images on which the student fails?": "yes",
+        "Do the distillation terms change the student's weights?": "yes",
+        "Are the distilled student's predictions more like the teacher's?": "yes",
+        "Was the student trained long enough?": "yes",
+        "Is the teacher better where the student fails?": "yes",
     }
 
 
 @pytest.mark.parametrize("dice", [0.60, 0.65])
 def test_a_teacher_without_a_lead(dice):
-    assert advice(teacher=answered(dice, spread=0.2), teacher_training=answered(0.65))[0] == "Find a teacher that leads"
+    assert advice(teacher=answered(dice, spread=0.2), teacher_training=answered(0.65))[0] == "Find a better teacher"
 
 
 def test_a_teacher_that_has_learnt_its_labels_and_no_pool():
-    assert advice(unlabelled=0) == ["Distil on unlabelled images, too"]
+    assert advice(unlabelled=0) == ["Distil on unlabelled images too"]
     assert advice(unlabelled=0, teacher_training=answered(0.85)) == []
 
 
@@ -89,8 +89,8 @@ def test_terms_that_pull_elsewhere_are_mended_first():
     assert advice(**lost, gradients=loud) == [
         "Lower the pathways' weights",
         "Match logits",
-        "Find a teacher that leads",
-        "Distil on unlabelled images, too",
+        "Find a better teacher",
+        "Distil on unlabelled images too",
     ]
 
 
@@ -109,18 +109,18 @@ def test_a_training_that_was_too_short():
 
 def test_without_the_student_alone_the_rest_is_told():
     open_ended = measured(alone=None)
-    assert "is open" in verdict(open_ended)
+    assert "is unknown" in verdict(open_ended)
     assert find(open_ended)[0].question.startswith("Is the teacher better than the distilled student")
     assert not any("more like the teacher" in one.question for one in find(open_ended))
 
 
 def test_harm_and_doubt_are_said():
     assert verdict(measured(distilled=answered(0.5))).startswith("Distillation harms: −15.0")
-    assert verdict(measured(distilled=answered(0.65))).startswith("Distillation is not shown to help: +0.0")
+    assert verdict(measured(distilled=answered(0.65))).startswith("Distillation did not clearly help: +0.0")
 
 
 def test_agreement_is_the_dice_of_two_masks():
-    first, second = Answers(), Answers()
+    first, second = PredictionQuality(), PredictionQuality()
     first.masks = {
         "a": torch.tensor([[1, 1, 0, 0]]).bool(),
         "b": torch.zeros(1, 4).bool(),

@@ -7,12 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from monai_kd import DistillationTrainer, LogitsKLLoss, Pathway, Pathways
+from monai_kd import DistillationTrainer, Pathway, Pathways
 from monai_kd.diagnosis.gradients import gradient_shares
+from monai_kd.losses import LogitsKLLoss
 
 
 class Run:
-    """What a run's config gives, made in Python."""
+    """The objects of a run's config, made in Python."""
 
     def __init__(self, weight, folder, start, end):
         torch.manual_seed(0)

@@ -14,8 +14,8 @@ from torch import nn
 
 from monai_kd.engines import distribute
 from monai_kd.engines.distributed import name_lost_process
-from tests.checks import assert_identical
 from tests.engines.two_processes import CPU, PROCESSES, adapted, batches, lose, make, network, train, work
+from tests.helpers import assert_identical
 
 
 @pytest.fixture(scope="module")
@@ -131,8 +131,8 @@ def test_a_lost_process_ends_the_other_with_a_message(how, tmp_path):
             process.kill()
             process.join()
     said = (tmp_path / "said.txt").read_text()
-    assert said.startswith("Process 0 of 2 waits for another one in vain: that one has ended, or does not answer")
-    assert "Give the same command again" in said
+    assert said.startswith("Process 0 of 2 lost the connection to another process, which has ended or does not respond")
+    assert "Run the same command again" in said
 
 
 LOST = [
@@ -170,14 +170,14 @@ def test_only_what_tells_of_a_lost_process_is_called_so(text, kind, tmp_path):
     finally:
         dist.destroy_process_group()
     assert text.splitlines()[0] in str(caught.value)
-    assert ("waits for another one in vain" in str(caught.value)) == (kind is ConnectionError)
+    assert ("lost the connection to another process" in str(caught.value)) == (kind is ConnectionError)
 
 
 def test_a_lost_store_is_a_lost_process(tmp_path):
     dist.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
     text = "Failed to recv, got 0 bytes. Connection was likely closed. Did the remote server shutdown or crash?"
     try:
-        with pytest.raises(ConnectionError, match="in vain"), name_lost_process():
+        with pytest.raises(ConnectionError, match="lost the connection"), name_lost_process():
             raise dist.DistNetworkError(text)
     finally:
         dist.destroy_process_group()

@@ -12,7 +12,7 @@ from monai_kd import DistillationTrainer, Pathway, Pathways
 from monai_kd.handlers import ResumeHandler, SeedHandler
 from monai_kd.losses import LogitsMSELoss, NoiseAdaptationLoss
 from monai_kd.transforms import LabelNoised
-from tests.checks import assert_identical
+from tests.helpers import assert_identical
 
 SMALL, LARGE = 0, 64
 CENTER = nn.functional.normalize(torch.randn(16, generator=torch.Generator().manual_seed(99)), dim=0).reshape(1, 4, 4)
@@ -55,7 +55,7 @@ def plain(data, hidden, epochs, decay=0.0):
 
 
 def filtered(data, hidden, epochs, teacher=None, seed=0, resumed_from=None):
-    """The trainer of a student behind the second softmax; with a teacher also of its logits."""
+    """A trainer with the second softmax, and with a pathway of logits if there is a teacher."""
     student = network(hidden, seed)
     ways = {"noisy_label": Pathway(NoiseAdaptationLoss(2))}
     if teacher is not None:
@@ -74,7 +74,7 @@ def filtered(data, hidden, epochs, teacher=None, seed=0, resumed_from=None):
 
 
 def accuracy(student, distance):
-    """On images that no training sees, all of whose labels are right."""
+    """Accuracy on hold-out images with correct labels."""
     clean = samples(2000, seed=12345, distance=distance)
     with torch.no_grad():
         prediction = student(torch.stack([sample["image"] for sample in clean])).argmax(dim=1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever else runs a teacher or a student during a training, the training stays the same to the bit."""
+"""Other calls of the teacher or student during a training do not change one bit of it."""
 
 import pytest
 import torch
@@ -15,15 +15,15 @@ from monai_kd import (
     DistillationTrainer,
     FeatureHookHandler,
     LiveTeacher,
-    LogitsKLLoss,
     Pathway,
     Pathways,
     add_loss_term,
 )
 from monai_kd.engines import PrepareBatchViews
+from monai_kd.losses import LogitsKLLoss
 from monai_kd.networks import ChannelAdapter, Ensemble
 from monai_kd.transforms import View
-from tests.checks import assert_identical
+from tests.helpers import assert_identical
 
 CPU = torch.device("cpu")
 EVENTS = [
@@ -70,7 +70,7 @@ def ensemble():
 
 
 def train(make_teacher, event=None, evaluated=None, side=16):
-    """All weights after two epochs; ``evaluated`` chooses what is run at every ``event``."""
+    """All weights after two epochs, if ``evaluated`` is run at every ``event``."""
     student = unet(4, 0)
     teacher, layer = make_teacher()
     pathways = Pathways(
@@ -163,7 +163,7 @@ def test_features_in_a_stock_trainer_are_those_of_its_own_step(event):
 
 
 def test_a_handler_that_asks_the_teacher_itself_leaves_its_features_alone():
-    """A handler of LOSS_COMPLETED asks the teacher itself, of another image, before and after."""
+    """A handler calls the teacher on another image at LOSS_COMPLETED, before and after the trainer does."""
     seen = []
 
     def ask(engine):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mixed images: recomputed from the equation, with labels that are mixed or left alone, and for both teachers."""
+"""Mixup by the equation, with labels that are mixed or kept, and for both kinds of teacher."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_image_and_label_are_the_moved_mixture(dims):
     [([1, 1, 1, 1], []), ([1, 0, 1, 0], [0, 2]), ([1, 1, 0, 0], [0, 1]), ([0, 1, 1, 0], []), ([0, 0, 0, 0], [])],
 )
 def test_a_label_is_mixed_with_a_label_alone(has_label, stays):
-    """And an image without one with any, so that all labels count, and none is made up."""
+    """Images without a label are mixed with any other, so that all labels count and none is invented."""
     batch, before = smooth_batch(), smooth_batch()
     batch["has_label"] = torch.tensor(has_label)
     image, label = PrepareBatchMixUp(View()).set_random_state(seed=0)(batch)
@@ -69,7 +69,7 @@ def test_in_function_matching_the_teacher_sees_the_mixture():
 
 
 class Spy(torch.nn.Module):
-    """Keeps what it is given of the teacher."""
+    """A loss that keeps the teacher's features."""
 
     def forward(self, student, teacher):
         self.seen = teacher
@@ -127,7 +127,7 @@ def test_alpha_is_above_zero(alpha):
 )
 def test_a_teacher_with_another_view_is_refused(arguments):
     with pytest.raises(
-        ValueError, match=r"the teacher's view is the image as it is.*teacher=View\(\) and aligned=True"
+        ValueError, match=r"the teacher's view must be the un-augmented image.*teacher=View\(\) and aligned=True"
     ):
         PrepareBatchMixUp(View(), **arguments)
 

@@ -35,7 +35,7 @@ def test_a_labelled_image_in_no_fold_is_refused():
 def test_what_is_missing_is_said():
     with pytest.raises(ValueError, match=r"in a view of its own\. Give teacher=View\(\)"):
         PrepareBatchOutOfFold(View(), fold_of=FOLDS)
-    with pytest.raises(ValueError, match=r"no fold of any image\. Give fold_of=label_folds"):
+    with pytest.raises(ValueError, match=r"no image has a fold\. Give fold_of=label_folds"):
         PrepareBatchOutOfFold(View(), View())
     with pytest.raises(ValueError, match=r"but no 'id' to find folds by"):
         PrepareBatchOutOfFold(View(), View(), fold_of=FOLDS)(smooth_batch())

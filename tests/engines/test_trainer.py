@@ -13,8 +13,9 @@ from monai.losses import DiceCELoss
 from monai.networks.nets import UNet
 from torch import nn
 
-from monai_kd import DistillationTrainer, LogitsKLLoss, Pathway, Pathways, add_loss_term, loss_terms
+from monai_kd import DistillationTrainer, Pathway, Pathways, add_loss_term, loss_terms
 from monai_kd.handlers import AdversarialLogitsHandler, ResumeHandler
+from monai_kd.losses import LogitsKLLoss
 from monai_kd.networks import PatchLogitsDiscriminator
 
 CPU = torch.device("cpu")
@@ -63,7 +64,7 @@ def make(pathways, student=None, data=None, optimizer=None, **kwargs):
 
 
 def by_hand(student, teacher, data, accumulate=1):
-    """The step as a textbook writes it."""
+    """The training step in plain PyTorch."""
     optimizer = torch.optim.SGD(student.parameters(), 0.1)
     teacher.eval()
     for i, batch in enumerate(data):
@@ -299,14 +300,14 @@ def test_a_handler_whose_state_is_not_resumed_is_refused(tmp_path):
     student = unet(4)
     optimizer = torch.optim.SGD(student.parameters(), 0.1)
     critic = PatchLogitsDiscriminator(2, in_channels=2, num_classes=2, channels=4, num_layers=1)
-    game = AdversarialLogitsHandler(critic, torch.optim.SGD(critic.parameters(), 0.1))
+    adversarial = AdversarialLogitsHandler(critic, torch.optim.SGD(critic.parameters(), 0.1))
     objects = {"network": student, "optimizer": optimizer}
     pathways = Pathways(logits=Pathway(torch.nn.L1Loss()))
-    handlers = [ResumeHandler(tmp_path / "last.pt", objects), game]
+    handlers = [ResumeHandler(tmp_path / "last.pt", objects), adversarial]
     with pytest.raises(ValueError, match=r"AdversarialLogitsHandler has a state that the ResumeHandler does not save"):
         make(pathways, student, optimizer=optimizer, train_handlers=handlers)
-    whole = ResumeHandler(tmp_path / "last.pt", {**objects, "game": game})
-    make(pathways, student, optimizer=optimizer, train_handlers=[whole, game])
+    whole = ResumeHandler(tmp_path / "last.pt", {**objects, "adversarial": adversarial})
+    make(pathways, student, optimizer=optimizer, train_handlers=[whole, adversarial])
 
 
 def test_teacher_that_shares_weights_with_the_student_is_refused():

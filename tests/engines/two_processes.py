@@ -13,11 +13,11 @@ from monai.losses import DiceCELoss
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from monai_kd import DistillationTrainer, HiddenKLLoss, LogitsKLLoss, Pathway, Pathways
+from monai_kd import DistillationTrainer, Pathway, Pathways
 from monai_kd.engines import distribute
 from monai_kd.features import unwrap
 from monai_kd.handlers import AtomicCheckpointSaver, ResumeHandler, SeedHandler
-from monai_kd.losses import NoiseAdaptationLoss
+from monai_kd.losses import HiddenKLLoss, LogitsKLLoss, NoiseAdaptationLoss
 from monai_kd.networks import ChannelAdapter, FeatureRegressor
 
 CPU = torch.device("cpu")
@@ -84,7 +84,7 @@ def train(trainer):
 
 
 def resume_in_both(folder, data, wrap):
-    """Break off in the second epoch, go on in new objects."""
+    """Stop in the second epoch, and resume in new objects."""
 
     def handlers(objects):
         return [ResumeHandler(folder / "last.pt", objects)]
@@ -146,7 +146,7 @@ def unused(data, **arguments):
 
 
 def lose(rank, folder, how):
-    """The second process ends, or stands still, in the middle of an epoch; the first writes what it then says."""
+    """The second process ends or hangs in the middle of an epoch; the first writes its error to a file."""
     torch.set_num_threads(1)
     dist.init_process_group(
         "gloo",
@@ -161,7 +161,7 @@ def lose(rank, folder, how):
     with pytest.raises(ConnectionError) as error:
         trainer.run()
     (folder / "said.txt").write_text(str(error.value))
-    os._exit(0)  # the group cannot be left in good order any more
+    os._exit(0)  # the process group cannot be destroyed properly any more
 
 
 def work(rank, folder):

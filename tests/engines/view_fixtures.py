@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Views, images that can be interpolated well, and a network that sees alike wherever it looks."""
+"""Views, smooth images, and a network that is equivariant to them."""
 
 import copy
 
 import torch
 from torch import nn
 
-from monai_kd import DistillationTrainer, LogitsKLLoss, Pathway, Pathways
+from monai_kd import DistillationTrainer, Pathway, Pathways
+from monai_kd.losses import LogitsKLLoss
 from monai_kd.transforms import BatchRandAffine, BatchRandFlip, BatchRandGaussianNoise, BatchRandScaleCrop, View
 
 CPU = torch.device("cpu")
@@ -28,7 +29,7 @@ def weak():
 def smooth_batch(dims=2, count=4):
     axes = torch.meshgrid(*[torch.linspace(-2, 2, side) for side in SIZES[dims]], indexing="ij")
     image = torch.stack([sum((axis + i).sin() for axis in axes) for i in range(count)])[:, None]
-    # Dark towards its border, so that what lies outside, which is padded by zeros, looks no different.
+    # Dark towards the border, so that the zero padding outside continues the image.
     image = image * torch.stack([torch.cos(axis * torch.pi / 4) for axis in axes]).prod(0)
     return {"image": image, "label": (image > 0.5).float()}
 

@@ -125,7 +125,7 @@ def rgb_bundle(folder: Path, further: tuple[dict[str, Any], ...] = ()) -> tuple[
 def assert_refused(
     error: type[Exception], message: str, bundle: Bundle, weights: Path, folder: Path, **options: Any
 ) -> None:
-    """Exporting ends with a message, and nothing is left behind."""
+    """The export fails with a message and leaves no file."""
     with pytest.raises(error, match=message):
         export_student(bundle, weights, folder / "out", Options(**options))
     assert not [path for path in folder.iterdir() if "out" in path.name]

@@ -15,13 +15,13 @@ def test_bundles(checkpoint, tmp_path):
     with pytest.raises(ValueError, match=r"No id 'student_channel' .* Closest: 'student_channels'"):
         open_bundle(ROOT, student_channel=[2])
     assert_refused(
-        ValueError, r"'network_def' of .* cannot be made: .*level", student(student_channels=[2]), checkpoint, tmp_path
+        ValueError, r"'network_def' of .* cannot be built: .*level", student(student_channels=[2]), checkpoint, tmp_path
     )
     config = tmp_path / "configs" / "inference.json"
     config.parent.mkdir()
     config.write_text(json.dumps({"network_def": {"_target_": "UNet", "spatial_dim": 2}, "other": "$1"}))
     assert_refused(
-        ValueError, r"network_def.*cannot be made: .*spatial_dim", open_bundle(tmp_path), checkpoint, tmp_path
+        ValueError, r"network_def.*cannot be built: .*spatial_dim", open_bundle(tmp_path), checkpoint, tmp_path
     )
     config.write_text(json.dumps({"network_def": "$[]"}))
     assert_refused(ValueError, "is a list, not a network", open_bundle(tmp_path), checkpoint, tmp_path)
@@ -48,7 +48,7 @@ def test_several_outputs(tmp_path):
     metadata = json.loads(path.read_text())
     metadata["network_data_format"]["outputs"] = {"pred": {"channel_def": {}}, "embedding": {}}
     path.write_text(json.dumps(metadata))
-    message = r"describe 2 outputs of the network \(pred, embedding\). Only networks of one output"
+    message = r"describe 2 outputs of the network \(pred, embedding\), but only networks with one output"
     assert_refused(ValueError, message, open_bundle(bundle.root), weights, tmp_path)
 
 
@@ -58,7 +58,7 @@ def test_several_outputs(tmp_path):
 )
 def test_networks_of_several_answers(checkpoint, tmp_path, monkeypatch, answer, told, raw):
     monkeypatch.setattr(StudentUNet, "forward", lambda self, x: answer(x))
-    message = rf"StudentUNet returns {told}, and only networks that return one tensor .*deep supervision"
+    message = rf"StudentUNet returns {told}, but only networks that return one tensor .*deep supervision"
     assert_refused(ValueError, message, student(), checkpoint, tmp_path, raw=raw)
 
 
@@ -71,7 +71,7 @@ def test_images_that_the_network_does_not_take(tmp_path, raw):
         [*LOAD, {"_target_": "Resized", "keys": "image", "spatial_size": [32, 32]}],
         [{"_target_": "AsDiscreted", "keys": "pred", "argmax": True}],
     )
-    message = r"UNet does not take an image of the shape \(1, 1, 32, 32\), .*3 channels.*num_channels"
+    message = r"UNet does not take an image of shape \(1, 1, 32, 32\), .*3 channels.*num_channels"
     assert_refused(ValueError, message, bundle, weights, tmp_path, raw=raw)
 
 
@@ -81,7 +81,7 @@ def test_sizes_that_are_none(tmp_path):
     for size in (["n*m", 32], [0, 32]):
         entry = {"num_channels": 3, "spatial_shape": size}
         path.write_text(json.dumps({"network_data_format": {"inputs": {"image": entry}, "outputs": {}}}))
-        message = "The network's input cannot be told .*Give num_channels"
+        message = "do not define the network's input .*Give num_channels"
         assert_refused(ValueError, message, open_bundle(bundle.root), weights, tmp_path)
 
 

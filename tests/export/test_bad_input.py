@@ -17,7 +17,7 @@ from tests.export.conftest import LOAD, UNET, assert_refused, make_bundle, rgb_b
 
 
 def test_weights_of_another_network(checkpoint, tmp_path):
-    message = r"holds the weights of another network than this StudentUNet: .*Give the network the arguments"
+    message = r"holds the weights of another network than this StudentUNet: .*Build the network with the arguments"
     assert_refused(ValueError, message, student(student_channels=[3, 4, 4]), checkpoint, tmp_path)
     assert_refused(FileNotFoundError, "No checkpoint at", student(), tmp_path / "none.pt", tmp_path)
 
@@ -30,15 +30,15 @@ def test_raw_leaves_them_to_the_caller(checkpoint, tmp_path):
 
 def test_unknown_form():
     with pytest.raises(
-        ValueError, match=r"No form 'int4'. Closest: 'int8'. There are onnx, int8, openvino, torchscript"
+        ValueError, match=r"No form 'int4'. Closest: 'int8'. Choose from onnx, int8, openvino, torchscript"
     ):
         Options(("onnx", "int4"))
-    with pytest.raises(ValueError, match=r"calibrated with 8 or more real images. .*--dataset_dir"):
+    with pytest.raises(ValueError, match=r"INT8 needs 8 or more real images for calibration. .*--dataset-dir"):
         Options(("int8",))
 
 
 def test_layers_of_a_form_that_is_not_written():
-    message = r"--float_layers head,encoder is of INT8, which is not in --forms. Add int8"
+    message = r"--float-layers head,encoder is for INT8, which is not in --forms. Add int8"
     with pytest.raises(ValueError, match=message):
         Options(("onnx",), float_layers=("head", "encoder"))
 
@@ -66,7 +66,7 @@ def test_images_that_are_missing_unreadable_or_in_no_layout(checkpoint, images, 
 def test_images_of_other_channels(tmp_path):
     bundle, weights = rgb_bundle(tmp_path / "bundle")
     data = DataSet(make_plain(tmp_path / "gray", count=12))
-    message = r"\.png has the shape \(1, \d+, \d+\) \(channels first\), but the network takes 3 channels"
+    message = r"\.png has shape \(1, \d+, \d+\) \(channels first\), but the network takes 3 channels"
     assert_refused(ValueError, message, bundle, weights, tmp_path, forms=("int8",), data=data)
 
 
@@ -96,7 +96,7 @@ def test_a_folder_in_use_is_left_as_it_is(checkpoint, tmp_path):
 
 
 def test_a_form_that_differs_is_not_written(checkpoint, tmp_path):
-    message = r"student.onnx differs from the bundle itself: 2 images.*tolerance is -1"
+    message = r"student.onnx differs from the bundle: 2 images.*tolerance is -1"
     assert_refused(ValueError, message, student(), checkpoint, tmp_path, tolerance=-1)
 
 
@@ -131,4 +131,4 @@ def test_weights_that_give_no_numbers(checkpoint, tmp_path):
 
 def test_another_mask_is_not_written(checkpoint, tmp_path, monkeypatch):
     monkeypatch.setattr(Segmenter, "_mask", lambda self, x: (x[:, 1] < x[:, 0]).to(torch.uint8))
-    assert_refused(ValueError, "differs from the bundle itself", student(), checkpoint, tmp_path)
+    assert_refused(ValueError, "differs from the bundle", student(), checkpoint, tmp_path)

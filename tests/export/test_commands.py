@@ -29,7 +29,7 @@ def run(*arguments):
 
 def test_export(tmp_path, checkpoint):
     out = tmp_path / "out"
-    result = run("export", ROOT, "--checkpoint", checkpoint, "--output_dir", out, *SMALL)
+    result = run("export", ROOT, "--checkpoint", checkpoint, "--output-dir", out, *SMALL)
     assert result.exit_code == 0
     for words in ("onnx", "checked on synthetic images", f"Next: python -m monai_kd benchmark {out}"):
         assert words in result.output
@@ -40,7 +40,7 @@ def test_export(tmp_path, checkpoint):
 @pytest.mark.parametrize(("options", "name"), [([], "model.pt"), (["--network", "small"], "model_small.pt")])
 def test_the_weights_that_came_along_are_the_default(options, name, tmp_path):
     out = tmp_path / "out"
-    assert run("export", ROOT, *options, "--forms", "onnx,torchscript", "--output_dir", out).exit_code == 0
+    assert run("export", ROOT, *options, "--forms", "onnx,torchscript", "--output-dir", out).exit_code == 0
     shipped, exported = (
         torch.load(path, weights_only=True) for path in (ROOT / "models" / name, out / "models" / "model.pt")
     )
@@ -52,7 +52,7 @@ def test_the_weights_that_came_along_are_the_default(options, name, tmp_path):
     [
         (["--network", "smal"], "No config 'networks/smal' in"),
         (["--forms", "onxx"], "No form 'onxx'. Closest: 'onnx'"),
-        (["--forms", "int8"], "Name their data set with --dataset_dir"),
+        (["--forms", "int8"], "Name their data set with --dataset-dir"),
         (["--set", "spatial_size"], "is not id=value with a JSON value"),
         (["--set", "size=3"], "No id 'size'"),
         (["--set", "network_def#channels=[3,3,3]"], "holds the weights of another network"),
@@ -60,7 +60,7 @@ def test_the_weights_that_came_along_are_the_default(options, name, tmp_path):
 )
 def test_errors_are_one_line(tmp_path, monkeypatch, capsys, checkpoint, arguments, message):
     out = tmp_path / "out"
-    words = ["monai_kd", "export", ROOT, "--checkpoint", checkpoint, "--output_dir", out, *SMALL, *arguments]
+    words = ["monai_kd", "export", ROOT, "--checkpoint", checkpoint, "--output-dir", out, *SMALL, *arguments]
     monkeypatch.setattr("sys.argv", [*map(str, words)])
     with pytest.raises(SystemExit):
         command_line.main()
@@ -75,7 +75,7 @@ def rows_of(folder):
 
 
 def in_this_process(load, libraries, image, threads):
-    """As a fresh process would get it."""
+    """The value in a new process."""
     assert pickle.loads(pickle.dumps(load))()(image)
     return 12.0 * threads
 
@@ -86,8 +86,8 @@ def test_benchmark(tmp_path, exported, images, monkeypatch):
     shutil.rmtree(copy / "openvino", ignore_errors=True)
     (copy / "student.ts").unlink()
     out = tmp_path / "report"
-    few = ["--rounds", 3, "--size", 48, "--no-peers"]
-    result = run("benchmark", copy, *few, "--dataset_dir", images, "--output", out)
+    few = ["--rounds", 3, "--image-size", 48, "--no-peers"]
+    result = run("benchmark", copy, *few, "--dataset-dir", images, "--output-dir", out)
     assert result.exit_code == 0 and "Written to" in result.output
     rows = rows_of(out)
     assert list(rows) == ["tiny, PyTorch", "tiny, ONNX", "tiny, INT8"]
@@ -99,7 +99,7 @@ def test_benchmark(tmp_path, exported, images, monkeypatch):
     assert rows["tiny, PyTorch"]["Dice lost"] == "–"
     assert abs(float(rows["tiny, ONNX"]["Dice lost"])) < 0.05
     text = (out / "latency.md").read_text()
-    assert "every class but the background counts as lesion" in text
+    assert "Every class except the background counts as lesion" in text
     assert "48×48" in text and "3 rounds" in text and "onnxruntime" in text and "| tiny, INT8 |" in text
 
 
@@ -109,7 +109,7 @@ def test_the_memory_is_measured_in_a_fresh_process(tmp_path, exported, monkeypat
         return peak_memory(load, libraries, *rest) if "onnxruntime" in libraries else None
 
     monkeypatch.setattr(report, "peak_memory", of_one_row)
-    few = ["--rounds", 1, "--size", 1024, "--no-peers", "--output", tmp_path]
+    few = ["--rounds", 1, "--image-size", 1024, "--no-peers", "--output-dir", tmp_path]
     assert run("benchmark", exported.forms()["onnx"], *few).exit_code == 0
     pytorch, onnx = rows_of(tmp_path).values()
     # The image alone, in floating point and with two channels of probabilities: 12 MB.
@@ -122,7 +122,7 @@ def test_the_teacher_beside_a_network_alone(tmp_path, checkpoint, monkeypatch):
     torch.save(open_bundle(ROOT, ("teacher",), **small).network().state_dict(), tmp_path / "teacher.pt")
     export_student(student(), checkpoint, tmp_path / "raw", Options(raw=True))
     given = [
-        "--teacher",
+        "--teacher-checkpoint",
         tmp_path / "teacher.pt",
         "--bundle",
         ROOT,
@@ -132,7 +132,7 @@ def test_the_teacher_beside_a_network_alone(tmp_path, checkpoint, monkeypatch):
     taken = []
     forward = RawNetwork.forward
     monkeypatch.setattr(RawNetwork, "forward", lambda self, x: taken.append(type(self.network)) or forward(self, x))
-    few = ["--rounds", 1, "--no-peers", "--output", tmp_path]
+    few = ["--rounds", 1, "--no-peers", "--output-dir", tmp_path]
     assert run("benchmark", tmp_path / "raw", *given, *few).exit_code == 0
     assert list(rows_of(tmp_path)) == ["raw, PyTorch", "raw, ONNX", "teacher, PyTorch"]
     assert set(taken) == {StudentUNet, UNet}
@@ -150,7 +150,7 @@ def test_the_teacher_and_the_networks_of_monai(tmp_path, exported, monkeypatch):
     sizes = {"spatial_size": [32, 32], "teacher_def": unet(4, 4, 6, 6)}
     torch.save(open_bundle(ROOT, ("teacher",), **sizes).network().state_dict(), teacher)
     given = [
-        "--teacher",
+        "--teacher-checkpoint",
         teacher,
         "--bundle",
         ROOT,
@@ -160,7 +160,7 @@ def test_the_teacher_and_the_networks_of_monai(tmp_path, exported, monkeypatch):
         f"teacher_def={json.dumps(unet(4, 4, 6, 6))}",
     ]
     two = [exported.forms()[form] for form in ("onnx", "int8")]
-    result = run("benchmark", *two, *given, "--rounds", 1, "--output", tmp_path / "report")
+    result = run("benchmark", *two, *given, "--rounds", 1, "--output-dir", tmp_path / "report")
     assert result.exit_code == 0
     rows = rows_of(tmp_path / "report")
     student = [f"{exported.folder.name}, {form}" for form in ("PyTorch", "ONNX", "INT8")]
@@ -174,7 +174,7 @@ def test_benchmark_refuses_what_is_no_export(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["monai_kd", "benchmark", str(tmp_path)])
     with pytest.raises(SystemExit):
         command_line.main()
-    assert "there is no export.json" in capsys.readouterr().err
+    assert "it has no export.json" in capsys.readouterr().err
 
 
 def test_students_are_told_apart(tmp_path, exported, monkeypatch, capsys):
@@ -192,7 +192,7 @@ def test_students_are_told_apart(tmp_path, exported, monkeypatch, capsys):
 def test_help_shows_what_to_type():
     for command, words in (
         ("export", ("--forms", "int8", "--raw", "--set")),
-        ("benchmark", ("--teacher", "--no-peers")),
+        ("benchmark", ("--teacher-checkpoint", "--no-peers")),
     ):
         printed = run(command, "--help").output
         assert all(word in printed for word in ("Usage", *words))

@@ -13,8 +13,8 @@ from PIL import Image
 from torch import nn
 
 from monai_kd.export import load_form, open_bundle
-from monai_kd.export.images import raw_pixels
 from monai_kd.export.int8 import layers, write_int8
+from monai_kd.export.sample_images import raw_pixels
 from monai_kd.networks import FakeQuantized
 from tests.bundles.conftest import ROOT, run_bundle
 from tests.export.conftest import FORMS, SETTINGS
@@ -129,7 +129,7 @@ def test_layers_can_stay_in_floating_point(exported, tmp_path):
     quantized = write_int8(exported.forms()["onnx"], tmp_path / "int8.onnx", images, ("head", "encoder"))
     assert quantized and all(layer.startswith("decoder") for layer in quantized)
     assert set(quantized) < set(layers(onnx.load(exported.forms()["onnx"])).values())
-    with pytest.raises(ValueError, match=r"No convolution in a layer 'heads'. There are encoder"):
+    with pytest.raises(ValueError, match=r"float_layers: no convolution in a layer 'heads'. Choose from encoder"):
         write_int8(exported.forms()["onnx"], tmp_path / "none.onnx", images, ("heads",))
     with pytest.raises(ValueError, match="No convolution is left to quantize"):
         write_int8(exported.forms()["onnx"], tmp_path / "none.onnx", images, ("head", "encoder", "decoder"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A command that is stopped, killed or out of space: one line, nothing half-written, and the next one works."""
+"""A command that is stopped, killed or out of disk space prints one line and leaves no partial file."""
 
 import json
 import os
@@ -12,13 +12,13 @@ import time
 import pytest
 
 from tests.bundles.conftest import ROOT
-from tests.checks import heeds_ctrl_c
 from tests.export.conftest import SETTINGS
+from tests.helpers import heeds_ctrl_c
 
 
 def command(checkpoint, out):
     settings = [word for key, value in SETTINGS.items() for word in ("--set", f"{key}={json.dumps(value)}")]
-    words = [str(ROOT), "--checkpoint", str(checkpoint), "--output_dir", str(out), "--forms", "onnx,torchscript"]
+    words = [str(ROOT), "--checkpoint", str(checkpoint), "--output-dir", str(out), "--forms", "onnx,torchscript"]
     return [sys.executable, "-m", "monai_kd", "export", *words, *settings]
 
 
@@ -41,7 +41,7 @@ def test_a_stopped_export_leaves_nothing_that_stays(checkpoint, tmp_path, number
     assert not out.exists()
     if number == signal.SIGINT:
         assert process.returncode == 130 and not list(tmp_path.iterdir())
-        assert told.strip() == "Stopped by Ctrl+C. What was not whole is removed."
+        assert told.strip() == "Stopped by Ctrl+C. Unfinished files were removed."
         return
     assert [path.name for path in tmp_path.iterdir()] == [".partial-exported"]
     done = subprocess.run(command(checkpoint, out), check=False, capture_output=True, text=True)

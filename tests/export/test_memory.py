@@ -34,7 +34,7 @@ def test_the_threads_are_those_that_were_asked_for():
 
 
 def test_a_process_that_is_ended():
-    with pytest.raises(ValueError, match=r"was ended before it was done\. Free memory"):
+    with pytest.raises(ValueError, match=r"was killed, perhaps for lack of memory\. Free some"):
         peak_memory(ended, (), IMAGE)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page's scripts as they are written, where torch and MONAI cannot be imported; MONAI's own export commands."""
+"""The page's scripts run without torch and MONAI; and MONAI's own export commands."""
 
 import re
 import runpy

@@ -5,7 +5,7 @@ from monai_kd.benchmark.candidates import Candidate
 from monai_kd.benchmark.scoring import mean_dice
 from monai_kd.data.image_files.reading import read_mask
 from monai_kd.export import DataSet
-from monai_kd.export.images import raw_pixels
+from monai_kd.export.sample_images import raw_pixels
 
 
 def test_every_class_but_the_background_is_scored_as_lesion(exported, images):

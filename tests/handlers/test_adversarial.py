@@ -20,11 +20,10 @@ from monai_kd.handlers import AdversarialLogitsHandler, HolisticHandler, ResumeH
 from monai_kd.handlers.methods.predictions import Predictions
 from monai_kd.networks import LogitsDiscriminator, SelfAttentionDiscriminator
 from monai_kd.transforms import BatchRandAffine, View
-from tests.checks import assert_identical
-from tests.handlers.games import (
+from tests.handlers.adversarial_trainings import (
     CPU,
     DISTRIBUTED,
-    GAMES,
+    METHODS,
     PROCESSES,
     batches,
     by_hand,
@@ -35,6 +34,7 @@ from tests.handlers.games import (
     weights,
     work,
 )
+from tests.helpers import assert_identical
 
 
 def seeded(trainer):
@@ -42,26 +42,26 @@ def seeded(trainer):
     return trainer
 
 
-@pytest.mark.parametrize("game", [game for game in GAMES if game != "holistic, no penalty"])
-def test_both_sides_train_as_the_game_written_by_hand(game):
-    trainer = seeded(make(game))
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "holistic, no penalty"])
+def test_both_sides_train_as_the_method_written_by_hand(method):
+    trainer = seeded(make(method))
     before = weights(trainer)
     trainer.run()
     after = weights(trainer)
     assert all(not torch.equal(before[k], after[k]) for k in after if k.endswith((".0.weight", "original")))
-    torch.testing.assert_close(after, by_hand(game), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(after, by_hand(method), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("game", ["logits", "holistic"])
-def test_accumulated_steps_train_both_sides_as_by_hand(game):
-    trainer = seeded(make(game, accumulation_steps=2))  # of three batches: the last step has one
+@pytest.mark.parametrize("method", ["logits", "holistic"])
+def test_accumulated_steps_train_both_sides_as_by_hand(method):
+    trainer = seeded(make(method, accumulation_steps=2))  # of three batches: the last step has one
     trainer.run()
-    torch.testing.assert_close(weights(trainer), by_hand(game, accumulate=2), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(weights(trainer), by_hand(method, accumulate=2), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("game", ["logits", "holistic"])
-def test_no_gradient_crosses_between_the_sides(game):
-    trainer, seen = make(game, data=batches(count=1)), {}
+@pytest.mark.parametrize("method", ["logits", "holistic"])
+def test_no_gradient_crosses_between_the_sides(method):
+    trainer, seen = make(method, data=batches(count=1)), {}
 
     @trainer.on(IterationEvents.LOSS_COMPLETED)
     def after_the_students_term(engine):
@@ -89,9 +89,9 @@ def test_a_part_that_the_user_froze_stays_frozen():
     assert not critic.norm.weight.requires_grad and torch.equal(critic.norm.weight, torch.ones(2))
 
 
-@pytest.mark.parametrize(("game", "name"), [("logits", "adversarial"), ("holistic", "holistic")])
-def test_both_sides_are_logged_and_one_is_in_the_loss(game, name):
-    trainer = make(game)
+@pytest.mark.parametrize(("method", "name"), [("logits", "adversarial"), ("holistic", "holistic")])
+def test_both_sides_are_logged_and_one_is_in_the_loss(method, name):
+    trainer = make(method)
     trainer.run()
     terms = loss_terms(trainer.state.output)
     assert set(terms) == {"loss", "supervised_loss", "logits", name, f"{name}_discriminator"}
@@ -105,7 +105,7 @@ def test_published_weights_are_the_defaults():
     assert "weight=0.1, name='holistic'" in repr(adversary) and "SelfAttentionDiscriminator" in repr(adversary)
 
 
-def shown_to(game, trainer):
+def shown_to(method, trainer):
     """What the discriminator saw in each call: (logits, image)."""
     calls = []
     trainer.adversary.discriminator.register_forward_hook(
@@ -175,14 +175,14 @@ def test_samples_without_a_label_are_told_apart_but_not_classified():
 # Resume
 
 
-@pytest.mark.parametrize("game", ["logits", "holistic"])
+@pytest.mark.parametrize("method", ["logits", "holistic"])
 @pytest.mark.parametrize("place", ["before", "behind"])
-def test_broken_off_and_resumed_equals_one_go(game, place, tmp_path):
+def test_broken_off_and_resumed_equals_one_go(method, place, tmp_path):
     def build(folder, seed=0):
         def handlers(objects):
             return [ResumeHandler(tmp_path / folder, objects)] if place == "behind" else []
 
-        trainer = make(game, max_epochs=3, seed=seed, handlers=handlers)
+        trainer = make(method, max_epochs=3, seed=seed, handlers=handlers)
         if place == "before":
             objects = {"network": trainer.network, "optimizer": trainer.optimizer, "adversary": trainer.adversary}
             ResumeHandler(tmp_path / folder, objects).attach(trainer)
@@ -234,17 +234,17 @@ def both(tmp_path_factory):
     return SimpleNamespace(results=results)
 
 
-@pytest.mark.parametrize("game", DISTRIBUTED)
-def test_both_processes_hold_the_same(both, game):
-    first, second = (result[game] for result in both.results)
+@pytest.mark.parametrize("method", DISTRIBUTED)
+def test_both_processes_hold_the_same(both, method):
+    first, second = (result[method] for result in both.results)
     assert_identical(first, second)
 
 
-@pytest.mark.parametrize("game", [game for game in DISTRIBUTED if game != "holistic"])
-def test_two_processes_equal_one_on_the_whole_batch(both, game):
-    alone = gradients_and_weights(make(game))
+@pytest.mark.parametrize("method", [method for method in DISTRIBUTED if method != "holistic"])
+def test_two_processes_equal_one_on_the_whole_batch(both, method):
+    alone = gradients_and_weights(make(method))
     for state, values in alone.items():
-        torch.testing.assert_close(both.results[0][game][state], values, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(both.results[0][method][state], values, rtol=1e-4, atol=1e-6)
 
 
 def test_with_the_penalty_the_students_first_gradient_still_equals(both):
@@ -272,13 +272,13 @@ def test_a_loss_that_is_not_finite_in_one_process_ends_both(both):
 
 def test_what_diverges_in_one_process_ends_both(both):
     for result in both.results:
-        assert "The game of HolisticHandler diverged in iteration 1" in result["divergence"]
+        assert "The adversarial training of HolisticHandler diverged in iteration 1" in result["divergence"]
 
 
 # What a user can get wrong
 
 
-@pytest.mark.parametrize("game", ["logits", "holistic, hinge"])
+@pytest.mark.parametrize("method", ["logits", "holistic, hinge"])
 @pytest.mark.parametrize(
     ("weight", "value", "message"),
     [
@@ -288,8 +288,8 @@ def test_what_diverges_in_one_process_ends_both(both):
     ],
     ids=["nan", "inf", "explode"],
 )
-def test_a_game_that_diverges_ends_before_anything_is_stepped(game, weight, value, message):
-    trainer = make(game)
+def test_a_training_that_diverges_ends_before_anything_is_stepped(method, weight, value, message):
+    trainer = make(method)
     with torch.no_grad():
         list(trainer.adversary.discriminator.parameters())[weight].fill_(value)
     before = weights(trainer)
@@ -349,13 +349,13 @@ def test_optimizers_must_keep_to_their_side():
         AdversarialLogitsHandler(critic, torch.optim.Adam(student.parameters()))
     with pytest.raises(ValueError, match="holds other parameters"):
         AdversarialLogitsHandler(critic, torch.optim.Adam(list(critic.parameters())[1:]))
-    game = AdversarialLogitsHandler(critic, torch.optim.Adam(critic.parameters()))
+    handler = AdversarialLogitsHandler(critic, torch.optim.Adam(critic.parameters()))
     everything = torch.optim.SGD([*student.parameters(), *critic.parameters()], 0.1)
     with pytest.raises(ValueError, match="trainer's optimizer holds the discriminator of AdversarialLogitsHandler"):
-        make("logits", network=student, optimizer=everything, train_handlers=[game])
+        make("logits", network=student, optimizer=everything, train_handlers=[handler])
 
 
-# Toy problems: the student's distribution approaches the teacher's by the game alone
+# Toy problems: the student's distribution approaches the teacher's by adversarial training alone
 
 
 def distance(student, teacher):
@@ -414,11 +414,11 @@ def test_maps_of_logits_approach_the_teachers_distribution(hinge):
     assert after < 0.4 * before
 
 
-@pytest.mark.parametrize("game", ["logits", "logits of samples", "holistic", "holistic, hinge", "holistic, 3D"])
-def test_objectives_under_autocast_are_nearly_those_in_full_precision(game):
-    trainer = make(game)
+@pytest.mark.parametrize("method", ["logits", "logits of samples", "holistic", "holistic, hinge", "holistic, 3D"])
+def test_objectives_under_autocast_are_nearly_those_in_full_precision(method):
+    trainer = make(method)
     adversary, critic = trainer.adversary, trainer.adversary.discriminator.eval()
-    batch = batches(GAMES[game]["spatial_dims"])[0]
+    batch = batches(METHODS[method]["spatial_dims"])[0]
     student, teacher = (module(batch["image"]).detach() for module in (trainer.network, trainer.teacher.network))
     values = []
     for dtype in (torch.float32, torch.bfloat16):
@@ -435,11 +435,11 @@ def test_objectives_under_autocast_are_nearly_those_in_full_precision(game):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="MONAI's amp needs a CUDA device")
-@pytest.mark.parametrize("game", ["logits", "logits of samples", "holistic", "holistic, hinge", "holistic, 3D"])
+@pytest.mark.parametrize("method", ["logits", "logits of samples", "holistic", "holistic, hinge", "holistic, 3D"])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_mixed_precision_on_the_gpu(game, dtype):
+def test_mixed_precision_on_the_gpu(method, dtype):
     arguments = {"device": torch.device("cuda"), "max_epochs": 4}
-    plain, mixed = make(game, **arguments), make(game, amp=True, amp_kwargs={"dtype": dtype}, **arguments)
+    plain, mixed = make(method, **arguments), make(method, amp=True, amp_kwargs={"dtype": dtype}, **arguments)
     for trainer in (plain, mixed):
         trainer.run()
     assert mixed.adversary.scaler.is_enabled() and mixed.adversary.state_dict()["scaler"]

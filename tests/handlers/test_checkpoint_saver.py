@@ -13,7 +13,7 @@ from monai.handlers import CheckpointLoader, CheckpointSaver
 from torch import nn
 
 from monai_kd.handlers import AtomicCheckpointSaver
-from tests.checks import assert_identical, small_files_only
+from tests.helpers import assert_identical, small_files_only
 
 KINDS = {
     "final": {"save_final": True},
@@ -32,7 +32,7 @@ KINDS = {
 
 
 class Weights(nn.Module):
-    """Filled with the number of the epoch in which it is."""
+    """A network whose weights are the number of the epoch."""
 
     def __init__(self, size=4):
         super().__init__()
@@ -40,7 +40,7 @@ class Weights(nn.Module):
 
 
 def run(folder, network, scores, saver_class=AtomicCheckpointSaver, saved=None, **arguments):
-    """One epoch for each score, of two iterations."""
+    """One epoch of two iterations for each score."""
     engine = Engine(lambda engine, batch: None)
 
     @engine.on(Events.EPOCH_COMPLETED)
@@ -104,7 +104,7 @@ def test_monais_loader_reads_it(tmp_path):
 
 
 def assert_former_survives(folder, network, fails, match):
-    """A first epoch is saved, a second and better one cannot be."""
+    """A first epoch is saved; saving a second, better one fails."""
     arguments = {"save_key_metric": True, "key_metric_filename": "model.pt"}
     network.value.resize_(4)
     run(folder, network, [0.1], **arguments)
@@ -118,7 +118,7 @@ def assert_former_survives(folder, network, fails, match):
 
 @pytest.mark.parametrize("limit", [0, 100, 100_000, 200_300])
 def test_failed_write_leaves_the_former_file(tmp_path, limit):
-    match = r"Writing '.*/model\.pt' failed: File too large\. Free some space; a former file is still there\."
+    match = r"Writing '.*/model\.pt' failed: File too large\. Free some space\. An earlier file there is unchanged\."
     assert_former_survives(tmp_path, Weights(), small_files_only(limit), match)
 
 

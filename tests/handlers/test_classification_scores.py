@@ -19,7 +19,7 @@ CLASSES = ("benign", "malignant")
 
 
 class Brightness(nn.Module):
-    """The logit of malignant is the image's mean."""
+    """A network whose logit of "malignant" is the image's mean."""
 
     def forward(self, x):
         mean = x.flatten(1).mean(1)
@@ -78,7 +78,7 @@ def test_the_summary_is_of_these_rows(tmp_path):
             "balanced_accuracy": 0.5,
             "sensitivity": 0.5,
             "specificity": 0.5,
-            "calibration_error": np.mean([abs(p - y) for p, y in rows]),  # each in a bin of its own
+            "calibration_error": np.mean([abs(p - y) for p, y in rows]),  # each sample is in a bin of its own
             "brier_score": np.mean([(p - y) ** 2 for p, y in rows]),
         },
         abs=1e-5,
@@ -145,5 +145,5 @@ def test_images_need_names(tmp_path):
 
 
 def test_it_scores_one_class_against_another(tmp_path):
-    with pytest.raises(ValueError, match=r"one class against another, got \['a', 'b', 'c'\]"):
+    with pytest.raises(ValueError, match=r"one class against another, got classes=\['a', 'b', 'c'\]"):
         ClassificationScoresHandler(tmp_path, ["a", "b", "c"])

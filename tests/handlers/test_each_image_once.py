@@ -33,7 +33,7 @@ class Given(torch.utils.data.Sampler):
 
 
 def records(count=COUNT):
-    """The Dice of each image tells which it is."""
+    """Images that their Dice identifies."""
     return [
         {"id": f"case{i}", "image": torch.ones(1, 2, 4), "label": (torch.arange(8) <= i).reshape(1, 2, 4).float()}
         for i in range(count)

@@ -11,15 +11,15 @@ from monai.handlers import MeanDice, StatsHandler, from_engine
 from torch import nn
 
 from monai_kd.handlers import AtomicCheckpointSaver, FinalValidationHandler, PatienceHandler
-from tests.checks import assert_identical
 from tests.handlers.test_resume import break_off
 from tests.handlers.tiny_run import EPOCH_LENGTH, build
+from tests.helpers import assert_identical
 
 NAN = math.nan
 
 
 class Weights(nn.Module):
-    """Filled with the number of the epoch in which it is."""
+    """A network whose weights are the number of the epoch."""
 
     def __init__(self):
         super().__init__()
@@ -30,7 +30,7 @@ class Weights(nn.Module):
 
 
 def evaluator(folder, network, label=1.0, scores=None, **arguments):
-    """Its metric is the given scores', or the Dice of one image whose mask is all ``label``."""
+    """An evaluator whose metric takes the given scores, or is the Dice of one image with a constant ``label``."""
     given = iter(scores or ())
     metric = (
         Average(output_transform=lambda output: next(given))
@@ -50,7 +50,7 @@ def evaluator(folder, network, label=1.0, scores=None, **arguments):
 
 
 def train(folder, epochs, interval=1, patience=100, stop_at=None, **arguments):
-    """A training whose weights are the number of the epoch: those that were kept, and the epochs of validation."""
+    """The weights that a training kept (the number of the epoch), and the epochs with a validation."""
     network, validated = Weights(), []
     validator = evaluator(folder, network, **arguments)
     validator.add_event_handler(Events.STARTED, lambda engine: validated.append(engine.state.epoch + 1))

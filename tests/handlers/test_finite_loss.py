@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A loss that is not finite ends training before anything of it is kept."""
+"""A loss that is not finite ends training before weights are saved."""
 
 import pytest
 import torch
@@ -105,12 +105,12 @@ def test_files_are_named_where_there_are_no_ids():
     with pytest.raises(ValueError, match=r"Images: scans/1\.png, scans/2\.png\."):
         trainer(data, [FiniteLossHandler()]).run()
     data[0]["image"] = data[0]["image"].as_tensor()
-    with pytest.raises(ValueError, match=r"Images: unknown, for the batch has no 'id'\."):
+    with pytest.raises(ValueError, match=r"Images: unknown, because the batch has no 'id'\."):
         trainer(data, [FiniteLossHandler()]).run()
 
 
 def test_gradients_that_overflow_are_the_scalers_affair():
-    """A gradient that is not finite, of a loss that is."""
+    """A finite loss whose gradient is not finite."""
     network = nn.Conv2d(1, 1, 1)
     network.weight.register_hook(lambda gradient: gradient * float("inf"))
     run = trainer(batches(2, None), [FiniteLossHandler()], network=network)
@@ -132,7 +132,7 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path, kind):
     run = trainer(batches(1, None), [saver], network=network)
     run.add_event_handler(Events.ITERATION_COMPLETED, lambda: network.bias.data.fill_(float("nan")))
     with pytest.raises(
-        ValueError, match=r"model\.pt' was not saved: .*not finite, first '(weight|bias)' \(1 of 1\); a former"
+        ValueError, match=r"model\.pt' was not saved: .*not finite, first '(weight|bias)' \(1 of 1\)\. An older"
     ):
         run.run()
     assert (tmp_path / "model.pt").read_text() == "former"

@@ -13,13 +13,14 @@ from monai.engines.utils import IterationEvents
 from monai.inferers import SlidingWindowInferer
 from torch import nn
 
-from monai_kd import CachedTeacher, DistillationTrainer, LogitsKLLoss, Pathway, Pathways
+from monai_kd import CachedTeacher, DistillationTrainer, Pathway, Pathways
 from monai_kd.engines import PrepareBatchViews
 from monai_kd.handlers import GradientAttentionHandler
+from monai_kd.losses import LogitsKLLoss
 from monai_kd.transforms import BatchRandFlip, BatchRandGaussianNoise, View
-from tests.checks import assert_identical
 from tests.engines import two_processes
 from tests.handlers.gradient_attention_processes import with_handler, work
+from tests.helpers import assert_identical
 
 CPU = torch.device("cpu")
 
@@ -66,7 +67,7 @@ def terms(trainer, name="gradient_attention"):
 
 
 def by_differences(net, batch, step=1e-5):
-    """B times the gradient of the task's loss by each pixel, from two evaluations each."""
+    """B times the gradient of the task loss with respect to each pixel, by finite differences."""
     image, gradient = batch["image"].clone(), torch.zeros_like(batch["image"])
     with torch.no_grad():
         for index in torch.cartesian_prod(*(torch.arange(n) for n in image.shape)).tolist():
@@ -80,7 +81,7 @@ def by_differences(net, batch, step=1e-5):
 
 
 def objective(student, teacher, batch, weight):
-    """As a textbook writes it; the teacher's gradient by finite differences."""
+    """The step in plain PyTorch, with the teacher's gradient by finite differences."""
     image = batch["image"].clone().requires_grad_()
     loss = task(student(image), batch["label"])
     (gradient,) = torch.autograd.grad(loss, image, create_graph=True)
@@ -247,7 +248,7 @@ def test_what_cannot_work_is_refused_in_the_first_step():
         make(prepare_batch=aligned).run()
     with pytest.raises(ValueError, match=r"batch of list, expected a dictionary"):
         make(data=[[torch.rand(1, 1, 4, 4).double(), torch.zeros(1, 1, 4, 4).long()]]).run()
-    with pytest.raises(ValueError, match=r"no gradient of the task's loss by the image"):
+    with pytest.raises(ValueError, match=r"no gradient of the task loss with respect to the image"):
         make(prepare_batch=lambda batch, *_, **__: (batch["image"].detach(), batch["label"])).run()
 
 

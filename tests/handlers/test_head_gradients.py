@@ -29,7 +29,7 @@ def batch(dims, side=9):
 @pytest.mark.parametrize("dims", [2, 3])
 @pytest.mark.parametrize(("make", "head", "side"), [(student, "head", 9), (unet, "model.2", 8)])
 def test_equal_the_gradients_of_each_image_alone(make, head, side, dims):
-    """The student resizes its head's output: the gradient goes through what follows the head."""
+    """The student resizes its head's output, so the gradient passes through the layers after the head."""
     network, (image, label) = make(dims).eval(), batch(dims, side)
     logits, gradients = head_gradients(network, head, image, label)
     torch.testing.assert_close(logits, network(image))

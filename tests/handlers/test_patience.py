@@ -11,7 +11,7 @@ from monai_kd.handlers import PatienceHandler
 
 
 def last_epoch(scores, patience, interval=1, **evaluator_arguments):
-    """How far a trainer comes whose validations give these scores."""
+    """The last epoch of a trainer whose validations give these scores."""
     given = iter(scores)
     evaluator = SupervisedEvaluator(
         device=torch.device("cpu"),
@@ -37,7 +37,7 @@ def last_epoch(scores, patience, interval=1, **evaluator_arguments):
         ([0.5, 0.4, 0.3, 0.2], 2, 3),
         ([0.5, 0.5, 0.5, 0.5], 2, 3),  # equal is no improvement
         ([0.1, 0.2, 0.3, 0.4], 1, 4),
-        ([0.5, 0.4, 0.6, 0.4, 0.4, 0.9], 2, 5),  # an improvement starts the count anew
+        ([0.5, 0.4, 0.6, 0.4, 0.4, 0.9], 2, 5),  # an improvement resets the counter
         ([0.5, 0.4, 0.4, 0.4], 9, 4),
         ([0.0, 0.0, 0.0], 2, 3),
         ([-0.5, -0.6, -0.7], 1, 2),

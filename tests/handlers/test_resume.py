@@ -9,8 +9,8 @@ import torch
 from ignite.engine import Events
 
 from monai_kd.engines import loss_terms
-from tests.checks import assert_identical
 from tests.handlers.tiny_run import EPOCH_LENGTH, Run, build
+from tests.helpers import assert_identical
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,7 +26,7 @@ def break_off(run: Run, iteration: int) -> None:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """The state after four epochs in one go."""
+    """The state after four uninterrupted epochs."""
     run = build(tmp_path_factory.mktemp("whole")).train()
     assert run.evaluator.state.best_metric > 0
     return run.state()
@@ -54,7 +54,7 @@ def test_the_run_is_worth_comparing(whole, tmp_path):
 
 
 def test_broken_off_and_resumed_equals_one_go(whole, two_epochs):
-    resumed = build(two_epochs, initial_seed=77)  # nothing may come from the new objects' own weights
+    resumed = build(two_epochs, initial_seed=77)  # the new objects' own weights must not matter
     torch.manual_seed(123)
     assert_identical(resumed.train().state(), whole)
 

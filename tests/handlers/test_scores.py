@@ -16,14 +16,14 @@ from torch import nn
 
 from monai_kd.handlers import ScoresHandler
 from monai_kd.utils.figures import GREEN, RED
-from tests.checks import small_files_only
+from tests.helpers import small_files_only
 
 pytestmark = pytest.mark.filterwarnings("ignore:the (prediction|ground truth) of class 1 is all 0")
 METRICS = {"dice": "dice", "iou": "iou", "hd95": "hd95 (pixels)"}
 
 
 class Threshold(nn.Module):
-    """Positive is lesion."""
+    """A network that predicts a lesion where the image is positive."""
 
     def forward(self, x):
         return torch.cat([-x, x], 1)
@@ -207,7 +207,7 @@ class Classes(nn.Module):
 
 
 def of_two_classes(name, *areas):
-    """Two stripes of an image's first class and, below, of its second; the second area of each pair is predicted."""
+    """An image with two stripes of the first class above two of the second; the second of each pair is predicted."""
     masks = [torch.zeros(1, 12, 20) for _ in range(2)]
     for i, (true, predicted) in enumerate(areas):
         for mask, width in zip(masks, (true, predicted), strict=True):
@@ -223,7 +223,7 @@ def test_every_class_has_a_column_and_the_metric_is_their_mean(tmp_path):
     engine.run()
     both, first = table(tmp_path)
     assert [float(both[key]) for key in ("dice cyst", "dice tumor", "dice")] == [1, 0.5, 0.75]
-    # A class that is neither there nor predicted is no score.
+    # A class that is neither in the label nor in the prediction has no score.
     assert first["dice tumor"] == "" and float(first["dice cyst"]) == float(first["dice"]) == pytest.approx(
         2 / 3, abs=1e-6
     )
@@ -242,7 +242,9 @@ def test_pictures_of_an_earlier_evaluation_are_removed_and_no_others(tmp_path):
     evaluator(ScoresHandler(tmp_path, METRICS), [sample("folder/old", 2), sample("same", 2), sample("ärger", 2)]).run()
     overlays = tmp_path / "overlays"
     Image.new("L", (4, 3)).save(overlays / "mine.png")
-    (overlays / "copy.png").write_bytes((overlays / "same.png").read_bytes())  # of theirs, under a name of mine
+    (overlays / "copy.png").write_bytes(
+        (overlays / "same.png").read_bytes()
+    )  # a foreign picture with the name of one of our images
     (overlays / "notes.txt").write_text("mine")
     (overlays / "broken.png").write_text("mine")
     evaluator(ScoresHandler(tmp_path, METRICS), [sample("same", 2), sample("new", 4)]).run()

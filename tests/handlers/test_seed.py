@@ -17,7 +17,7 @@ def transform():
 
 
 def draws(seed, epochs, first=1, random_transform=None):
-    """What an epoch draws from torch, NumPy, Python and the transforms, twice each."""
+    """Two random numbers each from torch, NumPy, Python and the transforms in an epoch."""
     seen = []
 
     def step(engine, batch):

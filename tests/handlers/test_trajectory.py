@@ -11,11 +11,11 @@ from ignite.engine import Events
 from monai.engines.utils import IterationEvents
 from monai.losses import DiceCELoss
 
-from monai_kd import DistillationTrainer, LogitsKLLoss, Pathway, Pathways
+from monai_kd import DistillationTrainer, Pathway, Pathways
 from monai_kd.handlers import ResumeHandler, SeedHandler, TrajectoryHandler
+from monai_kd.losses import LogitsKLLoss
 from monai_kd.networks import StudentUNet
-from tests.checks import assert_identical
-from tests.handlers.adaptation import (
+from tests.handlers.domain_adaptation import (
     CPU,
     PROCESSES,
     adapted,
@@ -28,10 +28,11 @@ from tests.handlers.adaptation import (
     trainer,
     work,
 )
+from tests.helpers import assert_identical
 
 
 def first_terms(student, data, **arguments):
-    """The terms that the handler adds in its first iteration, and the batch's own loss, at the weights of the start."""
+    """The terms that the handler adds in its first iteration, and the batch's loss, at the initial weights."""
     handler = TrajectoryHandler(student, samples(disks(1, 2, 0.3, data[0]["image"].ndim - 2)[0]), warmup=0, **arguments)
     run, terms = trainer(student, data[:1], [handler], max_epochs=1), {}
     run.add_event_handler(IterationEvents.LOSS_COMPLETED, lambda engine: terms.update(engine.state.output))
@@ -92,7 +93,7 @@ def test_warm_up_epochs_are_those_of_the_source_alone():
 
 
 def test_self_stream_strengthens_what_the_past_gradients_share():
-    """Against the singular vectors of the gradients seen before the handler."""
+    """Compared with the singular vectors of the gradients before the handler changed them."""
     student, before, after = network(), [], []
     handler = TrajectoryHandler(
         student, target(), "4", self_layers=["2"], weight=0.0, self_weight=0.5, warmup=0, most=3
@@ -160,7 +161,7 @@ def test_a_distilling_trainer_may_adapt_too():
 
 
 def test_adapted_it_finds_more_in_the_target_domain():
-    """Source alone, with pseudo-labelled mixed images, and with the gradients compared."""
+    """Three trainings: source only, with pseudo-labelled mixed images, and with the comparison of gradients."""
     scores = {
         "source": adapted(0, 0.3),
         "mixed": adapted(0, 0.3, head="4", weight=0.0, self_weight=0.0),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A whole training run, as the bundle builds it, of a few hundred weights; also a program that kills itself midway."""
+"""A training run of a few hundred weights, built like the bundle's; and a program that kills itself midway."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from monai.losses import DiceCELoss
 from monai.transforms import AsDiscreted, Compose, RandAffined, RandFlipd, RandGaussianNoised
 from torch import nn
 
-from monai_kd import DistillationTrainer, LogitsKLLoss, Pathway, Pathways
+from monai_kd import DistillationTrainer, Pathway, Pathways
 from monai_kd.data import ThreadDataLoader
 from monai_kd.handlers import (
     AtomicCheckpointSaver,
@@ -27,6 +27,7 @@ from monai_kd.handlers import (
     ResumeHandler,
     SeedHandler,
 )
+from monai_kd.losses import LogitsKLLoss
 from monai_kd.networks import ChannelAdapter
 
 KEYS = ["image", "label"]

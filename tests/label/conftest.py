@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 import monai_kd
-from tests.checks import heeds_ctrl_c
+from tests.helpers import heeds_ctrl_c
 
 ROOT = Path(monai_kd.__file__).parents[1]
 WITHOUT_TORCHVISION = ROOT / "monai_kd" / "label" / "without_torchvision"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The attack on a really running server, with every third of its requests: all are refused, and no file changes."""
+"""An attack on a running server, with a third of its requests: all are refused, and no file changes."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The datastore itself, without a server: right ids, whole files, and answers that name the cause."""
+"""The datastore without a server: correct ids, atomic writes, and errors that name the cause."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def files(folder):
 
 
 def stop(store):
-    """Watch the folder no more."""
+    """Stop watching the folder."""
     store._observer.stop()
     store._observer.join()
 

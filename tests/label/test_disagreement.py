@@ -61,7 +61,7 @@ def scoring(tmp_path_factory):
 
 
 def serve(datastore):
-    """As the server does: it notes what it showed when."""
+    """Note when an image was shown, as the server does."""
     chosen = MostDisagreement()({"strategy": "disagreement"}, datastore)
     datastore.update_image_info(chosen["id"], {"strategy": {"disagreement": {"ts": chosen["ts"]}}})
     return chosen["id"]
@@ -75,7 +75,7 @@ def test_the_most_disagreed_upon_comes_first_and_a_skipped_image_last(datastore,
 def test_scores_are_kept_until_a_network_changes(datastore, scoring, tmp_path):
     Image.new("L", SIZE).save(tmp_path / "label.png")
     datastore.save_label("a", str(tmp_path / "label.png"), "final", {})
-    assert sorted(scoring.missing(datastore)) == ["b", "c", "d"]  # what is labelled needs none
+    assert sorted(scoring.missing(datastore)) == ["b", "c", "d"]  # a labelled image needs no score
     scoring({"device": "cpu"}, datastore)
     assert scoring.missing(datastore) == [] and sorted(scoring.student.asked) == ["b", "c", "d"]
     shutil.copy(scoring.student.weights, tmp_path / "new")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A label's axes against its image's: the same grid turned is turned back, anything else is refused."""
+"""The grid of a label: mirrored or exchanged axes are turned back, any other grid is refused."""
 
 from __future__ import annotations
 
@@ -105,6 +105,6 @@ def test_a_label_of_another_spacing_or_place_is_refused(tmp_path):
         ("a", nibabel.affines.from_matvec(np.diag([0.1, 0.2, 1]), [1, 0, 0])),
         ("b", np.diag([-1.0, 1, 1, 1])),
     ):
-        with pytest.raises(HTTPException, match=f"400: The label of '{image}' lies elsewhere than its image"):
+        with pytest.raises(HTTPException, match=f"400: The label of '{image}' is not at its image's position"):
             store.save_label(image, nifti(tmp_path / "upload" / "label.nii.gz", mask, affine), "final", {})
     assert not store.get_labeled_images()

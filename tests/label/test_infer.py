@@ -87,7 +87,7 @@ def test_every_format_is_answered_on_its_own_grid(student, picture, tmp_path, na
 
 
 def test_jpeg(student, picture, tmp_path):
-    """Its own pixels are not those of the PNG; its mask is whole pixels all the same."""
+    """A JPEG's pixels differ from the PNG's, but its mask also has whole pixels."""
     image = tmp_path / "gray.jpg"
     Image.fromarray(picture).save(image, quality=95)
     file, params = answer(student, image)

@@ -76,7 +76,7 @@ def test_an_app_is_not_written_into_its_bundle(tmp_path):
 
 
 def test_from_a_fresh_clone_the_shipped_student_is_served(tmp_path):
-    """There is no teacher then: the app segments, and says what its training lacks."""
+    """Without a teacher the app segments, and says what training needs."""
     app = install(tmp_path / "app", BUNDLE)
     assert app.student.read_bytes() == (BUNDLE / "models" / "model.pt").read_bytes()
     assert not app.teacher.is_file()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much of a prediction was kept."""
+"""Dice of predictions against the annotator's corrections."""
 
 import numpy as np
 import pytest

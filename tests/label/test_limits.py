@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sizes that are judged before anything is decoded."""
+"""Limits of size that are checked before decoding."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.data.layout_fixtures import speckle, write_image
 
 
 def nifti(path, shape, kind, slope=None):
-    """A file whose header tells of more than it holds."""
+    """A file whose header claims more data than it holds."""
     header = nibabel.Nifti1Header()
     header.set_data_dtype(kind)
     header.set_data_shape(shape)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Notes that the server writes itself: not a client's, and never in the way when they are broken."""
+"""The server's own notes: clients cannot write them, and broken ones do no harm."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which paths of a client's words are admitted: a file of this very request, and nothing else."""
+"""A client can name the files of its own request, and no other path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("monailabel")
 
-from monai_kd.label.requests.request_files import admitted, new_file, request_files
+from monai_kd.label.requests.request_files import file_of_request, new_file, request_files
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_only_the_file_itself_by_its_own_path(temporary):
         link, folder = temporary / "link.png", image.parent
         link.symlink_to(image)
         (folder / "other.png").write_bytes(b"x")
-        assert admitted(str(image)) == image
+        assert file_of_request(str(image)) == image
         words = ["", ".", "..", "/", str(temporary), f"{temporary}/", f"{temporary}/.", f"{temporary}/..", str(folder)]
         words += [f"{folder}/", f"{folder}/..", f"{folder}/../..", f"{folder}/./upload.png", f"{folder}//upload.png"]
         words += [
@@ -51,7 +51,7 @@ def test_only_the_file_itself_by_its_own_path(temporary):
             None,
             7,
         ]
-        assert [word for word in (*words, image, [str(image)]) if admitted(word) is not None] == []
+        assert [word for word in (*words, image, [str(image)]) if file_of_request(word) is not None] == []
 
 
 def test_only_of_this_request(temporary):
@@ -61,39 +61,39 @@ def test_only_of_this_request(temporary):
 
         def other():
             with request_files():
-                seen.append(admitted(str(image)))
+                seen.append(file_of_request(str(image)))
 
-        for work in (other, lambda: seen.append(admitted(str(image)))):  # a thread without a request, too
+        for work in (other, lambda: seen.append(file_of_request(str(image)))):  # a thread without a request, too
             thread = threading.Thread(target=work)
             thread.start()
             thread.join()
-        thread = threading.Thread(target=copy_context().run, args=(lambda: seen.append(admitted(str(image))),))
+        thread = threading.Thread(target=copy_context().run, args=(lambda: seen.append(file_of_request(str(image))),))
         thread.start()
         thread.join()
-    assert seen == [None, None, image] and admitted(str(image)) is None
+    assert seen == [None, None, image] and file_of_request(str(image)) is None
 
 
 def test_a_replaced_file_is_admitted_no_more(temporary):
     with request_files() as files:
         image = files.receive(io.BytesIO(b"x"), "upload.png")
         image.unlink()
-        assert admitted(str(image)) is None
+        assert file_of_request(str(image)) is None
         image.symlink_to(temporary.parent / "main.py")
-        assert admitted(str(image)) is None
+        assert file_of_request(str(image)) is None
         image.unlink()
         image.mkdir()
-        assert admitted(str(image)) is None
+        assert file_of_request(str(image)) is None
 
 
 def test_all_of_it_goes_with_the_request_and_what_is_lent_stays(temporary):
     lent = temporary.parent / "session.png"
     lent.write_bytes(b"x")
     with pytest.raises(KeyError), request_files() as files:
-        assert files.lend(lent) == admitted(str(lent)) == lent
+        assert files.lend(lent) == file_of_request(str(lent)) == lent
         files.receive(io.BytesIO(b"x"), "upload.png")
         assert new_file(".zip").parent == files.folder
         raise KeyError
-    assert lent.is_file() and admitted(str(lent)) is None and not list(temporary.iterdir())
+    assert lent.is_file() and file_of_request(str(lent)) is None and not list(temporary.iterdir())
 
 
 def test_a_link_planted_in_the_folder_is_not_followed_when_it_goes(temporary):

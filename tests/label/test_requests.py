@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One request beside others, over HTTP: nobody waits, nothing stays, nothing is told."""
+"""Several requests at once: no one waits, no file is left, and no path is revealed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.label.apps import tiny_app
 from tests.label.conftest import served
 
 START = (sys.executable, "-m", "monai_kd", "label", "start", "{app}", "--studies", "{studies}", "--port", "{port}",
-         "--most_megabytes", "1")  # fmt: skip
+         "--most-megabytes", "1")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def label(server, place, key="000001"):
 
 
 def temporary(place):
-    """What requests have left; the server's own is the configuration of its log."""
+    """Files that requests have left; the configuration of the log is the server's."""
     return [path for path in (place / "app" / "tmp").iterdir() if path.suffix != ".json"]
 
 

@@ -30,7 +30,7 @@ from tests.label.apps import tiny_app
 from tests.label.conftest import environment, served
 
 START = (sys.executable, "-m", "monai_kd", "label", "start", "{app}", "--studies", "{studies}", "--port", "{port}",
-         "--most_megabytes", "1")  # fmt: skip
+         "--most-megabytes", "1")  # fmt: skip
 QUICK = {"max_epochs": 1, "learning_rate": 1e-6}
 
 
@@ -72,7 +72,7 @@ def label(client, place, key):
 
 
 def wait(url, method):
-    """How what runs in the background, if anything does, ended."""
+    """The last status of the background task, if there is one."""
     for _ in range(1200):
         response = requests.get(f"{url}/{method}/", timeout=60)
         if response.status_code == 404 or response.json()["status"] not in ("SUBMITTED", "RUNNING"):
@@ -178,12 +178,12 @@ def test_two_trainings_at_once_and_one_stopped(client, server, place):
     else:
         raise AssertionError(requests.get(server + "/train/", timeout=60).text)
     assert "Already Running" in detail(post(server, "/train/student", 429, json=QUICK))
-    # Not by the server's own count, but by the app's: another process, another server of the same app.
+    # Another process, or another server of the same app, holds the app's lock.
     busy = post(server, "/train/student?run_sync=true&enqueue=true", 400, json=QUICK)
     assert "is being worked on by another process" in detail(busy)
     assert requests.delete(server + "/train/", timeout=60).json()["status"] == "STOPPED"
     assert model.read_bytes() == kept and client.infer("student", "000003", {})[0]
-    # What it left behind does not keep the next from training.
+    # The files that it left do not prevent the next training.
     post(server, "/train/student", json=QUICK)
     state = wait(server, "train")
     assert state["status"] == "DONE", state["details"]
@@ -276,7 +276,7 @@ def test_attacks_are_turned_away(server, place, method, path, arguments, statuse
 
 
 def folders_left(place):
-    """Folders of requests, which go when an answer has been sent: a client may be quicker by a moment."""
+    """Folders of requests; they are removed after the answer, so the client may have to wait a moment."""
     for _ in range(100):
         left = [path for path in (place / "app" / "tmp").glob("tmp*") if path.is_dir()]
         if not left:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Long work beside a server: one at a time, and never longer than the server."""
+"""Background tasks: one at a time, and none outlives the server."""
 
 from __future__ import annotations
 

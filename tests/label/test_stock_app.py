@@ -141,7 +141,7 @@ def save_label(server: str, image: str, path: Path) -> None:
 
 
 def train(server: str, run_sync: bool) -> None:
-    """In the server's own process, or as clients do, in another one that they ask about."""
+    """Training in the server's process, or, as clients do it, in the background."""
     options = {"max_epochs": 1, "val_split": 0.34, "device": "cpu"}
     answer = requests.post(f"{server}/train/{BUNDLE}", params={"run_sync": run_sync}, json=options, timeout=120)
     assert answer.status_code == 200, answer.text

@@ -74,7 +74,7 @@ def test_a_label_that_was_copied_into_the_study_and_lies_elsewhere_is_named(task
     first = task.study / "labels" / "final" / f"{LABELLED[0]}.png"
     values = np.asarray(Image.open(first)).T.astype(np.uint8)
     for affine, message in (
-        (np.diag([-1.0, 1, 1, 1]), "lies elsewhere than its image"),
+        (np.diag([-1.0, 1, 1, 1]), "is not at its image's position"),
         ([[-1, 0, 0, values.shape[0] - 1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], "mirrored or exchanged"),
     ):
         first.unlink(missing_ok=True)
@@ -156,7 +156,7 @@ def test_a_full_disk_leaves_the_student_in_service(task, monkeypatch):
     given = iter((EVEN, HIGH))
     monkeypatch.setattr(train, "scores", lambda *_: next(given))
     monkeypatch.setattr(train.shutil, "copyfile", full)
-    with pytest.raises(ValueError, match=re.escape("No space left on device. Free some space; a former file is still")):
+    with pytest.raises(ValueError, match=re.escape("No space left on device. Free some space. An earlier file there")):
         task(QUICK, None)
     assert task.bundle.student.read_bytes() == kept
     assert sorted(path.name for path in task.bundle.student.parent.iterdir()) == ["model.pt", "teacher.pt"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names of clients, and studies from elsewhere, that try to reach other files of the server's computer."""
+"""Names from clients, and foreign studies, that try to reach other files on the server."""
 
 from __future__ import annotations
 

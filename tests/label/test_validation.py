@@ -49,7 +49,10 @@ def test_a_patient_whose_labels_were_removed_keeps_the_part():
 
 
 def test_one_patient_is_too_few():
-    message = "3 labelled images of 1 patients: one trains, another judges. Label the images of two patients at least."
+    message = (
+        "3 labelled images of 1 patients: one is needed for training, another for validation. Label images of at least "
+        "two patients."
+    )
     with pytest.raises(ValueError, match=re.escape(message)):
         patient_parts(["a", "a", "a"], {})
 

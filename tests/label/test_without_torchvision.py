@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stand-in for torchvision serves whoever asks for it, and nobody else."""
+"""The stub for torchvision is found only by processes that ask for it."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def test_realness_is_monais_cross_entropy_where_that_has_a_gradient(real):
     answer = normal(2, 1, 4, 4, dtype=torch.float32)
     monais = PatchAdversarialLoss(criterion="bce")(answer, real, for_discriminator=True)
     torch.testing.assert_close(realness_loss(answer, real), monais)
-    sure = torch.tensor([[30.0]], requires_grad=True)  # a discriminator that takes a fake for real
+    sure = torch.tensor([[30.0]], requires_grad=True)  # the discriminator takes a fake for real
     realness_loss(sure, real=False).backward()
     assert sure.grad.item() == pytest.approx(1)
 

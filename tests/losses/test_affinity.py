@@ -15,7 +15,7 @@ def cosine(a, b):
 
 
 def by_plain_loops(student, teacher):
-    """Of features on one grid, without pooling."""
+    """The loss of features on one grid, without pooling."""
     distances = []
     for s, t in zip(student.flatten(2), teacher.flatten(2), strict=True):
         count = s.shape[1]
@@ -39,7 +39,7 @@ class TestAffinity(LossContract):
     @pytest.mark.parametrize(("spatial_dims", "side"), [(2, 4), (3, 2)])
     def test_equation_by_plain_loops(self, spatial_dims, side):
         student, teacher = self.pair(spatial_dims, side=side, dtype=torch.float64)
-        teacher = torch.cat([teacher, student.roll(1, 2)], dim=1)  # of other channels
+        teacher = torch.cat([teacher, student.roll(1, 2)], dim=1)  # the teacher has more channels
         torch.testing.assert_close(self.make_loss()(student, teacher), by_plain_loops(student, teacher))
 
     def test_lengths_of_the_vectors_and_a_rotation_change_nothing(self):
@@ -88,7 +88,7 @@ class TestAffinity(LossContract):
         [
             ((2, 1, 4, 4), (2, 3, 4, 4), r"\(2, 1, 4, 4\).*one channel.*more channels"),
             ((2, 3, 4, 4), (1, 3, 4, 4), r"\(2, 3, 4, 4\).*\(1, 3, 4, 4\).*the same batch"),
-            ((2, 3, 4, 4), (2, 3, 1, 1), r"\(2, 3, 1, 1\): one position.*higher resolution"),
+            ((2, 3, 4, 4), (2, 3, 1, 1), r"\(2, 3, 1, 1\): a grid of one position.*higher resolution"),
         ],
         ids=["one channel", "batches", "one position"],
     )

@@ -18,7 +18,7 @@ def attention(feature, exponent):
 
 
 def squared_distances(student, teacher, exponent):
-    """Of each sample's two unit vectors."""
+    """The loss of each sample's two unit vectors."""
     vectors = [[attention(sample, exponent) for sample in feature] for feature in (student, teacher)]
     return [sum((a - b) ** 2 for a, b in zip(s, t, strict=True)) for s, t in zip(*vectors, strict=True)]
 

@@ -20,7 +20,7 @@ def distribution(cosines, temperature):
 
 
 def by_plain_loops(student, teacher, temperature):
-    """Of features on one grid, without pooling."""
+    """The loss of features on one grid, without pooling."""
     s, t = ([[unit(v) for v in image.flatten(1).T.tolist()] for image in feature] for feature in (student, teacher))
     terms = []
     for i, j in product(range(len(s)), repeat=2):
@@ -44,7 +44,7 @@ class TestCrossImageRelation(LossContract):
     @pytest.mark.parametrize(("spatial_dims", "side"), [(2, 5), (3, 3)])
     def test_equation_by_plain_loops(self, spatial_dims, side):
         student, teacher = self.pair(spatial_dims, side=side, dtype=torch.float64)
-        teacher = torch.cat([teacher, student.roll(1, 2)], dim=1)  # of other channels
+        teacher = torch.cat([teacher, student.roll(1, 2)], dim=1)  # the teacher has more channels
         torch.testing.assert_close(self.make_loss()(student, teacher), by_plain_loops(student, teacher, 0.5))
 
     def test_lengths_of_the_vectors_and_a_rotation_change_nothing(self):

@@ -10,7 +10,7 @@ from tests.loss_contract import LossContract
 
 
 def label_of(teacher):
-    """The teacher's own best class, so that it is tiled and repeated as the logits are."""
+    """The teacher's most likely class, which is tiled and repeated with the logits."""
     return teacher.detach().argmax(dim=1, keepdim=True)
 
 
@@ -24,7 +24,7 @@ def kl(p, q):
 
 
 def decoupled(student, teacher, target, temperature):
-    """The two divergences between two lists of logits, by plain loops."""
+    """Both divergences of two lists of logits, by plain loops."""
     p, q = (softmax([z / temperature for z in logits]) for logits in (teacher, student))
     rest_p, rest_q = ([x / (1 - probabilities[target]) for x in probabilities] for probabilities in (p, q))
     del rest_p[target], rest_q[target]

@@ -15,7 +15,7 @@ def layers_of(feature):
 
 
 def pool(feature, size, most):
-    """Over blocks of whole numbers of positions."""
+    """Maximum over blocks of positions, whose sides divide the map."""
     steps = [side // small for side, small in zip(feature.shape[1:], size, strict=True)]
     pooled = torch.empty(len(feature), *size, dtype=feature.dtype)
     for place in product(*map(range, size)):

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from monai_kd.losses.parts.gradient_bank import GradientBank
-from tests.checks import assert_identical
+from tests.helpers import assert_identical
 
 
 def vectors(count, length, seed=0):
@@ -19,7 +19,7 @@ def test_default_size_is_four_fifths_of_the_length_and_bounded():
 
 
 def projector(matrix, energy):
-    """By the eigenvectors of the Gram matrix, in double precision: another way than the bank's."""
+    """The projection by another method: eigenvectors of the Gram matrix, in double precision."""
     values, directions = torch.linalg.eigh(matrix.double() @ matrix.double().T)
     total, kept, held = values.sum(), [], 0.0
     for value, direction in sorted(zip(values, directions.T, strict=True), key=lambda pair: -pair[0]):

@@ -10,7 +10,7 @@ from tests.loss_contract import LossContract
 
 
 def divergence(student, teacher, temperature):
-    """Between two lists of scores, by plain loops."""
+    """The divergence of two lists of scores, by plain loops."""
 
     def softmax(values):
         exponentials = [math.exp(value / temperature) for value in values]

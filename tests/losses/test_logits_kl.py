@@ -36,7 +36,7 @@ class TestSoftmax(LossContract):
 
 
 class TestTwoClasses(TestSoftmax):
-    """Computed by the difference of the two logits."""
+    """Two classes are computed from the difference of their logits."""
 
     channels = 2
 

@@ -24,7 +24,7 @@ def convolve(image, weight, bias):
 
 class TestMaskedGeneration(LossContract):
     takes_vectors = False
-    # A generator stands between student and teacher, so equal features are not the least.
+    # The generator is between student and teacher, so equal features do not give the minimum.
     least_when_equal = False
     # Its convolutions see the image's border, and every position draws its own mask.
     size_independent = False

@@ -12,7 +12,7 @@ from tests.loss_contract import LossContract
 
 
 def label_of(teacher):
-    """Two classes, of the teacher's own values, so that it is tiled and repeated as they are."""
+    """Two classes made from the teacher's values, so that they are tiled and repeated with it."""
     return (teacher.detach()[:, :1] > 0).float()
 
 
@@ -27,7 +27,7 @@ def distribution(vector, memory, temperature):
 
 
 def by_plain_loops(student, teacher, memory, temperature):
-    """Of features on one grid, without pooling, against a list of vectors."""
+    """The loss of features on one grid, without pooling, against a list of vectors."""
     pairs = zip(*(f.movedim(1, -1).flatten(0, -2).tolist() for f in (student, teacher)), strict=True)
     terms = []
     for s, t in pairs:
@@ -59,11 +59,11 @@ def train(loss, seeds):
 
 
 class TestMemoryRelation(LossContract):
-    """In evaluation mode: in training each call adds to the memories, so that no two calls agree."""
+    """Evaluation mode, because each call in training changes the memories and so the value."""
 
     scale_free = True
     takes_vectors = False
-    ignored_is_absent = False  # they are not remembered, but compared with what is
+    ignored_is_absent = False  # such pixels are not stored, but compared with the stored ones
 
     def make_loss(self):
         loss = small()
@@ -75,7 +75,7 @@ class TestMemoryRelation(LossContract):
         return loss(student, teacher, label=label_of(teacher))
 
     def test_compiled_equals_eager(self):
-        """In training, since evaluation is a part of it."""
+        """Training mode, which includes the code of evaluation."""
         eager = small(pixel_contrast=8, region_contrast=4)
         model = copy.deepcopy(eager)
         compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
@@ -133,7 +133,7 @@ def test_in_a_pathway_with_an_adapter_it_is_saved_with_it():
         ({"num_classes": 1}, r"MemoryRelationLoss got num_classes=1"),
         ({"temperature": 0.0}, r"temperature must be above 0"),
         ({"max_positions": 1}, r"8 or more, got 1"),
-        ({"pixel_memory": 0}, r"queue of 0 vectors of 3 channels"),
+        ({"pixel_memory": 0}, r"size=0 and channels=3"),
         ({"region_contrast": 1}, r"region_contrast=1 must be num_classes=2 or more"),
     ],
 )

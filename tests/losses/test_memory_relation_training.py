@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the memories hold, and that a run with them can be resumed."""
+"""The content of the memories, and resuming of a run with them."""
 
 import copy
 
@@ -65,7 +65,7 @@ def test_nothing_is_remembered_in_evaluation_or_without_gradients():
     value = loss.eval()(student.requires_grad_(), teacher, label=label)
     value.backward()
     assert not loss.pixels.filled.any() and not loss.regions.filled.any()
-    assert value == 0 and not student.grad.any()  # nothing to relate to, and no harm
+    assert value == 0 and not student.grad.any()  # an empty memory gives 0 and no gradient
 
 
 @pytest.mark.parametrize("contrast", [2, 1000])

@@ -10,7 +10,7 @@ from tests.loss_contract import LossContract
 
 
 def label_of(teacher):
-    """Some class of each position, tiled and repeated as the logits are; often not the most likely one."""
+    """A class for each position, tiled and repeated with the logits; often not the most likely one."""
     return teacher.detach().argmin(dim=1, keepdim=True)
 
 

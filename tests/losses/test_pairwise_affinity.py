@@ -15,7 +15,7 @@ def cosine(a, b):
 
 
 def by_plain_loops(student, teacher):
-    """Of features with a node for each position."""
+    """The loss of features with a node for each position."""
     terms = []
     for n in range(len(student)):
         s, t = (feature[n].flatten(1).T.tolist() for feature in (student, teacher))

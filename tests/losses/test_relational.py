@@ -21,7 +21,7 @@ def relative_distances(e):
 
 
 def cosine(e, i, j, k):
-    """Of the angle at sample j between i and k; 0 where it is none."""
+    """Cosine of the angle at sample j between i and k; 0 where there is no angle."""
     if j in (i, k):
         return 0.0
     dot = sum((a - c) * (b - c) for a, b, c in zip(e[i], e[k], e[j], strict=True))

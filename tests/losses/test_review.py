@@ -20,7 +20,7 @@ def levels(tensor):
 class TestReview(LossContract):
     takes_vectors = False
     layers = 2
-    # The fusion stands between student and teacher, so equal features are not the least.
+    # The fusion is between student and teacher, so equal features do not give the minimum.
     least_when_equal = False
     # The 3-wide convolutions see the image's border, and the pyramid's windows are shares of the image.
     size_independent = False
@@ -64,7 +64,7 @@ def convolve(image, layer):
 
 
 def normalized(batch):
-    """Each channel to mean 0 and variance 1 over the batch and all positions."""
+    """Scale each channel to mean 0 and variance 1 over the batch and all positions."""
     for c in range(len(batch[0])):
         values = [x for sample in batch for row in sample[c] for x in row]
         mean = sum(values) / len(values)
@@ -176,8 +176,8 @@ def test_a_constant_feature_has_a_finite_gradient():
         ),
         ([(2, 2, 8, 8)], [(2, 6, 8, 8)], r"made for levels.*from shallow to deep"),
         ([(2, 2, 8, 8), (2, 4, 4, 4)], [(2, 6, 8, 8)], r"student has 2 layers and teacher 1"),
-        ([(2, 2, 4, 4), (2, 4, 8, 8)], [(2, 6, 8, 8), (2, 8, 4, 4)], r"which grow\. Name the layers from shallow"),
-        ([(2, 2, 8, 8), (2, 4, 4, 4)], [(2, 6, 4, 4), (2, 8, 4, 8)], r"which grow\. Name the layers from shallow"),
+        ([(2, 2, 4, 4), (2, 4, 8, 8)], [(2, 6, 8, 8), (2, 8, 4, 4)], r"resolution grows\. Name the layers"),
+        ([(2, 2, 8, 8), (2, 4, 4, 4)], [(2, 6, 4, 4), (2, 8, 4, 8)], r"resolution grows\. Name the layers"),
         ([(1, 2, 2, 2), (1, 4, 1, 1)], [(1, 6, 2, 2), (1, 8, 1, 1)], r"\(1, 4, 1, 1\): one value per.*batch of two"),
     ],
 )

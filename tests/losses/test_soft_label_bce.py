@@ -10,7 +10,7 @@ from tests.loss_contract import LossContract
 
 
 def classes(logits):
-    """Some label that is repeated with the logits."""
+    """A label that is repeated with the logits."""
     return (logits[:, :1] > 0).long() + (logits[:, :1] > 1).long()
 
 
@@ -20,8 +20,8 @@ def sigmoid(z):
 
 class TestSomeLabelled(LossContract):
     hears_teacher = False
-    ignored_is_absent = False  # there the teacher's answer is the target
-    least_when_equal = False  # the label says otherwise
+    ignored_is_absent = False  # the teacher is the target at these positions
+    least_when_equal = False  # the minimum is at the label
 
     def make_loss(self):
         return SoftLabelBCELoss()
@@ -44,7 +44,7 @@ class TestSomeLabelled(LossContract):
 
 
 class TestNoneLabelledSoftmax(LossContract):
-    hears_teacher = False  # "call" gives a label to all
+    hears_teacher = False  # ``call`` gives every sample a label
     ignored_is_absent = False  # as above
 
     def make_loss(self):

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from monai_kd.losses.trajectory import TrajectoryLoss
-from tests.checks import assert_identical
+from tests.helpers import assert_identical
 
 
 def gradients(steps=6, samples=4, length=5, seed=0):

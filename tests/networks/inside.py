@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A promptable network that answers with the ellipse in the box, for tests."""
+"""A network for tests that predicts the ellipse inside a box prompt."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import nn
 
 
 class Ellipse(nn.Module):
-    """Logits of the ellipse in each box, and a list of the boxes that it was asked for."""
+    """Logits of the ellipse in each box; it keeps a list of the boxes."""
 
     size = 64
 

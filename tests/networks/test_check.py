@@ -16,7 +16,7 @@ def test_a_fitting_network_passes_and_is_left_as_it_was():
 
 
 class Listed(nn.Module):
-    """Deep supervision."""
+    """Returns a list, as with deep supervision."""
 
     def forward(self, image):
         return [image, image]
@@ -29,7 +29,7 @@ class Listed(nn.Module):
         (UNet(2, 3, 2, (2, 4), (2,)), (8, 8), r"UNet cannot take an image of shape \(1, 1, 8, 8\)"),
         (nn.Conv2d(1, 1, 1), (8, 8), r"Conv2d gives \(1, 1, 8, 8\).*Set its out_channels to 2"),
         (nn.Conv2d(1, 2, 3), (8, 8), r"Conv2d gives \(1, 2, 6, 6\)"),
-        (Listed(), (8, 8), "Listed gives a list for an image .* Put a module around it"),
+        (Listed(), (8, 8), "Listed gives a list for an image .* Wrap it in a module"),
     ],
 )
 def test_what_does_not_fit_is_refused(network, size, message):
@@ -53,7 +53,7 @@ def test_a_fitting_classifier_passes_and_is_left_as_it_was():
     [
         (classifier(classes=3), r"ResNet gives \(1, 3\) for .*one for each of 2 classes.*to 2"),
         (classifier(channels=3), r"ResNet cannot take an image of shape \(1, 1, 16, 16\)"),
-        (Listed(), "Listed gives a list for an image .* Put a module around it"),
+        (Listed(), "Listed gives a list for an image .* Wrap it in a module"),
         (nn.Conv2d(1, 2, 1), r"Conv2d gives \(1, 2, 16, 16\).*logits of shape \(1, 2\) are needed"),
     ],
 )

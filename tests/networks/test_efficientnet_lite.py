@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The encoder computes what the network computes that its weights were published with."""
+"""The encoder gives the same features as the published network of its weights."""
 
 from __future__ import annotations
 

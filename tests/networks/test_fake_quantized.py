@@ -12,7 +12,7 @@ from torch import nn
 
 from monai_kd import FeatureHooks
 from monai_kd.networks import FakeQuantized, StudentUNet
-from tests.checks import assert_identical
+from tests.helpers import assert_identical
 
 
 def convolution(spatial_dims: int = 2) -> nn.Module:
@@ -53,7 +53,7 @@ def test_a_convolution_is_the_equation_s(spatial_dims: int) -> None:
     plain = nn.functional.conv2d if spatial_dims == 2 else nn.functional.conv3d
     expected = rounded(plain(rounded(image), rounded_weight(layer.weight), layer.bias.detach(), padding=1))
     actual = FakeQuantized(layer)(image)
-    # A value in the middle of two steps may go either way.
+    # A value in the middle of two steps may be rounded up or down.
     step = float(expected.max() - expected.min()) / 255
     assert (actual - expected).abs().max() <= 1.01 * step
     assert ((actual - expected).abs() < 1e-5).float().mean() > 0.98
@@ -108,7 +108,7 @@ def test_gradients_pass_as_if_nothing_had_been_rounded() -> None:
 
 
 def test_training_makes_up_for_the_rounding() -> None:
-    """One outlier ruins the resolution of an input; training moves the weights to where rounding costs less."""
+    """One outlier ruins the resolution of an input; training finds weights that rounding changes less."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 1, 3, padding=1))
     image = torch.randn(8, 1, 16, 16)

@@ -57,8 +57,8 @@ def test_channels_last_changes_nothing(spatial_dims):
     [
         ({"channels": [], "strides": []}, r"channels=\(\) and strides=\(\).*at least one"),
         ({"channels": [4, 2], "strides": [2]}, r"channels=\(4, 2\) and strides=\(2,\).*one of both"),
-        ({"channels": [4, 0], "strides": [2, 1]}, r"channels=\(4, 0\).*numbers from 1"),
-        ({"channels": [4, 2], "strides": [0, 1]}, r"strides=\(0, 1\).*numbers from 1"),
+        ({"channels": [4, 0], "strides": [2, 1]}, r"channels=\(4, 0\).*numbers of 1 or more"),
+        ({"channels": [4, 2], "strides": [0, 1]}, r"strides=\(0, 1\).*numbers of 1 or more"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, reason):

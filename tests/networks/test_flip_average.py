@@ -49,10 +49,10 @@ class Several(nn.Module):
         (network(), (), "expected different axes"),
         (network(), (0, 0), "expected different axes"),
         (network(), (-1,), "expected different axes"),
-        (network(), (2,), r"2 spatial axes, 0 to 1"),
+        (network(), (2,), r"2 spatial axes. Use axes from 0 to 1"),
         (Several(), (0,), "returned a list, not one tensor"),
-        (network(out_channels=1), (0,), "a channel for each class, two or more"),
-        (nn.Conv2d(1, 2, 3), (0,), "logits have the image's size"),
+        (network(out_channels=1), (0,), "logits have two or more channels"),
+        (nn.Conv2d(1, 2, 3), (0,), "the image's size or no spatial axes"),
     ],
 )
 def test_what_cannot_be_averaged_is_refused(inner, axes, message):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The published network with its weights; where timm cannot be imported, for want of torchvision, with a stand-in."""
+"""The published network with its weights; with a stub for timm where that cannot be imported without torchvision."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_weights_that_were_changed_are_refused(package, tmp_path, monkeypatch):
     file = tmp_path / "lite_medsam.pth"
     file.write_bytes(Path(package.get_asset_path()).read_bytes()[:-1])
     monkeypatch.setattr(package, "get_asset_path", lambda: str(file))
-    with pytest.raises(ValueError, match=r"is not the file of weights.*Install it anew"):
+    with pytest.raises(ValueError, match=r"is not the file of weights.*Install it again"):
         LiteMedSAM()
 
 
@@ -57,7 +57,8 @@ def test_the_command_draws_masks(package, tmp_path):
         mask = LoadUltrasoundd("label")(record)["label"][0].T.numpy() > 0
         rows += [f"{record['id']},{','.join(map(str, box))}" for box in lesion_boxes(mask)]
     (tmp_path / "boxes.csv").write_text("\n".join(rows) + "\n")
-    words = ["data", "boxes", str(tmp_path / "boxes.csv"), str(tmp_path / "phantoms"), str(tmp_path / "out")]
+    words = ["data", "boxes", str(tmp_path / "boxes.csv"), str(tmp_path / "phantoms")]
+    words += ["--output-dir", str(tmp_path / "out")]
     run = CliRunner().invoke(app, words)
     assert run.exit_code == 0, run.output
     assert "2 images with masks in" in run.output

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A teacher that is told boxes: which ones, moved how far, and where its answer lies."""
+"""A teacher with box prompts: which boxes it gets, how far they are moved, and where its answer is."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Archives of bundles: run by stock MONAI alone, and refused where they would not load."""
+"""Archives of bundles: MONAI alone runs them, and what it could not load is not packed."""
 
 import csv
 import json
@@ -22,13 +22,13 @@ from monai_kd.bundle.config_files import write_config
 from monai_kd.export import open_bundle
 from monai_kd.networks import StudentUNet
 from monai_kd.packing import pack_bundle
-from monai_kd.packing.network_sources import carry_network
+from monai_kd.packing.network_sources import network_from_scripts
 from monai_kd.phantom import write_phantoms
 from tests.bundles.conftest import CLASSIFICATION, ROOT, run_bundle, unet
 
 SIZES = {"spatial_size": [32, 32], "student_channels": [2, 4, 4], "teacher_def": unet(4, 4, 6)}
 CLASS_SIZES = {"spatial_size": [32, 32], "student_channels": [2, 4, 4, 6]}
-# As where monai_kd was never installed: importing it fails. (So does MLflow, which MONAI is slow to import.)
+# As if monai_kd were not installed: importing it fails. (MLflow fails too, because MONAI is slow to import it.)
 STOCK = """
 import os, sys
 sys.modules |= {"monai_kd": None, "mlflow": None}
@@ -84,7 +84,7 @@ def class_weights(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def stock(archive, class_weights, images, tmp_path_factory):
-    """A folder with what inference in both archives wrote."""
+    """A folder with the results of inference in both archives."""
     folder = tmp_path_factory.mktemp("stock")
     archives = {"masks": archive, "classes": pack_bundle(CLASSIFICATION, folder, class_weights, **CLASS_SIZES)}
     places = [(unpacked(file, folder / "zoo" / name), folder / name) for name, file in archives.items()]
@@ -209,7 +209,7 @@ def test_nothing_of_a_run_is_packed(weights, tmp_path):
 @pytest.mark.parametrize(
     ("change", "cause"),
     [
-        ({"checkpoint": "none.pt"}, r"No weights at 'none\.pt'\. Train them, name others .*--without-weights"),
+        ({"checkpoint": "none.pt"}, r"'none\.pt': there are no weights\. Train .*, name other .*--without-weights"),
         ({"student_channels": [2, 4, 6]}, r"weights of another network than this StudentUNet.*shape|another network"),
         (
             {"students_channels": [2]},
@@ -233,7 +233,7 @@ def bundle(tmp_path):
 
 
 def test_the_teacher_is_packed_where_it_is_asked_for(bundle, weights, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"No weights of the teacher at '.*models/teacher\.pt'.*--with-teacher"):
+    with pytest.raises(FileNotFoundError, match=r"models/teacher\.pt': there are no teacher's weights.*--with-teacher"):
         pack_bundle(bundle, tmp_path / "dist", weights, teacher=True, **SIZES)
     (bundle / "models").mkdir()
     (bundle / "models" / "teacher.pt").write_bytes(b"weights")
@@ -273,7 +273,7 @@ def test_a_training_without_a_teacher_has_none_to_pack(bundle, weights, tmp_path
 def test_no_file_is_too_large_for_the_zoo(name, bundle, weights, tmp_path):
     (bundle / name).parent.mkdir(exist_ok=True)
     (bundle / name).write_bytes(bytes(26 * 2**20))
-    with pytest.raises(ValueError, match=f"'{name}' has 26 MB, but the zoo takes files of 25 MB"):
+    with pytest.raises(ValueError, match=f"'{name}' has 26 MB, but the Model Zoo takes at most 25 MB a file"):
         pack_bundle(bundle, tmp_path / "dist", weights, teacher="teacher" in name, **SIZES)
     assert not (tmp_path / "dist").exists()
 
@@ -282,22 +282,24 @@ def test_a_version_that_the_changelog_does_not_tell_of_is_refused(weights, tmp_p
     bundle = shutil.copytree(ROOT, tmp_path / ROOT.name, ignore=shutil.ignore_patterns("models", "runs"))
     path = bundle / "configs" / "metadata.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "version": "9.9.9"}))
-    with pytest.raises(ValueError, match=r"version '9\.9\.9', which its changelog does not tell of"):
+    with pytest.raises(ValueError, match=r"version '9\.9\.9', which is not in its changelog"):
         pack_bundle(bundle, tmp_path / "dist", weights, **SIZES)
 
 
 def test_what_needs_this_package_beside_the_network_is_named():
     config = {"network_def": {"_target_": "UNet"}, "preprocessing": {"_target_": "monai_kd.data.LoadUltrasoundd"}}
-    with pytest.raises(ValueError, match=r"needs monai_kd for 'preprocessing': only its network can be carried"):
-        carry_network(config)
+    with pytest.raises(
+        ValueError, match=r"needs monai_kd for 'preprocessing', but only the network's code can be copied"
+    ):
+        network_from_scripts(config)
 
 
 def test_the_network_comes_with_all_that_it_imports():
     config = {"network_def": {"_target_": "monai_kd.networks.StudentUNet", "spatial_dims": 2}}
-    carried, sources = carry_network(config)
+    carried, sources = network_from_scripts(config)
     assert carried["network_def"] == {"_target_": "scripts.networks.student_unet.StudentUNet", "spatial_dims": 2}
     assert list(sources) == ["scripts/__init__.py", "scripts/networks/__init__.py"] + [
-        f"scripts/networks/{name}.py" for name in ("arguments", "student_unet")
+        f"scripts/networks/{name}.py" for name in ("input_checks", "student_unet")
     ]
     assert not [path for path, source in sources.items() if "monai_kd" in source]
 
@@ -313,7 +315,7 @@ def test_a_config_without_a_stock_one_is_carried_where_it_can(weights, tmp_path)
     assert (root / "scripts" / "__init__.py").read_text() == "OWN = 1\n"
     (bundle / "scripts" / "networks").mkdir()
     (bundle / "scripts" / "networks" / "student_unet.py").write_text("")
-    with pytest.raises(ValueError, match=r"has a 'scripts/networks/student_unet\.py' of its own"):
+    with pytest.raises(ValueError, match=r"already has a file 'scripts/networks/student_unet\.py'"):
         pack_bundle(bundle, tmp_path / "dist", weights, **SIZES)
 
 
@@ -327,7 +329,7 @@ def test_a_config_that_needs_this_package_stays_as_it_is(weights, tmp_path):
 
 def test_a_network_of_monai_needs_no_scripts():
     config = {"network_def": {"_target_": "UNet", "channels": [4, 8]}}
-    assert carry_network(config) == (config, {})
+    assert network_from_scripts(config) == (config, {})
 
 
 def test_the_command(weights, tmp_path):

@@ -43,7 +43,7 @@ def test_the_sector_is_black_outside_and_only_there():
     assert set(np.unique(image)) == {0, 200}
     sector = CURVED.angle * ((CURVED.radius + CURVED.depth) ** 2 - CURVED.radius**2)
     assert (image > 0).sum() * area == pytest.approx(sector, rel=0.01)
-    assert image[0, 200] == 0 and image[-1, 200] == 200  # the face bulges into the picture, the bottom ends it
+    assert image[0, 200] == 0 and image[-1, 200] == 200  # the probe's face bulges into the picture
     assert image[-1, 0] == image[-1, -1] == image[0, 0] == 0
     assert np.array_equal(image, image[:, ::-1])
 
@@ -97,4 +97,4 @@ def test_depth_is_what_the_picture_shows(probe, depth):
     assert shown == pytest.approx(depth) if probe == "linear" else depth < shown < depth + 12
     assert drawn.spacing[0] == pytest.approx(drawn.spacing[1], rel=0.01)
     rows, columns = drawn.image.shape
-    assert drawn.image[-rows // 4 :, columns // 2].mean() > 5  # the bottom is not lost
+    assert drawn.image[-rows // 4 :, columns // 2].mean() > 5  # the bottom is not cut off

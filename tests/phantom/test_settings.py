@@ -14,7 +14,7 @@ def gray(**settings):
 
 
 def test_phantoms_of_the_first_release_are_still_drawn():
-    # Recorded results depend on them: size, pathology, mean gray value and lesion"s share of the picture.
+    # Recorded results depend on them: size, pathology, mean gray value and lesion's share of the picture.
     expected = [
         ((442, 541), "Benign", 65.784, 0.10058),
         ((357, 464), "Benign", 50.258, 0.126545),
@@ -44,14 +44,14 @@ def test_without_settings_it_is_the_plain_phantom():
     [
         ({"probe": "convex"}, "No probe 'convex'. Closest: .* Known: linear, curved"),
         ({"scanner": "Smoth"}, "No scanner 'Smoth'. Closest: 'smooth'"),
-        ({"depth": 19}, "linear probe's picture is 20 to 80 mm, got 19"),
+        ({"depth": 19}, "linear probe's picture must be 20 to 80 mm, got 19"),
         ({"depth": 100}, "20 to 80 mm, got 100"),
         ({"probe": "curved", "depth": 30}, "40 to 150 mm, got 30"),
         ({"depth": math.nan}, "got nan"),
-        ({"gain": 31}, "gain is -30 to 30 dB, got 31"),
-        ({"noise": math.inf}, "noise is -30 to 40 dB, got inf"),
-        ({"dynamic_range": 0}, "dynamic_range is 30 to 100 dB, got 0"),
-        ({"normal_fraction": 1.5}, "normal_fraction is 0 to 1, got 1.5"),
+        ({"gain": 31}, "gain must be -30 to 30 dB, got 31"),
+        ({"noise": math.inf}, "noise must be -30 to 40 dB, got inf"),
+        ({"dynamic_range": 0}, "dynamic_range must be 30 to 100 dB, got 0"),
+        ({"normal_fraction": 1.5}, "normal_fraction must be 0 to 1, got 1.5"),
         ({"normal_fraction": -0.1}, "normal_fraction"),
     ],
 )

@@ -81,7 +81,8 @@ def _train(change: Callable[[Any, Any, dict[str, Any]], object]) -> Callable[[Pa
         logging.disable(logging.CRITICAL)
 
         def run() -> None:
-            from monai_kd import DistillationTrainer, LogitsKLLoss, Pathway, Pathways
+            from monai_kd import DistillationTrainer, Pathway, Pathways
+            from monai_kd.losses import LogitsKLLoss
 
             student, teacher, arguments = _tiny()
             arguments.setdefault("pathways", None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables of boxes become data sets with masks, or are refused with the row that is wrong."""
+"""Tables of boxes become data sets with masks, or are refused with a message that names the wrong row."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_boxes_become_a_data_set(images, tmp_path):
         ("a,10,20,50,nan\n", "line 2: the box .* is empty"),
         ("a,10,20,10,40\n", "line 2: the box .* is empty. Give its upper left corner first"),
         ("a,1,1,5,5\nb,50,40,10,20\n", "line 3: the box"),
-        ("d,10,20,50,40\n", "1 ids of the table of boxes are no image in .*: d"),
+        ("d,10,20,50,40\n", "1 ids in the table of boxes are not images in .*: d"),
         ("a,10,20,5000,40\n", r"a: the box .* is not in the image of \d+ × \d+ pixels"),
         ("a,-1,20,50,40\n", "is not in the image"),
     ],
@@ -80,7 +80,7 @@ def test_tables_that_are_none(images, tmp_path):
     with pytest.raises(ValueError, match=r"has no column id, y0, x1, y1\. Its first line must name"):
         read_boxes(tmp_path / "boxes.csv")
     (tmp_path / "boxes.csv").write_bytes(b"\xff\xfe\x00\x01")
-    with pytest.raises(ValueError, match=r"is no CSV table|has no column"):
+    with pytest.raises(ValueError, match=r"is not a CSV table|has no column"):
         read_boxes(tmp_path / "boxes.csv")
 
 

@@ -74,7 +74,7 @@ def test_the_small_network_by_its_name(phantoms, weights, tmp_path):
 
 @pytest.mark.parametrize("network", [None, "small"])
 def test_the_weights_that_came_along(network, phantoms, tmp_path):
-    """A fresh clone segments; the synthetic lesions are found, though the networks saw none."""
+    """A fresh clone can segment. It finds the synthetic lesions, although the networks never saw any."""
     found = segment([phantoms], tmp_path / "masks", network=network)
     assert found.is_shipped and found.checkpoint.name == ("model_small.pt" if network else "model.pt")
     truth = {record["id"]: pixels(record["label"]) > 0 for record in read_dataset(phantoms)}
@@ -92,7 +92,7 @@ def test_weights_that_a_training_wrote_are_told_from_the_shipped_ones(phantoms, 
     image = read_dataset(phantoms)[0]["image"]
     assert segment([image], tmp_path / "a", bundle=bundle).is_shipped
     shutil.copy(weights / "model.pt", bundle / "models" / "model.pt")
-    run = CliRunner().invoke(app, ["segment", image, "--out", str(tmp_path / "b"), "--bundle", str(bundle)])
+    run = CliRunner().invoke(app, ["segment", image, "--output-dir", str(tmp_path / "b"), "--bundle", str(bundle)])
     assert "not the shipped ones" in " ".join(run.output.split())
 
 
@@ -101,7 +101,7 @@ def test_the_command_takes_files_and_folders(phantoms, weights, tmp_path):
     out = tmp_path / "masks"
     run = CliRunner().invoke(
         app,
-        ["segment", str(phantoms), str(tmp_path / "scan.dcm"), "--out", str(out), *given(weights)],
+        ["segment", str(phantoms), str(tmp_path / "scan.dcm"), "--output-dir", str(out), *given(weights)],
     )
     assert run.exit_code == 0, run.output
     assert "4 images: masks in" in run.output and "% of the image" in run.output
@@ -116,9 +116,9 @@ def test_the_command_takes_files_and_folders(phantoms, weights, tmp_path):
 
 def test_two_images_of_one_name_are_refused_before_anything_is_written(phantoms, weights, tmp_path):
     image = read_dataset(phantoms)[0]["image"]
-    run = CliRunner().invoke(app, ["segment", image, str(phantoms), "--out", str(tmp_path / "masks")])
+    run = CliRunner().invoke(app, ["segment", image, str(phantoms), "--output-dir", str(tmp_path / "masks")])
     assert run.exit_code == 1
-    assert "1 names of masks are those of several images" in " ".join(run.output.split())
+    assert "would give masks of the same name (1 names)" in " ".join(run.output.split())
     assert not (tmp_path / "masks").exists()
 
 
@@ -127,7 +127,7 @@ def test_a_damaged_image_costs_itself_alone(phantoms, weights, tmp_path):
     image = read_dataset(phantoms)[0]["image"]
     run = CliRunner().invoke(
         app,
-        ["segment", image, str(tmp_path / "bad.png"), "--out", str(tmp_path / "masks"), *given(weights)],
+        ["segment", image, str(tmp_path / "bad.png"), "--output-dir", str(tmp_path / "masks"), *given(weights)],
     )
     assert run.exit_code == 1
     assert "1 of 2 images has no result" in str(run.exception) + run.output
@@ -137,7 +137,7 @@ def test_a_damaged_image_costs_itself_alone(phantoms, weights, tmp_path):
 def test_masks_do_not_go_where_the_images_are(phantoms, weights):
     image = read_dataset(phantoms)[0]["image"]
     inside = phantoms / "original" / "masks"
-    run = CliRunner().invoke(app, ["segment", str(phantoms), "--out", str(inside)])
+    run = CliRunner().invoke(app, ["segment", str(phantoms), "--output-dir", str(inside)])
     assert run.exit_code == 1 and not inside.exists()
     assert "Choose a folder beside it" in " ".join(run.output.split())
     before = pixels(image)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a bundle must be for another network to take its place; the message tells what was found and what to do."""
+"""What a bundle needs so that another network can replace its own; the message says what was found and what to do."""
 
 import json
 import shutil
@@ -56,6 +56,7 @@ def not_json(root):
     (root / "configs" / "train.json").write_text("{")
 
 
+FROM_THE_TEACHER = "The student can learn such a class only from the teacher."
 CASES = {
     "no training": (remove("configs/train.json"), ["No configs/train.json", "evaluate.json", "--config", BY_HAND]),
     "no inference": (remove("configs/inference.json"), ["No configs/inference.json", BY_HAND]),
@@ -108,14 +109,14 @@ CASES = {
         change("train", initialize=["$@network.load_state_dict(torch.load('start.pt'))"]),
         ["'initialize' loads weights", "CheckpointLoader"],
     ),
-    "no weights": (remove("models/model.pt"), ["No weights of the teacher", "--weights"]),
+    "no weights": (remove("models/model.pt"), ["The teacher's weights are not at", "--teacher-checkpoint"]),
     "large files": (large_files, ["python -m monai.bundle download_large_files --bundle_path"]),
-    "other keys": (other_keys, ["weights of another network", "is not in the network", "--weights"]),
+    "other keys": (other_keys, ["weights of another network", "is not in the network", "--teacher-checkpoint"]),
     "no state dict": (no_state, ["holds no state dict", "epoch, optimizer"]),
     "no tensors": (no_file_of_tensors, ["cannot be read as weights", "pointer"]),
     "wrong arguments": (
         change("train", network_def__channels=[4, 8], network_def__nonsense=1),
-        ["The teacher's definition", "nonsense"],
+        ["The teacher cannot be built from", "nonsense"],
     ),
     "other channels": (
         change("metadata", network_data_format__inputs__image__num_channels=4),
@@ -127,7 +128,7 @@ CASES = {
     ),
     "no network": (
         change("train", network_def={"_target_": "UNet", "_mode_": "callable"}),
-        ["The teacher's definition gives a", "not a network"],
+        ["The teacher's definition makes a", "not a network"],
     ),
 }
 
@@ -156,9 +157,9 @@ def test_a_network_of_several_outputs(ct, zoo):
 
 
 def test_no_bundle_and_no_data(ct, zoo, tmp_path):
-    with pytest.raises(FileNotFoundError, match="No bundle in"):
+    with pytest.raises(FileNotFoundError, match="is not a bundle"):
         make_draft(Request(tmp_path / "none", "StudentUNet", zoo / "ct_data"))
-    with pytest.raises(FileNotFoundError, match="No data in"):
+    with pytest.raises(FileNotFoundError, match=r"The data folder .* does not exist"):
         make_draft(Request(ct, "StudentUNet", tmp_path / "none"))
 
 
@@ -168,10 +169,10 @@ def test_no_bundle_and_no_data(ct, zoo, tmp_path):
         ("StudentUnet", ["No student 'StudentUnet'", "Closest: StudentUNet"]),
         ("xyz", ["There are: StudentUNet"]),
         ("none.json", ["No file 'none.json'. Correct the path."]),
-        ({"channels": [1]}, ["defines no network", "_target_"]),
+        ({"channels": [1]}, ["does not define a network", "_target_"]),
         ({"_target_": "SegResNett"}, ["no network 'SegResNett'", "Closest: SegResNet"]),
         ({"_target_": "StudentUNet", "channels": "@channels"}, ["refers to @channels"]),
-        ({"_target_": "StudentUNet", "depth": 3}, ["The student's definition", "depth"]),
+        ({"_target_": "StudentUNet", "depth": 3}, ["The student cannot be built from", "depth"]),
         ({**DEEP, "deep_supervision": True}, ["The student, DynUNet, in training gives (2, 2, 2, 16", BY_HAND]),
         ({"_target_": "StudentUNet", "channels": [4, 4], "out_channels": 5}, ["The student, StudentUNet, gives (1, 5"]),
         ("StudentUNet", ["The student, StudentUNet, cannot take an image of shape (1, 1, 16, 16, 16)", "33"]),
@@ -191,7 +192,7 @@ def test_a_student_that_does_not_fit(student, words, zoo, tmp_path):
     ("count", "inside", "words"),
     [
         (2, 7, ["values [0.0, 7.0]", "0 background, 1 spleen", "MapLabelValued"]),
-        (2, 0, ["None of 1 labels", "(spleen)", "all background"]),
+        (2, 0, ["None of 1 labels", "(spleen)", "all are background"]),
         (1, 1, ["No training image", "@train_datalist"]),
     ],
 )
@@ -205,7 +206,7 @@ def test_data_without_the_teachers_classes(count, inside, words, zoo, tmp_path):
 
 def test_data_of_other_names(ct, zoo):
     edit(ct, "train", train__dataset__data="$[{'t1': 'a', 't2': 'b', 'label': 'c'}]")
-    with pytest.raises(ValueError, match=r"\['t1', 't2', 'label'\], and the trainer takes one 'image'"):
+    with pytest.raises(ValueError, match=r"\['t1', 't2', 'label'\], but the trainer needs one 'image'"):
         make_draft(Request(ct, str(zoo / "student.json"), zoo / "ct_data"))
 
 
@@ -220,7 +221,9 @@ def test_a_class_that_no_label_has_is_told(ct, zoo):
     )
     save_weights(ct)
     draft = make_draft(Request(ct, str(zoo / "student.json"), zoo / "ct_data"))
-    assert draft.notes == ["No liver in 3 of 3 labels: what no label has is learnt from the teacher alone."]
+    assert draft.notes == [
+        "No liver in the 3 of 3 labels that were checked. The student can learn such a class only from the teacher."
+    ]
 
 
 def labels_of(ct, zoo, tmp_path, balls):
@@ -241,7 +244,7 @@ def test_labels_are_looked_at_from_all_along_a_sorted_list(ct, zoo, tmp_path):
 
 def test_empty_labels_are_no_proof_where_more_were_not_looked_at(ct, zoo, tmp_path):
     (note,) = labels_of(ct, zoo, tmp_path, balls=1)
-    assert "None of 16 labels" in note and "(spleen)" in note and "24 more were not looked at" in note
+    assert "None of 16 labels" in note and "(spleen)" in note and "The other 24 were not checked" in note
 
 
 def multi_label(ct, loss):
@@ -256,13 +259,15 @@ def test_the_first_of_overlapping_classes_is_no_background(ct, zoo, tmp_path):
     multi_label(ct, {"sigmoid": True})
     data = make_ct_data(tmp_path / "data", count=3, inside=0)
     draft = make_draft(Request(ct, str(zoo / "student.json"), data))
-    assert draft.notes == ["No tumor in 2 of 2 labels: what no label has is learnt from the teacher alone."]
+    assert draft.notes == [
+        "No tumor in the 2 of 2 labels that were checked. The student can learn such a class only from the teacher."
+    ]
 
 
 def test_the_first_of_exclusive_classes_is_the_background(ct, zoo, tmp_path):
     multi_label(ct, {"softmax": True})
     data = make_ct_data(tmp_path / "data", count=3, inside=0)
-    with pytest.raises(ValueError, match=r"None of 2 labels .* \(tumor\): they are all background"):
+    with pytest.raises(ValueError, match=r"None of 2 labels .* \(tumor\): all are background"):
         make_draft(Request(ct, str(zoo / "student.json"), data))
 
 
@@ -292,6 +297,6 @@ def test_a_bundle_that_does_not_stand_leaves_nothing_behind(ct, zoo, tmp_path):
     draft = make_draft(Request(ct, str(zoo / "student.json"), zoo / "ct_data"))
     folder = tmp_path / "out"
     folder.mkdir()
-    with pytest.raises(ValueError, match=r"The new bundle's train cannot be made.*nonsense"):
+    with pytest.raises(ValueError, match=r"The new bundle's train cannot be built.*nonsense"):
         write_bundle(draft, draft.pairs, folder / "new", zoo / "ct_data")
     assert not any(folder.iterdir())

@@ -7,13 +7,13 @@ import pytest
 from typer.testing import CliRunner
 
 from monai_kd import __main__ as command_line
-from monai_kd.student_bundle import draft, running
+from monai_kd.student_bundle import bundle_draft, training_commands
 from monai_kd.student_bundle.teacher.teacher_bundle import read_teacher
 
 
 def call(monkeypatch, zoo, *options, bundle="ct"):
     words = ["distill", "--teacher", str(zoo / bundle), "--student", str(zoo / "student.json")]
-    words += ["--dataset_dir", str(zoo / f"{bundle}_data"), *map(str, options)]
+    words += ["--dataset-dir", str(zoo / f"{bundle}_data"), *map(str, options)]
     result = CliRunner().invoke(command_line.app, words)
     if result.exit_code:
         raise result.exception
@@ -33,7 +33,7 @@ def test_pairs_are_shown_edited_and_kept(zoo, tmp_path, monkeypatch):
     monkeypatch.setenv("EDITOR", f"{sys.executable} {editor}")
     monkeypatch.delenv("VISUAL", raising=False)
     new = tmp_path / "new"
-    output = call(monkeypatch, zoo, "--output_dir", new, "--no-run", "--edit", "--set", "val_interval=3")
+    output = call(monkeypatch, zoo, "--output-dir", new, "--no-run", "--edit", "--set", "val_interval=3")
     for text in (
         "Pairs of layers",
         "model.1.submodule.0",
@@ -48,7 +48,7 @@ def test_pairs_are_shown_edited_and_kept(zoo, tmp_path, monkeypatch):
     assert hidden["student_layer"] == ["encoder.levels.0"] and hidden["teacher_layer"] == ["model.0"]
     assert json.loads((new / "configs" / "train.json").read_text())["val_interval"] == 3
 
-    again = call(monkeypatch, zoo, "--output_dir", new, "--no-run", "--edit", "--set", "val_interval=3")
+    again = call(monkeypatch, zoo, "--output-dir", new, "--no-run", "--edit", "--set", "val_interval=3")
     assert "was written before: its pairs stay, and --edit opens nothing" in again
     pairs = tmp_path / "pairs.json"
     pairs.write_text('[{"student": "encoder", "teacher": "model.0"}]')
@@ -58,11 +58,11 @@ def test_pairs_are_shown_edited_and_kept(zoo, tmp_path, monkeypatch):
         (["--set", "val_interval=3", "--pairs", pairs], "another pairs"),
     ):
         with pytest.raises(ValueError, match=message):
-            call(monkeypatch, zoo, "--output_dir", new, "--no-run", *options)
+            call(monkeypatch, zoo, "--output-dir", new, "--no-run", *options)
 
 
 def test_a_config_of_the_same_name_is_another_config(ct, zoo, tmp_path, monkeypatch):
-    options = ["--output_dir", tmp_path / "new", "--no-run", "--config", ct / "configs" / "train.json", "--config"]
+    options = ["--output-dir", tmp_path / "new", "--no-run", "--config", ct / "configs" / "train.json", "--config"]
     for place, interval in (("a", 2), ("b", 3)):
         (tmp_path / place).mkdir()
         (tmp_path / place / "short.json").write_text(json.dumps({"val_interval": interval}))
@@ -74,8 +74,8 @@ def test_a_config_of_the_same_name_is_another_config(ct, zoo, tmp_path, monkeypa
 
 def test_the_teacher_is_read_once(zoo, tmp_path, monkeypatch):
     read = []
-    monkeypatch.setattr(draft, "read_teacher", lambda *words: read.append(words) or read_teacher(*words))
-    call(monkeypatch, zoo, "--output_dir", tmp_path / "new", "--no-run")
+    monkeypatch.setattr(bundle_draft, "read_teacher", lambda *words: read.append(words) or read_teacher(*words))
+    call(monkeypatch, zoo, "--output-dir", tmp_path / "new", "--no-run")
     assert len(read) == 1
 
 
@@ -86,9 +86,9 @@ def test_a_training_that_fails_can_be_continued(zoo, tmp_path, monkeypatch):
         started.append(words)
         return SimpleNamespace(returncode=len(started) % 2)
 
-    monkeypatch.setattr(running.subprocess, "run", run)
-    options = ["--output_dir", tmp_path / "new", "--method", "hidden"]
-    with pytest.raises(ValueError, match=r"ended with status 1.*give the same command again"):
+    monkeypatch.setattr(training_commands.subprocess, "run", run)
+    options = ["--output-dir", tmp_path / "new", "--method", "hidden"]
+    with pytest.raises(ValueError, match=r"ended with status 1.*run the same command again"):
         call(monkeypatch, zoo, *options)
     assert "was written before" in call(monkeypatch, zoo, *options)
     assert started[0] == started[1] and started[0][-2:] == ["--method", "hidden"] and str(zoo / "ct_data") in started[0]
@@ -97,7 +97,7 @@ def test_a_training_that_fails_can_be_continued(zoo, tmp_path, monkeypatch):
 def test_nothing_of_others_is_overwritten(zoo, tmp_path, monkeypatch):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ValueError, match="did not write"):
-        call(monkeypatch, zoo, "--output_dir", tmp_path, "--no-run")
+        call(monkeypatch, zoo, "--output-dir", tmp_path, "--no-run")
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
@@ -105,5 +105,5 @@ def test_without_an_editor(zoo, tmp_path, monkeypatch):
     for name in ("EDITOR", "VISUAL"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(ValueError, match="--pairs FILE"):
-        call(monkeypatch, zoo, "--output_dir", tmp_path / "new", "--no-run", "--edit")
+        call(monkeypatch, zoo, "--output-dir", tmp_path / "new", "--no-run", "--edit")
     assert not (tmp_path / "new").exists()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The folder of the data reaches every config as it was given, with the slash that some need."""
+"""The folder of the data reaches every config as it was given, with a slash at its end if a config needs it."""
 
 import json
 
@@ -11,7 +11,7 @@ from tests.student_bundle.zoo_bundles import edit
 
 @pytest.fixture
 def joined(ct):
-    """A bundle that joins names to ``dataset_dir`` without a slash between."""
+    """A bundle that appends names to ``dataset_dir`` without a slash."""
     edit(ct, "train", data_list_file_path="$@dataset_dir + 'dataset.json'")
     edit(ct, "inference", datalist="$list(sorted(glob.glob(@dataset_dir + 'imagesTs/*.nii.gz')))")
     return ct
@@ -29,9 +29,9 @@ def test_a_slash_is_kept(joined, zoo, tmp_path):
     asked = request(joined, zoo, f"{zoo}/ct_data/")
     assert asked.data == asked.inference_data == f"{zoo}/ct_data/"
     draft = make_draft(asked)
-    write_bundle(draft, [], tmp_path / "new", asked.data)  # which makes, and tries, all configs
+    write_bundle(draft, [], tmp_path / "new", asked.data)  # builds and tries all configs
     for name, command in bundle_commands(tmp_path / "new", "data/").items():
-        assert "--dataset_dir data/" in f"{command} ", name
+        assert "--dataset-dir data/" in f"{command} ", name
 
 
 @pytest.mark.parametrize("config", ["train", "inference"])
@@ -40,12 +40,13 @@ def test_a_slash_that_the_teachers_own_folder_has_is_added(config, joined, zoo, 
     asked = request(joined, zoo, zoo / "ct_data")
     assert asked.data == f"{zoo}/ct_data/"
     write_bundle(make_draft(asked), [], tmp_path / "new", asked.data, tried=False)
-    assert all("--dataset_dir data/" in command for command in bundle_commands(tmp_path / "new", "data").values())
-    assert "--dataset_dir DATA/" in (tmp_path / "new" / "docs" / "README.md").read_text()
+    assert all("--dataset-dir data/" in command for command in bundle_commands(tmp_path / "new", "data").values())
+    assert "--dataset-dir DATA/" in (tmp_path / "new" / "docs" / "README.md").read_text()
 
 
 def test_a_slash_that_is_missing_is_named(joined, zoo):
-    with pytest.raises(ValueError, match=r"cannot be made of dataset_dir '.*ct_data'.*end it with one: '.*ct_data/'"):
+    message = r"cannot be made from dataset_dir '.*ct_data'.*without a slash, add one: '.*ct_data/'"
+    with pytest.raises(ValueError, match=message):
         make_draft(request(joined, zoo, zoo / "ct_data"))
 
 
@@ -58,7 +59,10 @@ def test_the_setting_of_the_id_is_taken_everywhere(joined, zoo, tmp_path):
 
 
 def test_a_setting_that_is_no_folder(ct, zoo):
-    for folder, message in (("$@bundle_root + '/data'", "is an expression"), ("/nowhere", "No data in '/nowhere'")):
+    for folder, message in (
+        ("$@bundle_root + '/data'", "is an expression"),
+        ("/nowhere", "The data folder '/nowhere'"),
+    ):
         with pytest.raises((ValueError, FileNotFoundError), match=message):
             make_draft(request(ct, zoo, zoo / "ct_data", settings={"dataset_dir": folder}))
 
@@ -67,13 +71,13 @@ def test_inference_with_data_of_its_own(ct, zoo, tmp_path):
     listed = "$[line for line in open(@dataset_dir + '/test.txt').read().split()]"
     edit(ct, "inference", datalist=listed)
     draft = make_draft(request(ct, zoo, zoo / "ct_data"))
-    with pytest.raises(ValueError, match=r"new bundle's inference cannot be made.*test\.txt.*--inference_dataset_dir"):
+    with pytest.raises(ValueError, match=r"new bundle's inference cannot be built.*test\.txt.*--inference-dataset-dir"):
         write_bundle(draft, [], tmp_path / "new", zoo / "ct_data")
     assert not (tmp_path / "new").exists()
     (tmp_path / "test").mkdir()
     (tmp_path / "test" / "test.txt").write_text(str(zoo / "ct_data" / "imagesTs" / "spleen_9.nii.gz"))
     assert write_bundle(draft, [], tmp_path / "new", zoo / "ct_data", tmp_path / "test") == []
     shown = bundle_commands(tmp_path / "new", "data", "test")
-    assert shown["Inference"].endswith("--dataset_dir test") and "--dataset_dir data " in shown["Evaluation"]
-    with pytest.raises(FileNotFoundError, match=r"No data in 'none'.*--inference_dataset_dir"):
+    assert shown["Inference"].endswith("--dataset-dir test") and "--dataset-dir data " in shown["Evaluation"]
+    with pytest.raises(FileNotFoundError, match=r"The data folder 'none' does not exist.*--inference-dataset-dir"):
         make_draft(request(ct, zoo, zoo / "ct_data", inference_dir="none"))

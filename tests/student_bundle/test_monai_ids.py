@@ -82,7 +82,7 @@ def test_the_template_distils_evaluates_and_infers(template, zoo, tmp_path):
     write_bundle(draft, draft.pairs, new, zoo / "ct_data")
     train = draft.configs["train"]
     assert train["train"]["trainer"]["max_epochs"] == 1 and train["trainer"] == "@train#trainer"
-    assert train["output_dir"] == "$@bundle_root + '/eval'"  # where a killed run finds itself again
+    assert train["output_dir"] == "$@bundle_root + '/eval'"  # a killed run finds its own folder again
     assert draft.configs["multi_gpu_train"] == {"train#dataloader#shuffle": False, "validate#evaluator#amp": False}
     assert draft.configs["evaluate"]["network_def"] == train["network_def"]
     run(new, ["train"], zoo / "ct_data")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every command that is printed runs as it stands, whatever the teacher's configs are like."""
+"""Every printed command runs unchanged, for all kinds of teacher's configs."""
 
 import json
 import re
@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from monai_kd.student_bundle import running
+from monai_kd.student_bundle import training_commands
 from tests.student_bundle.zoo_bundles import edit
 
 
@@ -35,8 +35,15 @@ def place(zoo, tmp_path):
 
 
 def test_each_runs_as_printed(place):
-    words = ["-m", "monai_kd", "distill", "--teacher", "its teacher", "--student", "student.json", "--epochs", "1"]
-    words += ["--dataset_dir", "my data/", "--output_dir", "the student", "--weights", "its teacher/models/tuned.pt"]
+    words = ["-m", "monai_kd", "distill", "--teacher", "its teacher", "--student", "student.json", "--max-epochs", "1"]
+    words += [
+        "--dataset-dir",
+        "my data/",
+        "--output-dir",
+        "the student",
+        "--teacher-checkpoint",
+        "its teacher/models/tuned.pt",
+    ]
     status, said, errors = call([*words, "--yes", "--no-run"], place)
     assert status == 0, errors
     printed = re.findall(r"^(\S.*):\n  python (.+)$", said, re.M)
@@ -49,25 +56,34 @@ def test_each_runs_as_printed(place):
     assert not any("latest" in name or "tuned" in name for name in models)
     assert len(list((place / "the student" / "eval").rglob("*_trans.nii.gz"))) == 1
     inference = shlex.split(printed[-1][1])
-    for words in (["--student_chekpoint", "x.pt"], ["--student_checkpoint", "the student/models/none.pt"]):
+    for words in (["--student-chekpoint", "x.pt"], ["--student-checkpoint", "the student/models/none.pt"]):
         status, said, errors = call([*inference, *words], place)
-        assert status != 0 and words[words[0] == "--student_checkpoint"].strip("-") in said + errors
+        assert status != 0 and words[words[0] == "--student-checkpoint"].strip("-").replace("-", "_") in said + errors
 
 
 @pytest.mark.parametrize("folder", ["2024", "1e3", "None", "a,b", "it's", "two words", "c$d", "plain/"])
 def test_a_folder_of_any_name_stays_a_text(folder):
-    command = running.commands(running.Path("new"), folder, "logits_kl", True, ["train", "evaluate"])["Evaluation"]
+    command = training_commands.commands(
+        training_commands.Path("new"), folder, "logits_kl", True, ["train", "evaluate"]
+    )["Evaluation"]
     words = shlex.split(command)
-    value = words[words.index("--dataset_dir") + 1]
-    assert running.DefaultParseValue(value) == folder
+    value = words[words.index("--dataset-dir") + 1]
+    assert training_commands.DefaultParseValue(value) == folder
     assert words[words.index("--overlay") + 1] == "evaluate"
 
 
 def test_errors_are_one_line(place):
     words = ["-m", "monai_kd", "distill", "--teacher", "its teacher", "--student", "student.json", "--no-run"]
-    words += ["--dataset_dir", "my data", "--output_dir", "the student", "--weights", "its teacher/models/tuned.pt"]
+    words += [
+        "--dataset-dir",
+        "my data",
+        "--output-dir",
+        "the student",
+        "--teacher-checkpoint",
+        "its teacher/models/tuned.pt",
+    ]
     status, said, errors = call(words, place)
     assert status == 1 and "Traceback" not in said + errors
     (line,) = [line for line in (said + errors).splitlines() if line.startswith("Error")]
-    assert "end it with one: '" in line and not (place / "the student").exists()
+    assert "without a slash, add one: '" in line and not (place / "the student").exists()
     assert json.loads((place / "its teacher" / "configs" / "train.json").read_text())["val_interval"] == 5

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever files a teacher's configs name: the training writes one, and every other config reads it."""
+"""
+The training writes one file of weights, and every other config reads it, whatever files the teacher's configs name.
+"""
 
 import json
 import shutil
@@ -62,7 +64,7 @@ def test_every_config_reads_what_the_training_writes(name, ct, zoo, tmp_path):
     network, expected = parser.get_parsed_content("network"), draft.student.network.state_dict()
     assert all(torch.equal(value.cpu(), expected[key]) for key, value in network.state_dict().items())
     (new / "models" / "model.pt").unlink()
-    with pytest.raises(RuntimeError) as caught:  # no random weights in silence
+    with pytest.raises(RuntimeError) as caught:  # random weights must not go unnoticed
         ConfigParser(dict(parser.get())).get_parsed_content("loaded")
     assert isinstance(caught.value.__cause__, FileNotFoundError)
 

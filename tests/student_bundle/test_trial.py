@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A new bundle is tried before it appears; the message tells whose fault it is."""
+"""A new bundle is tried before it is written; the message says whether the teacher's own bundle fails too."""
 
 import json
 import shutil
@@ -64,7 +64,7 @@ def in_inference(ct):
 def test_a_teacher_that_fails_itself_is_told_by_its_own_error(spoil, what, ct, zoo, tmp_path):
     spoil(ct)
     said, draft = refusal(ct, zoo, tmp_path / "new")
-    assert f"The teacher's own {what} fails in its first step, in '{ct}'" in said and "no_such_thing" in said
+    assert f"The teacher's own {what}, in '{ct}', fails in its first step" in said and "no_such_thing" in said
     assert write_bundle(draft, [], tmp_path / "new", zoo / "ct_data", tried=False) == []
     assert (tmp_path / "new" / "configs" / "train.json").is_file()
 
@@ -77,7 +77,7 @@ def test_a_student_that_fails_is_told_beside_the_teacher_that_runs(ct, zoo, tmp_
     student |= {"channels": [4, 8], "strides": [2]}
     (tmp_path / "student.json").write_text(json.dumps(student))
     draft = make_draft(Request(ct, str(tmp_path / "student.json"), zoo / "ct_data"))
-    with pytest.raises(ValueError, match=r"new bundle's training fails.*where the teacher's own runs.*too bright"):
+    with pytest.raises(ValueError, match=r"new bundle's training fails.*the teacher's own does not.*too bright"):
         write_bundle(draft, [], tmp_path / "new", zoo / "ct_data")
 
 
@@ -86,7 +86,7 @@ def test_no_images_for_inference_are_told(ct, zoo, tmp_path):
     shutil.rmtree(data / "imagesTs")
     draft = make_draft(Request(ct, str(zoo / "student.json"), data))
     (note,) = write_bundle(draft, [], tmp_path / "new", data)
-    assert "inference was not tried: it finds no image in" in note and str(data) in note
+    assert "inference was not tried, because it finds no image in" in note and str(data) in note
 
 
 def test_the_trial_leaves_no_trace(ct, zoo, tmp_path):

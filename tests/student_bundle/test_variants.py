@@ -41,7 +41,7 @@ def read(root, name):
 
 
 def own_lines(config):
-    """What ``initialize`` has behind the new bundle's own checks."""
+    """The lines of ``initialize`` after the new bundle's own checks."""
     check, claim, *lines = config["initialize"]
     assert check == "$monai_kd.bundle.check_arguments()" and "claim_outputs(@output_dir" in claim
     return lines
@@ -75,7 +75,7 @@ def test_a_training_in_yaml_and_several_files(ct, zoo):
     yaml = pytest.importorskip("yaml")
     train = read(ct, "train")
     (ct / "configs" / "train.json").unlink()
-    train["training"] = train.pop("run")  # what it was called once
+    train["training"] = train.pop("run")  # its former name
     overlay = ct / "configs" / "short.yaml"
     overlay.write_text(yaml.safe_dump({"val_interval": 2, "train#trainer#max_epochs": 7}))
     (ct / "configs" / "train.yaml").write_text(yaml.safe_dump(train))
@@ -88,7 +88,7 @@ def test_a_training_in_yaml_and_several_files(ct, zoo):
 def test_yaml_without_its_package(ct, zoo, monkeypatch):
     monkeypatch.setitem(sys.modules, "yaml", None)
     (ct / "configs" / "train.json").rename(ct / "configs" / "train.yaml")
-    with pytest.raises(ImportError, match=r"train\.yaml' is YAML, which needs .* pip install pyyaml"):
+    with pytest.raises(ImportError, match=r"train\.yaml' is YAML and needs .* pip install pyyaml"):
         draft_of(ct, zoo)
 
 
@@ -223,10 +223,10 @@ def test_overlapping_classes_are_compared_one_by_one(ct, zoo, tmp_path):
     save_weights(ct)
     draft = draft_of(ct, zoo)
     assert draft.logits == "logits_bce" and draft.notes == []
-    with pytest.raises(ValueError, match="go through a sigmoid"):
+    with pytest.raises(ValueError, match="goes through a sigmoid"):
         draft_of(ct, zoo, method="logits_kl")
     empty = make_ct_data(tmp_path / "empty", count=2, inside=0)
-    with pytest.raises(ValueError, match="all background"):
+    with pytest.raises(ValueError, match="all are background"):
         make_draft(Request(ct, str(zoo / "student.json"), empty))
 
 

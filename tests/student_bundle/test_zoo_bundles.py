@@ -61,7 +61,7 @@ def test_a_3d_bundle(zoo, tmp_path, caplog, monkeypatch):
     ]
 
     caplog.set_level("INFO")
-    # MONAI's logger of this name keeps its lines from the others.
+    # MONAI's logger of this name does not pass its lines on to other loggers.
     monkeypatch.setattr(logging.getLogger("monai.handlers.StatsHandler"), "handlers", [caplog.handler])
     workflow = run(root, HIDDEN, data)
     assert {"supervised_loss", "logits", "hidden"} <= terms(workflow)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two small bundles in the structure of the Model Zoo's, and generated data in their layouts."""
+"""Two small bundles in the structure of the Model Zoo, and generated data in their layouts."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs that take part in a study without training anything."""
+"""Runs of a study that train nothing."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A handler with which a run, in the middle of an epoch, kills the study that started it."""
+"""A handler that kills the study which started its run, in the middle of an epoch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ignite.engine import Engine, Events
 
 
 class KillStudy:
-    """Acts where the environment asks for it, so that the same config can be run to its end afterwards."""
+    """Acts only if an environment variable asks for it, so the same config can later run to its end."""
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self)
@@ -20,5 +20,5 @@ class KillStudy:
         state = engine.state
         if state.epoch == int(os.environ.get("KILL_IN_EPOCH", 0)) and state.iteration % state.epoch_length:
             os.kill(os.getppid(), signal.SIGKILL)
-            time.sleep(60)  # the run must be ended by the death of its study, not by its own
+            time.sleep(60)  # the run must end because its study has died
             os._exit(3)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows that need another row's checkpoint, and rows with a grid: read, run on phantoms, reported."""
+"""Rows that need another row's checkpoint, and rows with a grid: the plan, a run on phantoms, and the report."""
 
 import csv
 import shutil
@@ -108,5 +108,5 @@ def test_both_are_run_and_reported(study, start, tmp_path):
     chosen = [name for name, row in table.items() if row["chosen"]]
     assert len(table) == 2 and len(chosen) == 1 and best[chosen[0]] == max(best.values())
     shutil.rmtree(out / "0-0" / "Encoder")
-    with pytest.raises(ValueError, match=r"begun with a checkpoint that is not there any more: '.*/Encoder'"):
+    with pytest.raises(ValueError, match=r"started from a checkpoint that no longer exists: '.*/Encoder'"):
         start(path, out)

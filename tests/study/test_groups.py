@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scores by groups of images and pictures of failures, of studies whose runs are written by hand."""
+"""Scores by groups of images, and pictures of failures, for studies whose results are written by hand."""
 
 import csv
 import json
@@ -183,7 +183,7 @@ def test_an_image_is_shown_in_its_worst_run(made):
     runs = {"0-0": {"000001": 0.4, "000002": 0.5}, "1-0": {"000001": 0.2}}
     folder = make(Teacher={"0-0": runs["0-0"]}, Student=runs)
     table = write_groups(folder)[0][-1]
-    # No row is distilled; the teacher has not finished the run that is shown.
+    # There is no distilled row, and the teacher has not finished the run that is shown.
     assert [row[3:] for row in table.rows] == [
         ["1-0", "20 %, 1.0 × its area", "–"],
         ["0-0", "50 %, 1.0 × its area", "50 %, 1.0 × its area"],
@@ -194,18 +194,20 @@ def test_moved_data_are_named_anew(study, data, tmp_path):
     folder, _ = study
     plan = json.loads((folder / "study.json").read_text())
     (folder / "study.json").write_text(json.dumps({**plan, "dataset_dir": str(tmp_path / "gone")}))
-    with pytest.raises(FileNotFoundError, match=r"No folder '.*gone' with the images .*--dataset_dir"):
+    with pytest.raises(
+        FileNotFoundError, match=r"'.*gone', the folder with the images .* does not exist.*--dataset-dir"
+    ):
         write_groups(folder)
     assert write_groups(folder, dataset_dir=data)[0]
     other = tmp_path / "other"
     write_phantoms(other, count=6)
-    with pytest.raises(ValueError, match=r"1 of 7 test images are not in '.*other': 000007\. Say where"):
+    with pytest.raises(ValueError, match=r"1 of 7 test images are not in '.*other': 000007\. Name the folder"):
         write_groups(folder, dataset_dir=other)
 
 
 def test_unknown_rows_and_folders_are_refused(study, tmp_path):
     folder, _ = study
-    with pytest.raises(ValueError, match=r"No row 'Distiled' has finished.*Closest: 'Distilled'"):
+    with pytest.raises(ValueError, match=r"no finished run of a row 'Distiled'.*Closest: 'Distilled'"):
         write_groups(folder, row="Distiled")
     with pytest.raises(FileNotFoundError, match="No study in"):
         write_groups(tmp_path / "none")
@@ -220,7 +222,7 @@ def test_without_pictures_there_are_tables(made):
     make, _ = made
     folder = make(overlays=False, Teacher={"0-0": TEACHER}, Student={"0-0": STUDENT})
     tables, told = write_groups(folder)
-    assert len(tables) == 3 and any("No failures are drawn" in line for line in told)
+    assert len(tables) == 3 and any("Failures are not shown" in line for line in told)
     assert (folder / "groups.md").is_file() and not (folder / "failures.png").exists()
 
 
@@ -244,7 +246,9 @@ def test_classifiers_have_accuracy_alone(made):
 
 def test_the_command_prints_the_tables(study, monkeypatch, capsys):
     folder, _ = study
-    result = CliRunner().invoke(command_line.app, ["study", "groups", str(folder), "--row", "Student", "--count", "2"])
+    result = CliRunner().invoke(
+        command_line.app, ["study", "groups", str(folder), "--row", "Student", "--failures", "2"]
+    )
     assert result.exit_code == 0, result.output
     assert "Worst test images of Student" in result.output and "groups.csv" in result.output
     monkeypatch.setattr("sys.argv", ["monai_kd", "study", "groups", str(folder / "none")])

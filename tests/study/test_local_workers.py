@@ -16,7 +16,7 @@ def test_ctrl_c_ends_the_runs(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         schedule([run], LocalWorkers(), interrupt)
-    with locked(run.folder):  # nobody works there any more
+    with locked(run.folder):  # no process works in the folder
         assert not run.finished
 
 
@@ -33,5 +33,5 @@ def test_cores_are_shared(monkeypatch):
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: range(16))
     assert [LocalWorkers(jobs).threads for jobs in (1, 4, 5, 32)] == [16, 4, 3, 1]
     assert LocalWorkers(4, threads=2).threads == 2
-    with pytest.raises(ValueError, match="At least one run at a time, got 0"):
+    with pytest.raises(ValueError, match="jobs must be at least 1, got 0"):
         LocalWorkers(0)

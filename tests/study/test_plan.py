@@ -103,10 +103,10 @@ def test_rows_of_another_study_come_first(study, tmp_path):
     own = {"L": {**DISTILLED, "arguments": {"seed": 7}}, "Last": STUDENT}
     plan = read_plan(study(rows_of="other.yaml", rows=own, splits=2))
     assert [row.name for row in plan.rows] == ["Teacher", "Student", "L", "Last"]
-    assert plan.rows[2].arguments == {"seed": 7}  # the study's own row goes before
-    assert plan.settings["max_epochs"] == 1 and plan.splits == 2  # rows alone are taken
+    assert plan.rows[2].arguments == {"seed": 7}  # the study's own row replaces the other study's
+    assert plan.settings["max_epochs"] == 1 and plan.splits == 2  # only the rows come from the other study
     study(rows_of="other.yaml").rename(tmp_path / "second.yaml")
-    with pytest.raises(ValueError, match=r"second.yaml', which has rows_of itself"):
+    with pytest.raises(ValueError, match=r"second.yaml', which takes its own rows from another study"):
         read_plan(study(rows_of="second.yaml"))
     with pytest.raises(FileNotFoundError, match=r"No study '.*missing.yaml'"):
         read_plan(study(rows_of="missing.yaml"))
@@ -124,8 +124,8 @@ ROWS = {"Teacher": TEACHER, "Student": STUDENT}
         ({"rows": {**ROWS, "L": {**DISTILLED, "overlay": []}}}, r"row 'L': no entry 'overlay'"),
         ({"rows": {**ROWS, "L": {"train": "train"}}}, r"row 'L': 'train' must be a list"),
         ({"rows": {**ROWS, "L": {}}}, r"row 'L': 'train' must be a list"),
-        ({"rows": {**ROWS, "a/b": STUDENT}}, r"row 'a/b': a name is a folder's name"),
-        ({"rows": {**ROWS, "student": STUDENT}}, r"differ in case alone"),
+        ({"rows": {**ROWS, "a/b": STUDENT}}, r"row 'a/b': the name is also a folder's name"),
+        ({"rows": {**ROWS, "student": STUDENT}}, r"differ only in case"),
         ({"rows": {**ROWS, "L": {**DISTILLED, "teacher": "Techer"}}}, r"no row 'Techer'. Closest: 'Teacher'"),
         (
             {"rows": {**ROWS, "L": {**STUDENT, "teacher": "Teacher"}}},
@@ -140,7 +140,7 @@ ROWS = {"Teacher": TEACHER, "Student": STUDENT}
         ({"seed": [1]}, r"no entry 'seed'. Closest: 'seeds'"),
         ({"seeds": [1, 1]}, r"seeds must be a list of different whole numbers"),
         ({"splits": 0}, r"splits must be a whole number from 1, got 0"),
-        ({"settings": {"output_dir": "x"}}, r"Settings: 'output_dir' is not for a row.* study run --output_dir"),
+        ({"settings": {"output_dir": "x"}}, r"Settings: 'output_dir' cannot be set in a row.* study run --output-dir"),
         ({"settings": {"layout": "x"}}, r"Settings: 'layout' .* study run --layout"),
         ({"settings": {"max_epochs": "many"}}, r"Settings, 'max_epochs' must be a whole number from 1, got 'many'"),
         ({"settings": {"spatial_size": [64]}}, r"Settings, 'spatial_size' must be a list of 2 whole numbers"),
@@ -150,7 +150,7 @@ ROWS = {"Teacher": TEACHER, "Student": STUDENT}
         ),
         (
             {"rows": {**ROWS, "L": {**DISTILLED, "arguments": {"checkpoint": "x"}}}},
-            r"Row 'L': 'checkpoint' is not for a row",
+            r"Row 'L': 'checkpoint' cannot be set in a row",
         ),
         ({"rows": {**ROWS, "L": {**DISTILLED, "arguments": {"teacher_checkpoint": "x"}}}}, r"by the row's 'teacher'"),
         (
@@ -163,7 +163,7 @@ ROWS = {"Teacher": TEACHER, "Student": STUDENT}
             r"Row 'L', 'optimizer#lrr'.*optimizer#lr",
         ),
         ({"rows": {**ROWS, "L": {**DISTILLED, "grid": {"batch_size": [4, "x"]}}}}, r"'batch_size' must be .*got 'x'"),
-        ({"settings": {"seed": 1}}, r"'seed' of a study is given as a list of its own, 'seeds: \[0\]'"),
+        ({"settings": {"seed": 1}}, r"Settings: 'seed' cannot be set here.* 'seeds: \[0\]'"),
         ({"settings": {"learning_rat": 1}}, r"no 'learning_rat' in any config.*'learning_rate'"),
     ],
 )
@@ -229,7 +229,7 @@ def test_differences_leave_places_out():
 
 
 def test_an_overlay_may_replace_what_used_an_id_of_another(study):
-    """The recipe's cache is of no use where the teacher is run live."""
+    """The first overlay uses the id 'teacher_cache'; the second replaces this use, because it runs the teacher live."""
     recipe = [*DISTILLED["train"], "recipes/few_labels", "recipes/function_matching"]
     plan = read_plan(study(rows={"Teacher": TEACHER, "Student": STUDENT, "L": {"train": recipe}}))
     config = runs(plan)[-1].configs["train"]

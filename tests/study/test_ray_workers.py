@@ -61,5 +61,5 @@ def test_an_address_that_does_not_answer_is_one_clear_error_soon():
 
 
 def test_a_fraction_that_is_none_is_refused():
-    with pytest.raises(ValueError, match=r"fraction of a GPU, or whole ones, got --gpu_fraction 1\.5"):
+    with pytest.raises(ValueError, match=r"--gpu-fraction must be between 0 and 1, or a whole number, got 1\.5"):
         RayWorkers("127.0.0.1:1", gpu_fraction=1.5)

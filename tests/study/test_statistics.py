@@ -115,11 +115,23 @@ def test_images_without_a_lesion_have_no_dice(tmp_path):
     assert row.hd95["0-0"]["a"] == 3.0 and math.isnan(row.hd95["0-0"]["c"])
     for text, message in (
         ("id,dice,hd95\nb,,\n", "no test image has a lesion"),
-        ("id,iou\na,1\n", "is no table of scores"),
+        ("id,iou\na,1\n", "is not a table of scores"),
     ):
         (folder / "scores.csv").write_text(text)
         with pytest.raises(ValueError, match=message):
             read_scores(tmp_path, ["L"], ["0-0"])
+
+
+def test_a_further_metric_of_the_evaluation_is_reported(tmp_path):
+    known = {"dice": {"mean": 0.5}, "iou": {"mean": 0.4}, "hd95": {"mean": 3.0}, "dice benign": {"mean": 0.1}}
+    for group, value in (("0-0", 0.75), ("1-0", 0.25), ("2-0", None)):
+        folder = tmp_path / group / "L" / "evaluation"
+        folder.mkdir(parents=True)
+        (folder / "scores.csv").write_text("id,dice,iou,hd95,surface_distance\na,0.5,0.4,3.0,\n")
+        (folder / "summary.json").write_text(json.dumps({**known, "surface_distance": {"mean": value, "images": 1}}))
+    table = metrics_table(read_scores(tmp_path, ["L"], ["0-0", "1-0", "2-0"]))
+    assert table.columns == ["model", "surface_distance"]
+    assert table.rows == [["L", f"0.500 ± {np.std([0.75, 0.25], ddof=1):.3f}"]]  # counts where it is defined
 
 
 def test_classified_images_are_right_or_wrong(tmp_path):
@@ -147,6 +159,6 @@ def test_rows_of_two_tasks_are_not_compared(tmp_path):
         folder.mkdir(parents=True)
         (folder / "scores.csv").write_text(text)
         (folder / "summary.json").write_text("{}")
-    with pytest.raises(ValueError, match="are of different tasks"):
+    with pytest.raises(ValueError, match="has rows of different tasks"):
         read_scores(tmp_path, ["A", "B"], ["0-0"])
     assert metrics_table(read_scores(tmp_path, ["B"], ["0-0"])) is None

@@ -87,7 +87,7 @@ def test_a_failing_row_is_reported_and_the_rest_go_on(finished):
         "StudentUNet got channels=[2]" in reasons["Broken"]
         and str(out / "0-0" / "Broken" / "log.txt") in reasons["Broken"]
     )
-    assert "0-0/Broken, whose checkpoint it needs, failed" in reasons["Orphan"]
+    assert "it needs the checkpoint of 0-0/Broken, and 0-0/Broken failed" in reasons["Orphan"]
     assert max(map(len, seen)) == 2
     assert all("Teacher" not in rows for rows in seen if "L" in rows)
 
@@ -114,7 +114,7 @@ def test_finished_runs_are_skipped(finished, start, tmp_path):
 
     (tmp_path / "study.yaml").write_text(yaml.safe_dump({**yaml.safe_load(text), "rows": rows}, sort_keys=False))
     before = (copied / "0-0" / "L" / "model.pt").stat().st_mtime_ns
-    # Also from another place: paths are no part of what a run is.
+    # Paths do not count, so a run is the same in another place.
     state = start(tmp_path / "study.yaml", copied, workers=no_workers)
     assert len(state.skipped) == 3 and not state.finished and not state.failed
     assert (copied / "0-0" / "L" / "model.pt").stat().st_mtime_ns == before
@@ -126,7 +126,7 @@ def test_finished_runs_are_skipped(finished, start, tmp_path):
 )
 def test_a_changed_config_in_a_finished_folder_is_refused(finished, study, start, settings, change):
     _, out, _, _ = finished
-    with pytest.raises(ValueError, match=rf"{change}.*another --output_dir"):
+    with pytest.raises(ValueError, match=rf"{change}.*another --output-dir"):
         start(study(settings, rows=ROWS), out, workers=no_workers)
 
 
@@ -134,7 +134,7 @@ def test_a_teacher_that_was_removed_is_missed(finished, start, tmp_path):
     path, out, _, _ = finished
     copied = shutil.copytree(out, tmp_path / "out")
     shutil.rmtree(copied / "0-0" / "Teacher")
-    with pytest.raises(ValueError, match=r"/L' was begun with a checkpoint that is not there any more: '.*/Teacher'"):
+    with pytest.raises(ValueError, match=r"/L' was started from a checkpoint that no longer exists: '.*/Teacher'"):
         start(path, copied, workers=no_workers)
 
 
@@ -152,12 +152,12 @@ def test_other_data_are_refused(finished, study, start, tmp_path):
     with pytest.raises(ValueError, match="is of other images"):
         start(path, tmp_path / "new", tmp_path / "other", workers=no_workers, split_file=out / "splits.json")
     assert not (tmp_path / "new" / "0-0").exists()
-    with pytest.raises(ValueError, match="holds 1 splits, the study asks for 2"):
+    with pytest.raises(ValueError, match="has 1 splits, but the study asks for 2"):
         start(study(splits=2), tmp_path / "two", workers=no_workers, split_file=out / "splits.json")
 
 
 def test_too_few_images_are_refused(study, start, tmp_path):
-    with pytest.raises(ValueError, match="The study draws 163 images, the data set has 13"):
+    with pytest.raises(ValueError, match="The study asks for 163 images, but the data set has 13"):
         start(study(images=163), tmp_path / "out", workers=no_workers)
     write_phantoms(tmp_path / "two", 2)
     with pytest.raises(ValueError, match=r"2|three"):
@@ -172,7 +172,7 @@ def test_images_are_drawn_once(study, start, tmp_path):
     assert len(drawn[0]) == 10 and drawn[0] == drawn[1] and splits[0] != splits[1]
     with pytest.raises(AssertionError, match="was started"):
         start(study(images=10, splits=2), tmp_path / "out", workers=no_workers)
-    with pytest.raises(ValueError, match="Choose another --output_dir"):
+    with pytest.raises(ValueError, match="Choose another --output-dir"):
         start(study(images=9, splits=2), tmp_path / "out", workers=no_workers)
 
 
@@ -200,7 +200,7 @@ def test_killed_and_started_again_it_ends_with_the_same_weights(study, start, da
     )
     start(path, tmp_path / "whole")
     command = [sys.executable, "-m", "monai_kd", "study", "run", str(path)]
-    command += ["--dataset_dir", str(data), "--output_dir", str(tmp_path / "parts")]
+    command += ["--dataset-dir", str(data), "--output-dir", str(tmp_path / "parts")]
     killed = subprocess.run(command, check=False, env={**os.environ, "KILL_IN_EPOCH": "2"}, capture_output=True)
     assert killed.returncode == -signal.SIGKILL
     run = tmp_path / "parts" / "0-0" / "Student"
@@ -225,7 +225,7 @@ def test_the_smoke_study_is_killed_and_resumed(data, tmp_path):
     out = tmp_path / "smoke"
     command = [sys.executable, "-m", "monai_kd", "study"]
     run = [*command, "run", str(BUNDLE / "studies" / "smoke.yaml"), "--jobs", "2"]
-    run += ["--dataset_dir", str(data), "--output_dir", str(out)]
+    run += ["--dataset-dir", str(data), "--output-dir", str(out)]
     with subprocess.Popen(run, stdout=subprocess.DEVNULL) as study:
         while not list(out.glob("*/*/evaluation/summary.json")) and study.poll() is None:
             time.sleep(0.1)
@@ -267,10 +267,10 @@ def test_the_report_shows_all_that_has_finished(finished):
     assert "A &lt;study&gt;" in page
     for content in (page, text):
         assert "3 of 5 runs have finished" in content and "Not finished in any split: Broken, Orphan" in content
-        assert "no test image is among them" in content
+        assert "They include no test image" in content
         assert f"1 of {os.cpu_count()} cores, torch {torch.__version__}" in content
     picture = np.asarray(Image.open(folder / "contours.png").convert("RGB")).astype(int)
-    assert ((picture[..., 1] > 180) & (picture[..., 0] < 60)).any()  # the true contour
+    assert ((picture[..., 1] > 180) & (picture[..., 0] < 60)).any()  # the ground truth's contour
 
 
 def test_costs_are_those_of_the_networks(finished):

@@ -39,5 +39,5 @@ def test_each_finished_run_is_logged_once(finished, tmp_path):
 
 def test_a_store_that_cannot_be_used_is_said_before_anything_starts(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ValueError, match="No MLflow store at 'nonsense:"):
+    with pytest.raises(ValueError, match="MLflow cannot use the store 'nonsense:"):
         MLflowTracker("nonsense://here", PLAN)

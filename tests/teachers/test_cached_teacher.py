@@ -217,7 +217,7 @@ def test_files_of_other_weights_or_another_image_in_the_wrong_place_are_refused(
     assert "was written for other weights or settings of the teacher" in refusal(tmp_path / "b", network(seed=1))
     first, second = written(tmp_path / "c")
     first.write_bytes(second.read_bytes())
-    assert f"'{first}' was written for another image than its place says" in refusal(tmp_path / "c")
+    assert f"'{first}' was written for another image than its path says" in refusal(tmp_path / "c")
 
 
 def test_an_unwritable_folder_is_found_at_once(tmp_path):

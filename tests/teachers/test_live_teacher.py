@@ -40,16 +40,19 @@ def test_output_is_the_inferers():
     assert features["0"].shape == (9, 4, 8, 8)  # nine windows
 
 
-def test_output_that_is_no_tensor_is_refused():
+def test_several_outputs_of_one_resolution_are_refused_by_name():
     class Deep(nn.Module):
         def forward(self, x):
-            return [x, x]
+            return [x, 2 * x]
 
+    image = torch.rand(2, 1, 4, 4)
     with (
-        pytest.raises(ValueError, match=r"The teacher Deep returned a list.*teacher_layer"),
-        LiveTeacher(Deep(), [""]) as t,
+        pytest.raises(ValueError, match=r"The teacher Deep returned several outputs.*teacher_layer='\[0\]'"),
+        LiveTeacher(Deep(), [""]) as teacher,
     ):
-        t(torch.rand(1))
+        teacher(image)
+    with LiveTeacher(Deep(), ["[1]"]) as teacher:
+        assert torch.equal(teacher(image)["[1]"], 2 * image)
 
 
 def test_torchscript_teaches_by_its_output_alone():
@@ -68,7 +71,7 @@ def test_a_run_of_the_network_by_others_is_not_captured():
     with LiveTeacher(teacher, ["", "0"]) as live:
         expected = live(image)
         teacher(torch.rand(3, 1, 12, 12))
-        teacher[0](torch.rand(1, 1, 8, 8))  # a part of it, as a network that shares it would
+        teacher[0](torch.rand(1, 1, 8, 8))  # another network may share and run a part of it
         again = live(image)
     assert torch.equal(again["0"], expected["0"]) and torch.equal(again[""], expected[""])
 

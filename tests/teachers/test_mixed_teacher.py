@@ -25,7 +25,7 @@ def test_kept_answers_are_mixed_and_hidden_features_as_the_images_are():
             hidden = plain["0"]
             torch.testing.assert_close(features["inner.0"], share * hidden + (1 - share) * hidden.flip(0))
             factor, share = 1 - factor, 1 - share
-        assert teacher.count == len(mixed) == 6  # run once on each image, whatever it is mixed with
+        assert teacher.count == len(mixed) == 6  # once for each image, whatever it is mixed with
 
 
 def test_answers_on_disk_are_those_of_a_cached_teacher(tmp_path):

@@ -67,7 +67,7 @@ def test_a_crop_is_cut_and_resized():
     torch.testing.assert_close(theta[0, :, :2], torch.diag(torch.tensor([0.25, 0.5])))
     expected = Resize((16, 24), mode="bilinear", align_corners=False)(image[0, :, 8:16, 6:12])
     moved = warp(image, theta)
-    # At its border the crop, unlike the resized cut-out, knows what lies beside it.
+    # At its border, the crop interpolates with pixels outside it; the resized cut-out cannot.
     torch.testing.assert_close(moved[0, :, 1:-1, 2:-2], torch.as_tensor(expected)[:, 1:-1, 2:-2], atol=1e-5, rtol=0)
 
 
@@ -110,7 +110,7 @@ def test_prob_is_the_share_of_changed_samples(transform):
 
 
 def test_what_is_no_range_is_refused():
-    with pytest.raises(ValueError, match=r"rotate_range=\(0\.1, 0\.2\) is no range for 1 axes"):
+    with pytest.raises(ValueError, match=r"rotate_range=\(0\.1, 0\.2\) is not a range for 1 axes"):
         BatchRandAffine(1.0, rotate_range=(0.1, 0.2))(1, (8, 8), seeded())
     with pytest.raises(ValueError, match=r"scale_range=.*pair \(low, high\)"):
         BatchRandAffine(1.0, scale_range=[(0.1, 0.2, 0.3)])(1, (8, 8), seeded())

@@ -16,7 +16,7 @@ def geometries(count=3, dims=2, seed=0):
 
 
 def pixel_places(theta, size):
-    """What affine_grid(align_corners=False) means, by hand: the source coordinates, (B, *size, d), of all pixels."""
+    """affine_grid(align_corners=False) by hand: the source coordinates of all pixels, (B, *size, d)."""
     axes = [(2 * torch.arange(side) + 1) / side - 1 for side in size]
     points = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).flip(-1)
     return torch.stack([points @ one[:, :-1].T + one[:, -1] for one in theta])
@@ -114,7 +114,7 @@ def test_double_precision_is_not_lost():
 
 
 def test_geometry_of_another_batch_is_refused():
-    with pytest.raises(ValueError, match=r"shape \(2, 1, 8, 8\) cannot be moved by geometry of shape \(3, 2, 3\)"):
+    with pytest.raises(ValueError, match=r"shape \(2, 1, 8, 8\) cannot be moved by a geometry of shape \(3, 2, 3\)"):
         warp(torch.rand(2, 1, 8, 8), identity(3, 2))
     with pytest.raises(ValueError, match="3 spatial dimensions"):
         warp(torch.rand(2, 1, 8, 8), identity(2, 3))

@@ -13,7 +13,7 @@ IDS = [f"case{i:03}" for i in range(250)]
 
 
 def labels(noise, ids=IDS, classes=2):
-    """Each image's label behind the noise; it was its number modulo the classes."""
+    """Each image's label after the noise; before, it was the image's number modulo the classes."""
     return {name: noise({"id": name, "label": i % classes})["label"] for i, name in enumerate(ids)}
 
 
@@ -71,7 +71,7 @@ def test_every_epoch_of_a_cached_data_set_has_the_same_labels():
 @pytest.mark.parametrize(
     ("arguments", "cause"),
     [
-        ({"share": 1.5}, "share=1.5 must be a number of 0 to 1, or 2 of them"),
+        ({"share": 1.5}, "share=1.5 must be a number from 0 to 1, or 2 of them"),
         ({"share": [0.1, 0.2, 0.3]}, "or 2 of them, one for each class. Give 0.2"),
         ({"share": 0.1, "num_classes": 1}, "num_classes=1. Give 2 or more"),
     ],
@@ -83,7 +83,7 @@ def test_arguments_out_of_range_are_refused(arguments, cause):
 
 @pytest.mark.parametrize("label", [2, -1, 0.5, torch.zeros(1, 4, 4), np.array([0, 1])], ids=repr)
 def test_what_is_no_class_is_refused_by_name(label):
-    with pytest.raises(ValueError, match=r"'label' of 'case001' is no class index.*0 to 1 for each image"):
+    with pytest.raises(ValueError, match=r"'label' of 'case001' is not a class index.*0 to 1 for each image"):
         LabelNoised("label", IDS, 0.0)({"id": "case001", "label": label})
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import errno
 import itertools
-import json
 import os
 import platform
 import shutil
@@ -14,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from monai_kd.utils.atomic_files import atomic_folder, atomic_write, claim_outputs, read_json, require_writable
-from tests.checks import small_files_only
+from monai_kd.utils.atomic_files import atomic_folder, atomic_write, claim_outputs, require_writable
+from tests.helpers import small_files_only
 
 
 @pytest.fixture
@@ -71,7 +70,9 @@ def test_error_in_the_block_leaves_the_former_file(former, error):
 
 
 def test_failed_write_is_told_and_leaves_the_former_file(former):
-    message = r"Writing '.*/scores\.csv' failed: File too large\. Free some space; a former file is still there\."
+    message = (
+        r"Writing '.*/scores\.csv' failed: File too large\. Free some space\. An earlier file there is unchanged\."
+    )
     with small_files_only(10), pytest.raises(ValueError, match=message), atomic_write(former) as temporary:
         temporary.write_text("x" * 100)
     assert_survived(former)
@@ -192,27 +193,6 @@ def test_a_link_in_the_way_is_not_written_through(tmp_path):
     assert (tmp_path / "mine").read_text() == "mine" and (tmp_path / "new").read_text() == "new"
 
 
-def test_json_is_read_as_it_stands(tmp_path):
-    path = tmp_path / "a.json"
-    path.write_text(json.dumps({"é": [1, None]}, ensure_ascii=False), encoding="utf-8")
-    assert read_json(path) == read_json(str(path)) == {"é": [1, None]}
-
-
-@pytest.mark.parametrize("content", [b"", b'{"a": ', b"\xff\xfe"], ids=["empty", "cut", "no UTF-8"])
-def test_what_is_not_json_is_told_with_its_remedy(tmp_path, content):
-    path = tmp_path / "a.json"
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"^'.*a\.json' is not JSON: .*\. Restore it\.$"):
-        read_json(path)
-    with pytest.raises(ValueError, match=r"is not JSON: .*\. Write it again\.$"):
-        read_json(path, remedy="Write it again.")
-
-
-def test_json_that_is_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"none\.json"):
-        read_json(tmp_path / "none.json")
-
-
 def test_two_writers_of_one_file_do_not_mix(tmp_path):
     path = tmp_path / "last.pt"
     with atomic_write(path) as first:
@@ -270,7 +250,7 @@ def test_what_a_killed_process_left_is_removed_and_a_living_ones_is_not(tmp_path
 
 
 def test_a_folder_named_after_the_process_of_a_killed_one_blocks_nothing(tmp_path):
-    """In a container every process may have the same id."""
+    """In containers, several processes may have the same id."""
     (tmp_path / f".partial-out-{os.getpid()}").mkdir()
     (tmp_path / f".partial-out-{os.getpid()}" / "half").write_text("half")
     (tmp_path / ".partial-out-of-mine").mkdir()
@@ -280,7 +260,7 @@ def test_a_folder_named_after_the_process_of_a_killed_one_blocks_nothing(tmp_pat
 
 
 class Foreign(Exception):
-    """As a library in C++ tells of a full disk."""
+    """The error of a C++ library for a full disk."""
 
 
 @pytest.mark.parametrize("error", [Foreign("write failed"), ValueError("cannot be exported")], ids=repr)
@@ -340,7 +320,7 @@ def test_images_are_not_written_where_images_are_read(tmp_path):
         with pytest.raises(ValueError, match=r"output_dir '.*' lies in dataset_dir '.*data'.*folder beside it"):
             claim_outputs(tmp_path / "data" / below, inputs=read, images=True)
     claim_outputs(tmp_path / "masks", inputs=read, images=True)
-    claim_outputs(tmp_path / "data" / "runs", inputs=read)  # a training, which writes none
+    claim_outputs(tmp_path / "data" / "runs", inputs=read)  # a training writes no images
 
 
 HOLDER = """
@@ -365,7 +345,7 @@ def test_one_process_at_a_time_has_a_folder_and_a_checkpoint(tmp_path):
         holder = rf"\(process {first.pid} on {platform.node()} since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d\)"
         places = {"a": ("a", "other.pt"), "model.pt": ("b", "model.pt")}
         for name, (folder, checkpoint) in places.items():
-            for _ in range(2):  # who asks twice is told twice
+            for _ in range(2):  # a second request gets the same answer
                 with pytest.raises(ValueError, match=rf"{name}' is being worked on by another process {holder}\. Wait"):
                     claim_outputs(tmp_path / folder, {"checkpoint": tmp_path / checkpoint})
         second = start_holder(tmp_path / "a", tmp_path / "model.pt", RANK="1")  # of the same training

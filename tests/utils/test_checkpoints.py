@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files of tensors: what is flipped, cut or not finite is refused, and other readers see ordinary files."""
+"""Checkpoints: files with flipped, missing or non-finite numbers are refused, and other readers see ordinary files."""
 
 import random
 
@@ -17,7 +17,7 @@ from monai_kd.utils.checkpoints import (
     require_finite,
     save_checkpoint,
 )
-from tests.checks import assert_identical
+from tests.helpers import assert_identical
 
 
 def network():
@@ -54,7 +54,7 @@ def test_the_same_content_is_the_same_file(tmp_path, saved):
 
 
 def flips(size):
-    """Every byte of the ends, where the archive's own lists and the digest are, and some of those between."""
+    """All bytes at both ends, where the archive's lists and the digest are, and some bytes between."""
     chance = random.Random(0)
     return sorted({*range(40), *range(size - 200, size), *(chance.randrange(size) for _ in range(150))})
 
@@ -96,7 +96,7 @@ def test_files_of_plain_torch_are_taken_and_their_check_sums_compared(tmp_path):
     content = (tmp_path / "plain.pt").read_bytes()
     place = content.index(network()[0].weight.detach().numpy().tobytes()[:16]) + 5
     (tmp_path / "plain.pt").write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
-    with pytest.raises(CheckpointError, match=r"It is damaged: the check sum of '.*' in it is wrong"):
+    with pytest.raises(CheckpointError, match=r"It is damaged: the checksum of '.*' in it is wrong"):
         load_weights(network(), tmp_path / "plain.pt")
 
 

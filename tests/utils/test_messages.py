@@ -7,7 +7,7 @@ from monai_kd.utils.messages import closest, first_cause
 
 
 def chain(*errors):
-    """The first error, behind it the second, and so on."""
+    """Errors, each caused by the next."""
     for error, cause in pairwise(errors):
         error.__cause__ = cause
     return errors[0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The configs of breast_ultrasound_classification, by the names of their files."""
+"""The configs of breast_ultrasound_classification, by file name."""
 
 from bundles.source.classification.evaluate import EVALUATIONS
 from bundles.source.classification.metadata import METADATA

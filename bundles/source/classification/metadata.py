@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the bundle is for."""
+"""The metadata of breast_ultrasound_classification."""
 
 from bundles.source.shared.metadata import metadata, tensor
 
@@ -10,8 +10,8 @@ METADATA = metadata(
         "task": "Benign or malignant: classification of breast ultrasound images by a small network, "
         "distilled from a large one",
         "description": "A teacher of 11.2 million parameters is trained on B-mode ultrasound images of benign and "
-        "malignant lesions; a student of a hundredth of its size is trained on the labels and on the teacher's answers "
-        "at once.",
+        "malignant lesions. A student of a hundredth of its size is trained on the labels and on the teacher's "
+        "predictions together.",
     },
     {
         "label_classes": "class index, 0 is benign, 1 is malignant",

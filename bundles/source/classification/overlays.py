@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Overlays: those of both bundles, and of this one those that repeat a part of another config."""
+"""The overlays of both bundles, and those of this bundle that share a part with another config."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from bundles.source.shared.task import Config
 from bundles.source.shared.views import few_labels
 
 CHANNELS = ("$@student_channels[-1]", "$@teacher_channels[-1]")
-DEEPEST = {"student_layer": "layer4"}  # of student and teacher, which are both ResNets
+DEEPEST = {"student_layer": "layer4"}  # the teacher's layer too, because both are ResNets
 DISCRIMINATOR = {
     "_target_": "monai_kd.networks.LogitsDiscriminator",
     "in_channels": "@network_def#num_classes",

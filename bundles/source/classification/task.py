@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the configs of breast_ultrasound_classification say otherwise than those of the other bundle."""
+"""What is special in the configs of breast_ultrasound_classification."""
 
 from bundles.source.shared import parts
 from bundles.source.shared.task import Config, Task

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The trainings: the student's with its teacher and alone, the teacher's."""
+"""The trainings of the student with its teacher, of the student alone, and of the teacher."""
 
 from bundles.source.classification.task import CLASSIFICATION, STUDENT, TEACHER, TEACHER_CHANNELS
 from bundles.source.shared.stages import DISTRIBUTED, alone, distillation

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The configs of breast_ultrasound_segmentation, by the names of their files."""
+"""The configs of breast_ultrasound_segmentation, by file name."""
 
 from bundles.source.segmentation.evaluate import EVALUATIONS
 from bundles.source.segmentation.metadata import METADATA

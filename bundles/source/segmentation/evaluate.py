@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Evaluation and inference: masks in the size of their image."""
+"""Evaluation and inference: masks of the same size as their image."""
 
 from bundles.source.segmentation.task import MEAN_DICE, ONE_HOT, SEGMENTATION
 from bundles.source.shared import parts

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the bundle is for."""
+"""The metadata of breast_ultrasound_segmentation."""
 
 from bundles.source.shared.metadata import SIZE, metadata, tensor
 
 METADATA = metadata(
-    "first version: teacher, student alone, distillation by logits, hidden features, games and gradients, "
-    "evaluation and inference",
+    "first version: teacher, student alone, distillation by logits, hidden features, adversarial training and "
+    "gradients, evaluation and inference",
     {
         "name": "Breast ultrasound segmentation by distillation",
         "task": "Segmentation of breast lesions in ultrasound images by a small network, distilled from a large one",
-        "description": "A teacher with a pretrained encoder is trained on B-mode ultrasound images with lesion masks; "
-        "a small student is trained on the labels and on the teacher's answers at once, also on images without labels.",
+        "description": "A teacher with a pretrained encoder is trained on B-mode ultrasound images with lesion masks. "
+        "A small student is trained on the labels and on the teacher's predictions together, also on images without "
+        "labels.",
     },
     {
         "label_classes": "single channel, 1 is lesion, everything else 0",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Methods: those of both bundles, and of this one those that repeat a part of another config."""
+"""The methods of both bundles, and those of this bundle that share a part with another config."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def hidden(loss: Config, kind: str, weight: float = 0.5) -> Config:
 
 
 def encoded(loss: str, weight: float, **more: Any) -> Config:
-    """The student's deepest features against what the auto-encoder keeps of the teacher's."""
+    """Compare the student's deepest features with the auto-encoder's code of the teacher's features."""
     channels = (STUDENT_CHANNELS, "$@autoencoder#channels[-1]")
     return pathway(
         {"_target_": f"monai_kd.losses.{loss}"},

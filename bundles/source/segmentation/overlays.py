@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Overlays: those of both bundles, and of this one those that repeat a part of another config."""
+"""The overlays of both bundles, and those of this bundle that share a part with another config."""
 
 from bundles.source.segmentation.methods import METHODS, SEPARABLE
 from bundles.source.segmentation.task import STUDENT_UNET, TEACHER, pretrained_unet
@@ -52,7 +52,7 @@ TEACHERS = {
 
 
 def target(transforms: str) -> Config:
-    """Another scanner's images."""
+    """The ids of the images of another scanner."""
     return {
         "target_dir": "$@bundle_root + '/data/target'",
         "target_layout": None,

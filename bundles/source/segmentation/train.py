@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The trainings: the student's with its teacher and alone, the teacher's, an autoencoder's."""
+"""The trainings of the student with its teacher, of the student alone, of the teacher, and of an auto-encoder."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ ENCODED = {
         "strides": [2, 1, 1],
     },
 }
-# It learns a teacher's features, not masks.
+# The auto-encoder learns to reconstruct a teacher's features, not to predict masks.
 AUTOENCODING = replace(
     SEGMENTATION,
     loss={"loss": {"_target_": "monai_kd.losses.FeatureReconstructionLoss"}},

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the configs of both bundles say."""
+"""The parts that the configs of both bundles share."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Evaluation and inference: what both bundles share."""
+"""The shared part of evaluation and inference."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,7 @@ def evaluate(
     values: Config = NOTHING,
     copies: Sequence[Config] = (),
 ) -> Config:
-    """``evaluate.json``: the scores of the images of a split."""
+    """``evaluate.json``: score the images of a split."""
     return {
         "imports": parts.IMPORTS,
         **files("evaluation"),
@@ -71,7 +71,7 @@ def inference(
     values: Config = NOTHING,
     copies: Sequence[Config] = (),
 ) -> Config:
-    """``inference.json``: masks or probabilities of a folder of images."""
+    """``inference.json``: masks or probabilities for a folder of images."""
     return {
         "imports": ["$import monai_kd"],
         **files("inference"),
@@ -103,7 +103,7 @@ def inference(
 def inference_stock(
     task: Task, *, data: str, postprocessing: Config, imports: Sequence[str] = (), handlers: Sequence[Config] = ()
 ) -> Config:
-    """``inference_stock.json``: the same without a part of monai_kd but the network."""
+    """``inference_stock.json``: the same inference, which needs only the network from monai_kd."""
     return {
         "imports": ["$import glob", *imports],
         **files("inference"),

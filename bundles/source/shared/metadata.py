@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bundle's metadata, with the versions that both were tested with."""
+"""A bundle's metadata, with the versions that both bundles were tested with."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ META_SCHEMA = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/d
 
 def metadata(change: str, about: Config, classes: Config, references: list[str], prediction: Config) -> Config:
     """
-    The metadata.
+    A bundle's ``metadata.json``.
 
     Args:
-        change: this version's line of the changelog.
+        change: this version's entry in the changelog.
         about: name, task and description.
         classes: of label and prediction, in words.
-        references: what the bundle is made after.
-        prediction: type, format, shape, values and channels of what both networks return.
+        references: the publications that the bundle follows.
+        prediction: type, format, shape, values and channels of the output of both networks.
     """
     data_format = {"inputs": {"image": IMAGE}, "outputs": {"pred": prediction}}
     return {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Overlays of methods that both bundles have."""
+"""The overlays of methods that both bundles have."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def logits_kl(temperature: float, weight: float) -> Config:
 
 
 def adapter(kind: str, channels: tuple[str, str]) -> Config:
-    """What makes the student's number of channels the teacher's."""
+    """Convert the student's number of channels to the teacher's."""
     student, teacher = channels
     target = f"monai_kd.networks.{kind}"
     return {"_target_": target, "spatial_dims": 2, "in_channels": student, "out_channels": teacher}
@@ -30,13 +30,13 @@ def adapter(kind: str, channels: tuple[str, str]) -> Config:
 
 def methods(layers: Config, channels: tuple[str, str], discriminator: Config, unlabelled: Config) -> dict[str, Config]:
     """
-    The overlays that differ between the bundles by what they are given.
+    The overlays of methods, which differ between the bundles only in these arguments.
 
     Args:
         layers: of student and teacher, whose hidden features are compared.
         channels: of these layers.
         discriminator: of logits.
-        unlabelled: what learning without labels changes further.
+        unlabelled: further changes for learning without labels.
     """
     similar = {"_target_": "monai_kd.losses.SimilarityPreservingLoss"}
     hidden = pathway(MSE, 0.5, **layers, student_adapter=adapter("ChannelAdapter", channels))
@@ -58,7 +58,7 @@ def adversarial_logits(discriminator: Config) -> Config:
 
 
 def adversarial(handler: str, discriminator: Config, weight: float, learning_rate: float, betas: list[float]) -> Config:
-    """A discriminator with an optimizer of its own, and the handler that trains it."""
+    """A discriminator with its own optimizer, and the handler that trains it."""
     return {
         "discriminator_def": discriminator,
         "discriminator": "$monai_kd.engines.distribute(@discriminator_def, @device)",
@@ -68,16 +68,16 @@ def adversarial(handler: str, discriminator: Config, weight: float, learning_rat
             "lr": learning_rate,
             "betas": betas,
         },
-        "game": {
+        "adversarial": {
             "_target_": f"monai_kd.handlers.{handler}",
             "discriminator": "@discriminator",
             "optimizer": "@discriminator_optimizer",
             "weight": weight,
         },
-        "resumed#game": "@game",
+        "resumed#adversarial": "@adversarial",
         "settings#discriminator_learning_rate": "@discriminator_optimizer#lr",
-        "settings#game": "$repr(@game)",
-        "+further_handlers": ["@game"],
+        "settings#adversarial": "$repr(@adversarial)",
+        "+further_handlers": ["@adversarial"],
     }
 
 

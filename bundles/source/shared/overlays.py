@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Overlays of both bundles. To add one, write it into ``OF_BOTH``."""
+"""The overlays of both bundles. To add one, write it into ``OF_BOTH``."""
 
 from bundles.source.shared import parts
 from bundles.source.shared.task import Config
@@ -62,5 +62,5 @@ def multi_gpu_train(last_batch: Config) -> Config:
 
 
 def teacher(networks: Config) -> Config:
-    """To evaluate the teacher, and to have it answer for images."""
+    """An overlay to evaluate the teacher, or to run it on images."""
     return {"checkpoint": parts.model("teacher"), **networks}

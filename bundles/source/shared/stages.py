@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the trainings of the same kind share in both bundles: with a teacher, and alone."""
+"""Kinds of trainings that both bundles have: with a teacher, and alone."""
 
 from dataclasses import replace
 from typing import Any
@@ -14,7 +14,7 @@ TEACHER_CHECKPOINT = {"teacher": "$os.path.abspath(@teacher_checkpoint)"}
 
 
 def alone(name: str, networks: Config, **more: Any) -> Stage:
-    """A training on labels: of the student, of the teacher."""
+    """A training on labels, of the student or of the teacher."""
     files = {"output_dir": parts.run_folder(name), "checkpoint": parts.model(name)}
     return Stage(title=name, files=files, networks=networks, **more)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The differences between configs: what a bundle, and what one training, puts into the places of the shared ones."""
+"""The differences between configs: what a bundle, or one training, inserts into the shared configs."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,39 +11,39 @@ NOTHING: Config = {}
 @dataclass(frozen=True)
 class Task:
     """
-    What the configs of one bundle say and those of the other do not.
+    What the configs of one bundle have and those of the other do not.
 
-    Each ``Config`` is unpacked at its place in ``train.py`` or ``evaluate.py``; an empty one leaves nothing there.
+    Each ``Config`` is unpacked at its place in ``train.py`` or ``evaluate.py``; an empty one adds nothing.
     """
 
     bundle: str
-    keys: Any  # of the sample: what is loaded and transformed
-    modes: Any  # of interpolation, one for each key
-    student: Config  # its channels and its network
-    check: str  # checks a network, whose id replaces {}
-    classes: Config = field(default_factory=dict)  # their names
-    of_classes: Config = field(default_factory=dict)  # the argument of what takes their names
-    meta: Config = field(default_factory=dict)  # of tested images; masks need it to return to the image's size
+    keys: Any  # keys of the sample that are loaded and transformed
+    modes: Any  # modes of interpolation, one for each key
+    student: Config  # channels and network
+    check: str  # expression that checks a network; the network's id replaces {}
+    classes: Config = field(default_factory=dict)  # names of the classes
+    of_classes: Config = field(default_factory=dict)  # argument of components that need these names
+    meta: Config = field(default_factory=dict)  # meta data of tested images; masks need them to get the image's size
 
     # Trainings only
-    values: Config = field(default_factory=dict)  # further ones that a user sets
+    values: Config = field(default_factory=dict)  # further values for the user to set
     resume: Any = True
     given: str = ""  # further arguments of choose_split
     loss: Config = field(default_factory=dict)
     dataset: Config = field(default_factory=dict)
     dataloader: Config = field(default_factory=dict)
     prepare_batch: Config = field(default_factory=dict)
-    prepared: Config = field(default_factory=dict)  # the argument of what takes prepare_batch
-    postprocessing: Config = field(default_factory=dict)  # of validation
+    prepared: Config = field(default_factory=dict)  # argument of components that need prepare_batch
+    postprocessing: Config = field(default_factory=dict)  # of the validation
     key_metric: Config = field(default_factory=dict)
     best: Config = field(default_factory=dict)  # how the checkpoint saver compares
     compared: Config = field(default_factory=dict)  # how the evaluator compares
-    settings: Config = field(default_factory=dict)  # that a resumed run must have in common
+    settings: Config = field(default_factory=dict)  # settings that may not change when a run resumes
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What one training of a bundle says and the others do not. The defaults are those of a student on labels."""
+    """What one training of a bundle has and the others do not. The defaults are those of a student on labels."""
 
     title: str  # of the progress bar
     files: Config
@@ -54,10 +54,10 @@ class Stage:
     parameters: str = "$list(@network.parameters())"
     handlers: tuple[Config, ...] = ({"_target_": "monai_kd.handlers.FiniteLossHandler"},)
     trainer: str = "SupervisedTrainer"
-    teacher: Config = field(default_factory=dict)  # the trainer's further arguments
+    teacher: Config = field(default_factory=dict)  # further arguments of the trainer
     resumed: Config = field(default_factory=dict)
     settings: Config = field(default_factory=dict)
     inputs: Config = field(default_factory=dict)
     trained: str = "@network_def"
     checked: tuple[str, ...] = ("@network_def",)
-    before: tuple[str, ...] = ()  # what runs before the trainer
+    before: tuple[str, ...] = ()  # expressions that run before the trainer

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A training: what all of both bundles share stands here as it is written, and the rest comes by name."""
+"""A training config: values that all trainings share are written here, and the others come from task and stage."""
 
 from typing import Any
 
@@ -161,7 +161,7 @@ def dataloader(part: str, **order: Any) -> Config:
 
 
 def start(task: Task, stage: Stage) -> Config:
-    """What a run is continued with, what it reads and writes, and how it begins."""
+    """The objects and settings to resume with, the inputs and outputs, and the first steps of a run."""
     return {
         "resumed": {
             "network": "@network",

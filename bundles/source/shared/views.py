@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Overlays with views: what student and teacher see of an image, and the recipes for few labels."""
+"""Overlays with views of an image for student and teacher, and the recipes for few labels."""
 
 from typing import Any
 
@@ -65,7 +65,7 @@ def views(student: Config, between: Config = NOTHING, **more: Any) -> Config:
 
 
 def patient(**more: Any) -> Config:
-    """Many steps on few images, each time seen otherwise."""
+    """Train for many steps on few images, with a new view each time."""
     steps = {
         "steps_per_epoch": 50,
         "max_epochs": 48,
@@ -87,7 +87,7 @@ def cached(network: Any, layers: Any) -> Config:
 
 
 def few_labels(**more: Config) -> Config:
-    """A student of few labels and of a pool of images without; ``more`` pathways than the logits'."""
+    """Train a student on few labels and on a pool of images without labels; ``more`` are further pathways."""
     return {
         "unlabelled_dir": None,
         "teacher_cache": None,

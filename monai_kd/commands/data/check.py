@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,43 +12,46 @@ import typer
 from monai_kd.commands.console import console
 from monai_kd.commands.data.inspection_report import print_report
 from monai_kd.commands.image_progress import image_progress
+from monai_kd.commands.options import Json, Layout, Threads
+
+Data = Annotated[Path, typer.Argument(help="The data set's folder, or up to two levels above it.")]
+Splits = Annotated[Path | None, typer.Option(help="A file of 'data split' to check, too. Default: none.")]
+Sheet = Annotated[Path | None, typer.Option(help="PNG to write, the worst images first. Default: none.")]
+Report = Annotated[Path | None, typer.Option(help="JSON file to write the report to. Default: none.")]
 
 
 def check(
-    folder: Annotated[Path, typer.Argument(help="The data set's folder, or one up to two levels above it.")],
-    layout: Annotated[str | None, typer.Option(help="The layout's name; by default the folder tells.")] = None,
-    split_file: Annotated[Path | None, typer.Option(help="Splits to check, too: same images, no leak.")] = None,
-    sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet, the worst images first: a PNG.")] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the report as JSON; '-' prints it instead of the tables.")
-    ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Threads that load.")] = 2,
+    dataset_dir: Data,
+    layout: Layout = None,
+    split_file: Splits = None,
+    sheet_file: Sheet = None,
+    json_file: Report = None,
+    as_json: Json = False,
+    threads: Threads = 2,
 ) -> None:
     """
-    Tell what is in a data set, and what is wrong with it, before anything is trained.
+    Tell what is in a data set, and what is wrong with it.
 
-    All problems are listed at once, each with its file and what comes of it.
+    Check a data set before you train on it. The report lists all problems at once, each with its file and its
+    consequence. Splits are checked for the same images, and for patients in two parts. The exit status is 1 if anything
+    prevents training, else 0.
 
-    The exit status is 1 if anything prevents training, else 0.
-
-    Example: python -m monai_kd data check BUSBRA --sheet check.png
+    Example: `python -m monai_kd data check BUSBRA --sheet-file check.png`
     """
     from monai_kd.data import inspect_dataset
     from monai_kd.data.inspection import write_sheet
-    from monai_kd.utils.atomic_files import atomic_write
+    from monai_kd.utils.json_files import json_text, write_json
 
     with image_progress() as progress:
-        found = inspect_dataset(folder, layout, progress, workers, split_file)
-    report = json.dumps(found.to_dict(), indent=1, ensure_ascii=False)
-    if str(json_file) == "-":
-        sys.stdout.write(report + "\n")
+        found = inspect_dataset(dataset_dir, layout, progress, threads, split_file)
+    if as_json:
+        sys.stdout.write(json_text(found.to_dict()))
     else:
         print_report(found, console)
-        if json_file is not None:
-            with atomic_write(json_file) as unfinished:
-                unfinished.write_text(report + "\n", encoding="utf-8")
-    if sheet is not None and any(item.image for item in found.facts):
-        shown = write_sheet(found, sheet)
-        typer.echo(f"{shown} images on {sheet}", err=True)
+    if json_file is not None:
+        write_json(json_file, found.to_dict())
+    if sheet_file is not None and any(item.image for item in found.facts):
+        shown = write_sheet(found, sheet_file)
+        typer.echo(f"{shown} images on {sheet_file}", err=True)
     if not found.is_trainable:
         raise typer.Exit(1)

@@ -15,23 +15,24 @@ from monai_kd.commands.console import console
 
 
 def download(
-    name: Annotated[str, typer.Argument(help="busi, busbra, breast or busuclm; dataset_a tells how to ask for it.")],
-    out: Annotated[Path | None, typer.Option(help="Folder to make; data/<name> unless given.")] = None,
-    accept_license: Annotated[bool, typer.Option("--accept-license", help="I accept the license shown.")] = False,
+    name: Annotated[str, typer.Argument(help="busi, busbra, breast, busuclm or dataset_a.")],
+    output_dir: Annotated[Path | None, typer.Option(help="Folder to make. Default: data/NAME.")] = None,
+    accept_license: Annotated[bool, typer.Option("--accept-license", help="Accept the license that is shown.")] = False,
 ) -> None:
     """
-    Download a public data set from its publisher, unpack it and count its images.
+    Download a public data set from its publisher.
 
-    Example: python -m monai_kd data download busbra --accept-license
+    The command shows the license and the article to cite, downloads and unpacks the data set, and counts its images.
+    Give the same command again to continue an interrupted download. A finished download is not fetched twice. For
+    dataset_a, which is not public, the command tells how to ask for it.
 
-    The license and the article to cite are shown first. An interrupted download goes on where it stopped when the
-    same command runs again; a finished one is not fetched twice.
+    Example: `python -m monai_kd data download busbra --accept-license`
     """
     from monai_kd.data import read_dataset
     from monai_kd.data.download import download_dataset, find_source
 
     source = find_source(name)
-    folder = out or Path("data") / name
+    folder = output_dir or Path("data") / name
     for line in (source.title, f"from {source.page}", f"License: {source.license}", source.terms):
         console.print(escape(line))
     console.print(f"Cite: {escape(source.citation)}\n")

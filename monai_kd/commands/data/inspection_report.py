@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An inspection on the terminal."""
+"""Print an inspection of a data set."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ def print_report(found: Inspection, console: Console) -> None:
     Print what a data set is, what is in it, and what is wrong with it.
 
     Args:
-        found: of ``inspect_dataset``.
-        console: where to.
+        found: the result of ``inspect_dataset``.
     """
     content = found.to_dict()
     _print_layout(found, console)
@@ -79,7 +78,7 @@ def _print_problems(title: str, style: str, problems: list[Problem], console: Co
         for problem in members[:SHOWN]:
             console.print(f"    {problem.message}", markup=False, highlight=False)
         if len(members) > SHOWN:
-            console.print(f"    and {len(members) - SHOWN} more; --json FILE lists all", highlight=False)
+            console.print(f"    and {len(members) - SHOWN} more; --json-file FILE lists all", highlight=False)
 
 
 def _counts(counts: Mapping[str, int]) -> str:

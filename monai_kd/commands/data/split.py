@@ -13,6 +13,7 @@ from rich.table import Table
 
 from monai_kd.commands.console import console
 from monai_kd.commands.image_progress import image_progress
+from monai_kd.commands.options import INT, Layout, Seed
 from monai_kd.commands.settings import one_or_all
 
 if TYPE_CHECKING:
@@ -28,77 +29,57 @@ class Protocol(StrEnum):
     official = "official"
 
 
-Chosen = Annotated[
-    Protocol,
-    typer.Option(
-        help="random: the paper's repeated splits. kfold: cross-validation. holdout: one split by fractions of all "
-        "images. official: the publisher's folds (BUS-BRA)."
-    ),
-]
-Number = Annotated[int | None, typer.Option(min=1, help="random: how many splits. Default: 3.")]
-Folds = Annotated[int | None, typer.Option(help="kfold, official: how many folds. Default: 5.")]
-Training = Annotated[
-    float | None, typer.Option(help="random: training and validation images by all. Default: 130/163.")
-]
-Validation = Annotated[
-    float | None,
-    typer.Option(help="Validation images by training and validation images; with holdout, by all. Default: 0.15."),
-]
-Test = Annotated[float | None, typer.Option(help="holdout: test images by all images. Default: 0.15.")]
-LabelsOf = Annotated[
-    str | None,
-    typer.Option(
-        "--labels_of",
-        "--labels-of",
-        help="Of several data sets, the one (its folder's name) that keeps the labels of its training images; the "
-        "others' are the unlabelled pool.",
-    ),
-]
-NearDuplicates = Annotated[
-    bool, typer.Option(help="Keep images together that show the same picture, as exact duplicates are.")
-]
+Folders = Annotated[list[Path], typer.Argument(help="Folders of one or more data sets; several are read as one.")]
+File = Annotated[Path, typer.Option(help="JSON file to write; it must not exist.")]
+Chosen = Annotated[Protocol, typer.Option(help="How to split.")]
+Number = Annotated[int | None, typer.Option(min=1, metavar=INT, help="random: number of splits. Default: 3.")]
+Folds = Annotated[int | None, typer.Option(help="kfold, official: number of folds. Default: 5.")]
+Training = Annotated[float | None, typer.Option(help="random: share of images to train on. Default: 130/163.")]
+Validation = Annotated[float | None, typer.Option(help="Share of images for validation. Default: 0.15.")]
+Test = Annotated[float | None, typer.Option(help="holdout: share of images for the test. Default: 0.15.")]
+LabelsOf = Annotated[str | None, typer.Option(help="Data set whose training labels are kept. Default: all.")]
+NoNear = Annotated[bool, typer.Option("--no-near-duplicates", help="Keep only exact duplicates in one part.")]
 
 
 def split(
-    places: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="FOLDER… OUT",
-            help="The data set's folder, or one up to two levels above it; or several, read as one. Last the JSON file "
-            "to write; it must not exist.",
-        ),
-    ],
+    dataset_dirs: Folders,
+    output_file: File,
     protocol: Chosen = Protocol.random,
     number: Number = None,
     k: Folds = None,
     train_fraction: Training = None,
     validation_fraction: Validation = None,
     test_fraction: Test = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same splits.")] = 0,
-    near_duplicates: NearDuplicates = True,
+    seed: Seed = 0,
+    no_near_duplicates: NoNear = False,
     labels_of: LabelsOf = None,
-    layout: Annotated[str | None, typer.Option(help="The layout's name; by default the folder tells.")] = None,
+    layout: Layout = None,
 ) -> None:
     """
-    Write training, validation and test images of a data set to a file that every run can use.
+    Write the training, validation and test images to a file.
 
-    No patient and no duplicate image is in two parts; benign and malignant images are spread evenly.
+    No patient is in two parts. Exact duplicates are in one part, and near duplicates, which show the same picture, too.
+    Benign and malignant images are spread evenly. To train on a split, give `--split-file folds.json --fold 0`.
 
-    Example: python -m monai_kd data split BUSBRA folds.json --protocol kfold --k 5
+    The protocols are `random` (the paper's repeated splits), `kfold` (cross-validation), `holdout` (one split) and
+    `official` (the publisher's folds of BUS-BRA). `--train-fraction` is the share of all images used for training and
+    validation. `--validation-fraction` is a share of those, or with `holdout` of all images.
 
-    Train on it with --split_file folds.json --fold 0.
+    `--labels-of` is for several data sets: it names the folder of the data set that keeps the labels of its training
+    images. The training images of the others are the unlabelled pool.
 
-    Several data sets: python -m monai_kd data split BUSBRA BrEaST both.json
+    Example: `python -m monai_kd data split BUSBRA --output-file folds.json --protocol kfold --k 5`
+
+    Several data sets: `python -m monai_kd data split BUSBRA BrEaST --output-file both.json`
     """
     from monai_kd.data import check_dataset, read_dataset, write_splits
     from monai_kd.data.layouts import layout_names
     from monai_kd.data.splits.few_labels import keep_labels_of
     from monai_kd.data.splits.protocols import make_splits, require_protocol
 
-    folders, out = _folders_and_file(places)
-    folder = one_or_all(folders)
-    if out.exists():
-        raise ValueError(f"{out} exists, and results may depend on it. Choose another name, or remove it.")
+    folder = one_or_all(dataset_dirs)
+    if output_file.exists():
+        raise ValueError(f"{output_file} exists, and results may depend on it. Choose another name, or remove it.")
     options = _given(
         number=number,
         k=k,
@@ -109,22 +90,17 @@ def split(
     require_protocol(protocol.value, options, folder, layout)
     records = read_dataset(folder, layout)
     with image_progress() as progress:
-        content = check_dataset(records, progress, near_duplicates=near_duplicates)
+        content = check_dataset(records, progress, near_duplicates=not no_near_duplicates)
     splits = make_splits(protocol.value, records, folder, layout, seed, content, **options)
     if labels_of is not None:
         splits = [keep_labels_of(parts, records, labels_of) for parts in splits]
     words = ", ".join([protocol.value, *(f"{name} {value:g}" for name, value in options.items())])
     words += "" if labels_of is None else f", labels of {labels_of}"
-    write_splits(out, splits, words, layout_names(folder, layout), seed)
+    write_splits(output_file, splits, words, layout_names(folder, layout), seed)
     console.print(_table(splits, records))
-    console.print(f"{len(splits)} split{'s' if len(splits) > 1 else ''} in {out}", markup=False, highlight=False)
-
-
-def _folders_and_file(places: list[Path]) -> tuple[list[Path], Path]:
-    *folders, out = places
-    if not folders:
-        raise ValueError(f"Got '{out}' alone: give the data set's folder and out, the file to write: splits.json.")
-    return folders, out
+    console.print(
+        f"{len(splits)} split{'s' if len(splits) > 1 else ''} in {output_file}", markup=False, highlight=False
+    )
 
 
 def _given(**options: float | None) -> dict[str, float]:

@@ -9,33 +9,35 @@ from typing import Annotated
 import typer
 
 from monai_kd.commands.console import console
+from monai_kd.commands.options import BUNDLE, Bundle, Checkpoint, Setting
 from monai_kd.commands.settings import parse_settings
 
 
 def install(
-    dest: Annotated[Path, typer.Argument(help="The app's folder, where the server may write; must not exist.")],
-    bundle: Annotated[Path, typer.Option(help="The bundle to serve and to train: its folder or name.")] = Path(
-        "breast_ultrasound_segmentation"
-    ),
-    student: Annotated[Path | None, typer.Option(help="The weights to serve. Default: the bundle's model.pt.")] = None,
-    teacher: Annotated[Path | None, typer.Option(help="The teacher's weights. Default: its teacher.pt.")] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="id=value: what the networks were trained with, e.g. spatial_size=[96,96]."),
+    output_dir: Annotated[Path, typer.Option(help="The app's folder, for the server to write; must be new.")],
+    bundle: Bundle = BUNDLE,
+    checkpoint: Checkpoint = None,
+    teacher_checkpoint: Annotated[
+        Path | None, typer.Option(help="The teacher's weights. Default: the bundle's teacher.pt.")
     ] = None,
+    setting: Setting = None,
 ) -> None:
     """
-    Write a MONAI Label app that serves a bundle's student and distils it from the annotator's work.
+    Write a MONAI Label app that serves and distils a student.
 
-    Example: python -m monai_kd label install label/app --student runs/model.pt --teacher runs/teacher.pt
-    --set spatial_size=[96,96] --set student_channels=[8,12,16,24,32]
+    The app serves the bundle's student, and distils it from the annotator's work. `--set` gives what the networks were
+    trained with.
+
+    Example: `python -m monai_kd label install --output-dir label/app --checkpoint runs/model.pt
+    --teacher-checkpoint runs/teacher.pt --set spatial_size=[96,96] --set student_channels=[8,12,16,24,32]`
     """
     from monai_kd.bundle.finding import find_path
     from monai_kd.label.install import install as write
 
-    app = write(dest, find_path(bundle), student, teacher, **parse_settings(setting))
+    app = write(output_dir, find_path(bundle), checkpoint, teacher_checkpoint, **parse_settings(setting))
     if not app.teacher.is_file():
-        text = f"No teacher: the app serves the student, and does not train it. To train: --teacher, or {app.teacher}."
+        text = "No teacher: the app serves the student, and does not train it. "
+        text += f"To train, give --teacher-checkpoint, or put the weights at {app.teacher}."
         console.print(text, markup=False, highlight=False)
-    text = f"App in {dest}. Next: python -m monai_kd label start {dest} --studies IMAGES"
+    text = f"App in {output_dir}. Next: python -m monai_kd label start {output_dir} --studies IMAGES"
     console.print(text, markup=False, highlight=False)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The live display of a study: a line for each run under way, one for all, and the time to come."""
+"""The live display of a study: a line for each run in progress, one for all runs, and the remaining time."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 class StudyProgress:
     """
-    Shows the states that it is called with.
+    Shows how far a study is. Call it with each new state.
 
     Args:
-        console: where it is shown; one that is no terminal gets a line for each finished run.
+        console: one that is no terminal gets a line for each finished run.
     """
 
     def __init__(self, console: Console) -> None:
@@ -44,15 +44,11 @@ class StudyProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._progress.tasks[self._all].total is None:  # no run was begun: what is said next stands for itself
+        if self._progress.tasks[self._all].total is None:  # no run has started: an error message follows
             self._progress.update(self._all, visible=False)
         self._progress.stop()
 
     def __call__(self, state: State) -> None:
-        """
-        Args:
-            state: of the study.
-        """
         from monai_kd.study.running.run_process import epochs
 
         ended = len(state.skipped) + len(state.finished) + len(state.failed)

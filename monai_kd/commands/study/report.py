@@ -10,20 +10,21 @@ import typer
 
 from monai_kd.commands.console import console
 
-Against = Annotated[str | None, typer.Option(help="Compare all rows with this one. Default: the study's student.")]
+Study = Annotated[Path, typer.Argument(help="The output folder of 'study run'.")]
+Against = Annotated[str | None, typer.Option(help="Row to compare all others with. Default: the student.")]
 
 
-def report(
-    output_dir: Annotated[Path, typer.Argument(help="The folder of 'study run'.")], against: Against = None
-) -> None:
+def report(study_dir: Study, against: Against = None) -> None:
     """
-    Write tables and figures of the runs that have finished: Markdown, CSV, and one HTML page that needs no network.
+    Write tables and figures of the runs that have finished.
 
-    Example: python -m monai_kd study report runs/paper
+    Writes Markdown, CSV, and one HTML page that needs no network.
+
+    Example: `python -m monai_kd study report runs/paper`
     """
     from monai_kd.study.reporting.report import write_report
 
-    folder, tables = write_report(output_dir, against)
+    folder, tables = write_report(study_dir, against)
     for table in tables:
         console.print(table.markdown(), markup=False, highlight=False)
     console.print(f"Report: {folder / 'report.html'}", markup=False, highlight=False)

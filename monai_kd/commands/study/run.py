@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monai_kd.commands.console import console
+from monai_kd.commands.options import INT, Layout, Setting, SplitFile
 from monai_kd.commands.settings import one_or_all, parse_settings
 from monai_kd.commands.study.progress import StudyProgress
 
@@ -19,32 +20,21 @@ if TYPE_CHECKING:
     from monai_kd.study import Plan
     from monai_kd.study.running.scheduling import State, Workers
 
-Data = Annotated[
-    list[Path],
-    typer.Option("--dataset_dir", "--dataset-dir", help="The data set's folder; may be repeated: several, as one."),
-]
-Output = Annotated[Path, typer.Option("--output_dir", "--output-dir", help="The study's folder.")]
-SplitFile = Annotated[
-    Path | None, typer.Option("--split_file", "--split-file", help="Splits of 'data split'; by default random ones.")
-]
-Images = Annotated[int | None, typer.Option(min=1, help="Draw so many images once, and split those.")]
-Splits = Annotated[int | None, typer.Option(min=1, help="So many splits, in place of the study's.")]
-Seeds = Annotated[int | None, typer.Option(min=1, help="Train with so many seeds (0, 1, …), in place of the study's.")]
-Jobs = Annotated[int | None, typer.Option(min=1, help="Runs at a time. Default: 1; on Ray what it has room for.")]
-Threads = Annotated[
-    int | None,
-    typer.Option(min=1, help="CPU threads of a run, unless OMP_NUM_THREADS is set. Default: all, shared; on Ray 1."),
-]
-Ray = Annotated[str | None, typer.Option(help="Run on this Ray cluster: host:port, ray://host:port, or auto.")]
-Fraction = Annotated[
-    float, typer.Option("--gpu_fraction", "--gpu-fraction", help="With --ray: GPUs of a run; 0 is the CPU.")
-]
-Setting = Annotated[list[str] | None, typer.Option("--set", help="id=value of the study's settings; may be repeated.")]
-MLflow = Annotated[str | None, typer.Option(help="Track in this MLflow store, e.g. sqlite:///runs/mlflow.db.")]
+Study = Annotated[Path, typer.Argument(help="The study's YAML file, or NAME/studies/FILE of a bundle.")]
+Data = Annotated[list[Path], typer.Option(help="The data set's folder; repeat it to join several.")]
+Output = Annotated[Path, typer.Option(help="The study's folder.")]
+Images = Annotated[int | None, typer.Option(min=1, metavar=INT, help="Number of images to draw. Default: all.")]
+Splits = Annotated[int | None, typer.Option(min=1, metavar=INT, help="Number of splits. Default: the study's.")]
+Seeds = Annotated[int | None, typer.Option(min=1, metavar=INT, help="Number of training seeds. Default: the study's.")]
+Jobs = Annotated[int | None, typer.Option(min=1, metavar=INT, help="Runs at a time. Default: 1; on Ray, all that fit.")]
+Threads = Annotated[int | None, typer.Option(min=1, metavar=INT, help="CPU threads of a run. Default: all; on Ray, 1.")]
+Ray = Annotated[str | None, typer.Option(help="Ray cluster: host:port or auto. Default: this machine.")]
+Fraction = Annotated[float, typer.Option(help="With --ray: GPUs of a run; 0 is the CPU.")]
+MLflow = Annotated[str | None, typer.Option(help="MLflow store: sqlite:///runs/mlflow.db. Default: none.")]
 
 
 def run(
-    study: Annotated[Path, typer.Argument(help="The study's YAML file; NAME/studies/… of a bundle, too.")],
+    study: Study,
     dataset_dir: Data,
     output_dir: Output,
     jobs: Jobs = None,
@@ -54,19 +44,21 @@ def run(
     splits: Splits = None,
     seeds: Seeds = None,
     setting: Setting = None,
-    layout: Annotated[str | None, typer.Option(help="The layout's name; by default the folder tells.")] = None,
+    layout: Layout = None,
     ray: Ray = None,
     gpu_fraction: Fraction = 0.0,
     mlflow: MLflow = None,
 ) -> None:
     """
-    Train and evaluate every row of a study on every split; give the same command again to go on after a stop.
+    Train and evaluate every row of a study on every split.
 
-    Each run is a MONAI bundle run in its own folder, <split>-<seed>/<row>/: train.json, evaluate.json, log.txt,
-    model.pt, evaluation/scores.csv.
+    Each run is a MONAI bundle run in its own folder, `SPLIT-SEED/ROW/`: train.json, evaluate.json, log.txt, model.pt,
+    evaluation/scores.csv. Give the same command again to continue after a stop. `--images` draws so many images once,
+    and splits those. `--threads` counts only if OMP_NUM_THREADS is not set. `--ray` also takes `ray://host:port`.
+    `--set` replaces a setting of the study.
 
-    Example: python -m monai_kd study run breast_ultrasound_segmentation/studies/paper.yaml --dataset_dir
-    data/BrEaST --output_dir runs/paper --jobs 4
+    Example: `python -m monai_kd study run breast_ultrasound_segmentation/studies/paper.yaml
+    --dataset-dir data/BrEaST --output-dir runs/paper --jobs 4`
     """
     from monai_kd.bundle.finding import find_path
     from monai_kd.study import read_plan, run_study
@@ -93,7 +85,7 @@ def run(
         state = run_study(plan, one_or_all(dataset_dir), output_dir, workers, layout, split_file, watch)
     for run, reason in state.failed.items():
         console.print(f"{run.name} failed: {reason}", markup=False, highlight=False)
-    done = f"{len(state.finished)} runs finished, {len(state.skipped)} had been, {len(state.failed)} failed."
+    done = f"{len(state.finished)} runs finished, {len(state.skipped)} had finished before, {len(state.failed)} failed."
     console.print(f"{done} Next: python -m monai_kd study report {output_dir}", markup=False, highlight=False)
     if state.failed:
         raise SystemExit(1)

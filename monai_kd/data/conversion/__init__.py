@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-A data set of any known layout, written in another one; a further layout is one file and one line in ``TARGETS``.
+Convert a data set of any known layout to another layout; to add one, write one file and one line in ``TARGETS``.
 
-Gray 8-bit pictures keep their exact values in PNG, 16-bit ones in 16-bit PNG; NIfTI, NRRD, MHA and DICOM become NIfTI,
-which keeps their values, spacing and orientation (``dataset_a`` is PNG only). Color becomes gray and several masks of
-one image become one, as everywhere in this package. Whatever the layout, ``manifest.json`` says which file came from
-which, and who the patients are.
+8-bit gray pictures keep their exact values in PNG, 16-bit ones in 16-bit PNG. NIfTI, NRRD, MHA and DICOM become NIfTI,
+which keeps values, spacing and orientation (``dataset_a`` is PNG only). As everywhere in this package, color becomes
+gray, and several masks of one image become one. In every layout, ``manifest.json`` records the source of each file, and
+the patients.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
@@ -19,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from monai_kd.data.conversion.dataset_a import DATASET_A
-from monai_kd.data.conversion.manifest import write_manifest
 from monai_kd.data.conversion.monailabel import MONAI_LABEL
 from monai_kd.data.conversion.nnunet import NN_UNET
 from monai_kd.data.conversion.pixels import PNG, exact_values, fits_png, natural_suffix, write_values
@@ -31,12 +29,15 @@ from monai_kd.data.records.record import Layout, Record
 from monai_kd.data.splits.groups import Split
 from monai_kd.data.splits.split_files import read_splits, write_splits
 from monai_kd.utils.atomic_files import atomic_folder
+from monai_kd.utils.digest import sha256
+from monai_kd.utils.json_files import read_json, write_json
 from monai_kd.utils.messages import closest
+from monai_kd.version import __version__
 
 __all__ = ["TARGETS", "Entry", "Target", "convert_dataset"]
 
 TARGETS = {target.name: target for target in (PLAIN, DATASET_A, NN_UNET, MONAI_LABEL)}
-"""The layouts that can be written, by name."""
+"""The layouts to write, by name."""
 
 
 def convert_dataset(
@@ -51,20 +52,20 @@ def convert_dataset(
     Write a data set in another layout, all of it or nothing.
 
     Args:
-        root: the data set, as for ``read_dataset``.
+        root: the data set, as in ``read_dataset``.
         out: the folder to make; it may exist if it is empty.
         layout: one of ``TARGETS``.
-        splits: a split file of the data set, written in the new ids as ``splits.json``.
-        source: the layout to read, as for ``read_dataset``; None looks at the folder.
-        progress: called with the number of images done and of all, after each.
+        splits: a split file of the data set; it is written with the new ids as ``splits.json``.
+        source: the layout to read, as in ``read_dataset``. Defaults to None: recognize it from the folder.
+        progress: called with the numbers of finished and of all images.
 
     Returns:
-        What the manifest says of each image.
+        The entries of the manifest, one for each image.
 
     Raises:
-        FileNotFoundError: When ``root`` or the split file is not there.
-        ValueError: When there is no such layout, the data set or the split file cannot be read, an image does not fit
-            the layout, or ``out`` is not empty, lies in ``root`` or cannot be written.
+        FileNotFoundError: When ``root`` or the split file does not exist.
+        ValueError: When the layout is unknown, the data set or the split file cannot be read, an image does not fit the
+            layout, or ``out`` is not empty, lies in ``root`` or cannot be written.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -92,10 +93,10 @@ def convert_dataset(
                 progress(len(entries), len(records))
         target.finish(fresh, entries, new_splits)
         if splits is not None:
-            settings = json.loads(Path(splits).read_text(encoding="utf-8"))
+            settings = read_json(splits)
             protocol, seed = str(settings.get("protocol", "unknown")), int(settings.get("seed", 0))
             write_splits(fresh / "splits.json", new_splits, protocol, target.name, seed)
-        write_manifest(fresh, target.name, found.name, entries)
+        _write_manifest(fresh, target.name, found.name, entries)
     return entries
 
 
@@ -105,8 +106,8 @@ def _write(record: Record, name: str, target: Target, suffix: str, fresh: Path, 
     ending = suffix or natural_suffix(values, record["image"])
     if ending == PNG and not fits_png(values):
         raise ValueError(
-            f"{record['image']} ({values.dtype}, {' × '.join(map(str, values.shape))}) does not fit a PNG, which "
-            f"{target.name} is made of. Choose --layout plain, or nnunet."
+            f"{record['image']} ({values.dtype}, {' × '.join(map(str, values.shape))}) does not fit into a PNG, and "
+            f"{target.name} has PNG files only. Choose --output-layout plain or nnunet."
         )
     mask = (loaded["label"].numpy()[0] > 0).astype(np.uint8) * np.uint8(target.inside)
     image, label = (pattern.format(id=name) + ending for pattern in (target.image, target.label))
@@ -130,6 +131,19 @@ def _entry(record: Record, name: str, image: str, label: str, begins: Path) -> E
     return entry | ({"frame": record["frame"]} if "frame" in record else {})
 
 
+def _write_manifest(folder: Path, layout: str, source_layout: str, entries: list[Entry]) -> None:
+    """Write the entries, and the SHA-256 of every file in the converted data set, which must be complete."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    content = {
+        "layout": layout,
+        "source_layout": source_layout,
+        "monai_kd": __version__,
+        "images": entries,
+        "sha256": {path.relative_to(folder).as_posix(): sha256(path) for path in files},
+    }
+    write_json(folder / "manifest.json", content)
+
+
 def _below(path: str, begins: Path) -> str:
     return Path(path).relative_to(begins).as_posix()
 
@@ -146,7 +160,7 @@ def _renamed(path: str | PathLike[str] | None, records: Sequence[Record], names:
 def _target(layout: str) -> Target:
     if layout not in TARGETS:
         raise ValueError(
-            f"No layout {layout!r} to write. Closest: {closest(layout.lower(), TARGETS)!r}. There are "
+            f"No layout {layout!r} to write. Closest: {closest(layout.lower(), TARGETS)!r}. Known: "
             f"{', '.join(TARGETS)}."
         )
     return TARGETS[layout]

@@ -15,7 +15,7 @@ def _write_table(folder: Path, entries: list[Entry], splits: list[Split]) -> Non
     try:
         from openpyxl import Workbook
     except ImportError as error:
-        raise ImportError("Dataset_A's table is an .xlsx. Run: pip install openpyxl") from error
+        raise ImportError("DatasetB.xlsx needs openpyxl. Run: pip install openpyxl") from error
     book = Workbook()
     sheet = book.worksheets[0]
     sheet.append(["Image", "Type", "Patient"])

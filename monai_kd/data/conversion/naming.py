@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""File names made of ids: safe on every system, and different for different ids."""
+"""File names from ids: valid on every system, and different for different ids."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]')  # on Windows or elsewhere
 
 def readable_names(ids: Sequence[str]) -> list[str]:
     """
-    Ids as they are, but for what no file may be called; Unicode, spaces and parentheses stay.
+    Keep ids, including Unicode, spaces and parentheses; replace only what file names must not contain.
 
     Example:
         >>> readable_names(["benign (1)", "Ärztin/1", ".hidden", "A", "a"])
@@ -22,35 +22,17 @@ def readable_names(ids: Sequence[str]) -> list[str]:
 
 
 def names_without_dots(ids: Sequence[str]) -> list[str]:
-    """
-    ``readable_names``, for programs that take everything after the first dot for the format.
-
-    Example:
-        >>> names_without_dots(["case.1", "case_1"])
-        ['case_1', 'case_1_2']
-    """
+    """``readable_names`` without dots, for programs that take everything after the first dot for the format."""
     return _different(ids, lambda key: FORBIDDEN.sub("_", key.replace(".", "_").rstrip()))
 
 
 def plain_names(ids: Sequence[str]) -> list[str]:
-    """
-    Ids in the letters, digits, ``-`` and ``_`` of ASCII.
-
-    Example:
-        >>> plain_names(["benign (1)", "bénign.1", "超音波"])
-        ['benign_1', 'benign_1_2', 'case']
-    """
+    """Reduce ids to the letters, digits, ``-`` and ``_`` of ASCII: "bénign (1)" becomes "benign_1"."""
     return _different(ids, _plain)
 
 
 def numbers(ids: Sequence[str]) -> list[str]:
-    """
-    Six-digit numbers from 1 on, as Dataset_A has them.
-
-    Example:
-        >>> numbers(["a", "b"])
-        ['000001', '000002']
-    """
+    """Six-digit numbers from 000001, as in Dataset_A."""
     return [f"{number:06}" for number in range(1, len(ids) + 1)]
 
 
@@ -60,7 +42,7 @@ def _plain(key: str) -> str:
 
 
 def _different(ids: Sequence[str], clean: Callable[[str], str]) -> list[str]:
-    """Cleaned ids; whichever would overwrite an earlier one, where case or accents do not count, gets a number."""
+    """Cleaned ids; one that equals an earlier one, apart from case or accents, gets a number."""
     names: list[str] = []
     taken: set[str] = set()
     for key in ids:

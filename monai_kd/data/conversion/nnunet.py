@@ -2,15 +2,13 @@
 """
 nnU-Net v2's raw data: ``imagesTr/<case>_0000.png``, ``labelsTr/<case>.png`` (0 and 1) and ``dataset.json``.
 
-Format: https://github.com/MIC-DKFZ/nnUNet/blob/master/documentation/dataset_format.md. All files have one format, and
-it must be lossless. nnU-Net's own folds know no patients: ``patients.csv`` names them for those who read the data set
-back, and ``splits_final.json`` (of a split file) is to be copied to ``nnUNet_preprocessed/Dataset###_Name`` before
-training.
+Format: https://github.com/MIC-DKFZ/nnUNet/blob/master/documentation/dataset_format.md. All files have the same,
+lossless format. nnU-Net's own folds ignore patients. ``patients.csv`` keeps them for whoever reads the data set back.
+Copy ``splits_final.json`` (written from a split file) to ``nnUNet_preprocessed/Dataset###_Name`` before training.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +21,7 @@ from monai_kd.data.image_files.formats import format_of
 from monai_kd.data.image_files.pillow import PICTURES
 from monai_kd.data.records.record import Record
 from monai_kd.data.splits.groups import Split
+from monai_kd.utils.json_files import write_json
 
 
 def _suffix(records: Sequence[Record]) -> str:
@@ -33,7 +32,7 @@ def _suffix(records: Sequence[Record]) -> str:
 def _check(out: Path) -> None:
     if not re.fullmatch(r"Dataset\d{3}_[A-Za-z0-9_-]+", out.name):
         raise ValueError(
-            f"nnU-Net wants a folder called Dataset###_Name, got {out.name!r}. Give for instance "
+            f"nnU-Net needs a folder named Dataset###_Name, got {out.name!r}. Choose, for instance, "
             "nnUNet_raw/Dataset501_BreastUltrasound."
         )
 
@@ -47,10 +46,10 @@ def _write_tables(folder: Path, entries: list[Entry], splits: list[Split]) -> No
         "numTraining": len(entries),
         "file_ending": PNG if image.endswith(PNG) else NIFTI,
     }
-    (folder / "dataset.json").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+    write_json(folder / "dataset.json", description)
     if splits:
         folds = [{"train": split["training"], "val": split["validation"]} for split in splits]
-        (folder / "splits_final.json").write_text(json.dumps(folds, indent=1) + "\n", encoding="utf-8")
+        write_json(folder / "splits_final.json", folds)
 
 
 NN_UNET = Target(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images and masks written without loss: PNG where it can hold them, NIfTI elsewhere."""
+"""Lossless writing of images and masks: PNG where it can hold them, otherwise NIfTI."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def exact_values(image: MetaTensor) -> Values:
         image: shape (1, W, H[, D]), float32.
 
     Returns:
-        (W, H[, D]) of 8 or 16 bits without sign, 16 or 32 bits with sign, or float32.
+        (W, H[, D]) in uint8, uint16, int16, int32 or float32.
 
     Example:
         >>> import torch
@@ -35,7 +35,7 @@ def exact_values(image: MetaTensor) -> Values:
     values: Values = image.numpy()[0]
     for kind in (np.uint8, np.uint16, np.int16, np.int32):
         low, high = np.iinfo(kind).min, np.iinfo(kind).max
-        # Compared as 64 bits: in float32 the largest int32 is one more than it is.
+        # Compare in 64 bits: in float32, the largest int32 is rounded up by one.
         if low <= float(values.min()) and float(values.max()) <= high and (values == np.rint(values)).all():
             return values.astype(kind)
     return values.astype(np.float32)
@@ -43,7 +43,7 @@ def exact_values(image: MetaTensor) -> Values:
 
 def natural_suffix(values: Values, source: str | Path) -> str:
     """
-    PNG for what came from a picture and fits, NIfTI for all else: it keeps the spacing of medical formats.
+    PNG for a picture whose values fit; otherwise NIfTI, which keeps the spacing of medical formats.
 
     Example:
         >>> gray = np.zeros((4, 3), np.uint16)
@@ -63,8 +63,8 @@ def write_values(values: Values, affine: Values, path: Path) -> None:
     Write values (W, H[, D]), in MONAI's index order, as PNG or NIfTI.
 
     Args:
-        values: what to write; for PNG of 8 or 16 bits.
-        affine: (4, 4), from index to millimeters; PNG has no place for it.
+        values: for PNG, of 8 or 16 bits.
+        affine: (4, 4), from index to millimeters; PNG cannot store it.
         path: ends in ``.png`` or ``.nii.gz``; its folder is made if missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)

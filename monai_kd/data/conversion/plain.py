@@ -13,7 +13,7 @@ COLUMNS = ("id", "patient", "pathology")
 
 
 def write_patients(folder: Path, entries: list[Entry], splits: list[Split]) -> None:
-    """Write who the patients are and what they have: without it, images of one patient could be parted by a split."""
+    """Write patients and pathologies, without which a split could separate images of one patient."""
     with (folder / "patients.csv").open("w", newline="", encoding="utf-8") as stream:
         table = csv.DictWriter(stream, COLUMNS, extrasaction="ignore")
         table.writeheader()

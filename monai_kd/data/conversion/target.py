@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a layout to write consists of."""
+"""The description of a layout to write."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from monai_kd.data.records.record import Record
 from monai_kd.data.splits.groups import Split
 
 Entry = dict[str, Any]
-"""One written image, with ``id``, ``source_id``, ``patient``, ``pathology``, ``image`` and ``label`` (paths in the new
-folder), ``source_image`` and ``source_label`` (a path and a list of paths in the old one), ``frame`` of a loop."""
+"""One written image: ``id``, ``source_id``, ``patient``, ``pathology``, ``image`` and ``label`` (paths in the new
+folder), ``source_image`` and ``source_label`` (a path and a list of paths in the old folder); in a loop, ``frame``."""
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,14 @@ class Target:
     A layout to write.
 
     Args:
-        name: what it is called on the command line.
+        name: of the layout on the command line.
         image: path of an image without suffix; ``{id}`` stands for its id.
-        label: the same for its mask.
+        label: path of its mask without suffix.
         inside: the mask's value inside the lesion; outside it is 0.
-        names: gives the new ids of all old ones.
-        suffix: the one format of all files, of their records; "" lets each image have its own.
-        finish: writes tables into the folder, of all entries and of the splits in new ids.
-        check: refuses a folder to write that the layout does not allow.
+        names: converts all old ids to new ids.
+        suffix: gives the format of all files from their records; "" if each image has its own.
+        finish: writes tables into the folder, from all entries and the splits in new ids.
+        check: refuses an output folder that the layout does not allow.
     """
 
     name: str

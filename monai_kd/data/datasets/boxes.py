@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A table of boxes around lesions, in place of masks."""
+"""A table of boxes around lesions, as labels instead of masks."""
 
 from __future__ import annotations
 
@@ -7,27 +7,26 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
-from monai_kd.data.records.record import first_few
+from monai_kd.utils.messages import first_few
 
 __all__ = ["Boxes", "read_boxes", "require_inside_image", "require_known"]
 
 Box = tuple[float, float, float, float]
 Boxes = dict[str, list[Box]]
-"""By the image's id, x and y of the upper left and of the lower right corner of each box, in pixels."""
+"""For each image id, its boxes: x and y of the upper left and of the lower right corner, in pixels."""
 
 COLUMNS = ("id", "x0", "y0", "x1", "y1")
 
 
 def read_boxes(path: str | Path) -> Boxes:
     """
-    Read a CSV file of boxes: a row for each, with the columns ``id``, ``x0``, ``y0``, ``x1`` and ``y1``.
+    Read a CSV file of boxes, one box a row, with the columns ``id``, ``x0``, ``y0``, ``x1`` and ``y1``.
 
-    Args:
-        path: of the file; an image with several lesions has several rows.
+    An image with several lesions has several rows.
 
     Raises:
         FileNotFoundError: When there is no such file.
-        ValueError: When a column is missing, a cell is no number, or a box is empty; the message names the row.
+        ValueError: When a column is missing, a cell is not a number, or a box is empty; the message names the line.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -49,7 +48,7 @@ def read_boxes(path: str | Path) -> Boxes:
                 )
             rows = list(reader)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"'{path}' is no CSV table ({error}). Save it as CSV, in UTF-8.") from None
+        raise ValueError(f"'{path}' is not a CSV table ({error}). Save it as CSV, in UTF-8.") from None
     found: Boxes = {}
     for number, row in enumerate(rows, 2):
         try:
@@ -63,43 +62,22 @@ def read_boxes(path: str | Path) -> Boxes:
             )
         found.setdefault(str(row["id"]).strip(), []).append((x0, y0, x1, y1))
     if not found:
-        raise ValueError(f"'{path}' holds no box. Write a row for each lesion.")
+        raise ValueError(f"'{path}' holds no box. Write one row for each lesion.")
     return found
 
 
 def require_known(boxes: Mapping[str, list[Box]], ids: set[str], where: object) -> None:
-    """
-    Check that every box is of an image.
-
-    Args:
-        boxes: by id.
-        ids: of the images.
-        where: they are, for the message.
-
-    Raises:
-        ValueError: Naming the ids of no image.
-    """
+    """Check that the id of every box is among ``ids``; a ValueError names the others and the folder ``where``."""
     unknown = sorted(boxes.keys() - ids)
     if unknown:
         raise ValueError(
-            f"{len(unknown)} ids of the table of boxes are no image in {where}: {first_few(unknown)}. An id is the "
+            f"{len(unknown)} ids in the table of boxes are not images in {where}: {first_few(unknown)}. An id is the "
             "image's file name without its suffix."
         )
 
 
 def require_inside_image(name: str, boxes: list[Box], width: int, height: int) -> None:
-    """
-    Check that boxes lie in their image.
-
-    Args:
-        name: of the image.
-        boxes: in its pixels.
-        width: of it.
-        height: of it.
-
-    Raises:
-        ValueError: Naming image and box.
-    """
+    """Check that boxes lie in their image, whose width and height are in pixels; a ValueError names image and box."""
     for x0, y0, x1, y1 in boxes:
         if x0 < 0 or y0 < 0 or x1 > width or y1 > height:
             raise ValueError(

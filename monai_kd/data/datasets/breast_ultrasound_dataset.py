@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One part of a data set, loaded and cached, as MONAI's own data sets are."""
+"""One part of a data set, loaded and cached, like MONAI's own data sets."""
 
 from __future__ import annotations
 
@@ -10,56 +10,57 @@ from typing import Any
 
 from monai.data import CacheDataset
 
+from monai_kd.data.datasets.choose_split import choose_split
 from monai_kd.data.datasets.class_labels import label_classes
-from monai_kd.data.datasets.lesions import require_lesion
+from monai_kd.data.datasets.require_lesion import require_lesion
 from monai_kd.data.image_files.load_ultrasound import LoadUltrasoundd, loading_of
 from monai_kd.data.layouts import read_dataset
 from monai_kd.data.records.listed_pairs import given_records
-from monai_kd.data.records.record import Layout, first_few
+from monai_kd.data.records.record import Layout, records_with
 from monai_kd.data.records.several_folders import Folders
-from monai_kd.data.splits.choose_split import choose_split
 from monai_kd.data.splits.few_labels import keep_labels
 from monai_kd.data.splits.groups import PARTS
 from monai_kd.data.splits.label_folds import without_fold
-from monai_kd.utils.messages import closest
+from monai_kd.utils.messages import closest, first_few
 
 __all__ = ["BreastUltrasoundDataset"]
 
 
 class BreastUltrasoundDataset(CacheDataset):
     """
-    The training, validation or test images of a data set of any known layout, in the manner of
+    The training, validation or test images of a data set of any known layout, similar to
     ``monai.apps.DecathlonDataset``.
 
     Args:
         root: the data set's folder, or a folder above it; or a list of several, read as one.
         section: ``"training"``, ``"validation"`` or ``"test"``.
-        split: a file of ``write_splits``; or one split, the ids of each part, e.g. of ``random_splits``. Defaults to
+        split: a file of ``write_splits``, or one split (the ids of each part), e.g. from ``random_splits``. Defaults to
             None: the paper's random splits.
         transform: from a record to a sample. Defaults to ``LoadUltrasoundd()``: image and label, (1, W, H).
-        classes: for classification, pathologies such as ``("benign", "malignant")``: ``label`` is the index among them
-            in place of the mask, and images of another pathology are left out, and named in the log. Defaults to None.
-        data: images and masks in place of those of the folder, which need not be there: dictionaries with ``image`` and
-            ``label``, as MONAI Label gives them; where they do not tell patient and pathology, these are unknown.
-            ``split`` has no say then. Defaults to None.
-        layout: as in ``read_dataset``. Defaults to None: by looking at the folder.
-        fold: which split of the file or of the random ones, from 0.
-        seed: of the random splits, and of which images keep their labels.
-        labels: how many training images keep their labels, or which fraction of them, as in :func:`keep_labels`; the
-            others are left out here, and are the pool of :class:`PooledDataset`. Defaults to None: all.
-        leave_out: leave out one fold of these training images: which, from 0, and of how many, as in
+        classes: for classification, pathologies such as ``("benign", "malignant")``. Then ``label`` is the class index
+            instead of the mask; images of another pathology are left out, and the log names them. Defaults to None:
+            segmentation.
+        data: images and masks instead of those in the folder, which need not exist then: dictionaries with ``image``
+            and ``label``, as MONAI Label gives them; ``patient`` and ``pathology`` are optional. ``split`` is ignored.
+            Defaults to None.
+        layout: as in ``read_dataset``. Defaults to None: recognize it from the folder.
+        fold: which split of the file, or of the random splits, from 0.
+        seed: of the random splits, and of the choice of images that keep their labels.
+        labels: how many training images keep their labels (an int), or which fraction of them (a float), as in
+            :func:`keep_labels`; the others are left out here, and form the pool of :class:`PooledDataset`. Defaults to
+            None: all.
+        leave_out: leave out one fold of these training images, given as (fold from 0, number of folds), as in
             :func:`label_folds`. Defaults to None: no fold.
-        check: load every pair of the data set first, so that bad files and duplicates are found. Not done where
-            ``split`` holds ids.
-        cache_arguments: further ones of ``monai.data.CacheDataset``: ``cache_rate``, the share of the samples to cache,
-            0 to 1, all by default; ``num_workers``, the threads that fill the cache; ``progress``, whether to show a
-            bar while it is filled.
+        check: load every image and mask first, to find bad files and duplicates. Skipped if ``split`` holds ids.
+        cache_arguments: of ``monai.data.CacheDataset``: ``cache_rate``, the share of the samples to cache, 0 to 1 (all
+            by default); ``num_workers``, the threads that fill the cache; ``progress``, whether to show a bar
+            meanwhile.
 
     Raises:
         FileNotFoundError: When the folder, an image or the split file is missing.
-        ValueError: When there is no such section or fold, data set, split or list are unusable, or none of the images
-            is of any of the ``classes`` (in training and validation: of one of them), or no mask of the training or the
-            validation images holds a lesion.
+        ValueError: When section or fold do not exist; when data set, split or list are unusable; when no image has any
+            of the ``classes`` (in training and validation: when one class has no image); or when no mask of the
+            training or validation images holds a lesion.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -89,13 +90,13 @@ class BreastUltrasoundDataset(CacheDataset):
     ) -> None:
         if section not in PARTS:
             raise ValueError(
-                f"No section {section!r}. Closest: {closest(str(section), PARTS)!r}. There are {', '.join(PARTS)}."
+                f"No section {section!r}. Closest: {closest(str(section), PARTS)!r}. Known: {', '.join(PARTS)}."
             )
         if transform is None:
             transform = LoadUltrasoundd() if classes is None else LoadUltrasoundd("image")
         if labels is not None and (data is not None or section != "training"):
             what = "a list" if data is not None else f"the {section} images"
-            raise ValueError(f"labels={labels} draws from a folder's training images, not from {what}. Leave it out.")
+            raise ValueError(f"labels={labels} draws from a folder's training images, not from {what}. Omit labels.")
         if data is None:
             if not isinstance(split, Mapping):
                 split = choose_split(root, layout, split, fold, seed, check, transform=transform)
@@ -111,7 +112,7 @@ class BreastUltrasoundDataset(CacheDataset):
             require_lesion(records, f"{section} images of {root}")
         if leave_out is not None:
             if section != "training":
-                raise ValueError(f"leave_out={leave_out} is of training images, not of {section} images. Leave it out.")
+                raise ValueError(f"leave_out={leave_out} is for training images, not {section} images. Omit it.")
             records = without_fold(records, leave_out, seed)
         super().__init__(data=records, transform=transform, **cache_arguments)
 
@@ -120,17 +121,11 @@ def _chosen(
     records: Sequence[dict[str, Any]], split: Mapping[str, Sequence[str]], section: str, root: object
 ) -> list[dict[str, Any]]:
     if section not in split:
-        raise ValueError(f"The split has the parts {first_few(split)}, not {section!r}. Give it the ids of that part.")
+        raise ValueError(f"The split has the parts {first_few(split)}, but not {section!r}. Add that part.")
     double = [key for key, times in Counter(split[section]).items() if times > 1]
     if double:
         raise ValueError(
-            f"{len(double)} ids are more than once among the {section} images of the split: {first_few(double)}. "
+            f"{len(double)} ids appear more than once in the split's part {section!r}: {first_few(double)}. "
             "Keep each id once."
         )
-    by_id = {record["id"]: record for record in records}
-    absent = [key for key in split[section] if key not in by_id]
-    if absent:
-        raise ValueError(
-            f"{len(absent)} ids of the split are not in {root}: {first_few(absent)}. Use the split of this data set."
-        )
-    return [by_id[key] for key in split[section]]
+    return records_with(split[section], records, root)

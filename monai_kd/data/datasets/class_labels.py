@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a record's pathology to the class index that a classification network learns."""
+"""From a record's pathology to the class index for classification."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import torch
 
-from monai_kd.data.records.record import Record, first_few
+from monai_kd.data.records.record import Record
+from monai_kd.utils.messages import first_few
 
 __all__ = ["class_weights", "label_classes"]
 
@@ -18,19 +19,19 @@ logger = logging.getLogger(__name__)
 
 def label_classes(records: Sequence[Record], classes: Sequence[str], what: str, every: bool = True) -> list[Record]:
     """
-    Records whose ``label`` is the index of their pathology among the classes, in place of a mask.
+    Records with the index of their pathology as ``label``, instead of a mask.
 
-    Records of another pathology (a normal breast, or one that is not known) are left out, and named in the log.
+    Records of another pathology (a normal breast, or an unknown one) are left out, and the log names them.
 
     Args:
         records: as ``read_dataset`` gives them.
-        classes: pathologies, in the order of their index.
-        what: the images' name in messages.
-        every: whether every class must occur, as training and the area under a ROC curve need it.
+        classes: pathologies, in order of class index.
+        what: name of the images in messages.
+        every: whether every class must occur, as for training and for the area under the ROC curve.
 
     Raises:
-        ValueError: When fewer than two classes are given or one is given twice, none of the records is of any of
-            them, or, with ``every``, one class has no record.
+        ValueError: When there are fewer than two classes, or one is given twice; when no record has any of them; or,
+            with ``every``, when one class has no record.
 
     Example:
         >>> records = [{"id": "a", "pathology": "malignant"}, {"id": "b", "pathology": "benign"}]
@@ -38,20 +39,23 @@ def label_classes(records: Sequence[Record], classes: Sequence[str], what: str, 
         [1, 0]
     """
     if len(classes) < 2 or len(set(classes)) < len(classes):
-        raise ValueError(f"classes must be two or more different pathologies, got {list(classes)}.")
+        raise ValueError(
+            f"classes must be two or more different pathologies, got {list(classes)}. Give, for instance, "
+            "['benign', 'malignant']."
+        )
     counts = Counter(str(record["pathology"]) for record in records)
     found = ", ".join(f"{number} {name}" for name, number in sorted(counts.items())) or "none"
     missing = [name for name in classes if not counts[name]]
     if len(missing) == len(classes) or (missing and every):
         raise ValueError(
             f"{what}: no image is {' or '.join(missing)} (there are: {found}). Use a data set that names the pathology "
-            "of its images (plain folders: the column 'pathology' of patients.csv), with every class in every part of "
-            "the split."
+            "of its images (in plain folders: the column 'pathology' of patients.csv), and a split with every class in "
+            "every part."
         )
     left_out = [record["id"] for record in records if record["pathology"] not in classes]
     if left_out:
         logger.info(
-            "%s: %d of %d are left out, neither %s: %s.",
+            "%s: %d of %d are left out because they are neither %s: %s.",
             what, len(left_out), len(records), " nor ".join(classes), first_few(left_out),
         )  # fmt: skip
     return [
@@ -61,12 +65,12 @@ def label_classes(records: Sequence[Record], classes: Sequence[str], what: str, 
 
 def class_weights(records: Sequence[Record], count: int) -> torch.Tensor:
     r"""
-    Weights by which a cross-entropy counts every class alike, however many images it has.
+    Weights for the cross-entropy that give every class the same influence, whatever its number of images.
 
     .. math:: w_c = n / (C \cdot n_c)
 
     Args:
-        records: of the training, from ``label_classes``.
+        records: of the training part, from ``label_classes``.
         count: number of classes C.
 
     Returns:

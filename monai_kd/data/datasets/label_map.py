@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Masks as an annotation server hands them on."""
+"""Masks in the form that an annotation server sends."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["AsLabelMapd"]
 
 class AsLabelMapd(MapTransform):
     """
-    Make masks label maps as MONAI Label's writer takes them: uint8, without channel axis, on the axes of their image's
+    Convert masks to label maps for MONAI Label's writer: uint8, without channel axis, with the axes of the image's
     file.
 
-    A picture (PNG, JPEG, BMP, TIFF) has two axes and no place in space. The file of any other format has three, for
-    only with three does its place in space go along: an image of (1, W, H) gets a label map of (W, H, 1), and its
-    ``spatial_shape``, by which MONAI Label restores sizes, says so too.
+    The label map of a picture (PNG, JPEG, BMP, TIFF) has two axes. The label map of any other format has three, because
+    the position in space is kept only then: an image (1, W, H) gets a label map (W, H, 1), and its ``spatial_shape``,
+    from which MONAI Label restores sizes, is changed accordingly.
 
     Args:
         keys: the masks, each (1, W, H[, D]) with whole numbers.
@@ -45,13 +45,7 @@ class AsLabelMapd(MapTransform):
         self.image = image
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """
-        Args:
-            data: holds a MetaTensor for every key and the image.
-
-        Returns:
-            The record with label maps in place of the masks.
-        """
+        """Replace the masks by label maps."""
         sample = dict(data)
         image = cast(MetaTensor, sample[self.image].clone())
         axes = 2 if is_picture(str(image.meta["filename_or_obj"])) else 3

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labelled images and a pool of unlabelled ones, as one data set to train on."""
+"""Labelled images and a pool of unlabelled ones, as one data set for training."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from monai.data import CacheDataset
 from monai.utils import ensure_tuple
 
 from monai_kd.data.datasets.breast_ultrasound_dataset import BreastUltrasoundDataset
+from monai_kd.data.datasets.choose_split import choose_split
 from monai_kd.data.duplicates import Thumbnail, thumbnail
 from monai_kd.data.duplicates.pairs import near_duplicates
 from monai_kd.data.image_files.reading import read_image
 from monai_kd.data.layouts import read_dataset
 from monai_kd.data.layouts.list_images import list_images
-from monai_kd.data.records.record import Layout, Record, first_few
+from monai_kd.data.records.record import Layout, Record
 from monai_kd.data.records.several_folders import Folders
-from monai_kd.data.splits.choose_split import choose_split
 from monai_kd.data.splits.few_labels import keep_labels
 from monai_kd.data.splits.groups import POOL
 from monai_kd.utils.digest import sha256
+from monai_kd.utils.messages import first_few
 
 __all__ = ["PooledDataset"]
 
@@ -33,24 +34,24 @@ NO_CLASS = -100
 
 class PooledDataset(CacheDataset):
     """
-    The training images of a labelled data set and a pool of unlabelled ones, each with ``has_label``, 1 or 0.
+    The training images of a labelled data set and a pool of unlabelled images, each with ``has_label``, 1 or 0.
 
-    The pool is the training images that do not keep their labels (``labels=30``) or that the split calls
-    ``"unlabelled"``, the images of further folders, or all of these. Whatever masks, tables or folders by pathology
-    there are for them, nothing of that reaches the samples: their records have the label None, of which
-    ``LoadUltrasoundd`` makes a blank mask, and the pathology "unknown". A data loader that shuffles draws from both in
-    proportion to their sizes; a batch may hold no labelled image. With ``classes`` the label without information is
-    -100, which ``torch.nn.CrossEntropyLoss`` leaves out.
+    The pool can hold three kinds of images: training images that do not keep their labels (``labels=30``), images in
+    the split's part ``"unlabelled"``, and images of further folders. Their masks, tables and folder names never reach
+    the samples: the label of these records is None, which ``LoadUltrasoundd`` replaces by an empty mask, and the
+    pathology is "unknown". With ``classes``, the label is -100, which ``torch.nn.CrossEntropyLoss`` ignores. A data
+    loader that shuffles draws from both kinds in proportion to their numbers, so a batch may hold no labelled image.
 
     Args:
         root: the labelled data set's folder, or a folder above it; or a list of several, read as one.
-        unlabelled: one or several folders of images without labels: data sets in any layout, or images alone. Copies of
-            files of the labelled data set are left out, and their number is logged. Defaults to None: those of
-            the labelled data set alone.
+        unlabelled: one or several folders of images without labels, or of data sets in any layout. Copies of files of
+            the labelled data set are left out, and the log gives their number. Defaults to None: the pool holds only
+            images of the labelled data set.
         section, split, transform, layout, fold, seed, check, classes, data: of the labelled data set, as in
-            :class:`BreastUltrasoundDataset`; the transform serves both.
-        labels: how many training images keep their labels, or which fraction of them, as in :func:`keep_labels`; the
-            others are in the pool. With 1.0 all keep them, and the pool may be empty: the recipe for comparison.
+            :class:`BreastUltrasoundDataset`; the transform applies to both kinds.
+        labels: how many training images keep their labels (an int), or which fraction of them (a float), as in
+            :func:`keep_labels`; the others are in the pool. With 1.0, all keep them and the pool may be empty, for
+            comparison.
         cache_arguments: of ``monai.data.CacheDataset``, as in :class:`BreastUltrasoundDataset`.
 
     Raises:
@@ -134,9 +135,9 @@ def _no_pool(unlabelled: Folders | None, whose: object) -> str:
     if unlabelled is None:
         return (
             f"There is no unlabelled image: all training images of {whose} keep their labels, and no folder of further "
-            "images is given. Set labels to how many are to keep them, or name a folder."
+            "images is given. Set labels to the number of images that keep them, or name a folder."
         )
-    return f"All images in {unlabelled} are those of {whose}. Give the folder of further images, without labels."
+    return f"All images in {unlabelled} are copies of those in {whose}. Give a folder of other images."
 
 
 def _without_copies(pool: Sequence[Record], labelled: Sequence[Record]) -> list[Record]:
@@ -145,7 +146,7 @@ def _without_copies(pool: Sequence[Record], labelled: Sequence[Record]) -> list[
     new = [record for record in pool if _size(record["image"]) not in sizes or sha256(record["image"]) not in contents]
     if len(new) < len(pool):
         logging.getLogger(__name__).info(
-            f"Left out of the unlabelled images: {len(pool) - len(new)} copies of the data set's own files."
+            f"Left out {len(pool) - len(new)} unlabelled images, which are copies of the data set's own files."
         )
     return new
 
@@ -155,7 +156,7 @@ def _size(file: str) -> int:
 
 
 def _require_new(pool: Sequence[Record], held_out: Sequence[Record]) -> None:
-    """No unlabelled image may be one to validate or test with, be it cropped, resized or saved anew."""
+    """Refuse unlabelled images that show a validation or test image, even if cropped, resized or saved again."""
     if not pool or not held_out:
         return
     with ThreadPoolExecutor(2) as threads:
@@ -166,7 +167,7 @@ def _require_new(pool: Sequence[Record], held_out: Sequence[Record]) -> None:
         names = [f"{pool[second - len(held_out)]['image']} ({held_out[first]['id']})" for first, second, _ in pairs]
         raise ValueError(
             "Unlabelled images show the same picture as validation or test images (their ids in brackets): "
-            f"{first_few(names)}. Take them out of the folder of unlabelled images."
+            f"{first_few(names)}. Remove them from the folder of unlabelled images."
         )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MONAI's loader that works in a thread, without its silence."""
+"""MONAI's data loader in a thread, with its errors."""
 
 from __future__ import annotations
 
@@ -16,23 +16,21 @@ __all__ = ["ThreadDataLoader"]
 
 class ThreadDataLoader(monai.data.ThreadDataLoader):
     """
-    MONAI's ``ThreadDataLoader`` whose thread's errors reach the run.
+    MONAI's ``ThreadDataLoader``, but errors of the thread reach the run.
 
-    In MONAI's an error ends the thread and nothing else: the iterator ends, and the engine begins again with the first
-    batch, as if there were no other. Here the batches before the error are given, and then the error is raised. So it
-    is where the data end before ``len(loader)`` batches. The thread ends with the iteration, also with one that is
-    broken off.
+    In MONAI's loader, an error ends the thread silently: the iterator ends, and the engine restarts with the first
+    batch. This loader yields the batches before the error and then raises it. It also raises an error if the data end
+    before ``len(loader)`` batches. The thread ends with the iteration, even if that is broken off.
 
     Args:
-        dataset: where the samples come from.
-        buffer_size: batches that are ready before they are asked for.
-        buffer_timeout: seconds between two looks whether the buffer has room, or whether the run was broken off.
-        repeats: how often each batch is given.
-        use_thread_workers: whether the workers are threads in place of processes.
-        kwargs: further ones of ``torch.utils.data.DataLoader``: ``batch_size``, ``shuffle``, ``num_workers``, …
+        buffer_size: number of batches prepared in advance.
+        buffer_timeout: seconds between two checks whether the buffer has room, or the run was broken off.
+        repeats: how often each batch is yielded.
+        use_thread_workers: whether the workers are threads instead of processes.
+        kwargs: of ``torch.utils.data.DataLoader``: ``batch_size``, ``shuffle``, ``num_workers``, …
 
     Raises:
-        RuntimeError: In the iteration, when the data end too early; besides, whatever the thread raised.
+        RuntimeError: In the iteration, when the data end too early. Errors of the thread are raised unchanged.
 
     Example:
         >>> from monai.data import Dataset
@@ -60,16 +58,16 @@ class ThreadDataLoader(monai.data.ThreadDataLoader):
         for batch in DataLoader.__iter__(self):
             count += 1
             yield batch
-        # An iterable's own length may be a guess; that of a sampler is not.
+        # The length of an iterable data set may be a guess; the length of a sampler is not.
         if not isinstance(self.dataset, IterableDataset) and count < len(self):
             raise RuntimeError(
-                f"The data ended after {count} of {len(self)} batches. Check the data set's and the sampler's length, "
-                "and that no transform raises StopIteration."
+                f"The data ended after {count} of {len(self)} batches. Check the lengths of data set and sampler, and "
+                "that no transform raises StopIteration."
             )
 
 
 class _Buffer(ThreadBuffer):
-    """A buffer that hands on what ended its thread."""
+    """A buffer that passes on the error that ended its thread."""
 
     error: BaseException | None = None
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images of which some may be damaged: the others go on."""
+"""A data set that skips damaged images."""
 
 from __future__ import annotations
 
@@ -14,13 +14,7 @@ FAILURES = "failures"
 
 
 class Failure(NamedTuple):
-    """
-    An image that could not be loaded.
-
-    Args:
-        id: of its record.
-        reason: in words.
-    """
+    """The id of an image that could not be loaded, and the reason in words."""
 
     id: str
     reason: str
@@ -28,10 +22,10 @@ class Failure(NamedTuple):
 
 class TolerantDataset(Dataset):
     """
-    A data set that gives a :class:`Failure` in place of a sample that cannot be loaded.
+    A data set that yields a :class:`Failure` for a sample that cannot be loaded.
 
-    Together with :func:`collate_tolerant` and :class:`monai_kd.engines.InferenceEvaluator` one damaged file among many
-    costs that file alone.
+    With :func:`collate_tolerant` and :class:`monai_kd.engines.InferenceEvaluator`, a damaged file does not stop the
+    others.
 
     Args:
         data: records with "id".
@@ -54,10 +48,7 @@ class TolerantDataset(Dataset):
 
 def collate_tolerant(samples: Sequence[Any]) -> dict[str, Any]:
     """
-    A batch of the samples that could be loaded; of the others it holds the list "failures".
-
-    Args:
-        samples: of a :class:`TolerantDataset`.
+    Collate the samples that could be loaded; the batch lists the others under "failures".
 
     Example:
         >>> collate_tolerant([{"id": "1"}, Failure("2", "damaged")])
@@ -70,16 +61,7 @@ def collate_tolerant(samples: Sequence[Any]) -> dict[str, Any]:
 
 
 def reason_of(error: BaseException) -> str:
-    """
-    An error in one line, without MONAI's words around it.
-
-    Args:
-        error: raised by a transform.
-
-    Example:
-        >>> reason_of(ValueError("scan.png is damaged.\\nCopy it again."))
-        'scan.png is damaged. Copy it again.'
-    """
+    """A transform's error in one line, without MONAI's text around it."""
     while str(error).startswith("applying transform") and error.__cause__ is not None:
         error = error.__cause__
     return " ".join(str(error).split()) or type(error).__name__

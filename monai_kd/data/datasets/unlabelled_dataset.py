@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images whose labels are unknown, or must not be looked at."""
+"""Images without labels, or whose labels must not be used."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from typing import Any
 from monai.data import CacheDataset
 
 from monai_kd.data.layouts.list_images import list_images
-from monai_kd.data.records.record import first_few
+from monai_kd.data.records.record import records_with
 
 __all__ = ["UnlabelledDataset"]
 
 
 class UnlabelledDataset(CacheDataset):
     """
-    The images of a folder or data set without their labels: the target domain to adapt to.
+    The images of a folder or data set without their labels: the target domain of an adaptation.
 
-    Whatever masks or tables the data set has, nothing of them reaches the samples: its records have the label None, of
-    which ``LoadUltrasoundd`` makes a blank mask, so that transforms made for labelled images serve here too.
+    Masks and tables of the data set never reach the samples. The label of the records is None, which
+    ``LoadUltrasoundd`` replaces by an empty mask, so transforms for labelled images work here too.
 
     Args:
         root: a folder of images, or of a data set in any layout.
-        transform: from a record (``image``, ``label``, ``id``) to a sample; copied, so that it may be the training
-            data's own, whose random numbers stay what they were.
-        ids: those of the images to take, such as a split's training part: leave out what is to be tested on. Defaults
-            to None: all images.
-        cache_arguments: further ones of ``monai.data.CacheDataset``, as in :class:`BreastUltrasoundDataset`.
+        transform: from a record (``image``, ``label``, ``id``) to a sample. It is copied, so it may be the transform of
+            the training data, whose random numbers do not change.
+        ids: of the images to use, such as a split's training part; leave out the images to test on. Defaults to None:
+            all images.
+        cache_arguments: of ``monai.data.CacheDataset``, as in :class:`BreastUltrasoundDataset`.
 
     Raises:
-        FileNotFoundError: When there is nothing at ``root``.
-        ValueError: When the folder holds no image, or not those of ``ids``.
+        FileNotFoundError: When ``root`` does not exist.
+        ValueError: When the folder holds no image, or lacks some of ``ids``.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -53,11 +53,7 @@ class UnlabelledDataset(CacheDataset):
         ids: Sequence[str] | None = None,
         **cache_arguments: Any,
     ) -> None:
-        records = {record["id"]: {**record, "label": None} for record in list_images(root)}
-        absent = [key for key in ids or () if key not in records]
-        if absent:
-            raise ValueError(
-                f"{len(absent)} ids are not in {root}: {first_few(absent)}. Use the split of this data set."
-            )
-        chosen = list(records.values()) if ids is None else [records[key] for key in ids]
+        records = list_images(root)
+        chosen = records if ids is None else records_with(ids, records, root)
+        chosen = [{**record, "label": None} for record in chosen]
         super().__init__(data=chosen, transform=copy.deepcopy(transform), **cache_arguments)

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Public data sets from their publishers' own addresses; a further one is an entry in ``sources.SOURCES``."""
+"""Public data sets from their publishers' own addresses; to add one, add an entry to ``sources.SOURCES``."""
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +14,9 @@ from typing import Any
 from monai_kd.data.download.archives import DamagedArchiveError, unpack
 from monai_kd.data.download.sources import ON_REQUEST, SOURCES, RemoteFile, Source, find_source
 from monai_kd.data.download.transfer import fetch
-from monai_kd.utils.atomic_files import atomic_write, require_writable
+from monai_kd.utils.atomic_files import require_writable
 from monai_kd.utils.digest import sha256
+from monai_kd.utils.json_files import read_json, write_json
 
 __all__ = ["ON_REQUEST", "SOURCES", "RemoteFile", "Source", "download_dataset", "find_source"]
 
@@ -33,21 +33,21 @@ def download_dataset(
     sleep: Callable[[float], object] | None = None,
 ) -> bool:
     """
-    Download a data set and unpack it; ``out`` is there whole or not at all.
+    Download a data set and unpack it into ``out``, completely or not at all.
 
-    What is on its way lies beside it in ``.<out>.download``: an interrupted download goes on from there. A finished
-    one is known by its ``download.json`` (addresses, checksums, license, and the list of files): nothing is fetched
-    again, unless files are missing, which are then put back. The user's own files in ``out`` are left alone.
+    Partial files lie beside it in ``.<out>.download``, from which an interrupted download is resumed. A finished
+    download has a file ``download.json`` (addresses, checksums, license, and the list of files). Then nothing is
+    downloaded again, unless files are missing; these are restored. The user's own files in ``out`` are not touched.
 
     Args:
         name: one of ``SOURCES``.
-        out: the folder to make; it may exist if it is empty or was made by this function.
-        progress: called with a file's name, its bytes that are there and all (0 if unknown).
-        tell: takes notices in words.
-        sleep: waits between attempts, in seconds; None waits really.
+        out: the folder to make. It may exist if it is empty or a download of this data set.
+        progress: called with a file's name, and the numbers of its bytes so far and in all (0 if unknown).
+        tell: receives messages for the user.
+        sleep: waits between attempts, in seconds. Defaults to None: really wait.
 
     Returns:
-        Whether anything was fetched.
+        Whether anything was downloaded.
 
     Raises:
         ValueError: When there is no such data set, ``out`` holds other files, the download fails, its checksum is
@@ -63,9 +63,7 @@ def download_dataset(
     if receipt and not missing:
         return False
     if receipt:
-        tell(
-            f"{len(missing)} files of {folder} are missing or cut off, for instance {missing[0]}: fetching them again."
-        )
+        tell(f"{len(missing)} files of {folder} are missing or cut off, for instance {missing[0]}. Downloading again.")
     work = folder.with_name(f".{folder.name}.download")
     require_writable(work)
     try:
@@ -84,7 +82,7 @@ def download_dataset(
 
 @contextmanager
 def _fresh(work: Path) -> Iterator[Path]:
-    """An empty folder to unpack into, which is gone at the end if it is still there."""
+    """An empty folder to unpack into; it is removed at the end unless it was moved."""
     fresh = work / "unpacked"
     shutil.rmtree(fresh, ignore_errors=True)  # of a run that was killed
     fresh.mkdir()
@@ -102,7 +100,7 @@ def _unpack(path: Path, fresh: Path) -> None:
         unpack(path, fresh)
     except DamagedArchiveError as error:
         path.unlink()
-        raise ValueError(f"{error} It was removed: run the command again to fetch it anew.") from error
+        raise ValueError(f"{error} It was removed. Run the command again to download it again.") from error
 
 
 def _file(
@@ -119,17 +117,15 @@ def _file(
         fetch(remote.address, path, remote.size, progress and (lambda *done: progress(remote.name, *done)), **options)
     found = sha256(path)
     former = {file["name"]: file["sha256"] for file in receipt.get("files", [])}.get(remote.name, "")
-    expected, whose = (remote.sha256, "the publisher's file") if remote.sha256 else (former, "the one fetched before")
+    expected, whose = (remote.sha256, "the publisher's file") if remote.sha256 else (former, "the earlier download")
     if expected and found != expected:
         path.unlink()
         raise ValueError(
             f"{remote.name} from {remote.address} has the SHA-256 {found}, but {whose} has {expected}. It was removed. "
-            "Run the command again; if it stays so, the publisher has changed the file: see the data set's page."
+            "Run the command again. If this repeats, the publisher has changed the file: see the data set's page."
         )
     if not expected:
-        agreed = (
-            "others have found the same" if found == remote.seen else "this is kept to compare later downloads with"
-        )
+        agreed = "others have found the same" if found == remote.seen else "it is kept to check later downloads"
         differs = remote.seen and found != remote.seen
         hint = f" Others have found {remote.seen}: the publisher may have changed the file." if differs else ""
         tell(f"{remote.name}: the publisher gives no checksum. SHA-256 {found}; {agreed}.{hint}")
@@ -138,21 +134,21 @@ def _file(
 
 def _receipt(folder: Path, name: str) -> dict[str, Any]:
     """
-    What an earlier download wrote; empty if ``folder`` is free.
+    The content of ``download.json`` of an earlier download; empty if ``folder`` is missing or empty.
 
     Raises:
-        ValueError: When something else is in ``folder``.
+        ValueError: When ``folder`` holds anything else.
     """
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return {}
     try:
-        receipt = json.loads((folder / RECEIPT).read_text(encoding="utf-8"))
+        receipt = read_json(folder / RECEIPT)
         if receipt["name"] == name:
             return dict(receipt)
         held = f"holds {receipt['name']}"
     except (OSError, ValueError, TypeError, KeyError):
-        held = f"is in use (it has no {RECEIPT} of an earlier download)"
-    raise ValueError(f"{folder} {held}. Choose another --out.")
+        held = f"is not empty and has no {RECEIPT} of an earlier download"
+    raise ValueError(f"{folder} {held}. Choose another --output-dir.")
 
 
 def _missing(folder: Path, receipt: dict[str, Any]) -> list[str]:
@@ -176,12 +172,11 @@ def _write_receipt(fresh: Path, name: str, source: Source, files: list[dict[str,
         "files": files,
         "content": dict(sorted(content.items())),
     }
-    with atomic_write(fresh / RECEIPT) as temporary:
-        temporary.write_text(json.dumps(receipt, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(fresh / RECEIPT, receipt)
 
 
 def _put(fresh: Path, folder: Path) -> None:
-    """Make ``fresh`` the folder, or put back the files that the folder lacks; the receipt last."""
+    """Rename ``fresh`` to ``folder``, or restore the files that ``folder`` lacks, the receipt last."""
     if folder.exists() and not any(folder.iterdir()):
         folder.rmdir()
     if not folder.exists():

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Unpacking of zip archives that come from outside.
+Safe unpacking of zip archives from elsewhere.
 
-``zipfile`` (and MONAI's ``extractall``, which only looks at the paths) unpacks whatever an archive asks for; here its
-paths, its kinds of entries and its size are bounded first.
+``zipfile``, and MONAI's ``extractall``, which checks only paths, unpack whatever an archive asks for. Here, the paths,
+kinds and total size of the entries are checked first.
 """
 
 from __future__ import annotations
@@ -17,29 +17,28 @@ from pathlib import Path, PurePosixPath
 
 ENTRIES = 200_000
 BYTES = 20 << 30
-RATIO = 100  # images and tables: a zip archive of them holds a few times its own size
+RATIO = 100  # an archive of images and tables unpacks to a few times its own size
 CHUNK = 1 << 20
-ENCRYPTED = 0x1  # bit of an entry's general purpose flag
+ENCRYPTED = 0x1  # bit of an entry's general-purpose flags
 
 
 class DamagedArchiveError(ValueError):
-    """An archive that is useless as it is: damaged, hostile, or none at all."""
+    """An archive that cannot be used: damaged, hostile, or not an archive."""
 
 
 def unpack(archive: Path, folder: Path, max_entries: int = ENTRIES, max_bytes: int = BYTES) -> None:
     """
-    Unpack a zip archive; nothing is written outside ``folder``, or before all entries have been looked at.
+    Unpack a zip archive into an empty folder, after all its entries were checked; nothing is written outside the
+    folder.
 
     Args:
-        archive: the archive.
-        folder: an empty folder.
-        max_entries: of files and folders.
-        max_bytes: of all unpacked files together; besides, it may be at most 100 times the archive's size.
+        max_entries: largest number of files and folders.
+        max_bytes: largest total size when unpacked; in addition, at most 100 times the archive's size.
 
     Raises:
-        DamagedArchiveError: When the file is no zip archive or damaged, an entry would leave the folder or is no file
-            or folder (a link, for instance), or there is too much in it.
-        ValueError: When it is encrypted, or the disk too full.
+        DamagedArchiveError: When the file is not a zip archive or is damaged, an entry would leave the folder or is not
+            a file or folder (a link, for instance), or the archive exceeds the limits.
+        ValueError: When it is encrypted, or the disk is too full.
     """
     try:
         with zipfile.ZipFile(archive) as opened:
@@ -53,18 +52,18 @@ def unpack(archive: Path, folder: Path, max_entries: int = ENTRIES, max_bytes: i
     except OSError as error:
         raise ValueError(
             f"{archive} cannot be unpacked into {folder}: {error.strerror or error}. Free some space or choose another "
-            "--out."
+            "--output-dir."
         ) from error
 
 
 def _targets(archive: Path, entries: list[zipfile.ZipInfo], max_entries: int) -> list[PurePosixPath]:
     if len(entries) > max_entries:
-        raise _hostile(archive, f"it has {len(entries)} entries, {max_entries} are allowed")
+        raise _hostile(archive, f"it has {len(entries)} entries, but {max_entries} are allowed")
     targets = [_target(archive, entry) for entry in entries]
     files = [str(path).casefold() for path, entry in zip(targets, entries, strict=True) if not entry.is_dir()]
     if len(set(files)) < len(files):
         twice = next(path for path in files if files.count(path) > 1)
-        raise _hostile(archive, f"two entries are called {twice!r}")
+        raise _hostile(archive, f"two entries have the name {twice!r}")
     return targets
 
 
@@ -77,19 +76,19 @@ def _target(archive: Path, entry: zipfile.ZipInfo) -> PurePosixPath:
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise _hostile(archive, f"the entry {name!r} is a link or device")
     if entry.flag_bits & ENCRYPTED:
-        raise ValueError(f"{archive} is encrypted ({name!r}). Unpack it with the password that the publisher gave you.")
+        raise ValueError(f"{archive} is encrypted ({name!r}). Unpack it yourself with the publisher's password.")
     return path
 
 
 def _require_size(archive: Path, folder: Path, declared: int, max_bytes: int) -> None:
     allowed = min(max_bytes, RATIO * archive.stat().st_size)
     if declared > allowed:
-        raise _hostile(archive, f"it would unpack to {declared} bytes, {allowed} are allowed")
+        raise _hostile(archive, f"it would unpack to {declared} bytes, but {allowed} are allowed")
     free = shutil.disk_usage(folder).free
     if declared > free:
         raise ValueError(
             f"{folder} has {free / 1e6:.0f} MB of free space, but {archive.name} unpacks to {declared / 1e6:.0f} MB. "
-            "Free some space or choose another --out."
+            "Free some space or choose another --output-dir."
         )
 
 
@@ -100,21 +99,21 @@ def _write(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> Non
     target.parent.mkdir(parents=True, exist_ok=True)
     written = 0
     with opened.open(entry) as packed, target.open("xb") as stream:
-        # read() stops at the declared size and compares the checksum there: who lies about the size is found damaged.
+        # read() stops at the declared size and compares the checksum there, so a wrong size counts as damage.
         while chunk := packed.read(CHUNK):
             stream.write(chunk)
             written += len(chunk)
     if written != entry.file_size:
-        raise zipfile.BadZipFile(f"{entry.filename!r} holds {written} bytes, {entry.file_size} are declared")
+        raise zipfile.BadZipFile(f"{entry.filename!r} holds {written} bytes, but declares {entry.file_size}")
 
 
 def _hostile(archive: Path, reason: str) -> DamagedArchiveError:
     return DamagedArchiveError(
-        f"{archive} is not unpacked: {reason}. The publisher's archive is not like this: report it if it comes again."
+        f"{archive} is not unpacked: {reason}. The publisher's archive is not like this. Report it if this repeats."
     )
 
 
 def _looks_like(archive: Path) -> str:
     with archive.open("rb") as stream:
         start = stream.read(200).lstrip().lower()
-    return " It is a web page: the publisher may want a click first." if start.startswith(b"<") else ""
+    return " It is a web page: the publisher may require a click first." if start.startswith(b"<") else ""

@@ -1,31 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Where the public data sets are given out, under which license, and what is known of their files.
+The sources of the public data sets, with license, terms, files and checksums.
 
-None of these addresses could be tried when this was written; they were collected in November 2026 from stored copies
-of public pages and code. What each rests on:
+None of these addresses could be tried when this was written. They were collected in November 2026 from stored copies
+of public pages and code:
 
 ``busi``
-    The address stands in several public projects as the one behind the publisher's page (torch-em's ``busi.py`` among
-    them). The publisher gives no checksum and no size. torch-em checks the SHA-256 given as ``seen``; it fetches the
-    file without verifying the server's certificate, because that was broken, which is never done here. The page states
-    no license; the article (Data in Brief) asks to be cited.
+    Several public projects (torch-em's ``busi.py`` among them) name this address as the link of the publisher's page.
+    The publisher gives no checksum and no size. torch-em checks the SHA-256 that is given here as ``seen``. It
+    downloads without verifying the server's certificate, which was invalid; that is never done here. The page names
+    no license; the article (Data in Brief) must be cited.
 ``busbra``
     Zenodo record 8231412, version 1.0. Its API gives the MD5 1f8b2be6476d58fc97bfb5e5a1ea9bab, which three public
-    projects repeat; two independent ones (torch-em is one) check the SHA-256 given here, and one of them the MD5 of the
-    same file. Zenodo's files do not change. The license is the archive's own LICENSE.txt.
+    projects repeat. Two independent projects (torch-em is one) check the SHA-256 given here, and one of them also the
+    MD5 of the same file. Zenodo's files do not change. The license is LICENSE.txt in the archive.
 ``breast``
-    The address stands in three public projects as the direct links of the collection's page at The Cancer Imaging
-    Archive. The publisher gives no checksums; those given as ``seen`` were recorded by one project (images) and by two
-    (table). The license is in the abstract of the article.
+    Three public projects name these addresses as the links of the collection's page at The Cancer Imaging Archive.
+    The publisher gives no checksums; those in ``seen`` were recorded by one project (images) and by two (table). The
+    license is in the abstract of the article.
 ``busuclm``
-    The form of the address is the one that Mendeley Data's own download button has for other data sets; version 3 is
-    named by three public projects. The authors' README gives a copy of version 1 at
+    The address has the form of Mendeley Data's download button for other data sets; three public projects name
+    version 3. The authors' README gives a copy of version 1 at
     https://prod-dcd-datasets-cache-zipfiles.s3.eu-west-1.amazonaws.com/7fvgj4jsp7-1.zip. The archive is packed on
     demand, so there is no checksum. Versions 1 and 2 were reported as CC BY-NC, version 3 as CC BY 4.0.
 
-Where the publisher gives no checksum, the SHA-256 of the first download is kept in ``download.json`` and a later
-download into the same folder must equal it.
+If the publisher gives no checksum, the SHA-256 of the first download is kept in ``download.json``, and later downloads
+into the same folder must have the same.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ CC_BY = "https://creativecommons.org/licenses/by/4.0/"
 @dataclass(frozen=True)
 class RemoteFile:
     """
-    One file to fetch; a name that ends in ``.zip`` is unpacked.
+    One file to download; an archive ``.zip`` is unpacked.
 
     Args:
-        address: where the publisher gives it out.
-        name: what it is called here.
-        size: bytes, 0 where unknown.
-        sha256: what the file must have; empty where the publisher gives no checksum.
-        seen: what others have found it to be; a difference is told, not refused.
+        address: of the publisher.
+        name: of the downloaded file.
+        size: in bytes, 0 if unknown.
+        sha256: required checksum; empty if the publisher gives none.
+        seen: checksum that others have found; a difference is reported, but not refused.
     """
 
     address: str
@@ -60,15 +60,13 @@ class RemoteFile:
 @dataclass(frozen=True)
 class Source:
     """
-    One data set as its publisher gives it out.
+    One data set at its publisher.
 
     Args:
-        title: of the data set.
-        page: the publisher's, for people.
+        page: the publisher's web page about it.
         license: its name.
-        terms: what it asks for, in words.
+        terms: what the license requires, in words.
         citation: the article to cite.
-        files: what is fetched.
     """
 
     title: str
@@ -143,28 +141,25 @@ SOURCES = {
         files=(RemoteFile("https://data.mendeley.com/public-api/zip/7fvgj4jsp7/download/3", "7fvgj4jsp7-3.zip"),),
     ),
 }
-"""The data sets that can be downloaded, by name."""
+"""The data sets to download, by name."""
 
 ON_REQUEST = {
     "dataset_a": "Dataset_A (Yap et al. 2018; elsewhere Dataset B or UDIAT, 163 images) is given out on request only, "
     "for research, after signing an agreement. Ask for it at https://helward.mmu.ac.uk/STAFF/M.Yap/dataset.php "
     "(formerly http://www2.docm.mmu.ac.uk/STAFF/M.Yap/dataset.php), copy original/, GT/ and DatasetB.xlsx into one "
     "folder, and check it: python -m monai_kd data check FOLDER. To try everything out until then: "
-    "python -m monai_kd data phantom FOLDER. Please cite Yap et al., IEEE Journal of Biomedical and Health Informatics "
-    "22(4), 2018, doi 10.1109/JBHI.2017.2731873."
+    "python -m monai_kd data phantom --output-dir FOLDER. Please cite Yap et al., IEEE Journal of Biomedical and "
+    "Health Informatics 22(4), 2018, doi 10.1109/JBHI.2017.2731873."
 }
-"""The data sets that must be asked for, by name, and how."""
+"""The data sets that are available on request only, by name, and how to request them."""
 
 
 def find_source(name: str) -> Source:
     """
-    The source of a data set.
-
-    Args:
-        name: one of ``SOURCES``.
+    The source of a data set, one of ``SOURCES``.
 
     Raises:
-        ValueError: When there is none of this name, or it is given out on request only.
+        ValueError: When there is no such data set, or it is available on request only.
 
     Example:
         >>> find_source("busbra").page

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-One file from a web server, resumed where a former transfer broke off.
+Download of one file, resumed if an earlier download was interrupted.
 
-MONAI's ``monai.apps.utils.download_url`` starts from the beginning after a break, compares no lengths, does not try
-again and looks at no disk space; a data set of some 100 MB over a hospital's network needs these. The proxies of the
-environment (``https_proxy`` …) are used, as everywhere in ``urllib``.
+A data set of some 100 MB over a hospital's network needs more than MONAI's ``monai.apps.utils.download_url``, which
+starts again after a break, compares no lengths, does not retry and does not check the disk space. Proxies from the
+environment (``https_proxy`` …) are used, as always in ``urllib``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from monai_kd.data.download.partial import Origin, Partial
+from monai_kd.data.download.partial_download import Origin, Partial
 
 ATTEMPTS = 6
 TIMEOUT = 60.0  # seconds without a byte
@@ -34,7 +34,7 @@ Progress = Callable[[int, int], object]
 
 
 class _BrokenOffError(Exception):
-    """A failure that may pass: the next attempt goes on from what is there."""
+    """A failure that may be temporary: the next attempt resumes the download."""
 
     def __init__(self, reason: object, wait: float = 0.0) -> None:
         super().__init__(str(reason))
@@ -49,21 +49,21 @@ def fetch(
     sleep: Callable[[float], object] = time.sleep,
 ) -> None:
     """
-    Fetch a file; ``path`` is there whole or not at all, and what came until a break waits beside it as ``.part``.
+    Download a file to ``path``, completely or not at all; a partial download lies beside it as ``.part``.
 
-    A ``.part`` is gone on with only if the server says that its file is still the same (``If-Range`` with its ETag or
-    date); otherwise the transfer starts again.
+    A partial download is resumed only if the server confirms that its file is unchanged (``If-Range`` with its ETag or
+    date); otherwise it starts again.
 
     Args:
         address: https; http only on this machine. Redirections must be https as well.
-        path: the file to write, in a folder that exists.
-        size: bytes it must have, 0 if unknown.
-        progress: called with the bytes that are there and all (0 if unknown).
+        path: the file to write, in an existing folder.
+        size: expected bytes, 0 if unknown.
+        progress: called with the numbers of bytes so far and in all (0 if unknown).
         sleep: waits between attempts, in seconds.
 
     Raises:
         ValueError: When the address is not allowed, the server refuses or keeps failing, the length is wrong, or the
-            disk is full; the message says how to go on.
+            disk is full. The message says how to continue.
     """
     _require_secure(address)
     partial = Partial(path)
@@ -73,18 +73,16 @@ def fetch(
             return
         except _BrokenOffError as error:
             if attempt == ATTEMPTS - 1:
-                kept = (
-                    f"{partial.size} bytes are kept in {partial.bytes}: run the same command again to go on from there"
-                )
+                kept = f"{partial.size} bytes are kept in {partial.bytes}: run the same command again to resume"
                 remedy = kept if partial.size else "Check the connection (and https_proxy) and run the command again"
-                raise ValueError(f"{address} failed {ATTEMPTS} times, at last: {error}. {remedy}.") from error
+                raise ValueError(f"{address} failed {ATTEMPTS} times, the last time: {error}. {remedy}.") from error
             sleep(min(max(2.0**attempt, error.wait), LONGEST_WAIT))
 
 
 def _attempt(address: str, partial: Partial, size: int, progress: Progress) -> None:
     former = partial.origin()
     there = partial.size if former.address == address and former.validator else 0
-    if there and there == former.size:  # all of it came before the former run was interrupted
+    if there and there == former.size:  # the earlier run was interrupted after the last byte
         partial.finish()
         return
     headers = {"User-Agent": "monai_kd", "Accept-Encoding": "identity"}
@@ -108,8 +106,8 @@ def _attempt(address: str, partial: Partial, size: int, progress: Progress) -> N
         reason = getattr(error, "reason", error)
         if isinstance(reason, ssl.SSLCertVerificationError):
             raise ValueError(
-                f"{address}: the server's certificate is not valid ({reason.verify_message}). Nothing was fetched. Try "
-                "later, or download the file in a browser and unpack it."
+                f"{address}: the server's certificate is not valid ({reason.verify_message}). Nothing was downloaded. "
+                "Try later, or download the file in a browser and unpack it."
             ) from error
         raise _BrokenOffError(reason) from error
     if partial.size < (size or total):
@@ -126,7 +124,7 @@ def _receive(response: http.client.HTTPResponse, partial: Partial, total: int, p
                 stream.write(chunk)
             except OSError as error:
                 raise ValueError(
-                    f"Cannot write {partial.bytes}: {error.strerror}. Free some space or choose another --out."
+                    f"Cannot write {partial.bytes}: {error.strerror}. Free some space or choose another --output-dir."
                 ) from error
             there += len(chunk)
             progress(there, total)
@@ -136,7 +134,7 @@ def _require_continuation(headers: Message, there: int, former: Origin, partial:
     expected = f"bytes {there}-{former.size - 1}/{former.size}"
     if not there or headers.get("Content-Range") != expected:
         partial.drop()
-        raise _BrokenOffError(f"the server sent {headers.get('Content-Range')} where {expected} was asked for")
+        raise _BrokenOffError(f"the server sent {headers.get('Content-Range')} instead of {expected}")
 
 
 def _refusal(error: HTTPError, address: str, partial: Partial) -> Exception:
@@ -146,7 +144,7 @@ def _refusal(error: HTTPError, address: str, partial: Partial) -> Exception:
         wait = error.headers.get("Retry-After", "")
         return _BrokenOffError(f"HTTP {error.code} {error.reason}", float(wait) if wait.isdecimal() else 0.0)
     return ValueError(
-        f"{address} answers HTTP {error.code} {error.reason}. The file may have moved: see the publisher's page, and "
+        f"{address} answers HTTP {error.code} {error.reason}. The file may have moved. See the publisher's page, and "
         "download it in a browser."
     )
 
@@ -160,13 +158,13 @@ class _SecureRedirects(HTTPRedirectHandler):
 def _require_secure(address: str) -> None:
     parts = urlsplit(address)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
-        raise ValueError(f"{address} is not an https address. Nothing is fetched without encryption.")
+        raise ValueError(f"{address} is not an https address. Downloads need encryption: use https.")
 
 
 def _require_size(address: str, total: int, size: int) -> None:
     if size and total and total != size:
         raise ValueError(
-            f"{address} offers {total} bytes, but the data set's file has {size}. It is another file: see the "
+            f"{address} offers {total} bytes, but the data set's file has {size}. It is another file. See the "
             "publisher's page."
         )
 
@@ -176,11 +174,11 @@ def _require_space(folder: Path, needed: int) -> None:
     if needed > free:
         raise ValueError(
             f"{folder} has {free / 1e6:.0f} MB of free space, but {needed / 1e6:.0f} MB are needed. Free some space or "
-            "choose another --out."
+            "choose another --output-dir."
         )
 
 
 def _validator(headers: Message) -> str:
     tag = headers.get("ETag", "")
-    # A weak tag says "alike", which is not enough to put two halves together.
+    # A weak tag only says "equivalent", which is not enough to join two parts.
     return tag if tag and not tag.startswith("W/") else headers.get("Last-Modified", "")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Duplicates and near duplicates among a data set's images."""
+"""Duplicates and near duplicates among images."""
 
 from __future__ import annotations
 

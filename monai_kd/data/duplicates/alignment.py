@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How alike two small pictures are, where one may be cut out of the other."""
+"""Similarity of two small pictures when one may be a crop of the other."""
 
 from __future__ import annotations
 
@@ -15,30 +15,18 @@ from monai_kd.data.duplicates.thumbnails import SIDE
 
 Values = npt.NDArray[Any]
 
-GRID = 16  # the squares that are compared: finer ones would need a finer search
+GRID = 16  # squares along each side; more would need a finer search
 SCALES = (1.0, 0.975, 0.95, 0.925, 0.9)
-PLACES = (0.0, 0.5, 1.0)  # of the cut within the whole: at its beginning, in the middle, at its end
-BLUR = 2.0  # squares; what is smoother is depth attenuation and black margins, which many pictures share
+PLACES = (0.0, 0.5, 1.0)  # position of the crop along each side: start, middle, end
+BLUR = 2.0  # squares; smoother structures are depth attenuation and black margins, which many pictures share
 
 
 def aligned_correlation(first: Values, second: Values) -> Values:
     """
-    The largest correlation of two pictures' details over cuts of 90 to 100 % of either.
-
-    Args:
-        first: thumbnails (P, 32, 32).
-        second: as many.
-
-    Returns:
-        (P,), from -1 to 1.
-
-    Example:
-        >>> picture = np.random.default_rng(0).uniform(0, 255, (1, 32, 32))
-        >>> bool(aligned_correlation(picture, 255 - 2 * picture)[0] < 0.6 < aligned_correlation(picture, picture)[0])
-        True
+    The largest correlation (P,) of two pictures' details over crops of 90 to 100 % of either; thumbnails (P, 32, 32).
     """
     cuts_of_first, cuts_of_second = _cuts(first), _cuts(second)
-    # The first of the cuts is the whole picture.
+    # The first crop is the whole picture.
     in_second = np.einsum("pck,pk->pc", cuts_of_first, cuts_of_second[:, 0]).max(axis=1)
     in_first = np.einsum("pck,pk->pc", cuts_of_second, cuts_of_first[:, 0]).max(axis=1)
     best: Values = np.maximum(in_first, in_second)
@@ -46,12 +34,12 @@ def aligned_correlation(first: Values, second: Values) -> Values:
 
 
 def correlation(first: Values, second: Values) -> Values:
-    """The correlation of thumbnails (P, 32, 32) as they lie, (P,)."""
+    """The correlation (P,) of thumbnails (P, 32, 32) without alignment."""
     return np.einsum("pk,pk->p", _normalized(first), _normalized(second))
 
 
 def _cuts(pictures: Values) -> Values:
-    """Details of every cut, (P, cuts, 256), each of mean 0 and length 1."""
+    """Details of every crop, (P, crops, 256), each with mean 0 and length 1."""
     pictures = pictures.astype(np.float32)
     sharp, blurred = _resampling()
     details = [_resampled(pictures, s) - _resampled(pictures, b) for s, b in zip(sharp, blurred, strict=True)]
@@ -59,7 +47,7 @@ def _cuts(pictures: Values) -> Values:
 
 
 def _resampled(pictures: Values, matrices: Values) -> Values:
-    """All pairs of places along both axes, (P, places², 16, 16)."""
+    """All pairs of positions along both axes, (P, positions², 16, 16)."""
     places = len(matrices)
     rows = matrices.reshape(-1, SIDE)
     grid = (rows @ pictures @ rows.T).reshape(-1, places, GRID, places, GRID)
@@ -76,7 +64,7 @@ def _normalized(pictures: Values) -> Values:
 
 @cache
 def _resampling() -> tuple[list[Values], list[Values]]:
-    """For each scale the matrices (places, 16, 32) that average a cut onto 16 squares; and those that also blur."""
+    """For each scale, matrices (positions, 16, 32) that average a crop onto 16 squares; and the same with blurring."""
     identity = Image.fromarray(np.eye(SIDE, dtype=np.float32))
     blur = ndimage.gaussian_filter1d(np.eye(GRID, dtype=np.float32), BLUR, axis=0)
     sharp = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Near duplicates treated as duplicates: what splits and checks of splits need to know."""
+"""Near duplicates in the form that splits need."""
 
 from __future__ import annotations
 
@@ -11,27 +11,26 @@ from monai_kd.data.records.record import Record
 from monai_kd.data.splits.groups import groups_of
 
 NearDuplicate = tuple[str, str, float]
-"""Two ids, and how alike their pictures are (1 is the same)."""
+"""Two ids, and the similarity of their pictures (1 for identical ones)."""
 
 
 def find_near_duplicates(
     records: Sequence[Record], content: Mapping[str, str], thumbnails: Mapping[str, Thumbnail]
 ) -> list[NearDuplicate]:
     """
-    Near duplicates among images that neither share a patient nor their exact content.
+    Near duplicates among images that share neither patient nor exact content.
 
     Args:
-        records: the records.
-        content: each id's hash, as ``check_dataset`` gives it.
+        content: each id's hash, from ``check_dataset``.
         thumbnails: each id's thumbnail; ids without one are not compared.
 
     Returns:
-        Pairs in order of id; every two near duplicates are joined by a chain of pairs.
+        Pairs in order of id; a chain of pairs connects all near duplicates of one picture.
     """
     compared: list[str] = []
     group: list[int] = []
     for number, members in enumerate(groups_of(records, content)):
-        # Of equal images one is enough.
+        # One of several identical images is enough.
         distinct = {content[record["id"]]: record["id"] for record in reversed(members) if record["id"] in thumbnails}
         compared += distinct.values()
         group += [number] * len(distinct)
@@ -42,11 +41,11 @@ def find_near_duplicates(
 
 def join_near_duplicates(content: Mapping[str, str], pairs: Sequence[NearDuplicate]) -> dict[str, str]:
     """
-    The hashes with one common value for all near duplicates, so that splits take them for duplicates.
+    Give all near duplicates of one picture the same hash, so that splits treat them as duplicates.
 
     Args:
         content: each id's hash.
-        pairs: of ``find_near_duplicates``.
+        pairs: from ``find_near_duplicates``.
 
     Example:
         >>> join_near_duplicates({"1": "a", "2": "b", "3": "c"}, [("1", "3", 0.99)])

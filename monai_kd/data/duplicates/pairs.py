@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pairs of pictures that show the same, found among many."""
+"""Search for pairs of images that show the same picture."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from monai_kd.data.duplicates.thumbnails import SIDE, Thumbnail
 
 Values = npt.NDArray[Any]
 
-# Chosen on BrEaST and BUS-BRA, originals and mirror images (424 403 pairs of different patients): the nearest of these
-# are 17 bits apart, and 0.874 is their largest aligned correlation. Of their copies, those cropped by 5 % are up to 30
-# bits apart and correlate by 0.959 and more; burned-in text moves up to 8 bits.
+# Chosen on BrEaST and BUS-BRA, originals and mirror images. Among 424 403 pairs of different patients, the smallest
+# difference is 17 bits and the largest aligned correlation is 0.874. Copies cropped by 5 % differ in up to 30 bits and
+# have a correlation of at least 0.959; burned-in text changes up to 8 bits.
 CANDIDATE_BITS = 30
 SURE_BITS = 8
 ALIGNED = 0.93
 OVERALL = 0.7
-CONTRAST = 8.0  # standard deviation of gray values, of 255, below which a picture has nothing to recognize it by
-ROWS = 256  # compared with all others at once
-PAIRS = 512  # aligned at once
+CONTRAST = 8.0  # standard deviation of gray values (0 to 255) below which a picture has nothing to recognize
+ROWS = 256  # pictures compared with all others at once
+PAIRS = 512  # pairs aligned at once
 
 
 class Pair(NamedTuple):
-    """Two images, by their index, and how alike they are (1 is the same)."""
+    """Two images, by their indices, and their similarity (1 for identical ones)."""
 
     first: int
     second: int
@@ -39,19 +39,20 @@ class Pair(NamedTuple):
 
 def near_duplicates(thumbnails: Sequence[Thumbnail], group: Sequence[int]) -> list[Pair]:
     """
-    Pairs of images that show the same picture: re-encoded, resized, brightened or cropped a little.
+    Find pairs of images that show the same picture: re-encoded, resized, brightened or slightly cropped.
 
-    Candidates differ in at most 30 of 128 bits of their difference hash (is a square brighter than its neighbor, on
-    9 × 9 squares, in both directions). They are taken when the details correlate by at least 0.93 after alignment, or
-    when at most 8 bits differ and the pictures correlate by at least 0.7 as they lie, which forgives burned-in text.
+    Candidates differ in at most 30 of 128 bits of their difference hash. A bit says whether one of 9 × 9 squares is
+    brighter than its neighbor, in both directions. Candidates are accepted in two cases: when their details have a
+    correlation of at least 0.93 after alignment; or when at most 8 bits differ and the unaligned pictures have a
+    correlation of at least 0.7, which tolerates burned-in text.
 
     Args:
-        thumbnails: of ``thumbnails.thumbnail``, one an image.
+        thumbnails: from ``thumbnails.thumbnail``, one for each image.
         group: a number for each image; images of one group are not compared.
 
     Returns:
-        Pairs of different groups, so many that every two near duplicates are joined by a chain of pairs; fewer than
-        there are images.
+        Pairs of different groups, fewer than there are images; a chain of pairs connects all near duplicates of one
+        picture.
 
     Example:
         >>> first, second = np.random.default_rng(0).integers(0, 256, (2, 32, 32), dtype=np.uint8)
@@ -68,7 +69,7 @@ def near_duplicates(thumbnails: Sequence[Thumbnail], group: Sequence[int]) -> li
         while len(first):
             found = _confirmed(pictures, signs, first[:PAIRS], second[:PAIRS])
             forest, cluster = _spanning_forest(np.concatenate([forest, found]), len(usable))
-            # What is joined already needs no second look: with many copies of one picture almost all pairs are.
+            # Skip pairs that are already connected: with many copies of one picture, these are almost all.
             apart = cluster[first[PAIRS:]] != cluster[second[PAIRS:]]
             first, second = first[PAIRS:][apart], second[PAIRS:][apart]
     order = forest[np.lexsort((forest[:, 1], forest[:, 0]))]
@@ -76,7 +77,7 @@ def near_duplicates(thumbnails: Sequence[Thumbnail], group: Sequence[int]) -> li
 
 
 def _difference_hash(pictures: Values) -> Values:
-    """128 signs for each picture, as ±1 in float32: their product counts the equal ones."""
+    """128 signs for each picture, ±1 in float32, so that their product counts the equal ones."""
     identity = Image.fromarray(np.eye(SIDE, dtype=np.float32))
     resampling = np.asarray(identity.resize((SIDE, 9), Image.Resampling.BOX))
     squares = np.einsum("yi,pij,xj->pyx", resampling, pictures.astype(np.float32), resampling, optimize=True)
@@ -87,7 +88,7 @@ def _difference_hash(pictures: Values) -> Values:
 
 
 def _candidates(signs: Values, groups: Values, start: int) -> tuple[Values, Values]:
-    """Pairs of a row from ``start`` on, ``ROWS`` of them, and a later row of another group."""
+    """Pairs of one of ``ROWS`` pictures from ``start`` on, and a later picture of another group."""
     rows = signs[start : start + ROWS]
     near = rows @ signs[start:].T >= signs.shape[1] - 2 * CANDIDATE_BITS
     near &= groups[start : start + ROWS, None] != groups[None, start:]
@@ -96,7 +97,7 @@ def _candidates(signs: Values, groups: Values, start: int) -> tuple[Values, Valu
 
 
 def _confirmed(pictures: Values, signs: Values, first: Values, second: Values) -> Values:
-    """Rows of first, second and likeness."""
+    """The accepted pairs, as rows of first, second and similarity."""
     likeness = aligned_correlation(pictures[first], pictures[second])
     overall = correlation(pictures[first], pictures[second])
     bits = (signs.shape[1] - np.einsum("pk,pk->p", signs[first], signs[second])) / 2
@@ -105,7 +106,7 @@ def _confirmed(pictures: Values, signs: Values, first: Values, second: Values) -
 
 
 def _spanning_forest(pairs: Values, count: int) -> tuple[Values, Values]:
-    """The pairs most alike, without those that close a ring, so fewer than ``count``; and each picture's cluster."""
+    """The most similar pairs without those that close a cycle, so fewer than ``count``; and each picture's cluster."""
     first, second, likeness = pairs.T
     graph = coo_matrix((3 - likeness, (first.astype(np.intp), second.astype(np.intp))), shape=(count, count))
     tree = minimum_spanning_tree(graph.tocsr()).tocoo()

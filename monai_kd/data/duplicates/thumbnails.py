@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A picture so small that re-encoding, resizing and brightness no longer show."""
+"""Thumbnails so small that re-encoding, resizing and brightness no longer matter."""
 
 from __future__ import annotations
 
@@ -16,18 +16,9 @@ Thumbnail = npt.NDArray[np.uint8]
 
 def thumbnail(values: npt.NDArray[Any]) -> Thumbnail:
     """
-    The picture averaged onto 32 × 32 squares, its own darkest square 0 and its brightest 255.
+    Average gray values (W, H) onto 32 × 32 squares, uint8; the darkest square becomes 0 and the brightest 255.
 
-    Args:
-        values: gray values (W, H), or (W, H, D), of which the middle slice counts.
-
-    Returns:
-        uint8 (32, 32); all zero for a constant picture.
-
-    Example:
-        >>> picture = np.outer(np.arange(64), np.ones(48))
-        >>> (thumbnail(picture) == thumbnail(2 * picture[::2] + 30)).all()
-        np.True_
+    Of a volume (W, H, D), the middle slice is used. A constant picture gives zeros.
     """
     plane = values[..., values.shape[-1] // 2] if values.ndim == 3 else values
     picture = Image.fromarray(np.ascontiguousarray(plane, dtype=np.float32))

@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DICOM: the header by our own reader, which looks through the whole file, and the pixels by ITK."""
+"""DICOM: the header by our own reader, which checks the whole file, and the pixels by ITK."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from monai_kd.data.image_files.dicom_parts.display import as_shown, not_applied
+from monai_kd.data.image_files.dicom_parts.display import apply_presentation_shape, unapplied_display_steps
 from monai_kd.data.image_files.dicom_parts.header import read_dicom_header
-from monai_kd.data.image_files.dicom_parts.streams import agreeing
-from monai_kd.data.image_files.image_format import Header, ImageFormat
+from monai_kd.data.image_files.dicom_parts.stream_colors import file_with_true_colors
+from monai_kd.data.image_files.image_format import Decoded, Header, ImageFormat, of_whole
 from monai_kd.data.image_files.nrrd_mha import itk_values, itk_writer
-from monai_kd.data.image_files.volumes import Decoded, of_whole
 
-START = b"DICM"  # behind 128 bytes that say nothing
+START = b"DICM"  # after 128 bytes without meaning
 READER = "GDCMImageIO"
 
 
@@ -20,7 +19,7 @@ def _recognise(path: Path) -> bool:
     try:
         with path.open("rb") as stream:
             return stream.read(128 + len(START))[128:] == START
-    except OSError:  # a folder, or what may not be read
+    except OSError:  # a folder, or a file without permission
         return False
 
 
@@ -28,14 +27,14 @@ def _header(path: Path) -> Header:
     dicom = read_dicom_header(path)
     shape = (dicom.width, dicom.height, dicom.frames)
     is_loop = dicom.frames > 1 and not dicom.is_volume
-    return Header(shape, is_loop, dicom.patient, not_applied(dicom), "DICOM")
+    return Header(shape, is_loop, dicom.patient, unapplied_display_steps(dicom), "DICOM")
 
 
 def _decode(path: Path) -> Decoded:
     header = read_dicom_header(path)
-    with agreeing(path, header) as readable:
+    with file_with_true_colors(path, header) as readable:
         values, affine, has_channels = itk_values(readable, READER)
-    return as_shown(values, header), affine, has_channels
+    return apply_presentation_shape(values, header), affine, has_channels
 
 
 DICOM = ImageFormat(

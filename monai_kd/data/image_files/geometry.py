@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where files say that their pixels lie, and a label's pixels in the order of its image's."""
+"""The position of a file's pixels in space, and labels in the pixel order of their images."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from nibabel import orientations
 
 __all__ = ["PICTURE", "on_grid_of", "on_picture"]
 
-# A picture without geometry has its first pixel at the origin and its axes along left and posterior, as ITK and with it
-# 3D Slicer have it; MONAI's axes are right and anterior.
+# A picture without geometry has its first pixel at the origin and its axes along left and posterior, as in ITK and 3D
+# Slicer; MONAI's axes are right and anterior.
 PICTURE = np.diag([-1.0, -1.0, 1.0, 1.0])
 TINY = 1e-12
-TOLERANCE = 0.1  # pixels: programs round spacings to a few digits
+TOLERANCE = 0.1  # pixels, because programs round spacings to a few digits
 
 Array = npt.NDArray[Any]
 
@@ -27,7 +27,7 @@ inv_ornt_aff: Any = orientations.inv_ornt_aff
 
 
 class Grid(NamedTuple):
-    """Where a file's pixels lie: the length of each axis, and its origin, spacing and direction in millimeters."""
+    """The length of each axis of a file, and its origin, spacing and direction in mm."""
 
     size: tuple[int, ...]
     origin: list[float]
@@ -36,13 +36,7 @@ class Grid(NamedTuple):
 
 
 def grid_of(size: Sequence[int], affine: Array) -> Grid:
-    """
-    The grid that an affine (4, 4) of MONAI's coordinates says, with a third axis where the plane needs one.
-
-    Example:
-        >>> grid_of((40, 30), np.diag([-0.1, -0.2, 1, 1])).spacing
-        [0.1, 0.2]
-    """
+    """The grid of an affine (4, 4) in MONAI's coordinates, with a third axis if the plane needs one."""
     to_itk = np.diag([-1.0, -1, 1, 1]) @ affine
     is_flat = len(size) == 2 and abs(np.linalg.det(to_itk[:2, :2])) > TINY
     axes = 2 if is_flat else 3
@@ -58,10 +52,10 @@ def grid_of(size: Sequence[int], affine: Array) -> Grid:
 
 def on_axes(values: Array, size: tuple[int, ...]) -> Array:
     """
-    A mask with the axes of length 1 that were left out when its image's file was read; that of a frame is one slice.
+    Restore the axes of length 1 that reading an image's file removed; a frame's mask becomes one slice.
 
     Args:
-        values: (W, H[, D]).
+        values: the mask, (W, H[, D]).
         size: the lengths of the file's axes.
 
     Example:
@@ -75,17 +69,17 @@ def on_axes(values: Array, size: tuple[int, ...]) -> Array:
 
 def on_grid_of(values: Array, affine: Array, shape: Sequence[int], wanted: Array) -> Array | None:
     """
-    Turn a label whose axes are mirrored or exchanged onto its image's grid.
+    Turn a label with mirrored or swapped axes onto its image's grid.
 
     Args:
         values: the label, shape (W, H[, D]).
-        affine: (4, 4), where the label lies.
+        affine: of the label, (4, 4).
         shape: of the image.
-        wanted: (4, 4), where the image lies.
+        wanted: affine of the image, (4, 4).
 
     Returns:
-        The label in the image's order of pixels, which is ``values`` itself where nothing had to be turned; None where
-        the two are not one grid: another size, spacing, angle or place.
+        The label in the image's pixel order, or ``values`` itself if nothing had to be turned; None if the two grids
+        differ in size, spacing, angle or position.
 
     Example:
         >>> mirrored = np.array([[-1.0, 0, 0, 2], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
@@ -95,7 +89,7 @@ def on_grid_of(values: Array, affine: Array, shape: Sequence[int], wanted: Array
         True
     """
     flat = len(shape) == 2
-    if flat:  # a picture has no thickness, and every picture of a plane is its own slice of it
+    if flat:  # a picture has no thickness, so only its plane counts
         affine, wanted = _flat(affine), _flat(wanted)
     sides = (*shape, 1)[:3]
     volume = values.reshape((*values.shape, 1)[:3])
@@ -114,16 +108,16 @@ def on_grid_of(values: Array, affine: Array, shape: Sequence[int], wanted: Array
 
 def on_picture(values: Array, affine: Array, shape: Sequence[int]) -> Array | None:
     """
-    As :func:`on_grid_of`, for a picture, which has neither spacing nor place.
+    Like :func:`on_grid_of`, for a picture, which has neither spacing nor position.
 
-    Its axes lie as programs put them: to the left and back (ITK, 3D Slicer), or to the right and front (a NIfTI file
-    with the unit matrix). The label's spacing is taken for the picture's, and where its axes are turned, its place
-    tells which of the two was meant.
+    Programs choose its axes differently: to the left and back (ITK, 3D Slicer), or to the right and front (NIfTI files
+    with the unit matrix). The label's spacing is used for the picture. If its axes are turned, its position shows which
+    of the two was meant.
 
     Args:
         values: the label, shape (W, H[, D]).
-        affine: (4, 4), where the label lies.
-        shape: of the picture.
+        affine: of the label, (4, 4).
+        shape: of the picture, (W, H).
     """
     if not _is_sound(affine):
         return None
@@ -138,7 +132,7 @@ def on_picture(values: Array, affine: Array, shape: Sequence[int]) -> Array | No
         turned = on_grid_of(values, scaled, shape, wanted)
         if turned is not None:
             return turned
-    for wanted in (PICTURE, np.eye(4)):  # elsewhere, but not turned
+    for wanted in (PICTURE, np.eye(4)):  # at another position, but not turned
         moved = scaled.copy()
         moved[:3, 3] = 0.0
         if on_grid_of(values, moved, shape, wanted) is values:
@@ -151,7 +145,7 @@ def _is_sound(affine: Array) -> bool:
 
 
 def _flat(affine: Array) -> Array:
-    """The affine with a third axis of length 1, at right angles to the picture."""
+    """The affine with a third axis of length 1, perpendicular to the picture."""
     flat = np.array(affine, dtype=float)
     normal = np.cross(flat[:3, 0], flat[:3, 1])
     side = np.dot(normal, flat[:3, 2])
@@ -163,6 +157,6 @@ def _same_place(after: Array, sides: Sequence[int], flat: bool) -> bool:
     corners = np.array(np.meshgrid(*[(0, side - 1) for side in sides], indexing="ij")).reshape(3, -1)
     moved = after[:3, :3] @ corners + after[:3, 3:]
     away = np.abs(moved - corners)[: 2 if flat else 3]
-    # A step along each axis is judged, too: an axis of one pixel has no second corner.
+    # Compare the step along each axis too: an axis of one pixel has no second corner.
     steps = np.abs(after[:3, :3] - np.eye(3)) * np.maximum(np.array(sides) - 1, 1)
     return bool(away.max() < TOLERANCE and steps[: 2 if flat else 3].max() < TOLERANCE)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The transform that begins every pipeline: image and mask from their files."""
+"""The first transform of every pipeline: image and mask from their files."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ from monai_kd.data.image_files.reading import on_image, read_image, read_mask, r
 
 class LoadUltrasoundd(MapTransform):
     """
-    Load image and mask of a record as MetaTensors (1, W, H[, D]), float32, the mask exactly 0 and 1.
+    Load image and mask of a record as MetaTensors (1, W, H[, D]), float32; the mask is exactly 0 and 1.
 
-    One orientation for all formats: MONAI's index order, as ``LoadImaged`` and ``EnsureChannelFirstd`` give it, so
-    that ``Invertd`` and ``SaveImaged`` work as after these. ``reading.read_image`` and ``read_mask`` say what is read
-    how. A key that the record lacks is left out: at inference there is only ``image``. A record of a cine loop has
-    ``frame``, the frame to load of image and mask; it is taken out, so that records with and without it collate.
-    A mask that is None (of an unlabelled image among labelled ones) becomes a blank one of its image's size.
+    All formats get MONAI's index order, as ``LoadImaged`` and ``EnsureChannelFirstd`` give it, so ``Invertd`` and
+    ``SaveImaged`` work. ``reading.read_image`` and ``read_mask`` describe the details.
+
+    Missing keys are skipped, because at inference there is only ``image``. A record of a cine loop has ``frame``, the
+    frame to load; it is removed, so that records with and without it collate. A mask that is None (of an unlabelled
+    image) becomes an empty mask of its image's size.
 
     Args:
-        keys: the keys to load; the value is a path, or for a mask a list of paths to be joined.
-        mask_keys: those of ``keys`` that are masks.
-        spatial_dims: refuse images of another number of axes. Defaults to None: any.
+        keys: the keys to load; each value is a path, or for a mask a list of paths to join.
+        mask_keys: those of ``keys`` whose values are read as 0 and 1.
+        spatial_dims: required number of axes. Defaults to None: any.
         eight_bit: refuse images whose values are not gray values from 0 to 255. Defaults to False.
 
     Raises:
         FileNotFoundError: When a file is missing.
-        ValueError: When a file is no readable image or not what is expected, a mask is not two-level, not of its
-            image's size or elsewhere than it, an image holds NaN or infinite values, or the record has none of
+        ValueError: When a file is not a readable image or not as required; when a mask is not two-level or differs from
+            its image in size or position; when an image holds NaN or infinite values; or when the record has none of
             ``keys``.
 
     Example:
@@ -59,15 +60,7 @@ class LoadUltrasoundd(MapTransform):
         self.eight_bit = eight_bit
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
-        """
-        Load.
-
-        Args:
-            data: a record.
-
-        Returns:
-            The record with tensors in place of paths.
-        """
+        """Replace the paths of a record by tensors."""
         loaded = dict(data)
         present = list(self.key_iterator(loaded))
         if not present:
@@ -93,7 +86,7 @@ class LoadUltrasoundd(MapTransform):
         if self.spatial_dims not in (None, image.ndim - 1):
             raise ValueError(
                 f"{path} has the shape {tuple(image.shape[1:])}, but images of {self.spatial_dims} axes are expected. "
-                "Save each slice or frame as an image of its own."
+                "Save each slice or frame as its own image."
             )
         low, high = float(image.min()), float(image.max())
         if self.eight_bit and (low < 0 or high > 255 or 0 < high <= 1):
@@ -106,14 +99,7 @@ class LoadUltrasoundd(MapTransform):
 
 def loading_of(transform: Any) -> LoadUltrasoundd | None:
     """
-    The transform that loads, in a pipeline, so that others can load with the same arguments.
-
-    Args:
-        transform: a transform, a list of them, or a ``Compose``.
-
-    Example:
-        >>> loading_of(Compose([LoadUltrasoundd("image", eight_bit=True)])).eight_bit
-        True
+    The loading transform in a pipeline (a transform, a list or a ``Compose``), so that others can load in the same way.
     """
     if isinstance(transform, LoadUltrasoundd):
         return transform

@@ -11,8 +11,7 @@ import numpy as np
 from monai.data import NibabelReader
 
 from monai_kd.data.image_files.geometry import on_axes
-from monai_kd.data.image_files.image_format import Header, ImageFormat, Values
-from monai_kd.data.image_files.volumes import Decoded, of_whole
+from monai_kd.data.image_files.image_format import Decoded, Header, ImageFormat, Values, of_whole
 
 WITHOUT_SCALE = {"scl_slope": 1, "scl_inter": 0, "cal_min": 0, "cal_max": 0, "descrip": b""}
 
@@ -37,7 +36,7 @@ def _write(values: Values, place: Values | Path, path: Path) -> None:
         image: Any = nibabel.load(place)
         header = image.header.copy()
         header.set_data_dtype(values.dtype)
-        header.extensions.clear()  # may hold what is the patient's
+        header.extensions.clear()  # may hold the patient's data
         for name, value in WITHOUT_SCALE.items():
             header[name] = value
         made = type(image)(on_axes(values, image.shape), image.affine, header)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""NRRD and MHA by ITK, each with its own reader: ITK's choice would try every format it knows on a file."""
+"""NRRD and MHA by ITK, each with its own reader, because ITK would otherwise try every format on a file."""
 
 from __future__ import annotations
 
@@ -12,10 +12,16 @@ import numpy as np
 from monai.data import ITKReader
 from monai.data.utils import is_no_channel
 
-from monai_kd.data.image_files.file_checks import UnsuitableError
 from monai_kd.data.image_files.geometry import Grid, grid_of, on_axes
-from monai_kd.data.image_files.image_format import Header, ImageFormat, Values, Write
-from monai_kd.data.image_files.volumes import Decoded, of_whole
+from monai_kd.data.image_files.image_format import (
+    Decoded,
+    Header,
+    ImageFormat,
+    UnsuitableError,
+    Values,
+    Write,
+    of_whole,
+)
 
 PIXELS = {
     "unsigned_char": "UC",
@@ -27,29 +33,25 @@ PIXELS = {
     "unsigned_long_long": "ULL",
     "float": "F",
     "double": "D",
-}  # the types that itk-io holds; others are read as float
+}  # the types in itk-io; others are read as float
 TEXT_HEADER = 2**16
 MHA_TEXT = re.compile(rb"([\t -~]{0,1000}\r?\n)*")
-MHA_AXES = ([b"2"], [b"3"], [b"4"])  # ITK writes further lengths beyond the end of its memory
+MHA_AXES = ([b"2"], [b"3"], [b"4"])  # with other numbers of axes, ITK writes beyond its memory
 
 
 def itk_values(path: Path, reader: str) -> Decoded:
     """
-    A file's values as its type says them.
-
-    Args:
-        path: of the file.
-        reader: ITK's class for its format.
+    A file's values in their own type; ``reader`` is ITK's class for the format.
 
     Raises:
         ImportError: When ITK is not installed.
-        UnsuitableError: When it has other axes or channels than an image.
+        UnsuitableError: When its axes or channels are not those of an image.
     """
     itk, opened = _opened(path, reader)
     axes, channels = opened.GetNumberOfDimensions(), opened.GetNumberOfComponents()
     kind = opened.GetComponentTypeAsString(opened.GetComponentType())
     if axes not in (2, 3):
-        raise UnsuitableError(f"has {axes} axes; an image has 2, a volume 3. Save each part alone.")
+        raise UnsuitableError(f"has {axes} axes; an image has 2, a volume 3. Save each part apart.")
     if channels == 1:
         pixel = getattr(itk, PIXELS.get(kind, "F"))
     elif channels in (3, 4) and kind == "unsigned_char":
@@ -65,12 +67,7 @@ def itk_values(path: Path, reader: str) -> Decoded:
 
 
 def itk_writer(reader: str) -> Write:
-    """
-    The verb ``write`` of a format, which writes in the format of the new file's suffix.
-
-    Args:
-        reader: ITK's class for the format of the files on whose grids is written.
-    """
+    """Make the function ``write`` of a format; ``reader`` is ITK's class for the files whose grids are used."""
 
     def write(values: Values, place: Values | Path, path: Path) -> None:
         grid = _grid(place, reader) if isinstance(place, Path) else grid_of(values.shape, place)
@@ -104,7 +101,7 @@ def _itk(path: Path) -> Any:
 
 
 def _opened(path: Path, reader: str) -> tuple[Any, Any]:
-    """ITK, and its reader of a file after the header."""
+    """ITK, and its reader of a file after reading the header."""
     itk = _itk(path)
     opened = getattr(itk, reader).New()
     opened.SetFileName(str(path))
@@ -113,13 +110,13 @@ def _opened(path: Path, reader: str) -> tuple[Any, Any]:
 
 
 def _require_sound_text(path: Path, is_mha: bool) -> None:
-    """Refuse text headers that name another file of this computer for the pixels, or that ITK's reader crashes on."""
+    """Refuse text headers that take their pixels from another file, or that crash ITK's reader."""
     with path.open("rb") as stream:
         text = stream.read(TEXT_HEADER)
     end = rb"^ElementDataFile\s*=\s*LOCAL\s*$" if is_mha else rb"\r?\n\r?\n"
     header = re.split(end, text, maxsplit=1, flags=re.M)[0]
     if re.search(rb"^data ?file:|^ElementDataFile\b", header, re.M | re.I):
-        raise UnsuitableError("takes its pixels from another file. Save header and pixels in one.")
+        raise UnsuitableError("takes its pixels from another file. Save header and pixels in one file.")
     if is_mha and not (
         MHA_TEXT.fullmatch(header) and re.findall(rb"^NDims\b\s*=\s*(.*?)\s*$", header, re.M) in MHA_AXES
     ):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PNG, JPEG, BMP and TIFF by Pillow, as viewers show them: turned by their tag, and white where white is meant."""
+"""PNG, JPEG, BMP and TIFF by Pillow, as viewers show them: orientation tags and inverted gray scales are applied."""
 
 from __future__ import annotations
 
@@ -13,11 +13,18 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, ImageChops, UnidentifiedImageError
 
-from monai_kd.data.image_files.file_checks import UnsuitableError, require_frame, require_plausible
-from monai_kd.data.image_files.image_format import Header, ImageFormat, Pixels, Values
+from monai_kd.data.image_files.image_format import (
+    Header,
+    ImageFormat,
+    Pixels,
+    UnsuitableError,
+    Values,
+    require_frame,
+    require_plausible,
+)
 
 ORIENTATION = ExifTags.Base.Orientation
-TURNS = {  # what brings the stored picture into the shown one, by the tag's value
+TURNS = {  # from the stored picture to the shown one, by the tag's value
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -26,7 +33,7 @@ TURNS = {  # what brings the stored picture into the shown one, by the tag's val
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-QUARTER_TURNS = (5, 6, 7, 8)  # which exchange width and height
+QUARTER_TURNS = (5, 6, 7, 8)  # these swap width and height
 BITS, MEANING, SAMPLE_FORMAT = 258, 262, 339  # tags of TIFF
 WHITE_IS_ZERO, UNSIGNED, SIGNED = 0, 1, 2
 PNG_START, NOTES = b"\x89PNG\r\n\x1a\n", {b"eXIf", b"tEXt", b"zTXt", b"iTXt"}
@@ -46,23 +53,23 @@ MODES = {
 
 @contextmanager
 def _open(path: Path) -> Iterator[Image.Image]:
-    """A picture whose pixels are not decoded yet."""
+    """Open a picture without decoding its pixels."""
     with path.open("rb") as stream:
         try:
-            # Not by its name: Pillow maps a named file into memory, and then garbles a TIFF turned by a quarter.
+            # Pass a stream: Pillow maps a named file into memory, and then garbles a TIFF with a quarter turn.
             image = Image.open(stream)
         except UnidentifiedImageError:
-            raise ValueError("it is no picture, or of a kind that Pillow cannot read") from None
+            raise ValueError("it is not a picture, or Pillow cannot read its kind") from None
         with image:
             yield image
 
 
 def _turn_of(image: Image.Image) -> int:
     """
-    How viewers turn a stored picture: EXIF's orientation from 1, as it is, to 8.
+    EXIF's orientation, by which viewers turn a stored picture: from 1 (unchanged) to 8.
 
-    A tag that is damaged or has another value is 1, as in every viewer. PNG may have the tag behind its pixels, which
-    are decoded then.
+    A damaged or unknown tag gives 1, as in every viewer. In a PNG, the tag may come after the pixels, which are decoded
+    then.
     """
     try:
         value = image.getexif().get(ORIENTATION)
@@ -74,9 +81,9 @@ def _turn_of(image: Image.Image) -> int:
 def _header(path: Path) -> Header:
     with _open(path) as image:
         pages = _pages(image)
-        require_plausible(image.size)  # before a PNG with notes behind its pixels is decoded
+        require_plausible(image.size)  # before decoding a PNG with metadata after its pixels
         if image.format == "PNG" and not _has_late_notes(path):
-            image.info.setdefault("exif", None)  # or Pillow would decode the pixels to look behind them
+            image.info.setdefault("exif", None)  # otherwise Pillow decodes the pixels to find metadata after them
         turn, (width, height) = _turn_of(image), image.size
         if turn in QUARTER_TURNS and not _is_tagged_tiff(image):
             width, height = height, width
@@ -91,7 +98,7 @@ def _header(path: Path) -> Header:
 
 
 def _has_late_notes(path: Path) -> bool:
-    """Whether a PNG has chunks behind its pixels in which an orientation may stand."""
+    """Whether a PNG has chunks after its pixels that may hold an orientation."""
     kinds = []
     with path.open("rb") as stream:
         stream.seek(len(PNG_START))
@@ -103,17 +110,17 @@ def _has_late_notes(path: Path) -> bool:
 
 
 def _pages(image: Image.Image) -> int:
-    """A TIFF's number of pages; 1 for other formats, whose further pictures are animations and previews."""
+    """Number of pages in a TIFF; 1 in other formats, whose further pictures are animations and previews."""
     return int(getattr(image, "n_frames", 1)) if image.format == "TIFF" else 1
 
 
 def _is_tagged_tiff(image: Image.Image) -> bool:
-    """Whether it is a TIFF with a tag of its own: Pillow gives its size as shown."""
+    """Whether it is a TIFF with a quarter turn, whose size Pillow gives as shown."""
     return image.format == "TIFF" and getattr(image, "tag_v2", {}).get(ORIENTATION) in QUARTER_TURNS
 
 
 def _gamma(image: Image.Image) -> str:
-    """A PNG's gamma that is not the usual one of screens, in words."""
+    """A PNG's gamma in words, if it is not the usual one of screens."""
     gamma = image.info.get("gamma")
     is_usual = gamma is None or "srgb" in image.info or abs(gamma - USUAL_GAMMA) < SLACK
     return "" if is_usual else f"a gamma of {gamma:.3g}"
@@ -123,14 +130,14 @@ def _pixels(path: Path, frame: int | None, is_mask: bool) -> Pixels:
     with _open(path) as image:
         pages = _pages(image)
         if pages > 1 and frame is None:
-            raise UnsuitableError(f"has {pages} pages. Save each as an image of its own, or say which frame to read.")
+            raise UnsuitableError(f"has {pages} pages. Save each as its own image, or choose a frame.")
         if frame is not None:
             require_frame(frame, pages)
             image.seek(frame)
-        require_plausible(image.size)  # each page has a size of its own
+        require_plausible(image.size)  # each page has its own size
         is_tiff = image.format == "TIFF"
         image.load()
-        turn = None if is_tiff else TURNS.get(_turn_of(image))  # Pillow turns TIFF itself while it decodes
+        turn = None if is_tiff else TURNS.get(_turn_of(image))  # Pillow itself turns TIFF while decoding
         shown = image if turn is None else image.transpose(turn)
         values = np.asarray((_brightest if is_mask else _gray)(shown))
         return np.moveaxis(_as_meant(values, image) if is_tiff else values, 0, 1), np.eye(4)
@@ -141,7 +148,7 @@ def _write(values: Values, place: Values | Path, path: Path) -> None:
 
 
 def _as_meant(values: Values, image: Image.Image) -> Values:
-    """The values of a TIFF of one channel by the tags that Pillow passes over."""
+    """The values of a TIFF of one channel, corrected by tags that Pillow ignores."""
     tags: Any = getattr(image, "tag_v2", None)
     bits, kind = (_first(tags.get(tag, UNSIGNED)) for tag in (BITS, SAMPLE_FORMAT))
     if image.mode == "L" and kind == SIGNED and bits == 8:
@@ -151,10 +158,12 @@ def _as_meant(values: Values, image: Image.Image) -> Values:
     if tags.get(MEANING) == WHITE_IS_ZERO and image.mode.startswith("I;16"):
         return np.iinfo(np.uint16).max - values
     if tags.get(MEANING) == WHITE_IS_ZERO and image.mode == "F":
-        raise UnsuitableError("holds floats of which 0 is white, but none is black. Export it with 0 as black.")
+        raise UnsuitableError(
+            "holds floats with 0 as white, but which is black is undefined. Export it with 0 as black."
+        )
     if image.mode in ("I", "F") and tags.prefix == b"MM" and image.info.get("compression") != "raw":
         raise UnsuitableError(  # Pillow reads the bytes of each number in the wrong order
-            "is a compressed, big-endian TIFF of numbers with sign or of floats. Save it without compression."
+            "is a compressed, big-endian TIFF with signed numbers or floats. Save it without compression."
         )
     return values
 
@@ -164,7 +173,7 @@ def _first(value: Any) -> Any:
 
 
 def _gray(image: Image.Image) -> Image.Image:
-    """A Pillow image in gray, or as it is where it has more than 8 bits."""
+    """A Pillow image in gray; unchanged if it has more than 8 bits."""
     if _is_deep(image):
         return image.copy()
     if image.has_transparency_data:
@@ -173,7 +182,7 @@ def _gray(image: Image.Image) -> Image.Image:
 
 
 def _brightest(image: Image.Image) -> Image.Image:
-    """A Pillow image's brightest channel, or the image as it is where it has more than 8 bits."""
+    """The brightest channel of a Pillow image; the image unchanged if it has more than 8 bits."""
     if _is_deep(image):
         return image.copy()
     if image.mode in ("1", "L", "LA"):
@@ -185,16 +194,16 @@ def _brightest(image: Image.Image) -> Image.Image:
 
 
 def _is_deep(image: Image.Image) -> bool:
-    """16 or 32 bits per pixel, integer or float: gray, and without a converter to mode "L" that keeps the values."""
+    """Whether the pixels have 16 or 32 bits: they are gray, and Pillow cannot convert them to mode "L" without loss."""
     return image.mode == "F" or image.mode.startswith("I")
 
 
 def _require_two_colors(image: Image.Image) -> None:
-    """A palette with colors is a label map; one of grays may be a smoothed mask."""
+    """Refuse a palette with more than two colors, which is a label map; a gray palette may be a smoothed mask."""
     colors = np.unique(np.asarray(image.convert("RGB")).reshape(-1, 3), axis=0)
     if len(colors) > 2 and (colors != colors[:, :1]).any():
         raise UnsuitableError(
-            f"is a label map of {len(colors)} colors, a mask has two. Save it with 0 outside the lesion and 255 inside."
+            f"is a label map of {len(colors)} colors; a mask has two. Save it with 0 outside the lesion and 255 inside."
         )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One image file or mask file as a MetaTensor (1, W, H[, D]), whatever its format."""
+"""Read an image or mask of any format as a MetaTensor (1, W, H[, D])."""
 
 from __future__ import annotations
 
@@ -12,40 +12,35 @@ import torch
 from monai.data import MetaTensor
 from monai.data.utils import to_affine_nd
 
+from monai_kd.data.image_files.binarize import binarize
 from monai_kd.data.image_files.formats import format_of, is_picture, name_of, read_pixels
 from monai_kd.data.image_files.geometry import PICTURE, on_grid_of
 from monai_kd.data.image_files.image_format import Values
-from monai_kd.data.image_files.two_levels import binarize
 
 
 def read_image(path: str | Path, frame: int | None = None, name: str = "") -> MetaTensor:
     """
     Read an image as gray values in MONAI's index order.
 
-    Color becomes gray by ITU-R 601; transparent pixels are composited on black; 16-bit values are kept.
+    Color becomes gray by ITU-R 601, transparent pixels are composited on black, and 16-bit values are kept.
 
     Args:
         path: PNG, JPEG, BMP, TIFF (Pillow), NIfTI (nibabel), NRRD, MHA or DICOM (ITK).
-        frame: which frame of a DICOM loop or page of a TIFF file, from 0; None for the whole file.
-        name: what the image is called, for the name of its mask's file. Defaults to the file's name.
+        frame: frame of a DICOM loop or page of a TIFF file, from 0; None for the whole file.
+        name: of the image, for the name of its mask's file. Defaults to the file's name.
 
     Returns:
         (1, W, H) or, for a volume, (1, W, H, D), float32, with ``affine``, ``original_affine``, ``spatial_shape``,
-        ``filename_or_obj`` and ``name``, which tells the frames of a file apart.
+        ``filename_or_obj`` and ``name``, which distinguishes the frames of a file.
 
     Raises:
         FileNotFoundError: When there is no such file.
-        ValueError: When it is no readable image, too large, has too many axes or no such frame, or holds NaN or
-            infinite values.
-
-    Example:
-        >>> read_image("images/none.png")
-        Traceback (most recent call last):
-        FileNotFoundError: No file images/none.png. Check the path in the record or the config.
+        ValueError: When the file is not a readable image, is too large, has too many axes or no such frame, or holds
+            NaN or infinite values.
     """
     values, affine = read_pixels(path, frame)
     if values.dtype.kind == "c":
-        raise ValueError(f"{path} holds complex numbers, as before detection. Save their magnitude as gray values.")
+        raise ValueError(f"{path} holds complex numbers (raw echoes). Save their magnitude as gray values.")
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         count = int((~np.isfinite(values)).sum())
         raise ValueError(f"{path} holds {count} NaN or infinite values. Export the image again without them.")
@@ -56,24 +51,19 @@ def read_mask(paths: str | Path | Sequence[str | Path], frame: int | None = None
     """
     Read a mask as exactly 0 and 1; several masks of one image are joined by OR.
 
-    Colored masks count by their brightest channel, never by alpha; what is two-level, ``two_levels.binarize`` says.
-    Masks whose axes are turned against the first one's are turned back (:func:`on_image`).
+    Colored masks are read by their brightest channel, never by alpha; ``two_levels.binarize`` defines which values are
+    accepted. Masks whose axes are turned relative to the first one are turned back (:func:`on_image`).
 
     Args:
-        paths: one file or several, of the formats of ``read_image``.
-        frame: which frame of a loop's masks (or slice of a volume of them); a file of one mask is that frame's own.
+        paths: one file or several, in the formats of ``read_image``.
+        frame: frame of a loop's masks, or slice of a volume of masks; ignored for a file of one mask.
 
     Returns:
-        As ``read_image``; the metadata is the first file's.
+        As in ``read_image``; the metadata come from the first file.
 
     Raises:
         FileNotFoundError: When there is no such file.
-        ValueError: When a file is no readable image or not two-level, or the masks differ in size.
-
-    Example:
-        >>> read_mask(["labels/none.png"])
-        Traceback (most recent call last):
-        FileNotFoundError: No file labels/none.png. Check the path in the record or the config.
+        ValueError: When a file is not a readable image or not two-level, or the masks differ in size.
     """
     files = [paths] if isinstance(paths, (str, Path)) else list(paths)
     masks = [_one_mask(file, frame) for file in files]
@@ -89,22 +79,20 @@ def read_mask(paths: str | Path | Sequence[str | Path], frame: int | None = None
 
 def on_image(mask: MetaTensor, image: MetaTensor, mask_path: Any, image_path: Any) -> MetaTensor:
     """
-    A mask in its image's order of pixels, by where both files say that they lie.
+    A mask in its image's pixel order, according to the positions stored in both files.
 
-    Files that say nothing of it (pictures, the unit matrix) are taken as they are. NIfTI beside the formats of ITK is
-    turned where the two then lie on one grid, and else taken as it is, for without a place their axes differ.
+    Files without a position (pictures, the unit matrix) are not changed. NIfTI and ITK's formats use different axes. A
+    mask in one and an image in the other are compared after conversion; if they do not lie on one grid, the position is
+    probably missing, and the mask is not changed.
 
     Args:
         mask: (1, W, H[, D]), as read.
         image: (1, W, H[, D]), as read.
-        mask_path: one path or several, for the message; the first one's suffix tells the format.
+        mask_path: one path or several; the first one's suffix gives the format.
         image_path: as ``mask_path``.
 
-    Returns:
-        The mask, turned where its axes are mirrored or exchanged against the image's.
-
     Raises:
-        ValueError: When the two lie elsewhere: another spacing, angle or origin.
+        ValueError: When mask and image differ in spacing, angle or origin.
     """
     one, other = (Path(path if isinstance(path, (str, Path)) else path[0]) for path in (mask_path, image_path))
     if not (_has_place(mask, one) and _has_place(image, other)):
@@ -117,7 +105,7 @@ def on_image(mask: MetaTensor, image: MetaTensor, mask_path: Any, image_path: An
     if mask.shape != image.shape or len(axes) > 1:
         return mask
     raise ValueError(
-        f"{mask_path} lies elsewhere than {image_path}: its file has another spacing, angle or origin. "
+        f"{mask_path} lies elsewhere than {image_path}: it has another spacing, angle or origin. "
         "Save the mask on the grid of its image."
     )
 
@@ -128,12 +116,7 @@ def _has_place(tensor: MetaTensor, path: Path) -> bool:
 
 
 def require_same_size(mask: MetaTensor, image: MetaTensor, mask_path: object, image_path: object) -> None:
-    """
-    Check that a mask lies on its image's grid.
-
-    Raises:
-        ValueError: Naming both sizes.
-    """
+    """Check that a mask has the size of its image; a ValueError gives both sizes."""
     if mask.shape != image.shape:
         raise ValueError(
             f"{mask_path} is {_size(mask)} pixels but {image_path} is {_size(image)}. "
@@ -151,26 +134,26 @@ def _one_mask(path: str | Path, frame: int | None) -> MetaTensor:
 
 
 def _spatial(values: Values, path: str | Path) -> Values:
-    """The array without trailing axes of length 1, which 2D NIfTI, NRRD and DICOM files carry."""
+    """The array without trailing axes of length 1, which 2D NIfTI, NRRD and DICOM files have."""
     while values.ndim > 2 and values.shape[-1] == 1:
         values = values[..., 0]
     if values.ndim not in (2, 3):
-        raise ValueError(f"{path} has the shape {values.shape}; an image has 2 axes, a volume 3. Save each part alone.")
+        raise ValueError(f"{path} has the shape {values.shape}; an image has 2 axes, a volume 3. Save each part apart.")
     return values
 
 
 def _tensor(values: Values, affine: Values, path: str | Path, name: str) -> MetaTensor:
-    # Only this metadata, for every format alike: batches of mixed formats must collate, and readers' own differs.
+    # The same metadata for every format, because batches of mixed formats must collate.
     affine = to_affine_nd(3, affine)
     meta = {
         "original_affine": affine.copy(),
         "spatial_shape": np.asarray(values.shape),
-        "original_channel_dim": float("nan"),  # MONAI's for a file without channel axis
+        "original_channel_dim": float("nan"),  # MONAI's value for a file without channel axis
         "filename_or_obj": str(path),
         "name": name,
     }
     tensor = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
-    # The channel is added last, as EnsureChannelFirst does: a MetaTensor counts its spatial axes when it is made.
+    # Add the channel last, as EnsureChannelFirst does: a MetaTensor counts its spatial axes when it is made.
     return cast(MetaTensor, MetaTensor(tensor, affine=torch.from_numpy(affine), meta=meta)[None])
 
 

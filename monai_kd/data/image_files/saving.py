@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Masks written back in their images' own geometry."""
+"""Masks written in the geometry of their images."""
 
 from __future__ import annotations
 
@@ -23,34 +23,31 @@ __all__ = ["SaveMaskd", "mask_name", "save_mask", "write_image"]
 
 def mask_name(mask: MetaTensor) -> str:
     """
-    What a mask's file is called, without its suffix: the image's id, or else its file's name.
-
-    Args:
-        mask: with its image's metadata.
-
-    Raises:
-        ValueError: When the id has a slash.
+    The name of a mask's file without suffix: the image's id, or otherwise its file's name. A slash in the id is
+    refused.
     """
     source = Path(str(mask.meta["filename_or_obj"]))
     name = str(mask.meta.get("name") or name_of(source))
     if Path(name).name != name:
-        raise ValueError(f"The mask of '{source}' cannot be called {name!r}. Give the image an id without a slash.")
+        raise ValueError(f"The mask of '{source}' cannot be named {name!r}. Give the image an id without a slash.")
     return name
 
 
 def save_mask(mask: MetaTensor, output_dir: str | PathLike[str]) -> Path:
     """
-    Write a mask as ``<output_dir>/<image's id>.<suffix>``: PNG (0 and 255) for PNG, JPEG, BMP and TIFF images, NIfTI
-    for NIfTI, NRRD for every other format. The mask of a picture lies on it as viewers show it. NIfTI and NRRD have the
-    axes, origin, spacing and direction of the image's own file (of the affine, where that file is gone). The mask of a
-    cine loop's frame is one slice, with the frame in its name: ``loop_frame007.nrrd``.
+    Write a mask as ``<output_dir>/<image's id>.<suffix>`` in the geometry of its image.
+
+    The format is PNG (0 and 255) for PNG, JPEG, BMP and TIFF images, NIfTI for NIfTI, and NRRD for all others. A
+    picture's mask has the orientation in which viewers show the picture. NIfTI and NRRD have the axes, origin, spacing
+    and direction of the image's file, or of the affine if that file is gone. The mask of a cine loop's frame is one
+    slice, with the frame in its name: ``loop_frame007.nrrd``.
 
     Args:
-        mask: shape (1, W, H[, D]), above 0 inside, in the image's own grid, with its metadata.
-        output_dir: folder; made if missing.
+        mask: shape (1, W, H[, D]), above 0 inside, on the image's grid, with the image's metadata.
+        output_dir: folder of the mask; made if missing.
 
     Returns:
-        The file.
+        The file that was written.
 
     Raises:
         ValueError: When the folder cannot be written to, or the mask would overwrite its image.
@@ -81,15 +78,15 @@ def save_mask(mask: MetaTensor, output_dir: str | PathLike[str]) -> Path:
 
 def write_image(values: npt.NDArray[Any], affine: Any, path: str | PathLike[str]) -> None:
     """
-    Write an image or a mask, whole or not at all.
+    Write an image or a mask in one step.
 
     Args:
         values: shape (W, H[, D]); for PNG (W, H), uint8.
-        affine: (4, 4), from pixels to millimeters in MONAI's RAS; left out of PNG.
+        affine: (4, 4), from pixels to mm in MONAI's RAS; PNG cannot store it.
         path: of a PNG, NIfTI or NRRD file.
 
     Raises:
-        ValueError: When the folder cannot be written to, or the file is of another format.
+        ValueError: When the folder cannot be written to, or the file has another format.
     """
     write = writer_of(Path(path))
     with atomic_write(Path(path)) as temporary:
@@ -98,13 +95,14 @@ def write_image(values: npt.NDArray[Any], affine: Any, path: str | PathLike[str]
 
 class SaveMaskd(SaveImaged):
     """
-    Write masks by :func:`save_mask`, each in its image's own geometry and a format that fits the image's
-    (``SaveImaged`` writes one format). Whoever takes every ``SaveImaged`` out of a pipeline, as MONAI Label does, takes
-    this out too.
+    Write masks by :func:`save_mask`, each in the geometry and a suitable format of its image; ``SaveImaged`` writes one
+    format.
+
+    MONAI Label removes every ``SaveImaged`` from a pipeline; as a subclass, this transform is removed too.
 
     Args:
         keys: the masks, each with the metadata of its image (after ``Invertd``).
-        output_dir: folder; made if missing.
+        output_dir: folder of the masks; made if missing.
 
     Raises:
         ValueError: When the folder cannot be written to.
@@ -124,13 +122,7 @@ class SaveMaskd(SaveImaged):
         self.output_dir = output_dir
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """
-        Args:
-            data: holds a MetaTensor for every key.
-
-        Returns:
-            The record as it was.
-        """
+        """Write the masks and return the record unchanged."""
         sample = dict(data)
         for key in self.key_iterator(sample):
             save_mask(sample[key], self.output_dir)

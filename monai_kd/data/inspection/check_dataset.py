@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One look at every pair of a data set before training."""
+"""A check of every image and mask before training."""
 
 from __future__ import annotations
 
@@ -27,26 +27,22 @@ def check_dataset(
     load: LoadUltrasoundd | None = None,
 ) -> dict[str, str]:
     """
-    Load every image and mask once, so that a bad file is found before training and not after hours of it.
+    Load every image and mask once, so that a bad file is found before training, not hours later.
 
     Args:
-        records: the records, as ``read_dataset`` gives them.
-        progress: called with the number of records done and of all, after each.
-        workers: threads that load.
-        near_duplicates: give images of different patients that show the same picture (see
-            ``duplicates.pairs.near_duplicates``) one common value, too.
-        load: what will load them later, so that nothing is admitted now and refused then. Defaults to None:
-            ``LoadUltrasoundd()``, image and mask of any kind.
+        records: as ``read_dataset`` gives them.
+        progress: called with the numbers of finished and of all records.
+        workers: number of threads that load.
+        near_duplicates: give the same value to images of different patients that show the same picture (see
+            ``duplicates.pairs.near_duplicates``).
+        load: the transform that will load the images in training, so that both accept the same files. Defaults to None:
+            ``LoadUltrasoundd()``, which accepts images and masks of any kind.
 
     Returns:
         For each record's ``id`` the SHA-256 of its image's shape and gray values, equal for duplicates.
 
     Raises:
-        ValueError: listing the first problems found, each with its file and remedy.
-
-    Example:
-        >>> check_dataset([])
-        {}
+        ValueError: Listing the first problems, each with its file and remedy.
     """
     content: dict[str, str] = {}
     thumbnails: dict[str, Thumbnail] = {}
@@ -74,7 +70,7 @@ def content_hash(values: npt.NDArray[Any]) -> str:
 
 
 def _check(load: LoadUltrasoundd, record: Record) -> tuple[str, Thumbnail, str]:
-    """The content's hash, a thumbnail and no problem; or the problem."""
+    """The content's hash, a thumbnail and an empty message; or, in case of an error, its message."""
     try:
         image = load(record)["image"]
     except (OSError, ValueError) as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One look at one record."""
+"""The facts about one image and its mask."""
 
 from __future__ import annotations
 
@@ -21,17 +21,16 @@ Values = npt.NDArray[Any]
 @dataclass(frozen=True)
 class ImageFacts:
     """
-    What an image is like, without its pixels.
+    The properties of an image, without its pixels.
 
     Args:
         encoding: format and pixel type in words.
         size: (W, H) or (W, H, D) in pixels.
         low: smallest gray value.
         high: largest gray value.
-        mean: mean gray value.
         content: hash of size and gray values, equal for exact duplicates.
-        thumbnail: to find near duplicates by.
-        display: what viewers apply to the values and reading does not, in words.
+        thumbnail: to find near duplicates.
+        display: settings that viewers apply to the values but reading does not, in words.
     """
 
     encoding: str
@@ -47,14 +46,14 @@ class ImageFacts:
 @dataclass(frozen=True)
 class MaskFacts:
     """
-    What a mask is like, without its pixels.
+    The properties of a mask, without its pixels.
 
     Args:
         pixels: of the lesion.
-        fraction: of the image that the lesion covers.
-        border: fraction of the image's outermost pixels that the lesion covers.
+        fraction: of the image that the lesion covers, 0 to 1.
+        border: fraction of the image's outermost pixels that the lesion covers, 0 to 1.
         content: hash of size and mask.
-        outline: which of 32 × 32 squares the lesion fills to a quarter or more of the fullest.
+        outline: of 32 × 32 squares, those that the lesion fills to at least a quarter of the fullest square.
     """
 
     pixels: int
@@ -67,14 +66,13 @@ class MaskFacts:
 @dataclass(frozen=True)
 class Facts:
     """
-    What one look at a record told; small, so that those of ten thousand images fit in memory.
+    The facts about one record; small enough that those of ten thousand images fit in memory.
 
     Args:
-        record: the record.
-        image: None when the image cannot be read.
-        mask: None when the mask cannot be read or does not fit its image.
-        image_error: why there is no ``image``.
-        mask_error: why there is no ``mask``.
+        image: None if the image cannot be read.
+        mask: None if the mask cannot be read or does not fit its image.
+        image_error: why ``image`` is None.
+        mask_error: why ``mask`` is None.
     """
 
     record: Record
@@ -89,8 +87,8 @@ class Facts:
         return str(self.record["id"])
 
 
-def look_at(record: Record) -> Facts:
-    """Load a record's image and mask and note what they are like, or what is wrong with them."""
+def inspect_record(record: Record) -> Facts:
+    """Load a record's image and mask, and note their properties or errors."""
     image, image_error = _load(record, "image")
     mask, mask_error = _load(record, "label")
     if image is not None and mask is not None and image.shape != mask.shape:
@@ -112,7 +110,7 @@ def _load(record: Record, key: str) -> tuple[Values | None, str]:
 
 
 def _misfit(record: Record) -> str:
-    """The transform's own words for a mask that is not of its image's size."""
+    """The message of ``LoadUltrasoundd`` for a mask of another size than its image."""
     try:
         LoadUltrasoundd()(record)
     except ValueError as error:

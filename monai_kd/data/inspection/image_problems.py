@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong, or odd, with one image and its mask."""
+"""Problems of one image and its mask."""
 
 from __future__ import annotations
 
 from monai_kd.data.inspection.facts import Facts, ImageFacts, MaskFacts
-from monai_kd.data.inspection.problems import Problem
+from monai_kd.data.inspection.problem_kinds import Problem
 
-# Far from what BrEaST and BUS-BRA hold: lesions of 599 pixels and more and of 0.6 to 46 % of the image, at most 6 % of
-# the border, mean gray values of 21 and more.
+# Limits far outside the values of BrEaST and BUS-BRA, where lesions have at least 599 pixels, 0.6 to 46 % of the image
+# and at most 6 % of the border, and mean gray values are at least 21.
 TINY_PIXELS = 50
 TINY_FRACTION = 0.0005
 COVERING_FRACTION = 0.9
@@ -17,7 +17,7 @@ DARK_MEAN = 8.0
 
 
 def image_problems(facts: Facts) -> list[Problem]:
-    """The problems of one record, the gravest first."""
+    """The problems of one record, the most serious first."""
     found: list[tuple[str, str]] = []
     if facts.image_error:
         found.append(("unreadable image", facts.image_error))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A data set's inspection: everything about it that a user should know before training."""
+"""A data set's inspection: all that a user should know before training."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from monai_kd.data.duplicates import NearDuplicate, find_near_duplicates, join_near_duplicates
-from monai_kd.data.inspection.facts import Facts, look_at
-from monai_kd.data.inspection.folder import Reading, read_folder
+from monai_kd.data.inspection.dataset_problems import exact_duplicates, set_problems
+from monai_kd.data.inspection.facts import Facts, inspect_record
 from monai_kd.data.inspection.image_problems import image_problems
-from monai_kd.data.inspection.problems import KINDS, Problem
-from monai_kd.data.inspection.set_problems import exact_duplicates, set_problems
+from monai_kd.data.inspection.problem_kinds import KINDS, Problem
+from monai_kd.data.inspection.read_folder import Reading, read_folder
 from monai_kd.data.inspection.summary import mask_files, summarize
 from monai_kd.data.records.record import Layout, Record
 from monai_kd.data.splits.split_files import read_splits
@@ -23,23 +23,19 @@ from monai_kd.data.splits.split_files import read_splits
 @dataclass(frozen=True)
 class Inspection:
     """
-    What ``inspect_dataset`` found.
+    The result of ``inspect_dataset``.
 
     Args:
         root: the folder that was given.
         layout: the layout's name; empty if none was recognized.
         folder: where the data set begins; empty if no layout was recognized.
-        because: what the layout was recognized by.
-        lacking: for every other layout what the folder lacks to be it.
-        remarks: what the reader had to say, e.g. which images it left out.
-        facts: of every image, in order of id.
-        duplicates: ids of images with the same pixels.
-        near_duplicates: pairs of ids of different patients that show the same picture, and their correlation.
-        problems: the gravest first.
-
-    Example:
-        >>> Inspection(root="data").is_trainable  # nothing was looked at, so nothing was found
-        True
+        because: the files by which the layout was recognized.
+        lacking: for every other layout, what the folder lacks.
+        remarks: notes of the reader, such as the images that it left out.
+        facts: about every image, in order of id.
+        duplicates: ids of images with identical pixels.
+        near_duplicates: pairs of ids from different patients that show the same picture, and their correlation.
+        problems: the most serious first.
     """
 
     root: str
@@ -55,11 +51,11 @@ class Inspection:
 
     @property
     def is_trainable(self) -> bool:
-        """Whether nothing prevents training."""
+        """Whether no problem prevents training."""
         return not any(problem.prevents_training for problem in self.problems)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the single images' facts, as JSON can hold it."""
+        """Everything except the facts about single images, ready for JSON."""
         return {
             "root": self.root,
             "layout": self.layout,
@@ -92,20 +88,17 @@ def inspect_dataset(
     split_file: str | Path | None = None,
 ) -> Inspection:
     """
-    Look at every image and mask of a data set and list all that is wrong or odd; nothing of it stops the look.
+    Load every image and mask of a data set and list all problems; none of them stops the inspection.
 
     Args:
         root: the data set's folder, or a folder up to two levels above it.
-        layout: as in ``read_dataset``; None looks at the folder.
-        progress: called with the number of images done and of all, after each.
-        workers: threads that load.
-        split_file: a file of splits to check against the images, too.
-
-    Returns:
-        What was found.
+        layout: as in ``read_dataset``. Defaults to None: recognize it from the folder.
+        progress: called with the numbers of finished and of all images.
+        workers: number of threads that load images.
+        split_file: a split file to check against the images.
 
     Raises:
-        FileNotFoundError: When ``root`` is not there.
+        FileNotFoundError: When ``root`` does not exist.
 
     Example:
         >>> from tempfile import TemporaryDirectory; from PIL import Image
@@ -143,7 +136,7 @@ def inspect_dataset(
 def _look_at_all(records: Sequence[Record], progress: Callable[[int, int], None] | None, workers: int) -> list[Facts]:
     facts: list[Facts] = []
     with ThreadPoolExecutor(workers) as pool:
-        for item in pool.map(look_at, records):
+        for item in pool.map(inspect_record, records):
             facts.append(item)
             if progress is not None:
                 progress(len(facts), len(records))

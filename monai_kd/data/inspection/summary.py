@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A data set in numbers."""
+"""Counts and distributions of a data set."""
 
 from __future__ import annotations
 
@@ -14,17 +14,13 @@ from monai_kd.data.inspection.facts import Facts
 
 def summarize(facts: Sequence[Facts]) -> dict[str, Any]:
     """
-    Counts and distributions as JSON can hold them.
+    Counts and distributions, ready for JSON.
 
     Returns:
-        ``images`` (records), ``files``, ``masks`` (files), ``patients``, ``pathologies`` (images of each),
-        ``images_per_patient`` (how many patients have so many), ``encodings``, and the minimum, median and maximum of
-        ``width`` and ``height`` in pixels, ``lesion_fraction`` (of the image, empty masks left out), ``gray_low``,
-        ``gray_high`` and ``gray_mean``; these are absent where no image can be read.
-
-    Example:
-        >>> summarize([])["images"]
-        0
+        ``images`` (records), ``files``, ``masks`` (files), ``patients``, ``pathologies`` (number of images),
+        ``images_per_patient`` (number of patients with so many images), ``encodings``; and the minimum, median and
+        maximum of ``width`` and ``height`` in pixels, ``lesion_fraction`` (of the image, without empty masks),
+        ``gray_low``, ``gray_high`` and ``gray_mean``. The latter are missing if no image can be read.
     """
     per_patient = Counter(str(item.record["patient"]) for item in facts)
     images = [item.image for item in facts if item.image]
@@ -50,7 +46,7 @@ def summarize(facts: Sequence[Facts]) -> dict[str, Any]:
 
 
 def mask_files(facts: Facts) -> list[str]:
-    """A record's mask files, of which there may be several."""
+    """A record's mask files, one or several."""
     label = facts.record.get("label", [])
     return [str(label)] if not isinstance(label, (list, tuple)) else [str(path) for path in label]
 

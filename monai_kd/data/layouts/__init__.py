@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which data set lies in a folder: one line a layout."""
+"""Recognition of a data set's layout; each layout has one line here."""
 
 from __future__ import annotations
 
@@ -8,51 +8,44 @@ from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
-from monai_kd.data.layouts.breast import Breast
-from monai_kd.data.layouts.bus_bra import BusBra
-from monai_kd.data.layouts.bus_uclm import BusUclm
-from monai_kd.data.layouts.busi import Busi
-from monai_kd.data.layouts.dataset_a import DatasetA
-from monai_kd.data.layouts.monailabel import MonaiLabel
-from monai_kd.data.layouts.nnunet import NnUnet
-from monai_kd.data.layouts.plain import PlainFolders
-from monai_kd.data.records.links import require_inside
-from monai_kd.data.records.record import Layout, Record, entries, first_few
+from monai_kd.data.layouts.breast import Breast as Breast
+from monai_kd.data.layouts.bus_bra import BusBra as BusBra
+from monai_kd.data.layouts.bus_uclm import BusUclm as BusUclm
+from monai_kd.data.layouts.busi import Busi as Busi
+from monai_kd.data.layouts.dataset_a import DatasetA as DatasetA
+from monai_kd.data.layouts.monailabel import MonaiLabel as MonaiLabel
+from monai_kd.data.layouts.nnunet import NnUnet as NnUnet
+from monai_kd.data.layouts.plain import PlainFolders as PlainFolders
+from monai_kd.data.records.record import Layout, Record, entries
 from monai_kd.data.records.several_folders import Folders, folders_of_data, from_dataset
-from monai_kd.utils.messages import closest
+from monai_kd.data.records.symbolic_links import require_inside
+from monai_kd.utils.exports import exported
+from monai_kd.utils.messages import closest, first_few
 
-LAYOUTS: tuple[Layout, ...] = (
-    DatasetA(),
-    Breast(),
-    BusBra(),
-    Busi(),
-    BusUclm(),
-    NnUnet(),
-    PlainFolders(),
-    MonaiLabel(),
-)
-"""The layouts that are known, in the order in which a folder is tried."""
+LAYOUTS: tuple[Layout, ...] = tuple(globals()[name]() for name in exported(globals()))
+"""The known layouts: one object of each class that an import line above names."""
 
-SEARCH_DEPTH = 2  # an archive often unpacks to <name>/<name>/, and users point at the folder above
+SEARCH_DEPTH = 2  # an archive often unpacks to <name>/<name>/, and users name the folder above
 
 
 def read_dataset(root: Folders, layout: str | Layout | None = None) -> list[Record]:
     """
-    Read a data set's records, whatever its layout; or those of several data sets as one.
+    Read the records of a data set of any known layout, or of several data sets as one.
 
     Args:
-        root: the data set's folder, or a folder up to two levels above it; or a list of such folders, whose images'
-            ``id`` and ``patient`` begin with the folder's name then.
-        layout: a layout's name or object, e.g. ``"plain"`` or ``Breast(other_masks=True)``; None looks at the folder.
+        root: the data set's folder, or a folder up to two levels above it; or a list of such folders. With a list,
+            ``id`` and ``patient`` begin with the folder's name.
+        layout: a layout's name or object, such as ``"plain"`` or ``Breast(other_masks=True)``. Defaults to None:
+            recognize it from the folder.
 
     Returns:
-        Records in order of id, each with ``image``, ``label``, ``id``, ``patient`` and ``pathology``; those of a cine
-        loop's frames also with ``frame``, those of several data sets with ``dataset``.
+        Records in order of id, each with ``image``, ``label``, ``id``, ``patient`` and ``pathology``. Frames of a cine
+        loop also have ``frame``; records of several data sets have ``dataset``.
 
     Raises:
-        FileNotFoundError: When ``root`` is not there.
-        ValueError: When ``root`` is empty, of no known layout or of several, when a file is missing or double, a
-            link leads out of the folder, or two folders of a list have one name or give one id.
+        FileNotFoundError: When ``root`` does not exist.
+        ValueError: When ``root`` is empty or has no known layout, or several; when a file is missing or duplicated;
+            when a link leads out of the folder; or when two folders of a list have the same name or ids.
 
     Example:
         >>> read_dataset("no/such/folder")
@@ -70,12 +63,12 @@ def read_dataset(root: Folders, layout: str | Layout | None = None) -> list[Reco
     require_inside(folder)
     records = found.read(folder)
     if not records:
-        raise ValueError(f"{folder} is laid out as {found.name!r} but holds no images. Copy the images into it.")
+        raise ValueError(f"{folder} has the layout {found.name!r} but holds no images. Copy the images into it.")
     return sorted(records, key=lambda record: str(record["id"]))
 
 
 def find_dataset(root: str | Path, layout: str | Layout | None = None) -> tuple[Layout, Path]:
-    """The layout of the data set in or below a folder, and the folder it begins in; see ``read_dataset``."""
+    """The layout of the data set in or below a folder, and the folder where it begins; see ``read_dataset``."""
     folder = Path(root).expanduser()
     if not folder.exists():
         raise FileNotFoundError(f"No folder {root}. Set dataset_dir to the folder of the data set.")
@@ -92,20 +85,20 @@ def find_dataset(root: str | Path, layout: str | Layout | None = None) -> tuple[
         return found[0]
     needs = "; ".join(f"{candidate.name!r} lacks {candidate.missing(folder)}" for candidate in tried)
     raise ValueError(
-        f"No known layout in {root}: {needs}. Set dataset_dir to the folder that holds these, or bring the data "
-        "into images/<id>.png and labels/<id>.png."
+        f"No known layout in {root}: {needs}. Set dataset_dir to the folder that holds these, or copy the data "
+        "to images/<id>.png and labels/<id>.png."
     )
 
 
 def layout_names(root: Folders, layout: str | Layout | None = None) -> str:
-    """The name of a data set's layout; of several data sets their names in words."""
+    """The name of a data set's layout; for several data sets, joined by " + "."""
     return " + ".join(find_dataset(folder, layout)[0].name for folder in folders_of_data(root))
 
 
 def _search(folder: Path, tried: Sequence[Layout], depth: int) -> list[tuple[Layout, Path]]:
     fitting = [candidate for candidate in tried if not candidate.missing(folder)]
     if len(fitting) > 1 and not (folder / "labels").is_dir():
-        # A data set of images/ and masks/ that has more than these is of the layout that knows the rest.
+        # A data set with more than images/ and masks/ has the layout that knows the rest.
         fitting = [candidate for candidate in fitting if not isinstance(candidate, PlainFolders)]
     found = [(candidate, folder) for candidate in fitting]
     if not found and depth:

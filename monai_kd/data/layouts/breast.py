@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""BrEaST of Pawłowska et al. 2024: images and tumor masks in one folder, the clinical table beside it."""
+"""BrEaST of Pawłowska et al. 2024: images and tumor masks in one folder, with a clinical table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from monai_kd.data.layouts.tables import pathologies, read_xlsx, warn_of_unlisted
-from monai_kd.data.records.record import Record, by_id, entries, first_few
+from monai_kd.data.records.record import Record, by_id, entries, record_of
+from monai_kd.utils.messages import first_few
 
 logger = logging.getLogger(__name__)
 
@@ -22,17 +23,13 @@ class Breast:
     """
     BrEaST: ``case001.png``, ``case001_tumor.png``, ``case001_other1.png``; one image per patient.
 
-    Four of the 256 cases are normal and have no tumor mask; they are left out and named in the log. The clinical
+    Four of the 256 cases are normal and have no tumor mask; they are skipped, and the log names them. The clinical
     table (``BrEaST-Lesions-USG-clinical-data-*.xlsx``) lies in the images' folder or beside it.
 
     Pawłowska et al., Scientific Data 11, 2024, doi 10.1038/s41597-024-02984-z.
 
     Args:
         other_masks: join the masks of further lesions (``_other1`` …) with the tumor's.
-
-    Example:
-        >>> Breast(other_masks=True).missing(Path("nowhere"))
-        'files case001.png and case001_tumor.png'
     """
 
     name = "breast"
@@ -41,17 +38,13 @@ class Breast:
         self.other_masks = other_masks
 
     def missing(self, root: Path) -> str:
-        """What ``root`` lacks: files named as BrEaST names them."""
+        """What ``root`` lacks: files with BrEaST's names."""
         kinds = {_kind(path) for path in entries(root)} if root.is_dir() else set()
         return "" if {"image", "tumor"} <= kinds else "files case001.png and case001_tumor.png"
 
     def read(self, root: Path) -> list[Record]:
         """
-        One record per case with a mask.
-
-        Raises:
-            ValueError: For a mask without image, an image without tumor mask that is none of the four normal cases,
-                two files of one case, or a broken table.
+        One record per case with a tumor mask; a missing mask raises a ValueError, except in the four normal cases.
         """
         files = entries(root)
         images = by_id((path for path in files if _kind(path) == "image"), _case, "image")
@@ -59,27 +52,21 @@ class Breast:
         orphans = [path for path in files if _kind(path) in ("tumor", "other") and _case(path) not in images]
         if orphans:
             raise ValueError(
-                f"{len(orphans)} masks in {root} have no image: {first_few(orphans)}. Add the images, or remove these."
+                f"{len(orphans)} masks in {root} have no image: {first_few(orphans)}. Add the images, or remove them."
             )
         left_out = [case for case in images if case not in masks]
         unexpected = [images[case] for case in left_out if case not in WITHOUT_TUMOR]
         if unexpected:
             raise ValueError(
                 f"{len(unexpected)} of {len(images)} images in {root} have no tumor mask: {first_few(unexpected)}. "
-                f"Only {', '.join(WITHOUT_TUMOR)} have none as published: copy the masks again."
+                f"In the publication, only {', '.join(WITHOUT_TUMOR)} have none. Copy the masks again."
             )
         if left_out:
-            logger.info("BrEaST: left out %s, published without a tumor mask.", ", ".join(left_out))
+            logger.info("BrEaST: left out %s, which have no tumor mask in the publication.", ", ".join(left_out))
         pathology = _pathology(root, images)
         return [
-            {
-                "image": str(images[case]),
-                "label": masks[case][0] if len(masks[case]) == 1 else masks[case],
-                "id": case,
-                "patient": case,
-                "pathology": pathology.get(case, "unknown"),
-            }
-            for case in images
+            record_of(case, image, masks[case], case, pathology.get(case, "unknown"))
+            for case, image in images.items()
             if case in masks
         ]
 
@@ -94,12 +81,12 @@ def _case(path: Path) -> str:
     return match[1].lower() if match else ""
 
 
-def _masks(files: list[Path], other_masks: bool) -> dict[str, list[str]]:
+def _masks(files: list[Path], other_masks: bool) -> dict[str, list[Path]]:
     tumors = by_id((path for path in files if _kind(path) == "tumor"), _case, "tumor mask")
-    masks = defaultdict(list, {case: [str(path)] for case, path in tumors.items()})
+    masks = defaultdict(list, {case: [path] for case, path in tumors.items()})
     for path in files:
         if other_masks and _kind(path) == "other":
-            masks[_case(path)].append(str(path))
+            masks[_case(path)].append(path)
     return dict(masks)
 
 

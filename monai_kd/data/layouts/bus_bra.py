@@ -6,7 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from monai_kd.data.layouts.tables import read_csv, require_same_images, rows_by
-from monai_kd.data.records.record import Record, by_id, first_few, pathology_of, png_files, require_pairs
+from monai_kd.data.records.record import Record, lacking, pathology_of, png_pairs, record_of
+from monai_kd.utils.messages import first_few
 
 TABLE = "bus_data.csv"
 OFFICIAL_FOLDS = (5, 10)
@@ -19,58 +20,35 @@ class BusBra:
     The table's ``Case`` is the patient, who has one or two images.
 
     Gómez-Flores et al., Medical Physics 51(4), 2024, doi 10.1002/mp.16812.
-
-    Example:
-        >>> BusBra().missing(Path("nowhere"))
-        'folder Images, folder Masks, bus_data.csv'
     """
 
     name = "bus_bra"
 
     def missing(self, root: Path) -> str:
         """What ``root`` lacks: the folders ``Images`` and ``Masks``, and ``bus_data.csv``."""
-        lacking = [f"folder {name}" for name in ("Images", "Masks") if not (root / name).is_dir()]
-        return ", ".join(lacking + [name for name in (TABLE,) if not (root / name).is_file()])
+        return lacking(root, ("Images", "Masks"), (TABLE,))
 
     def read(self, root: Path) -> list[Record]:
-        """
-        One record per image.
-
-        Raises:
-            ValueError: For an image without mask, a mask without image, two files of one id, or a table that does
-                not list the same images.
-        """
-        images = by_id(png_files(root / "Images"), lambda path: path.stem, "image")
-        labels = by_id(png_files(root / "Masks"), lambda path: path.stem.replace("mask_", "bus_", 1), "mask")
-        require_pairs(images, labels, root)
+        """One record per image."""
+        images, labels = png_pairs(root, "Images", "Masks", lambda mask: mask.stem.replace("mask_", "bus_", 1))
         rows = read_csv(root / TABLE, ("ID", "Case", "Pathology"))
         table = rows_by(root / TABLE, rows, lambda row: row["ID"].strip())
         require_same_images(root / TABLE, table, images)
         return [
-            {
-                "image": str(images[key]),
-                "label": str(labels[key]),
-                "id": key,
-                "patient": table[key]["Case"].strip(),
-                "pathology": pathology_of(table[key]["Pathology"]),
-            }
-            for key in images
+            record_of(key, image, [labels[key]], table[key]["Case"].strip(), pathology_of(table[key]["Pathology"]))
+            for key, image in images.items()
         ]
 
 
 def read_official_folds(root: Path, k: int) -> dict[str, int]:
     """
-    The publisher's fold (1 to ``k``) of each image: column ``kFold`` of ``<k>-fold-cv.csv``.
+    The published fold (1 to ``k``) of each image id: column ``kFold`` of ``<k>-fold-cv.csv``.
 
-    The table's ``valid_<i>`` columns are not read: they put images of one patient on both sides of training and
-    validation.
+    The table's columns ``valid_<i>`` are not used: they put images of one patient into both training and validation.
 
     Args:
         root: the folder that holds the tables.
         k: 5 or 10.
-
-    Returns:
-        The fold by the image's id.
 
     Raises:
         FileNotFoundError: When there is no such table.
@@ -84,7 +62,7 @@ def read_official_folds(root: Path, k: int) -> dict[str, int]:
         {'bus_0001-l': 3}
     """
     if k not in OFFICIAL_FOLDS:
-        raise ValueError(f"BUS-BRA has official folds for k = 5 and 10, got k = {k}. k_folds() makes others.")
+        raise ValueError(f"BUS-BRA has official folds for k = 5 and 10, got k = {k}. Use k_folds() for others.")
     path = root / f"{k}-fold-cv.csv"
     folds = {row["ID"]: str(row["kFold"]).strip() for row in read_csv(path, ("ID", "kFold"))}
     wrong = [f"{key}: {fold}" for key, fold in folds.items() if fold not in map(str, range(1, k + 1))]

@@ -7,55 +7,38 @@ from collections.abc import Collection
 from pathlib import Path
 
 from monai_kd.data.layouts.tables import Row, pathologies, read_xlsx, warn_of_unlisted
-from monai_kd.data.records.record import Record, by_id, entries, png_files, require_pairs
+from monai_kd.data.records.record import Record, entries, lacking, png_pairs, record_of
 
 
 class DatasetA:
     """
     Dataset_A: ``original/000001.png``, ``GT/000001.png`` and, for the pathology, ``DatasetB.xlsx``.
 
-    The 163 ids are 000001–000147 and 000295–000310; the root's own name differs between distributions
-    (``BUS``, ``Dataset_B``, ``UDIAT_Dataset_B``). Every image is taken as a patient of its own: the
-    published table names none. A column ``Patient``, which ``convert_dataset`` writes, is followed.
+    The 163 ids are 000001–000147 and 000295–000310; the root's own name differs between distributions (``BUS``,
+    ``Dataset_B``, ``UDIAT_Dataset_B``). Every image counts as its own patient, because the published table names none.
+    If there is a column ``Patient``, as ``convert_dataset`` writes it, it is used.
 
     Yap et al., IEEE Journal of Biomedical and Health Informatics 22(4), 2018, doi 10.1109/JBHI.2017.2731873.
-
-    Example:
-        >>> DatasetA().missing(Path("nowhere"))
-        'folder original, folder GT'
     """
 
     name = "dataset_a"
 
     def missing(self, root: Path) -> str:
         """What ``root`` lacks: the folders ``original`` and ``GT``."""
-        return ", ".join(f"folder {name}" for name in ("original", "GT") if not (root / name).is_dir())
+        return lacking(root, ("original", "GT"))
 
     def read(self, root: Path) -> list[Record]:
-        """
-        One record per image.
-
-        Raises:
-            ValueError: For an image without mask, a mask without image, two files of one id, or a broken table.
-        """
-        images = by_id(png_files(root / "original"), lambda path: path.stem, "image")
-        labels = by_id(png_files(root / "GT"), lambda path: path.stem, "mask")
-        require_pairs(images, labels, root)
+        """One record per image."""
+        images, labels = png_pairs(root, "original", "GT")
         pathology, patient = _table(root, images)
         return [
-            {
-                "image": str(images[key]),
-                "label": str(labels[key]),
-                "id": key,
-                "patient": patient.get(key, key),
-                "pathology": pathology.get(key, "unknown"),
-            }
-            for key in images
+            record_of(key, image, [labels[key]], patient.get(key, key), pathology.get(key, "unknown"))
+            for key, image in images.items()
         ]
 
 
 def _table(root: Path, images: Collection[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Pathology and patient of each image that the table tells them of."""
+    """Pathology and patient of each image in the table."""
     table = next((path for path in entries(root) if path.name.lower() == "datasetb.xlsx"), None)
     rows = read_xlsx(table, ("Image", "Type"), "DatasetB.xlsx")
     pathology = pathologies(table, rows, _id_of, "Type")

@@ -13,17 +13,13 @@ from monai_kd.data.records.subfolders import known_files
 
 class MonaiLabel:
     """
-    A study of MONAI Label: ``<id>.*`` and ``labels/final/<id>.*``, matched by id; the formats may differ.
+    A study of MONAI Label: ``<id>.*`` and ``labels/final/<id>.*``, matched by id; their formats may differ.
 
-    Only the images that are labelled already are read; ``list_images`` gives all of them. What else the server keeps
-    there (``datastore_v2.json``, masks of other tags) is passed over. Cine loops and ``patients.csv`` are taken as
-    by :class:`PlainFolders`; the table may lack the images without a label.
+    Only labelled images are read; ``list_images`` gives all of them. Other files of the server (``datastore_v2.json``,
+    masks with other tags) are ignored. Cine loops and ``patients.csv`` work as in :class:`PlainFolders`; the table may
+    lack the unlabelled images.
 
     Diaz-Pinto et al., Medical Image Analysis 95, 2024, doi 10.1016/j.media.2024.103207.
-
-    Example:
-        >>> MonaiLabel().missing(Path("nowhere"))
-        'folder labels/final, images beside the folder labels'
     """
 
     name = "monailabel"
@@ -34,25 +30,11 @@ class MonaiLabel:
         return ", ".join(lacking + ([] if image_files(root) else ["images beside the folder labels"]))
 
     def images(self, root: Path) -> dict[str, Path]:
-        """
-        All images by their ids, labelled or not.
-
-        Args:
-            root: the study's folder.
-
-        Raises:
-            ValueError: For two images of one id.
-        """
+        """All images by their ids, labelled or not; two images with the same id raise a ValueError."""
         return by_id(image_files(root), name_of, "image")
 
     def read(self, root: Path) -> list[Record]:
-        """
-        One record per labelled image or frame.
-
-        Raises:
-            ValueError: When nothing is labelled yet, for a mask of unknown format, a mask without image, two files of
-                one id, masks of fewer or more frames than their loop has, or an image that ``patients.csv`` lacks.
-        """
+        """One record per labelled image or frame; a ValueError tells if nothing is labelled yet."""
         images = self.images(root)
         labels = by_id(known_files(_masks(root)), name_of, "mask")
         if not labels:

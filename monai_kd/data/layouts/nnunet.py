@@ -10,67 +10,51 @@ from typing import Any
 
 from monai_kd.data.image_files.formats import name_of
 from monai_kd.data.layouts.plain import labelled_records, pairs_of
-from monai_kd.data.records.record import Record, by_id, first_few, image_files, require_pairs
+from monai_kd.data.records.record import Record, by_id, image_files, lacking, require_pairs
 from monai_kd.data.records.subfolders import known_files
-from monai_kd.utils.atomic_files import read_json
+from monai_kd.utils.json_files import read_json
+from monai_kd.utils.messages import first_few
 
 logger = logging.getLogger(__name__)
 
 TABLE = "dataset.json"
 CHANNEL = re.compile(r"(.+)_(\d{4})")
-REMEDY = "Copy it again, or write the data set with 'data convert --layout nnunet'."
+REMEDY = "Copy it again, or write the data set with 'data convert --output-layout nnunet'."
 
 
 class NnUnet:
     """
-    nnU-Net's raw data, of one channel and one label: ``imagesTr/<case>_0000.*``, ``labelsTr/<case>.*`` and
+    nnU-Net's raw data with one channel and one label: ``imagesTr/<case>_0000.*``, ``labelsTr/<case>.*``,
     ``dataset.json``.
 
-    nnU-Net knows no patients: every image is taken as a patient of its own, unless ``patients.csv`` names them, as with
-    :class:`PlainFolders`; what ``convert_dataset`` writes has that table. The images of ``imagesTs`` have no label here
-    and are left out; ``list_images`` gives them too.
+    nnU-Net stores no patients: every image counts as its own patient, unless ``patients.csv`` names them as in
+    :class:`PlainFolders`; ``convert_dataset`` writes that table. The images of ``imagesTs`` have no labels and are left
+    out; ``list_images`` gives them too.
 
     Isensee et al., Nature Methods 18, 2021, doi 10.1038/s41592-020-01008-z.
-
-    Example:
-        >>> NnUnet().missing(Path("nowhere"))
-        'folder imagesTr, folder labelsTr, dataset.json'
     """
 
     name = "nnunet"
 
     def missing(self, root: Path) -> str:
         """What ``root`` lacks: the folders ``imagesTr`` and ``labelsTr``, and ``dataset.json``."""
-        lacking = [f"folder {name}" for name in ("imagesTr", "labelsTr") if not (root / name).is_dir()]
-        return ", ".join(lacking + ([] if (root / TABLE).is_file() else [TABLE]))
+        return lacking(root, ("imagesTr", "labelsTr"), (TABLE,))
 
     def images(self, root: Path) -> dict[str, Path]:
         """
-        All images by their cases, those to train with and those to test with.
-
-        Args:
-            root: the folder that holds ``dataset.json``.
-
-        Raises:
-            ValueError: For two images of one case, or a case of several channels.
+        All images by their cases, from ``imagesTr`` and ``imagesTs``; a case with several channels raises a ValueError.
         """
         return _cases(root, [*image_files(root / "imagesTr"), *image_files(root / "imagesTs")])
 
     def read(self, root: Path) -> list[Record]:
-        """
-        One record per labelled image.
-
-        Raises:
-            ValueError: For a case of several channels or an image without its channel's number, several labels, an
-                image without mask, a mask without image, or a broken or contradictory ``dataset.json``.
-        """
+        """One record per labelled image; several channels or several labels raise a ValueError."""
         images = _cases(root, known_files(root / "imagesTr"))
         labels = by_id(known_files(root / "labelsTr"), name_of, "mask")
         _check_table(root / TABLE, len(images))
         pairs = pairs_of(images, labels)
         require_pairs({key: Path(record["image"]) for key, record in pairs}, labels, root)
         if others := image_files(root / "imagesTs"):
-            logger.info("nnU-Net: left out the %d images of imagesTs, which have no label to train with.", len(others))
+            logger.info("nnU-Net: left out the %d images of imagesTs, which have no label.", len(others))
         return labelled_records(pairs, labels, root / "patients.csv")
 
 
@@ -79,34 +63,34 @@ def _cases(root: Path, files: list[Path]) -> dict[str, Path]:
     without = [path for path in files if not CHANNEL.fullmatch(name_of(path))]
     if without:
         raise ValueError(
-            f"{len(without)} images in {root} lack the number of their channel: {first_few(without)}. Rename each to "
+            f"{len(without)} images in {root} lack the channel's number: {first_few(without)}. Rename each to "
             "<case>_0000."
         )
     further = [path for path in files if not name_of(path).endswith("_0000")]
     if further:
         raise ValueError(
-            f"{len(further)} images in {root} are further channels: {first_few(further)}. One channel is read, the "
-            "gray image: keep the files _0000 alone."
+            f"{len(further)} images in {root} are further channels: {first_few(further)}. Only the gray image is read. "
+            "Keep the files _0000 and remove the others."
         )
     return by_id(files, lambda path: name_of(path).removesuffix("_0000"), "image")
 
 
 def _check_table(path: Path, images: int) -> None:
-    """Refuse a table of several labels, whose numbers would become one; say when images are missing."""
+    """Refuse a table of several labels, which would be merged into one; log when images are missing."""
     table: Any = read_json(path, remedy=REMEDY)
     labels = table.get("labels") if isinstance(table, dict) else None
     if not isinstance(labels, dict):
         raise ValueError(f"{path} has no labels. {REMEDY}")
     if "dataset" in table:
         raise ValueError(
-            f"{path} names each image's file itself ('dataset'). Copy the images to imagesTr, the masks to labelsTr."
+            f"{path} lists the files itself ('dataset'). Copy the images to imagesTr and the masks to labelsTr."
         )
-    # The first version of the format turned names and numbers round: {"0": "background"}.
+    # The first version of the format swapped names and numbers: {"0": "background"}.
     numbers = {name: number for name, number in labels.items() if "0" not in (str(name), str(number))}
     if len(numbers) != 1:
         raise ValueError(
-            f"{path} has {len(numbers)} labels beside the background: {first_few(numbers)}. One is read, the lesion: "
-            "merge them, or keep one."
+            f"{path} has {len(numbers)} labels besides the background: {first_few(numbers)}. Exactly one is read, the "
+            "lesion. Merge them, or keep one."
         )
     if table.get("numTraining", images) != images:
-        logger.warning("%s tells of %s images, but imagesTr holds %d.", path, table["numTraining"], images)
+        logger.warning("%s lists %s images, but imagesTr holds %d.", path, table["numTraining"], images)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plain folders: images/<id>.* and labels/<id>.*, or masks/<id>.*, in any format that is read."""
+"""Plain folders: images/<id>.* and labels/<id>.*, or masks/<id>.*, in any known format."""
 
 from __future__ import annotations
 
@@ -21,23 +21,19 @@ UNKNOWN = ("", "unknown", "none", "nan", "n/a", "na", "-", "?")
 
 class PlainFolders:
     """
-    Plain folders: ``images/<id>.*`` and ``labels/<id>.*``, matched by id; the formats may differ. Where there is no
-    ``labels``, ``masks`` is read.
+    Plain folders: ``images/<id>.*`` and ``labels/<id>.*``, matched by id; their formats may differ. ``masks`` may stand
+    for ``labels``.
 
-    ``images`` and ``labels`` may hold a folder for each patient in place of files: ``images/<patient>/<name>.*`` has
-    the id ``<patient>_<name>``.
+    ``images`` and ``labels`` may hold a folder for each patient instead of files: ``images/<patient>/<name>.*`` has the
+    id ``<patient>_<name>``.
 
-    A cine loop (a DICOM file of several frames, a TIFF file of several pages) gives a record for each frame. Its masks
-    are one file of as many frames (``labels/<loop>.*``, also a NIfTI or NRRD volume), or files of single frames
+    A cine loop (a DICOM file with several frames, a TIFF file with several pages) gives a record for each frame. Its
+    masks are one file with as many frames (``labels/<loop>.*``, also a NIfTI or NRRD volume), or files of single frames
     (``labels/<loop>_frame000.*``); frames without such a file are left out.
 
-    Patients and pathology are those of ``patients.csv``: columns ``id``, ``patient`` and, if known, ``pathology``; the
-    id of a loop stands for its frames. Without it, every image is taken as a patient of its own, unless DICOM files
-    name their patients; see ``frames.frame_records``.
-
-    Example:
-        >>> PlainFolders().missing(Path("nowhere"))
-        'folder images, folder labels or masks'
+    ``patients.csv`` gives patients and pathology: columns ``id``, ``patient`` and, if known, ``pathology``. The id of a
+    loop stands for all its frames. Without the table, every image counts as its own patient, unless DICOM files name
+    their patients; see ``frames.frame_records``.
     """
 
     name = "plain"
@@ -52,8 +48,8 @@ class PlainFolders:
         One record per image or frame.
 
         Raises:
-            ValueError: For a file of unknown format, an image without mask, a mask without image, two files of one
-                id, masks of fewer or more frames than their loop has, or an image that ``patients.csv`` lacks.
+            ValueError: When a file has an unknown format, an image has no mask, a mask has no image or not as many
+                frames as its loop, two files have the same id, or ``patients.csv`` lacks an image.
         """
         images = ids_in(root / "images", known_files(root / "images"), "image")
         labels = ids_in(_masks(root), known_files(_masks(root)), "mask")
@@ -65,7 +61,7 @@ class PlainFolders:
 def pairs_of(
     images: Mapping[str, Path], labels: Mapping[str, Path], folders: Mapping[str, str] | None = None
 ) -> list[tuple[str, Record]]:
-    """Each image's or frame's record, with the name of its mask's file, whether there is one or not."""
+    """The record of each image or frame, with the name that its mask's file has or would have."""
     return [
         pair
         for name, frames in groupby(frame_records(images, folders), _name)
@@ -74,7 +70,7 @@ def pairs_of(
 
 
 def labelled_records(pairs: Iterable[tuple[str, Record]], labels: Mapping[str, Path], table: Path) -> list[Record]:
-    """Records with their masks, and with patients and pathology by the table, if there is one."""
+    """Records with their masks, and with patients and pathology from the table if there is one."""
     records = [{**record, "label": str(labels[key]), "pathology": "unknown"} for key, record in pairs]
     return _with_patients(records, table) if table.is_file() else records
 
@@ -84,7 +80,7 @@ def _masks(root: Path) -> Path:
 
 
 def _name(record: Record) -> str:
-    """The id of an image, or of the loop that a frame is of."""
+    """The id of an image, or of a frame's loop."""
     return str(record["id"]).removesuffix(frame_name("", record["frame"])) if "frame" in record else str(record["id"])
 
 
@@ -101,13 +97,13 @@ def _with_patients(records: list[Record], path: Path) -> list[Record]:
 
 
 def _require_known_pathology(path: Path, rows: Mapping[str, Mapping[str, str]]) -> None:
-    """A misspelt class would drop its image from every table by class without a word."""
+    """Refuse a misspelt class: its images would be missing from every table by class, without a warning."""
     for key, row in rows.items():
         cell = (row.get("pathology") or "").strip()
         if pathology_of(cell) == "unknown" and cell.lower() not in UNKNOWN:
             raise ValueError(
                 f"{path}: the pathology of {key} is {cell!r}, but benign, malignant or normal is expected. Correct it, "
-                "or leave the cell empty if it is not known."
+                "or leave the cell empty if it is unknown."
             )
 
 
@@ -118,14 +114,14 @@ def _pairs(name: str, frames: list[Record], labels: Mapping[str, Path]) -> list[
     own = [(record["id"], record) for record in frames if record["id"] in labels]
     if own and name in labels:
         raise ValueError(
-            f"{labels[name]} and {labels[own[0][0]]} are both masks of {frames[0]['image']}. Keep the one or the other."
+            f"{labels[name]} and {labels[own[0][0]]} are both masks of {frames[0]['image']}. Keep one of them."
         )
     if own:
-        logger.info("%s: %d of %d frames have masks, the others are left out.", name, len(own), len(frames))
+        logger.info("%s: %d of %d frames have masks; the others are left out.", name, len(own), len(frames))
         return own
     if name in labels and (planes := read_header(labels[name]).planes) != len(frames):
         raise ValueError(
             f"{labels[name]} has {planes} frames but {frames[0]['image']} has {len(frames)}. Save a mask for each "
-            f"frame, or the masks of some as {frame_name(name, 0)}.png and so on."
+            f"frame, or masks of single frames as {frame_name(name, 0)}.png and so on."
         )
     return [(name, record) for record in frames]

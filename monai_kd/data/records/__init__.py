@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Image files as records: which image belongs to which mask and patient."""
+"""From image files to records: which image belongs to which mask and patient."""

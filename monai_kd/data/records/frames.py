@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Image files as records: a cine loop becomes one record for each of its frames."""
+"""From image files to records, with one record for each frame of a cine loop."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 
 from monai_kd.data.image_files.formats import format_of, frame_name, read_header
 from monai_kd.data.image_files.image_format import Header
-from monai_kd.data.records.record import Record, first_few
+from monai_kd.data.records.record import Record
+from monai_kd.utils.messages import first_few
 
 logger = logging.getLogger(__name__)
 
@@ -21,11 +22,13 @@ def frame_records(files: Mapping[str, Path], folders: Mapping[str, str] | None =
     """
     One record for each image, and for each frame of each loop.
 
-    A loop is a DICOM file of several frames or a TIFF file of several pages; see ``formats.read_header``. Its frames'
-    ids are ``<name>_frame000`` and so on, and they are of one patient. The patient is DICOM's Patient ID, so that all
-    files of a patient stay together, but the file's own name where the ID is empty, a word like "anonymous", or the
-    same in all files of the folder, which then could not be split at all. Files in subfolders are of the patient whose
-    ID all DICOM files of their subfolder have, else of the patient called as the subfolder.
+    A loop is a DICOM file with several frames, or a TIFF file with several pages (see ``formats.read_header``). The ids
+    of its frames are ``<name>_frame000`` and so on; all belong to one patient.
+
+    The patient is DICOM's Patient ID, so all files of a patient stay together. The file's own name is used instead if
+    the ID is empty, a word like "anonymous", or the same in all files of the folder, which could not be split then. For
+    files in a subfolder, the patient is the ID that all DICOM files of the subfolder share, otherwise the subfolder's
+    name.
 
     Args:
         files: images by their names.
@@ -35,17 +38,13 @@ def frame_records(files: Mapping[str, Path], folders: Mapping[str, str] | None =
         Records with ``image``, ``id``, ``patient`` and, for a loop, ``frame``.
 
     Raises:
-        ValueError: When a frame's id is also that of another file.
-
-    Example:
-        >>> frame_records({"1": Path("images/1.png")})
-        [{'image': 'images/1.png', 'id': '1', 'patient': '1'}]
+        ValueError: When a frame's id is also the id of another file.
     """
     headers = {name: _header(path) for name, path in files.items()}
     patients = _patients({name: header.patient for name, header in headers.items()}, folders or {})
     if told := {name: header.display for name, header in headers.items() if header.display}:
         logger.warning(
-            "%d DICOM files want %s applied for display. It is not applied: the values are those stored. Files: %s.",
+            "%d DICOM files ask viewers to apply %s. It is not applied here: the stored values are used. Files: %s.",
             len(told),
             first_few(sorted(set(told.values())), 2),
             first_few(told),
@@ -58,7 +57,7 @@ def frame_records(files: Mapping[str, Path], folders: Mapping[str, str] | None =
     double = [key for key, times in Counter(record["id"] for record in records).items() if times > 1]
     if double:
         raise ValueError(
-            f"{len(double)} frames of loops have the names of other images: {first_few(double)}. Rename these images."
+            f"{len(double)} frames of loops have the same names as images: {first_few(double)}. Rename these images."
         )
     return records
 
@@ -69,11 +68,11 @@ def _header(path: Path) -> Header:
     try:
         return read_header(path)
     except ValueError:
-        return Header(())  # loading tells what is wrong with it, together with all other damaged files
+        return Header(())  # loading reports it together with all other damaged files
 
 
 def _patients(ids: Mapping[str, str], folders: Mapping[str, str]) -> dict[str, str]:
-    """Patient IDs that tell patients apart; in subfolders, what these tell."""
+    """The Patient IDs that distinguish patients; for files in subfolders, those of the subfolder."""
     told = _told(ids)
     of_folder: dict[str, set[str]] = defaultdict(set)
     for name, folder in folders.items():
@@ -86,12 +85,12 @@ def _patients(ids: Mapping[str, str], folders: Mapping[str, str]) -> dict[str, s
 
 
 def _told(ids: Mapping[str, str]) -> dict[str, str]:
-    """Patient IDs that tell patients apart."""
+    """The Patient IDs that distinguish patients."""
     told = {name: patient for name, patient in ids.items() if patient.lower() not in NOBODY}
     if len(ids) > 1 and len(told) == len(ids) and len(set(told.values())) == 1:
         logger.warning(
-            "All %d DICOM files have the same Patient ID: each file is taken as a patient of its own. If they are of "
-            "one patient, bring more patients.",
+            "All %d DICOM files have the same Patient ID, so each file counts as its own patient. If they do show one "
+            "patient, add images of others.",
             len(ids),
         )
         return {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images and masks that a caller lists, in place of those of a data set's folder."""
+"""Images and masks that a caller lists, instead of those in a data set's folder."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monai_kd.data.image_files.formats import name_of
-from monai_kd.data.records.record import Record, first_few
+from monai_kd.data.records.record import Record
+from monai_kd.utils.messages import first_few
 
 
 def given_records(data: Sequence[Mapping[str, Any]], part: str) -> list[Record]:
     """
-    Complete a list of images and masks to records: the id is the image's name, which is also its patient.
+    Turn a list of images and masks into records: the file's name becomes the id and the patient.
 
     Args:
-        data: at least one dictionary with ``image`` and ``label``, as in a data list of MONAI; what else it holds
-            (``id``, ``patient``, ``pathology``) is kept.
-        part: what the images are for, for messages.
+        data: at least one dictionary with ``image`` and ``label``, as in MONAI's data lists. Other entries (``id``,
+            ``patient``, ``pathology``) are kept.
+        part: of the split, for messages.
 
     Raises:
-        ValueError: When there is none, one lacks its image or mask, or two images have one name.
+        ValueError: When the list is empty, one item lacks its image or mask, or two images have the same name.
 
     Example:
         >>> given_records([{"image": "scans/7.png", "label": "labels/final/7.nii.gz"}], "training")
@@ -36,8 +37,8 @@ def given_records(data: Sequence[Mapping[str, Any]], part: str) -> list[Record]:
     double = [name for name, times in Counter(record["id"] for record in records).items() if times > 1]
     if double:
         raise ValueError(
-            f"{len(double)} ids are of more than one of the {part} images: {first_few(double)}. "
-            "Rename these images, or give each an 'id'."
+            f"{len(double)} ids belong to more than one {part} image: {first_few(double)}. "
+            "Rename these images, or give each its own 'id'."
         )
     return records
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images in subfolders, such as one for each patient, as PACS and CDs hold them."""
+"""Images in subfolders, such as one for each patient, as PACS exports and CDs hold them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pathlib import Path
 
 from monai_kd.data.image_files.dicom import DICOM
 from monai_kd.data.image_files.formats import SUFFIXES, format_of, name_of, suffix_of
-from monai_kd.data.records.record import by_id, entries, first_few
+from monai_kd.data.records.record import by_id, entries
+from monai_kd.utils.messages import first_few
 
-DEPTH = 5  # of subfolders: a CD has one each for patient, study and series, in one more
-OF_MASKS = {"labels", "masks", "labelstr", "labelsts", "gt"}  # folders in which no image to segment lies
-CONTENTS = "DICOMDIR"  # what a CD holds: beside it, only DICOM is an image
+DEPTH = 5  # levels of subfolders: a CD has patient, study and series below one more folder
+OF_MASKS = {"labels", "masks", "labelstr", "labelsts", "gt"}  # these folders hold no images to segment
+CONTENTS = "DICOMDIR"  # the table of contents of a CD; beside it, only DICOM files are images
 
 
 def images_below(folder: Path) -> list[Path]:
     """
-    The images in a folder and its subfolders, but for subfolders of masks; beside a DICOMDIR only DICOM files.
+    The images in a folder and its subfolders, without subfolders of masks; beside a DICOMDIR, only DICOM files.
 
-    Args:
-        folder: where to begin; links to other folders are not followed.
+    Links to other folders are not followed.
     """
     found = [path for path in _below(folder, DEPTH) if format_of(path)]
     has_contents = any(path.name.upper() == CONTENTS for path in folder.iterdir())
@@ -29,10 +29,7 @@ def images_below(folder: Path) -> list[Path]:
 
 def known_files(folder: Path) -> list[Path]:
     """
-    The files of a folder, or, where it holds nothing but subfolders, of these; all in formats that are read.
-
-    Raises:
-        ValueError: Naming entries that are something else.
+    The files of a folder or, if it holds only subfolders, of these; a ValueError names entries in unknown formats.
     """
     files = entries(folder)
     if files and all(_is_folder(path) for path in files):
@@ -48,15 +45,9 @@ def known_files(folder: Path) -> list[Path]:
 
 def ids_in(folder: Path, files: Iterable[Path], what: str) -> dict[str, Path]:
     """
-    Files by their ids: the name, behind the names of the subfolders in which a file lies.
+    Files by their ids: the names of a file's subfolders and its own name, joined by ``_``.
 
-    Args:
-        folder: in which the files are, or its subfolders.
-        files: the files.
-        what: they are, for messages.
-
-    Raises:
-        ValueError: When two files have one id.
+    Two files with the same id raise a ValueError, in which ``what`` names the kind of file.
 
     Example:
         >>> list(ids_in(Path("scans"), [Path("scans/ann/1.dcm"), Path("scans/bea/1.dcm")], "image"))
@@ -66,7 +57,7 @@ def ids_in(folder: Path, files: Iterable[Path], what: str) -> dict[str, Path]:
 
 
 def folders_of(folder: Path, files: Mapping[str, Path]) -> dict[str, str]:
-    """For each id whose file lies in a subfolder, that of ``folder`` itself: the patient's, as a rule."""
+    """For each file in a subfolder: the topmost one below ``folder``, usually the patient's."""
     parts = {key: path.relative_to(folder).parts for key, path in files.items()}
     return {key: names[0] for key, names in parts.items() if len(names) > 1}
 
@@ -80,5 +71,5 @@ def _below(folder: Path, depth: int, passed_over: Iterable[str] = OF_MASKS) -> I
 
 
 def _is_folder(path: Path) -> bool:
-    """Whether it is a subfolder; one that is called as an image is none, so that its record names it."""
+    """Whether the path is a subfolder. One that is named like an image is not, so that reading it gives an error."""
     return path.is_dir() and not suffix_of(path)

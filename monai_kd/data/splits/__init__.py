@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which images train, validate and test; no patient and no duplicate in two parts."""
+"""Splits into training, validation and test images; no patient and no duplicate is in two parts."""

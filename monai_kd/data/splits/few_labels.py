@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A split in which only some of the training images keep their labels."""
+"""Splits in which only some training images keep their labels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from monai_kd.data.records.record import Record
 from monai_kd.data.splits.groups import POOL, Split, count, groups_of, shuffled
-from monai_kd.data.splits.stratified import take
+from monai_kd.data.splits.stratified import take_stratified
 
 __all__ = ["keep_labels", "keep_labels_of"]
 
@@ -22,21 +22,21 @@ def keep_labels(
     """
     Draw the training images that keep their labels; the others become the part ``"unlabelled"``.
 
-    Whole patients are drawn, in proportion from each pathology. Validation and test images stay as they are.
+    Whole patients are drawn, in proportion from each pathology. Validation and test images do not change.
 
     Args:
         split: the ids of each part.
-        records: the records, as ``read_dataset`` gives them.
-        labels: how many training images keep their labels, from 1; or a fraction of them, a ``float`` up to 1.0. Where
-            whole patients do not add up to it, fewer are drawn.
-        seed: another seed, other images.
-        content: each id's hash, from ``check_dataset``; without it duplicates are not seen.
+        records: as ``read_dataset`` gives them.
+        labels: the number of training images that keep their labels (an int from 1), or a fraction of them (a float up
+            to 1.0). If whole patients do not add up to this number, fewer are drawn.
+        seed: another seed draws other images.
+        content: each id's hash, from ``check_dataset``. Defaults to None: duplicates are not detected.
 
     Returns:
-        The split with the part ``"unlabelled"``, to which the images are added that ``split`` has there already.
+        The split with the part ``"unlabelled"``, which includes the images that ``split`` already has there.
 
     Raises:
-        ValueError: When ``labels`` is out of range, or there are fewer training images.
+        ValueError: When ``labels`` is out of range, or exceeds the number of training images.
 
     Example:
         >>> records = [{"id": str(i), "patient": str(i), "pathology": "benign"} for i in range(6)]
@@ -47,10 +47,10 @@ def keep_labels(
     ids = set(split["training"])
     wanted = _number(labels, len(ids))
     groups = shuffled(groups_of([record for record in records if record["id"] in ids], content), seed, "labels")
-    taken = groups if wanted == len(ids) else take(groups, wanted, spare=0)[0]
+    taken = groups if wanted == len(ids) else take_stratified(groups, wanted, spare=0)[0]
     if count(taken) > wanted:
         raise ValueError(
-            f"labels={labels}: no patient of the training images has so few images; the smallest number is "
+            f"labels={labels}: every patient of the training images has more images; the smallest number is "
             f"{count(taken)}. Give labels={count(taken)} or more."
         )
     kept = {record["id"] for group in taken for record in group}
@@ -63,18 +63,18 @@ def keep_labels(
 
 def keep_labels_of(split: Mapping[str, Sequence[str]], records: Sequence[Record], dataset: str) -> Split:
     """
-    Of several data sets, let one alone keep its training labels: labels of one scanner, for another's images.
+    Keep the training labels of one data set among several: the labels of one scanner, for the images of others.
 
     Args:
         split: the ids of each part.
-        records: of the data sets, as ``read_dataset`` gives them for a list of folders.
-        dataset: the name of the folder that keeps its labels.
+        records: as ``read_dataset`` gives them for a list of folders.
+        dataset: name of the folder that keeps its labels.
 
     Returns:
         The split, with the other data sets' training images in the part ``"unlabelled"``.
 
     Raises:
-        ValueError: When there is no such data set, or none of its images is in training.
+        ValueError: When there is no such data set, or it has no training image.
 
     Example:
         >>> records = [{"id": f"{name}_{i}", "dataset": name} for name in "ab" for i in range(2)]
@@ -84,11 +84,11 @@ def keep_labels_of(split: Mapping[str, Sequence[str]], records: Sequence[Record]
     of = {record["id"]: str(record.get("dataset", "")) for record in records}
     names = sorted(set(of.values()) - {""})
     if dataset not in names:
-        there = f"There are {', '.join(names)}" if names else "There is one data set alone"
+        there = f"Known: {', '.join(names)}" if names else "There is only one data set"
         raise ValueError(f"No data set '{dataset}' whose labels to keep. {there}.")
     kept = [key for key in split["training"] if of[key] == dataset]
     if not kept:
-        raise ValueError(f"No training image of this split is of '{dataset}'. Give it more training images.")
+        raise ValueError(f"No training image of this split is from '{dataset}'. Choose another split.")
     others = [key for key in split["training"] if of[key] != dataset]
     return {
         **{part: list(keys) for part, keys in split.items()},
@@ -101,12 +101,12 @@ def _number(labels: int | float, images: int) -> int:
     is_number = isinstance(labels, (int, float)) and not isinstance(labels, bool)
     if not is_number or not (labels >= 1 if isinstance(labels, int) else 0 < labels <= 1):
         raise ValueError(
-            f"labels={labels!r}, expected a number of training images from 1, or a fraction of them above 0.0 and up "
+            f"labels={labels!r}: expected a number of training images from 1, or a fraction of them above 0.0 and up "
             "to 1.0."
         )
     wanted = labels if isinstance(labels, int) else max(1, round(labels * images))
     if wanted > images:
         raise ValueError(
-            f"labels={labels}, but there are {images} training images. Give {images} at most, or no labels."
+            f"labels={labels}, but there are {images} training images. Give at most {images}, or omit labels."
         )
     return wanted

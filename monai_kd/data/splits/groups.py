@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images that must stay together in a split: those of one patient, and duplicates."""
+"""Images that stay together in a split: those of one patient, and duplicates."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ from scipy.sparse.csgraph import connected_components
 from monai_kd.data.records.record import Record
 
 Split = dict[str, list[str]]
-"""The ids of each part, ``{"training": [...], "validation": [...], "test": [...]}``, and maybe ``"unlabelled"``."""
+"""The ids of each part, ``{"training": [...], "validation": [...], "test": [...]}``; ``"unlabelled"`` is optional."""
 
 PARTS = ("training", "validation", "test")
-POOL = "unlabelled"  # training images of which only the pixels are used
+POOL = "unlabelled"  # training images whose labels are not used
 Group = list[Record]
 
 
 def groups_of(records: Sequence[Record], content: Mapping[str, str] | None = None) -> list[Group]:
     """
-    Records joined by a common patient or common content, however long the chain.
+    Group records that share a patient or their content, directly or through others.
 
     Args:
-        records: the records, in any order.
-        content: each id's hash, as ``check_dataset`` gives it; None takes no two images for duplicates.
+        content: each id's hash, from ``check_dataset``; with None, duplicates are not detected.
 
     Returns:
         Groups in order of their first id, each in order of id.
@@ -51,13 +50,13 @@ def groups_of(records: Sequence[Record], content: Mapping[str, str] | None = Non
 
 
 def shuffled(groups: Sequence[Group], *seed: object) -> list[Group]:
-    """Groups in an order that only the seed and their ids decide, on every platform and in every version."""
+    """Groups in an order that depends only on the seed and their ids, on every platform and in every version."""
     salt = "/".join(str(item) for item in seed)
     return sorted(groups, key=lambda group: hashlib.sha256(f"{salt}/{group[0]['id']}".encode()).digest())
 
 
 def strata(groups: Sequence[Group]) -> list[list[Group]]:
-    """Groups by data set and pathology, in the order given; a group of several is a stratum with its like."""
+    """Groups by data set and pathology, in the order given; a group with several of these forms its own stratum."""
     alike: dict[tuple[tuple[str, str], ...], list[Group]] = {}
     for group in groups:
         kinds = {(str(record.get("dataset", "")), str(record.get("pathology", "unknown"))) for record in group}
@@ -66,18 +65,15 @@ def strata(groups: Sequence[Group]) -> list[list[Group]]:
 
 
 def count(groups: Sequence[Group]) -> int:
-    """The number of images."""
+    """The number of images in all groups."""
     return sum(len(group) for group in groups)
 
 
 def require_no_leak(split: Split, records: Sequence[Record], content: Mapping[str, str] | None, where: str) -> None:
     """
-    Check that no patient, and no duplicate of an image, is in two parts of a split.
+    Check that no patient and no duplicate is in two parts of a split; a ValueError names the two images.
 
-    Unlabelled images are training images: they may be of the same patients as labelled ones.
-
-    Raises:
-        ValueError: Naming the pair of images.
+    Unlabelled images count as training images, so they may share patients with labelled ones.
     """
     part_of = {key: part for part in PARTS for key in split[part]}
     part_of.update(dict.fromkeys(split.get(POOL, ()), "training"))
@@ -90,11 +86,11 @@ def require_no_leak(split: Split, records: Sequence[Record], content: Mapping[st
                 reason = f"are both of patient {shared[1]}" if shared[0] == "patient" else "show the same picture"
                 raise ValueError(
                     f"{where} leaks: {other} ({part_of[other]}) and {key} ({part_of[key]}) {reason}. "
-                    "Put both into the same part, or make new splits with random_splits() or k_folds()."
+                    "Put both into one part, or make new splits with random_splits() or k_folds()."
                 )
 
 
 def _shared(record: Record, content: Mapping[str, str] | None) -> list[tuple[str, str]]:
-    """What a record may have in common with others."""
+    """The properties that a record may share with others."""
     keys = [("patient", str(record["patient"]))]
     return keys if content is None else [*keys, ("content", content[record["id"]])]

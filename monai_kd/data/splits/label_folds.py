@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Folds of the labelled images, so that each is answered by a teacher that did not learn it."""
+"""Folds of the labelled images, so that a teacher can predict each image without having trained on it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from monai_kd.data.records.record import Record
 from monai_kd.data.splits.groups import groups_of, shuffled
-from monai_kd.data.splits.stratified import deal
+from monai_kd.data.splits.stratified import deal_stratified
 
 __all__ = ["label_folds", "without_fold"]
 
@@ -16,20 +16,20 @@ def label_folds(records: Sequence[Record], folds: int, seed: int = 0) -> dict[st
     """
     Deal the labelled images into folds: whole patients, each pathology evenly.
 
-    The draw depends on the labelled images and the seed alone, so the training of a teacher without one fold
-    (``BreastUltrasoundDataset(leave_out=(0, 3))``) and that of the student find the same folds. Two images that show
-    the same picture under different patients are not seen.
+    The folds depend only on the labelled images and the seed. So the training of a teacher without one fold
+    (``BreastUltrasoundDataset(leave_out=(0, 3))``) and the training of the student use the same folds. Duplicates under
+    different patients are not detected.
 
     Args:
         records: training images; those with ``has_label`` 0 are left out.
-        folds: how many, from 2.
-        seed: another seed, other folds.
+        folds: number of folds, at least 2.
+        seed: another seed gives other folds.
 
     Returns:
         The fold, from 0, of each labelled image's id.
 
     Raises:
-        ValueError: When ``folds`` is no whole number from 2, or there are fewer patients.
+        ValueError: When ``folds`` is not a whole number from 2, or there are fewer patients.
 
     Example:
         >>> records = [{"id": str(i), "patient": str(i // 2), "has_label": int(i < 6)} for i in range(9)]
@@ -38,36 +38,27 @@ def label_folds(records: Sequence[Record], folds: int, seed: int = 0) -> dict[st
         (['0', '1', '2', '3', '4', '5'], 3, True)
     """
     if not isinstance(folds, int) or isinstance(folds, bool) or folds < 2:
-        raise ValueError(f"{folds!r} folds of the labelled images, expected a whole number from 2, such as 3.")
+        raise ValueError(f"{folds!r} folds of the labelled images: expected a whole number from 2, such as 3.")
     groups = groups_of([record for record in records if record.get("has_label", 1)])
     if len(groups) < folds:
         raise ValueError(
-            f"{folds} folds of the labelled images need as many patients, but there are {len(groups)}. Give fewer "
+            f"{folds} folds of the labelled images need {folds} patients, but there are {len(groups)}. Give fewer "
             "folds, or more labels."
         )
-    dealt = deal(shuffled(groups, seed, "label folds"), folds)
+    dealt = deal_stratified(shuffled(groups, seed, "label folds"), folds)
     return {str(record["id"]): fold for fold, part in enumerate(dealt) for group in part for record in group}
 
 
 def without_fold(records: Sequence[Record], leave_out: Sequence[int], seed: int = 0) -> list[Record]:
     """
-    The labelled images without those of one fold.
+    The labelled images without one fold, in order.
 
     Args:
-        records: labelled training images.
-        leave_out: which fold, from 0, and of how many.
+        leave_out: the fold, from 0, and the number of folds.
         seed: as in :func:`label_folds`.
-
-    Returns:
-        The others, in their order.
 
     Raises:
         ValueError: When ``leave_out`` is not two such numbers, or there are fewer patients than folds.
-
-    Example:
-        >>> records = [{"id": str(i), "patient": str(i)} for i in range(6)]
-        >>> len(without_fold(records, leave_out=(0, 3)))
-        4
     """
     if not isinstance(leave_out, Sequence) or isinstance(leave_out, str) or len(leave_out) != 2:
         raise ValueError(f"leave_out={leave_out!r}, expected a fold and the number of folds, such as [0, 3].")

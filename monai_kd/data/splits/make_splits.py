@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training, validation and test images; no patient and no duplicate image is ever in two of them."""
+"""Splits into training, validation and test images; no patient and no duplicate image is in two of them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 
 from monai_kd.data.layouts import find_dataset
 from monai_kd.data.layouts.bus_bra import BusBra, read_official_folds
-from monai_kd.data.records.record import Record, first_few
+from monai_kd.data.records.record import Record
 from monai_kd.data.splits.groups import Group, Split, count, groups_of, shuffled
-from monai_kd.data.splits.parts import require_fraction, require_groups, split_of, splits_of
-from monai_kd.data.splits.stratified import deal, take
+from monai_kd.data.splits.split_from_groups import require_fraction, require_groups, split_of, splits_of
+from monai_kd.data.splits.stratified import deal_stratified, take_stratified
+from monai_kd.utils.messages import first_few
 
 TRAIN_FRACTION = 130 / 163
 VALIDATION_FRACTION = 0.15
@@ -26,18 +27,19 @@ def random_splits(
     content: Mapping[str, str] | None = None,
 ) -> list[Split]:
     """
-    Random splits, stratified by pathology; the default is the paper's three of 130 training and 33 test images.
+    Random splits, stratified by pathology. By default there are three of 130 training and 33 test images, as in the
+    paper.
 
-    The validation images are taken out of the training images, the test images stay as they are. Split ``i`` depends
-    on ``seed`` and ``i`` alone, not on ``number`` or the order of ``records``.
+    The validation images are drawn from the training images. Split ``i`` depends only on ``seed`` and ``i``, not on
+    ``number`` or the order of ``records``.
 
     Args:
-        records: the records, as ``read_dataset`` gives them.
-        number: how many splits.
-        train_fraction: training and validation images by all images, between 0 and 1.
-        validation_fraction: validation images by training and validation images, between 0 and 1.
-        seed: another seed, other splits.
-        content: each id's hash, from ``check_dataset``; without it duplicates are not seen.
+        records: as ``read_dataset`` gives them.
+        number: how many splits, from 1.
+        train_fraction: share of all images used for training and validation, between 0 and 1.
+        validation_fraction: share of these used for validation, between 0 and 1.
+        seed: another seed gives other splits.
+        content: each id's hash, from ``check_dataset``. Defaults to None: duplicates are not detected.
 
     Returns:
         For each split the ids of ``"training"``, ``"validation"`` and ``"test"``.
@@ -56,7 +58,7 @@ def random_splits(
     require_groups(groups, 3)
     splits = []
     for index in range(number):
-        test, rest = take(shuffled(groups, seed, index), round(len(records) * (1 - train_fraction)), spare=2)
+        test, rest = take_stratified(shuffled(groups, seed, index), round(len(records) * (1 - train_fraction)), spare=2)
         splits.append(split_of(test, rest, round(count(rest) * validation_fraction), seed, index))
     return splits
 
@@ -72,18 +74,18 @@ def hold_out(
     One random split, stratified by pathology, with validation and test parts as fractions of all images.
 
     Args:
-        records: the records, as ``read_dataset`` gives them.
-        validation_fraction: validation images by all images, between 0 and 1.
-        test_fraction: test images by all images, between 0 and 1; the rest are training images.
-        seed: another seed, another split.
-        content: each id's hash, from ``check_dataset``; without it duplicates are not seen.
+        records: as ``read_dataset`` gives them.
+        validation_fraction: share of all images used for validation, between 0 and 1.
+        test_fraction: share of all images used for testing, between 0 and 1; the rest are training images.
+        seed: another seed gives another split.
+        content: each id's hash, from ``check_dataset``. Defaults to None: duplicates are not detected.
 
     Returns:
         A list of one split, for ``write_splits``.
 
     Raises:
-        ValueError: When a fraction is not between 0 and 1, both leave nothing to train with, or there are fewer than
-            three groups of images.
+        ValueError: When a fraction is not between 0 and 1, both leave no training images, or there are fewer than three
+            groups of images.
 
     Example:
         >>> records = [{"id": f"{i:03}", "patient": str(i), "pathology": "benign"} for i in range(100)]
@@ -99,7 +101,7 @@ def hold_out(
         )
     groups = groups_of(records, content)
     require_groups(groups, 3)
-    test, rest = take(shuffled(groups, seed, "hold-out"), round(len(records) * test_fraction), spare=2)
+    test, rest = take_stratified(shuffled(groups, seed, "hold-out"), round(len(records) * test_fraction), spare=2)
     return [split_of(test, rest, round(len(records) * validation_fraction), seed, 0)]
 
 
@@ -114,17 +116,17 @@ def k_folds(
     K-fold cross-validation, stratified by pathology: each image is a test image once.
 
     Args:
-        records: the records, as ``read_dataset`` gives them.
-        k: how many folds, at least 2.
-        seed: another seed, other folds.
-        validation_fraction: validation images by training and validation images, between 0 and 1.
-        content: each id's hash, from ``check_dataset``; without it duplicates are not seen.
+        records: as ``read_dataset`` gives them.
+        k: number of folds, at least 2.
+        seed: another seed gives other folds.
+        validation_fraction: share of the remaining images used for validation, between 0 and 1.
+        content: each id's hash, from ``check_dataset``. Defaults to None: duplicates are not detected.
 
     Returns:
         For each fold the ids of ``"training"``, ``"validation"`` and ``"test"``.
 
     Raises:
-        ValueError: When ``k`` is below 2 or there are too few groups of images.
+        ValueError: When ``k`` is below 2, or there are too few groups of images.
 
     Example:
         >>> records = [{"id": str(i), "patient": str(i), "pathology": "benign"} for i in range(10)]
@@ -132,11 +134,11 @@ def k_folds(
         [2, 2, 2, 2, 2]
     """
     if k < 2:
-        raise ValueError(f"Cross-validation needs k of at least 2, got {k}.")
+        raise ValueError(f"k (folds) must be at least 2, got {k}. Choose another number.")
     require_fraction("validation_fraction", validation_fraction)
     groups = groups_of(records, content)
     require_groups(groups, max(k, 3))
-    return splits_of(deal(shuffled(groups, seed, "folds"), k), validation_fraction, seed)
+    return splits_of(deal_stratified(shuffled(groups, seed, "folds"), k), validation_fraction, seed)
 
 
 def official_folds(
@@ -148,24 +150,24 @@ def official_folds(
     content: Mapping[str, str] | None = None,
 ) -> list[Split]:
     """
-    BUS-BRA's own folds: fold ``i`` of the publisher is the test part of split ``i``.
+    BUS-BRA's published folds: fold ``i`` is the test part of split ``i``.
 
-    The validation part is drawn by patient from the other folds, because the published one shares patients with
-    the training part.
+    The validation part is drawn by patient from the other folds, because the published validation part shares patients
+    with the training part.
 
     Args:
         records: BUS-BRA's records.
-        root: BUS-BRA's folder, or one above it.
+        root: BUS-BRA's folder, or a folder above it.
         k: 5 or 10.
-        seed: for the validation part.
-        validation_fraction: validation images by training and validation images, between 0 and 1.
-        content: each id's hash, from ``check_dataset``.
+        seed: of the validation part.
+        validation_fraction: share of the other folds used for validation, between 0 and 1.
+        content: each id's hash, from ``check_dataset``. Defaults to None: duplicates are not detected.
 
     Returns:
         For each fold the ids of ``"training"``, ``"validation"`` and ``"test"``.
 
     Raises:
-        FileNotFoundError: When BUS-BRA's table of the folds is not there.
+        FileNotFoundError: When BUS-BRA's table of folds does not exist.
         ValueError: When an image is in no official fold, or the folds leak.
 
     Example:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ways of splitting a data set, by name."""
+"""The split protocols, by name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PROTOCOLS: dict[str, Callable[..., list[Split]]] = {
     "official": official_folds,
 }
 
-OF_ALL = {"records", "root", "seed", "content"}  # what every protocol is given, not chosen
+OF_ALL = {"records", "root", "seed", "content"}  # arguments of every protocol, not options
 
 
 def make_splits(
@@ -38,17 +38,15 @@ def make_splits(
     Splits by one of ``PROTOCOLS``.
 
     Args:
-        protocol: the name.
-        records: of the data set.
-        root: the data set's folder, or a list of several, as ``read_dataset`` was given it.
-        layout: as ``read_dataset`` was given it.
-        seed: another seed, other splits.
+        root: the data set's folder or list of folders, as it was given to ``read_dataset``.
+        layout: as it was given to ``read_dataset``.
+        seed: another seed gives other splits.
         content: each id's hash, from ``check_dataset``.
-        options: of the protocol's function, e.g. ``k``.
+        options: of the protocol's function, such as ``k``.
 
     Raises:
-        ValueError: When there is no such protocol, an option is not the protocol's, the data set has no official
-            folds, or it cannot be split so.
+        ValueError: When there is no such protocol, an option does not belong to it, the data set has no official folds,
+            or it has too few patients.
 
     Example:
         >>> records = [{"id": str(i), "patient": str(i), "pathology": "benign"} for i in range(9)]
@@ -62,10 +60,7 @@ def make_splits(
 
 def require_protocol(protocol: str, options: Iterable[str], root: Folders, layout: str | Layout | None = None) -> None:
     """
-    Check, before images are loaded, that there is such a protocol, for these options and this data set.
-
-    Raises:
-        ValueError: Saying which there are.
+    Check a protocol and its options for this data set, before images are loaded; a ValueError names the valid ones.
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"No protocol {protocol!r}. Choose one of {', '.join(PROTOCOLS)}.")
@@ -73,14 +68,14 @@ def require_protocol(protocol: str, options: Iterable[str], root: Folders, layou
     foreign = [name for name in options if name not in own]
     if foreign:
         raise ValueError(
-            f"The protocol {protocol!r} takes {', '.join(own)}, but not {' and '.join(foreign)}. Leave it out, or "
-            "choose another protocol."
+            f"The protocol {protocol!r} takes {', '.join(own)}, but not {' and '.join(foreign)}. Omit it, or choose "
+            "another protocol."
         )
     if protocol == "official" and not isinstance(root, str | PathLike):
-        raise ValueError("Official folds are those of one data set, got a list. Give one folder, or another protocol.")
+        raise ValueError("Official folds belong to one data set, got a list. Give one folder, or another protocol.")
     name = layout_names(root, layout) if protocol == "official" else ""
     if name and name != BusBra.name:
         raise ValueError(
-            f"{root} is laid out as {name!r}, and only {BusBra.name!r} has official folds. Use another protocol: "
+            f"{root} has the layout {name!r}, but only {BusBra.name!r} has official folds. Use another protocol: "
             f"{', '.join(other for other in PROTOCOLS if other != 'official')}."
         )

@@ -1,29 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Splits as one JSON file, so that every run and every method sees the same images."""
+"""Splits as one JSON file, so that every run and method uses the same images."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_kd.data.records.record import Record, first_few
+from monai_kd.data.records.record import Record
 from monai_kd.data.splits.groups import PARTS, POOL, Split, require_no_leak
-from monai_kd.utils.atomic_files import atomic_write, read_json
+from monai_kd.utils.json_files import read_json, write_json
+from monai_kd.utils.messages import first_few
 
 
 def write_splits(path: str | Path, splits: Sequence[Split], protocol: str, layout: str, seed: int) -> None:
     """
-    Write splits, and how they were made, as JSON; the file is there whole or not at all.
+    Write splits, and how they were made, as JSON, in one step.
 
     Args:
-        path: the file; its folder is made if need be.
-        splits: as ``random_splits``, ``k_folds`` or ``official_folds`` give them.
-        protocol: how they were made, in words, e.g. "random" or "5 folds".
-        layout: the data set's layout.
-        seed: the seed they were made with.
+        path: the file; its folder is made if missing.
+        splits: from ``random_splits``, ``k_folds`` or ``official_folds``.
+        protocol: how they were made, in words, such as "random" or "5 folds".
+        seed: with which they were made.
 
     Raises:
         ValueError: When the file cannot be written.
@@ -38,18 +37,18 @@ def write_splits(path: str | Path, splits: Sequence[Split], protocol: str, layou
         True
     """
     content = {"protocol": protocol, "layout": layout, "seed": seed, "splits": list(splits)}
-    with atomic_write(path) as unfinished:
-        unfinished.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_json(path, content)
 
 
 def read_splits(path: str | Path, records: Sequence[Record], content: Mapping[str, str] | None = None) -> list[Split]:
     """
-    Read splits back and check them against the images at hand.
+    Read splits and check them against the images.
 
     Args:
         path: a file of ``write_splits``.
-        records: the data set's records; each split must hold each of them once.
-        content: each id's hash, from ``check_dataset``, to find duplicates in different parts.
+        records: of the data set; each split must hold each of them once.
+        content: each id's hash, from ``check_dataset``, to find duplicates in different parts. Defaults to None:
+            duplicates are not detected.
 
     Returns:
         For each split the ids of ``"training"``, ``"validation"`` and ``"test"``, and of ``"unlabelled"`` if the file
@@ -57,7 +56,7 @@ def read_splits(path: str | Path, records: Sequence[Record], content: Mapping[st
 
     Raises:
         FileNotFoundError: When there is no such file.
-        ValueError: When the file is not of this form, is of other images, or leaks; the message names the ids.
+        ValueError: When the file is not a split file, belongs to other images, or leaks; the message names the ids.
     """
     path = Path(path)
     if not path.is_file():
@@ -75,8 +74,8 @@ def _parse(path: Path) -> list[Split]:
     splits = content.get("splits") if isinstance(content, dict) else None
     if not isinstance(splits, list) or not splits or not all(_is_split(split) for split in splits):
         raise ValueError(
-            f'{path} is not a split file: it must hold {{"splits": [...]}}, and each split the lists of ids '
-            f"{', '.join(PARTS)}, none of them empty, and maybe {POOL}. Write it with write_splits()."
+            f'{path} is not a split file: it must hold {{"splits": [...]}}, and each split the non-empty lists of ids '
+            f"{', '.join(PARTS)}, and optionally {POOL}. Write it with write_splits()."
         )
     return splits
 
@@ -94,12 +93,12 @@ def _require_same_ids(split: Split, ids: set[str], where: str) -> None:
     listed = Counter(key for ids in split.values() for key in ids)
     twice = sorted(key for key, times in listed.items() if times > 1)
     if twice:
-        raise ValueError(f"{where} leaks: {first_few(twice)} stand in it more than once. Keep each id in one part.")
+        raise ValueError(f"{where} leaks: {first_few(twice)} appear more than once. Keep each id in one part.")
     absent, unlisted = sorted(listed.keys() - ids), sorted(ids - listed.keys())
     if absent or unlisted:
         raise ValueError(
             f"{where} is of other images: {len(absent)} of its ids are not in the data set ({first_few(absent) or '-'})"
-            f" and {len(unlisted)} images are not in it ({first_few(unlisted) or '-'}). "
+            f" and {len(unlisted)} images are not in the split ({first_few(unlisted) or '-'}). "
             "Set split_file to the file of this data set, or write a new one with write_splits(). Images without "
-            f"labels go into the part '{POOL}'."
+            f"labels belong to the part '{POOL}'."
         )

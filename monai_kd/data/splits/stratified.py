@@ -1,29 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parts of given size or number, stratified, out of groups that stay whole."""
+"""Stratified selection of groups that stay together."""
 
 from __future__ import annotations
 
 from monai_kd.data.splits.groups import Group, count, strata
 
 
-def take(groups: list[Group], target: int, spare: int) -> tuple[list[Group], list[Group]]:
+def take_stratified(groups: list[Group], target: int, spare: int) -> tuple[list[Group], list[Group]]:
     """
-    Take groups of ``target`` images in all, the first ones, in proportion from each stratum.
+    Take groups with ``target`` images in total, the first ones, in proportion from each stratum.
 
-    Where groups of several images do not add up to ``target``, it is fewer; at least one group is taken, and at
-    least ``spare`` groups are left.
+    If no groups add up to ``target``, fewer images are taken. At least one group is taken, and at least ``spare``
+    groups are left.
 
     Args:
         groups: more than ``spare`` groups, shuffled.
-        target: how many images.
-        spare: how many groups to leave.
 
     Returns:
-        The groups taken, and the rest.
+        The groups taken, and the others.
 
     Example:
         >>> groups = [[{"id": "1"}, {"id": "2"}], [{"id": "3"}], [{"id": "4"}]]
-        >>> take(groups, target=1, spare=1)[0]
+        >>> take_stratified(groups, target=1, spare=1)[0]
         [[{'id': '3'}]]
     """
     taken: list[Group] = []
@@ -35,20 +33,11 @@ def take(groups: list[Group], target: int, spare: int) -> tuple[list[Group], lis
     return taken, _without(groups, taken)
 
 
-def deal(groups: list[Group], number: int) -> list[list[Group]]:
+def deal_stratified(groups: list[Group], number: int) -> list[list[Group]]:
     """
-    Deal groups into parts of equal size, each stratum evenly.
+    Deal shuffled groups into ``number`` parts of equal size, each stratum evenly.
 
-    Args:
-        groups: shuffled; where there are ``number`` of them or more, no part is empty.
-        number: how many parts.
-
-    Returns:
-        The groups of each part.
-
-    Example:
-        >>> deal([[{"id": "1"}, {"id": "2"}], [{"id": "3"}], [{"id": "4"}]], 2)
-        [[[{'id': '1'}, {'id': '2'}]], [[{'id': '3'}], [{'id': '4'}]]]
+    With at least ``number`` groups, no part is empty.
     """
     parts: list[list[Group]] = [[] for _ in range(number)]
     for stratum in strata(groups):
@@ -75,7 +64,7 @@ def _without(groups: list[Group], taken: list[Group]) -> list[Group]:
 
 
 def _quotas(sizes: list[int], target: int) -> list[int]:
-    """``target`` divided in proportion to ``sizes``, by the largest remainder."""
+    """``target`` divided in proportion to ``sizes``, by the largest-remainder method."""
     exact = [target * size / sum(sizes) for size in sizes]
     quotas = [int(share) for share in exact]
     by_remainder = sorted(range(len(sizes)), key=lambda i: quotas[i] - exact[i])

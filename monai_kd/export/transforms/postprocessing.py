@@ -12,7 +12,7 @@ from torch import nn
 
 from monai_kd.export.transforms.preprocessing import Before
 from monai_kd.export.transforms.steps import Activation, ResizeBack
-from monai_kd.export.transforms.translate import TYPES, concerning, is_writer, refused
+from monai_kd.export.transforms.translate import TYPES, is_writer, refused, transforms_of_key
 
 __all__ = ["After", "after_network"]
 
@@ -20,12 +20,12 @@ __all__ = ["After", "after_network"]
 @dataclass(frozen=True)
 class After:
     """
-    What happens after the network.
+    The post-processing of a bundle.
 
     Args:
-        steps: in order, until a mask is made.
+        steps: in order, up to the mask.
         argmax: whether the mask is the class of the highest probability.
-        threshold: from which on a channel is in the mask; None otherwise.
+        threshold: the mask holds values of at least this; None for no threshold.
     """
 
     steps: tuple[nn.Module, ...]
@@ -34,25 +34,24 @@ class After:
 
     @property
     def has_mask(self) -> bool:
-        """Whether there is one; a classifier has none."""
+        """Whether the bundle makes a mask; a classifier has none."""
         return self.argmax or self.threshold is not None
 
 
 def after_network(transforms: Sequence[Any], before: Before, key: str = "pred") -> After:
     """
-    Translate a bundle's ``postprocessing``; what writes files is left out.
+    Translate a bundle's ``postprocessing``, without the transforms that write files.
 
     Args:
-        transforms: in order.
-        before: what ``Invertd`` inverts.
-        key: of the prediction.
+        before: the steps that ``Invertd`` inverts.
+        key: key of the prediction.
 
     Raises:
-        ValueError: Naming a transform that cannot be in a graph.
+        ValueError: When a transform cannot be part of a graph.
     """
     steps: list[nn.Module] = []
     argmax, threshold, decided = False, None, False
-    for one in concerning(transforms, key):
+    for one in transforms_of_key(transforms, key):
         if is_writer(one) or isinstance(one, TYPES):
             continue
         if decided:
@@ -67,12 +66,12 @@ def after_network(transforms: Sequence[Any], before: Before, key: str = "pred") 
             _require_known(one, place)
             decided, argmax, threshold = True, bool(one.argmax[place]), one.threshold[place]
         else:
-            raise refused(type(one).__name__, "it is none that has been written as a step")
+            raise refused(type(one).__name__, "this transform is not supported")
     return After(tuple(steps), argmax, threshold)
 
 
 def _require_known(one: Any, place: int) -> None:
-    """AsDiscreted makes the arg-max, as classes or as a channel for each, or compares with a threshold; no more."""
+    """Refuse arguments of AsDiscreted other than argmax, to_onehot after it, and threshold."""
     argmax = one.argmax[place]
     left_out = {
         "rounding": one.rounding[place] is not None,

@@ -14,7 +14,7 @@ from monai.transforms.utils import resolves_modes
 from torch import nn
 
 from monai_kd.export.transforms.steps import Normalize, Resize, ScaleMinMax, ScaleRange
-from monai_kd.export.transforms.translate import LOADING, TYPES, concerning, refused
+from monai_kd.export.transforms.translate import LOADING, TYPES, refused, transforms_of_key
 
 __all__ = ["Before", "before_network"]
 
@@ -22,10 +22,10 @@ __all__ = ["Before", "before_network"]
 @dataclass(frozen=True)
 class Before:
     """
-    What happens before the network.
+    The pre-processing of a bundle.
 
     Args:
-        steps: in order, of images (B, C, H, W[, D]).
+        steps: in order, for images (B, C, H, W[, D]).
         transposed: whether the network takes (B, C, W, H), as MONAI loads pictures.
     """
 
@@ -40,17 +40,12 @@ class Before:
 
 def before_network(transforms: Sequence[Any], spatial_dims: int, key: str = "image") -> Before:
     """
-    Translate a bundle's ``preprocessing``; loading, types and what concerns other keys are the caller's.
-
-    Args:
-        transforms: in order.
-        spatial_dims: 2 or 3.
-        key: of the image.
+    Translate a bundle's ``preprocessing`` of ``key``, without loading and changes of type.
 
     Raises:
-        ValueError: Naming a transform that cannot be in a graph.
+        ValueError: When a transform cannot be part of a graph.
     """
-    of_image = concerning(transforms, key)
+    of_image = transforms_of_key(transforms, key)
     loaders = [one for one in of_image if isinstance(one, LOADING)]
     transposed = spatial_dims == 2 and not any(_keeps_rows(one) for one in loaders)
     steps = [_step(one, key, spatial_dims, transposed) for one in of_image if not isinstance(one, LOADING + TYPES)]
@@ -78,7 +73,7 @@ def _step(one: Any, key: str, spatial_dims: int, transposed: bool) -> nn.Module:
     if isinstance(one, ScaleIntensityRanged):
         of = one.scaler
         return ScaleRange(of.a_min, of.a_max, of.b_min, of.b_max, of.clip)
-    raise refused(type(one).__name__, "it is none that has been written as a step")
+    raise refused(type(one).__name__, "this transform is not supported")
 
 
 def _numbers(value: Any) -> torch.Tensor | None:
@@ -97,5 +92,5 @@ def _resize(one: Any, place: int, spatial_dims: int, transposed: bool) -> Resize
     name = resolves_modes(mode, torch_interpolate_spatial_nd=spatial_dims)[1]
     if name not in ("area", "bicubic", "bilinear", "linear", "nearest", "trilinear"):
         raise refused("Resized", f"its mode {mode!r} is not in ONNX")
-    # Everything but the network is the same along both axes, and runs in the order of the caller's pixels.
+    # All steps but the network treat both axes alike, so they run in the order of the caller's pixels.
     return Resize([int(side) for side in (size[::-1] if transposed else size)], str(name), align)

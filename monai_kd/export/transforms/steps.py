@@ -14,12 +14,8 @@ __all__ = ["Activation", "Normalize", "Resize", "ResizeBack", "ScaleMinMax", "Sc
 
 class Resize(nn.Module):
     """
-    ``monai.transforms.Resize`` of batches.
-
-    Args:
-        size: of the result.
-        mode: of ``torch.nn.functional.interpolate``.
-        align_corners: as there.
+    ``monai.transforms.Resize`` of batches; ``mode`` and ``align_corners`` are as in
+    ``torch.nn.functional.interpolate``.
     """
 
     def __init__(self, size: Sequence[int], mode: str, align_corners: bool | None) -> None:
@@ -27,13 +23,7 @@ class Resize(nn.Module):
         self.size, self.mode, self.align_corners = list(size), mode, align_corners
 
     def forward(self, x: Tensor, size: Sequence[int] | None = None) -> Tensor:
-        """
-        Shape (B, C, H, W[, D]) to ``(B, C, *size)``.
-
-        Args:
-            x: images.
-            size: in place of the step's own. Defaults to None.
-        """
+        """From (B, C, H, W[, D]) to ``(B, C, *size)``; ``size`` defaults to the step's own."""
         size = self.size if size is None else size
         if self.mode == "area":
             return _area(x, size)
@@ -41,27 +31,21 @@ class Resize(nn.Module):
 
 
 class ResizeBack(Resize):
-    """
-    The inverse of a :class:`Resize`, to the size that the image had.
-
-    Args:
-        of: the step to undo.
-        nearest: whether to interpolate by the nearest neighbor, as masks are.
-    """
+    """The inverse of a :class:`Resize`, to the size of the original image, by nearest neighbor if that is set."""
 
     def __init__(self, of: Resize, nearest: bool) -> None:
         super().__init__(of.size, "nearest" if nearest else of.mode, None if nearest else of.align_corners)
 
 
 def _area(x: Tensor, size: Sequence[int]) -> Tensor:
-    """Adaptive average pooling as one product for each axis, which can be exported with any size of the image."""
+    """Adaptive average pooling as one matrix product per axis, which can be exported for any image size."""
     for axis, length in enumerate(size, start=2):
         x = (x.transpose(axis, -1) @ _averages(x.shape[axis], length).T).transpose(axis, -1)
     return x
 
 
 def _averages(before: int, after: int) -> Tensor:
-    """Rows of weights: pixel i of the result is the mean of floor(i·before/after) … ceil((i+1)·before/after) − 1."""
+    """Matrix of weights: pixel i of the result is the mean of floor(i·before/after) … ceil((i+1)·before/after) − 1."""
     pixel, place = torch.arange(after)[:, None], torch.arange(before)
     inside = (place >= pixel * before // after) & (place < ((pixel + 1) * before + after - 1) // after)
     weights = inside.float()
@@ -73,9 +57,9 @@ class Normalize(nn.Module):
     ``monai.transforms.NormalizeIntensity`` of batches: (x − subtrahend) / divisor.
 
     Args:
-        subtrahend: shape () or (C,); None is the image's mean.
-        divisor: likewise; None is its standard deviation.
-        channel_wise: whether mean and deviation are a channel's.
+        subtrahend: shape () or (C,); None for the image's mean.
+        divisor: shape () or (C,); None for the image's standard deviation.
+        channel_wise: whether mean and deviation are computed for each channel.
         spatial_dims: 2 or 3.
     """
 
@@ -94,12 +78,7 @@ class Normalize(nn.Module):
         self.divisor = None if divisor is None else _not_zero(divisor)
 
     def forward(self, x: Tensor) -> Tensor:
-        """
-        Shape unchanged.
-
-        Args:
-            x: shape (B, C, H, W[, D]).
-        """
+        """Images (B, C, H, W[, D]) of the same shape."""
         mean = x.mean(self.axes, keepdim=True) if self.subtrahend is None else self.subtrahend
         if self.divisor is not None:
             return (x - mean) / self.divisor
@@ -112,14 +91,7 @@ def _not_zero(x: Tensor) -> Tensor:
 
 
 class ScaleMinMax(nn.Module):
-    """
-    ``monai.transforms.ScaleIntensity`` of batches: each image's values to low … high.
-
-    Args:
-        low, high: of the result.
-        channel_wise: whether each channel is scaled by itself.
-        spatial_dims: 2 or 3.
-    """
+    """``monai.transforms.ScaleIntensity`` of batches: scales each image, or each of its channels, to low … high."""
 
     def __init__(self, low: float, high: float, channel_wise: bool, spatial_dims: int) -> None:
         super().__init__()
@@ -127,12 +99,7 @@ class ScaleMinMax(nn.Module):
         self.axes = tuple(range(2 if channel_wise else 1, spatial_dims + 2))
 
     def forward(self, x: Tensor) -> Tensor:
-        """
-        Shape unchanged; an image of one value becomes that value times ``low``, as in MONAI.
-
-        Args:
-            x: shape (B, C, H, W[, D]).
-        """
+        """Scale images (B, C, H, W[, D]); an image of one value becomes that value times ``low``, as in MONAI."""
         least, most = x.amin(self.axes, keepdim=True), x.amax(self.axes, keepdim=True)
         flat = least == most
         scaled = (x - least) / torch.where(flat, 1.0, most - least) * (self.high - self.low) + self.low
@@ -140,24 +107,14 @@ class ScaleMinMax(nn.Module):
 
 
 class ScaleRange(nn.Module):
-    """
-    ``monai.transforms.ScaleIntensityRange`` of batches: ``a_min`` … ``a_max`` to ``b_min`` … ``b_max``.
-
-    Args:
-        a_min, a_max, b_min, b_max, clip: as there.
-    """
+    """``monai.transforms.ScaleIntensityRange`` of batches: ``a_min`` … ``a_max`` to ``b_min`` … ``b_max``."""
 
     def __init__(self, a_min: float, a_max: float, b_min: float | None, b_max: float | None, clip: bool) -> None:
         super().__init__()
         self.a_min, self.width, self.b_min, self.b_max, self.clip = a_min, a_max - a_min, b_min, b_max, clip
 
     def forward(self, x: Tensor) -> Tensor:
-        """
-        Shape unchanged.
-
-        Args:
-            x: shape (B, C, H, W[, D]).
-        """
+        """Images (B, C, H, W[, D]) of the same shape."""
         x = (x - self.a_min) / self.width
         if self.b_min is not None and self.b_max is not None:
             x = x * (self.b_max - self.b_min) + self.b_min
@@ -165,36 +122,23 @@ class ScaleRange(nn.Module):
 
 
 class Activation(nn.Module):
-    """
-    Logits to probabilities.
-
-    Args:
-        kind: ``"softmax"`` or ``"sigmoid"``.
-    """
+    """Logits to probabilities, by ``"softmax"`` or ``"sigmoid"``."""
 
     def __init__(self, kind: str) -> None:
         super().__init__()
         self.kind = kind
 
     def forward(self, x: Tensor) -> Tensor:
-        """
-        Shape unchanged.
-
-        Args:
-            x: shape (B, C, H, W[, D]).
-        """
+        """Images (B, C, H, W[, D]) of the same shape."""
         return softmax(x) if self.kind == "softmax" else torch.sigmoid(x)
 
 
 def softmax(x: Tensor) -> Tensor:
     """
-    Softmax over channels, written out.
+    Softmax over channels, for (B, C, …), written as a sigmoid or as sums.
 
-    ONNX Runtime computes a softmax over any but the last axis so slowly (1.6 ms for two classes at 224×224, a quarter
-    of the student's time) that sums over channels are faster.
-
-    Args:
-        x: shape (B, C, …).
+    In ONNX Runtime a softmax over any axis but the last is slower: 1.6 ms for two classes at 224×224, a quarter of the
+    student's time.
 
     Example:
         >>> softmax(torch.zeros(1, 2, 1)).flatten().tolist()

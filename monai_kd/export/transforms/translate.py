@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the translations of MONAI's transforms before and after a network share."""
+"""Helpers for the translation of pre- and post-processing transforms."""
 
 from __future__ import annotations
 
@@ -22,50 +22,30 @@ from monai.transforms import (
 
 from monai_kd.data import AsLabelMapd, LoadUltrasoundd
 
-__all__ = ["NotInGraphError", "LOADING", "TYPES", "concerning", "is_writer", "refused"]
+__all__ = ["LOADING", "TYPES", "NotInGraphError", "is_writer", "refused", "transforms_of_key"]
 
 LOADING = (LoadImaged, LoadUltrasoundd, EnsureChannelFirstd)
 TYPES = (EnsureTyped, CastToTyped, ToTensord, ToDeviced, Identityd, CopyItemsd, SelectItemsd, DeleteItemsd)
 WRITING = (SaveImaged, AsLabelMapd)
 
 
-def concerning(transforms: Sequence[Any], key: str) -> list[Any]:
-    """
-    The transforms that change a key.
-
-    Args:
-        transforms: in order.
-        key: of a record.
-    """
+def transforms_of_key(transforms: Sequence[Any], key: str) -> list[Any]:
+    """The transforms that change a key of a record."""
     return [one for one in transforms if key in getattr(one, "keys", (key,))]
 
 
 def is_writer(transform: Any) -> bool:
-    """
-    Whether a transform writes a file, or shapes what is written.
-
-    Args:
-        transform: of a bundle's ``postprocessing``.
-    """
+    """Whether a transform writes a file, or prepares what is written."""
     return isinstance(transform, WRITING)
 
 
 class NotInGraphError(ValueError):
-    """Something that a bundle does before or after its network, and that no exported graph can."""
+    """A step before or after a bundle's network that no exported graph can contain."""
 
 
 def refused(name: str, why: str) -> NotInGraphError:
-    """
-    The error for what cannot be in a graph.
-
-    Args:
-        name: of the transform.
-        why: it cannot.
-
-    Returns:
-        The error, to be raised.
-    """
+    """The error to raise for a transform that cannot be part of a graph."""
     return NotInGraphError(
         f"{name} cannot go into the exported graph: {why}. "
-        "Export the network alone, on pre-processed input, with --raw."
+        "Export only the network, for pre-processed input, with --raw."
     )

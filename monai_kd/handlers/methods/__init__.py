@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Handlers that belong to one method of distillation: discriminators, gradients, adaptation."""
+"""Handlers for one distillation method each: discriminators, gradients, domain adaptation."""

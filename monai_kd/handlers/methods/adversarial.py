@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every game between the student and a discriminator shares; the game itself is in the method's own file."""
+"""What all adversarial methods share; each method's objectives are in a file of its own."""
 
 from __future__ import annotations
 
@@ -24,28 +24,29 @@ __all__ = ["AdversarialHandler"]
 
 class AdversarialHandler(ABC):
     """
-    A game in which a discriminator learns to tell the student's predictions from the teacher's, and the student not to
-    be told; a subclass writes both sides' objectives.
+    Adversarial training: a discriminator learns to tell the student's predictions from the teacher's, and the student
+    learns to deceive it. A subclass writes the objectives of both.
 
-    On ``LOSS_COMPLETED`` the student's term is added to the loss: the discriminator is frozen meanwhile, and nothing
-    of the student's loss reaches it. On ``BACKWARD_COMPLETED`` the discriminator takes its own step on the same
-    predictions, cut off from the student, in as many parts as the trainer accumulates. It runs in the trainer's mixed
-    precision, with a gradient scaler of its own. Where teacher and student see different views, the teacher's
-    prediction is moved onto the student's grid, and what it did not see is blank on both sides. Both values are logged,
-    as ``name`` and ``name`` + "_discriminator".
+    On ``LOSS_COMPLETED`` the student's term is added to the loss, with the discriminator frozen, so that it gets no
+    gradient from the student's loss. On ``BACKWARD_COMPLETED`` the discriminator takes its own step on the same,
+    detached predictions, and accumulates gradients as the trainer does. It uses the trainer's mixed precision with its
+    own gradient scaler. Where teacher and student see different views, the teacher's prediction is moved onto the
+    student's grid, and pixels that the teacher did not see are blank on both sides. Both values are logged, as ``name``
+    and ``name`` + "_discriminator".
 
     Args:
-        discriminator: called with logits and image; by :func:`monai_kd.engines.distribute` in several processes.
-        optimizer: over the discriminator's parameters, all of them and no others.
+        discriminator: called with logits and image; wrap it with :func:`monai_kd.engines.distribute` for several
+            processes.
+        optimizer: over all parameters of the discriminator and no others.
         weight: factor of the student's term in its loss; the discriminator's own loss has none.
-        name: of the term in the log.
-        limit: largest absolute value of either side's loss, and norm of the discriminator's gradient, that is taken for
-            a game; beyond it, or if one is not finite, training ends.
+        name: the term's name in the log.
+        limit: largest absolute value of either side's loss, and norm of the discriminator's gradient, that is allowed;
+            beyond it, or if one is not finite, training ends.
 
     Raises:
         ValueError: When the optimizer does not hold the discriminator's parameters, or the student's does, or several
             processes would each train their own; in the run, when the teacher's prediction is not known or has another
-            shape, or the game diverges.
+            shape, or the adversarial training diverges.
 
     Example:
         >>> class LeastSquaresHandler(AdversarialHandler):  # Mao et al., ICCV 2017, arXiv 1611.04076
@@ -56,9 +57,9 @@ class AdversarialHandler(ABC):
         ...         return (real - 1).square().mean() + fake.square().mean()
         >>> discriminator = nn.Conv2d(2, 1, 4, stride=2)
         >>> optimizer = torch.optim.Adam(discriminator.parameters(), 2e-4)
-        >>> game = LeastSquaresHandler(discriminator, optimizer, weight=0.1, name="least_squares")
+        >>> handler = LeastSquaresHandler(discriminator, optimizer, weight=0.1, name="least_squares")
         >>> logits = torch.ones(2, 2, 8, 8)
-        >>> game.discriminator_objective(discriminator, Predictions(logits, logits, logits[:, :1], None)).shape
+        >>> handler.discriminator_objective(discriminator, Predictions(logits, logits, logits[:, :1], None)).shape
         torch.Size([])
     """
 
@@ -76,34 +77,25 @@ class AdversarialHandler(ABC):
     @abstractmethod
     def student_objective(self, discriminator: nn.Module, shown: Predictions) -> torch.Tensor:
         """
-        What the student minimizes.
+        The loss of the student, a scalar.
 
         Args:
-            discriminator: frozen.
-            shown: with the student's gradient history.
-
-        Returns:
-            A scalar.
+            discriminator: with frozen parameters.
+            shown: predictions, the student's with gradient history.
         """
 
     @abstractmethod
     def discriminator_objective(self, discriminator: nn.Module, shown: Predictions) -> torch.Tensor:
         """
-        What the discriminator minimizes.
+        The loss of the discriminator, a scalar.
 
         Args:
-            discriminator: to be trained.
-            shown: without gradient history.
-
-        Returns:
-            A scalar.
+            discriminator: with trainable parameters.
+            shown: predictions without gradient history.
         """
 
     def attach(self, engine: Engine) -> None:
-        """
-        Args:
-            engine: a :class:`monai_kd.DistillationTrainer`.
-        """
+        """Train the discriminator in every iteration of ``engine``, a :class:`monai_kd.DistillationTrainer`."""
         check_ownership(type(self).__name__, self.discriminator, engine)
         state: Any = engine.state
         device = torch.device(state.device)
@@ -115,7 +107,7 @@ class AdversarialHandler(ABC):
         engine.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self._train_discriminator)
 
     def state_dict(self) -> dict[str, Any]:
-        """The discriminator, its optimizer and its gradient scaler: what a resumed run needs."""
+        """The discriminator, its optimizer and its gradient scaler, for a resumed run."""
         return {
             "discriminator": unwrap(self.discriminator).state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -123,17 +115,14 @@ class AdversarialHandler(ABC):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """
-        Args:
-            state_dict: what ``state_dict()`` gave.
-        """
+        """Resume from what :meth:`state_dict` gave."""
         unwrap(self.discriminator).load_state_dict(state_dict["discriminator"])
         self.optimizer.load_state_dict(state_dict["optimizer"])
         if state_dict["scaler"] and self.scaler.is_enabled():
             self.scaler.load_state_dict(state_dict["scaler"])
 
     def __repr__(self) -> str:
-        """What makes this game, for the settings of a run that can be resumed."""
+        """The handler's settings, discriminator and optimizer, to compare when a run is resumed."""
         plain_values = {k: v for k, v in vars(self).items() if isinstance(v, (bool, int, float, str))}
         arguments = ", ".join(f"{k}={v!r}" for k, v in plain_values.items())
         return f"{type(self).__name__}({arguments}, {unwrap(self.discriminator)!r}, {self.optimizer!r})"
@@ -166,7 +155,7 @@ class AdversarialHandler(ABC):
         state.output[f"{self.name}_discriminator"] = loss.detach()
 
     def _autocast(self, engine: Engine) -> AbstractContextManager[Any]:
-        # BACKWARD_COMPLETED, unlike LOSS_COMPLETED, is outside of MONAI's own.
+        # BACKWARD_COMPLETED, unlike LOSS_COMPLETED, is outside of MONAI's own autocast.
         if not self.scaler.is_enabled():
             return nullcontext()
         return torch.autocast("cuda", **getattr(engine, "amp_kwargs", {}))
@@ -176,11 +165,11 @@ class AdversarialHandler(ABC):
         if sizes is None:
             return
         raise ValueError(
-            f"The game of {type(self).__name__} diverged in iteration {engine.state.iteration} (epoch "
+            f"The adversarial training of {type(self).__name__} diverged in iteration {engine.state.iteration} (epoch "
             f"{engine.state.epoch}): the student's side is {sizes[0]:.3g}, the discriminator's loss {sizes[1]:.3g} and "
             f"the norm of its gradient {sizes[2]:.3g} (limit {self.limit:g}). Lower the discriminator's learning rate "
             f"(now {self.optimizer.param_groups[0]['lr']:g}), this term's weight (now {self.weight:g}) or the "
-            "student's learning rate, and start afresh."
+            "student's learning rate, and start again."
         )
 
 
@@ -197,7 +186,7 @@ def _frozen(network: nn.Module) -> Iterator[None]:
 
 
 def _accumulation(engine: Any) -> tuple[bool, bool, int]:
-    """Whether this is the first and the last part of a step of MONAI's trainer, and of how many."""
+    """Whether this iteration is the first and the last of those that one step accumulates, and their number."""
     parts, length = getattr(engine, "accumulation_steps", 1), engine.state.epoch_length
     place = (engine.state.iteration - 1) % length if length else engine.state.iteration - 1
     return place % parts == 0, (place + 1) % parts == 0 or place + 1 == length, parts

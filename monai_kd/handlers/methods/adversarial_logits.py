@@ -14,7 +14,7 @@ __all__ = ["AdversarialLogitsHandler"]
 
 class AdversarialLogitsHandler(AdversarialHandler):
     r"""
-    Conditional adversarial matching of logits: the discriminator tells teacher from student, and the class.
+    Conditional adversarial matching of logits: the discriminator predicts teacher or student, and the class.
 
     .. math::
         \text{discriminator:}\quad & -\langle \log P(\mathrm{real} \mid z_t) \rangle
@@ -24,26 +24,26 @@ class AdversarialLogitsHandler(AdversarialHandler):
             - \langle \log P(y \mid z_s) \rangle \big)
 
     beside the supervised loss and a pathway of :math:`\langle |z_t - z_s| \rangle` (``torch.nn.L1Loss``). The class
-    head makes the game conditional: the student must look like a teacher who is right about this sample. One handler
-    serves both tasks, by the discriminator: :class:`monai_kd.networks.LogitsDiscriminator` for classification,
-    :class:`monai_kd.networks.PatchLogitsDiscriminator` for segmentation, where each patch is told by the share of each
+    head makes the training conditional: the student must look like a teacher who is right about this sample. One
+    handler serves both tasks, by the discriminator: :class:`monai_kd.networks.LogitsDiscriminator` for classification,
+    :class:`monai_kd.networks.PatchLogitsDiscriminator` for segmentation, whose target for a patch is the share of each
     class in it.
 
     Source: in the style of Xu, Hsu and Huang, "Training shallow and thin networks for acceleration via knowledge
     distillation with conditional adversarial networks", 2017, arXiv 1709.00513, for classification. The form of the
-    student's side, the value of the game itself, was not confirmed from the full text; its gradient vanishes where the
+    student's side, the minimax objective itself, was not confirmed from the full text; its gradient vanishes where the
     discriminator wins. With ``non_saturating=True`` it is :math:`-\langle \log P(\mathrm{real} \mid z_s) \rangle`
     (Goodfellow et al., 2014), of the same equilibrium, whose gradient stays and which may then outweigh the supervised
     loss: lower ``weight``. The authors' settings of the discriminator are not known either; the overlay's are ours.
 
     Args:
-        discriminator: gives, from logits and image, the logits of being real, and those of the classes.
+        discriminator: returns the logits of being real and those of the classes, from logits and image.
         optimizer: over the discriminator's parameters.
         weight: factor of the student's side. Defaults to 1.
-        class_weight: factor of the class head on both sides. Defaults to 1; 0 ends the conditioning.
+        class_weight: factor of the class head on both sides. Defaults to 1; 0 removes the conditioning.
         non_saturating: whether the student's side keeps its gradient where the discriminator wins. Defaults to False.
-        name: of the term in the log.
-        limit: beyond which a loss or gradient is taken for divergence.
+        name: the term's name in the log.
+        limit: a loss or gradient above it counts as divergence.
 
     Raises:
         ValueError: As :class:`AdversarialHandler`; in the run, when there is no label.
@@ -55,7 +55,7 @@ class AdversarialLogitsHandler(AdversarialHandler):
         >>> from monai_kd.pathways import Pathway, Pathways
         >>> student, teacher = nn.Conv2d(1, 2, 1), nn.Conv2d(1, 2, 3, padding=1)
         >>> discriminator = PatchLogitsDiscriminator(spatial_dims=2, in_channels=2, num_classes=2, channels=8)
-        >>> game = AdversarialLogitsHandler(discriminator, torch.optim.Adam(discriminator.parameters(), 2e-4))
+        >>> optimizer = torch.optim.Adam(discriminator.parameters(), 2e-4)
         >>> trainer = DistillationTrainer(
         ...     network=student,
         ...     teacher=teacher,
@@ -65,12 +65,15 @@ class AdversarialLogitsHandler(AdversarialHandler):
         ...     device=torch.device("cpu"),
         ...     max_epochs=1,
         ...     train_data_loader=[{"image": torch.rand(2, 1, 32, 32), "label": torch.ones(2, 1, 32, 32)}],
-        ...     train_handlers=[game],
+        ...     train_handlers=[AdversarialLogitsHandler(discriminator, optimizer)],
         ... )
         >>> trainer.run()
         >>> sorted(loss_terms(trainer.state.output))
         ['adversarial', 'adversarial_discriminator', 'logits', 'loss', 'supervised_loss']
     """
+
+    compares = "answers, by whether a discriminator can tell them apart"
+    paper = "Xu 2018"
 
     def __init__(
         self,
@@ -87,13 +90,13 @@ class AdversarialLogitsHandler(AdversarialHandler):
         self.non_saturating = non_saturating
 
     def student_objective(self, discriminator: nn.Module, shown: Predictions) -> torch.Tensor:
-        """What the student minimizes: not to be told from the teacher, and to be told the right class."""
+        """The loss of the student: low where it is taken for the teacher and its class is recognized."""
         answer, classes = discriminator(shown.student, shown.image)
         unmasked = realness_loss(answer, real=True) if self.non_saturating else -realness_loss(answer, real=False)
         return unmasked + self.class_weight * class_loss(classes, self._label(shown))
 
     def discriminator_objective(self, discriminator: nn.Module, shown: Predictions) -> torch.Tensor:
-        """What the discriminator minimizes: to tell the teacher from the student, and the class from either."""
+        """The loss of the discriminator: low where it separates teacher and student and recognizes the class."""
         real, real_classes = discriminator(shown.teacher, shown.image)
         fake, fake_classes = discriminator(shown.student, shown.image)
         told_apart = realness_loss(real, real=True) + realness_loss(fake, real=False)
@@ -103,6 +106,6 @@ class AdversarialLogitsHandler(AdversarialHandler):
     def _label(self, shown: Predictions) -> torch.Tensor:
         if shown.label is None:
             raise ValueError(
-                "AdversarialLogitsHandler tells classes, but the batch has no label. Train on labelled images."
+                "AdversarialLogitsHandler predicts classes, but the batch has no label. Train on labelled images."
             )
         return shown.label

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gradient-based attention transfer: both networks' gradients by the image, and the term that compares them."""
+"""Gradient-based attention transfer: compares both networks' gradients with respect to the image."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ __all__ = ["GradientAttentionHandler"]
 
 class GradientAttentionHandler:
     r"""
-    Adds the distance between the gradients of student's and teacher's task losses by the image (AT, gradient-based).
+    Adds the distance between both networks' gradients of the task loss with respect to the image (AT, gradient-based).
 
     .. math:: w \cdot \mathcal{L}(J^s, J^t), \qquad J_b = B \cdot \partial \mathcal{L}_\mathrm{task} / \partial x_b
 
-    The task's loss is the trainer's ``loss_function``, unweighted, a mean over the B samples. The student's gradient
-    is taken through its one forward pass, so that batch statistics are counted once and dropout is the same; the
-    step then differentiates through it (second order). The teacher runs once more, since its gradient by the image
-    needs what its layers gave.
+    The task loss is the trainer's ``loss_function`` without a weight, a mean over the B samples. The student's gradient
+    uses the forward pass of the training step, so batch statistics are updated once and dropout is the same. The step
+    then differentiates through this gradient (second order). The teacher runs a second time, with gradients.
 
-    With several processes the term is as for one, as far as the task's loss is a mean over the samples. In mixed
-    precision the gradients are scaled by the trainer's scaler while they are computed.
+    The term does not depend on the number of processes, if the task loss is a mean over the samples. In mixed precision
+    the trainer's scaler scales the gradients while they are computed.
 
     Source: Zagoruyko and Komodakis, "Paying more attention to attention", ICLR 2017, arXiv 1612.03928, section 3.2.
     Their variant without a teacher, which makes an image's gradient symmetric to that of the flipped image, is not
-    here.
+    included.
 
     Args:
-        weight: of the term, the paper's beta.
-        loss: of (student gradient, teacher gradient). Defaults to None: :class:`monai_kd.losses.GradientAttentionLoss`.
-        name: of the term in the log.
+        weight: factor of the term, the paper's beta.
+        loss: compares the student's and the teacher's gradient. Defaults to None:
+            :class:`monai_kd.losses.GradientAttentionLoss`.
+        name: the term's name in the log.
 
     Raises:
         ValueError: When attached to a trainer that has no live teacher or is compiled; in the run, when the batch is
-            no dictionary, the teacher's image has a geometry of its own, a network loses the gradient by the image, or
+            no dictionary, the teacher's image has another geometry, there is no gradient with respect to the image, or
             the term is not finite.
 
     Example:
@@ -77,27 +77,25 @@ class GradientAttentionHandler:
         return f"GradientAttentionHandler(weight={self.weight}, loss={self.loss})"
 
     def attach(self, engine: Engine) -> None:
-        """
-        Args:
-            engine: a :class:`monai_kd.DistillationTrainer`.
-        """
+        """Add the term in every iteration of ``engine``, a :class:`monai_kd.DistillationTrainer`."""
         teacher = getattr(engine, "teacher", None)
         if teacher is None or isinstance(teacher, CachedTeacher):
             held = "no teacher" if teacher is None else f"a {type(teacher).__name__}"
             raise ValueError(
                 f"GradientAttentionHandler got a {type(engine).__name__} with {held}: it needs the teacher's gradient "
-                "by each image. Use DistillationTrainer with a live teacher: give it the network itself."
+                "for each image. Use DistillationTrainer with a live teacher: give it the network itself."
             )
         if getattr(engine, "compile", False):
             raise ValueError(
-                "GradientAttentionHandler differentiates twice, which compiled networks cannot. Set compile=False."
+                "GradientAttentionHandler differentiates twice, which compiled networks do not allow. Set "
+                "compile=False."
             )
         engine.add_event_handler(Events.ITERATION_STARTED, self._follow_image)
         engine.add_event_handler(IterationEvents.LOSS_COMPLETED, self)
 
     @staticmethod
     def _follow_image(engine: Engine) -> None:
-        """From here on, so that whatever the trainer makes of the image has a gradient by it."""
+        """Track gradients of the image from here on, through everything that the trainer computes from it."""
         state: Any = engine.state
         if not isinstance(state.batch, dict) or "image" not in state.batch:
             held = sorted(state.batch) if isinstance(state.batch, dict) else type(state.batch).__name__
@@ -108,15 +106,12 @@ class GradientAttentionHandler:
         state.batch = {**state.batch, "image": state.batch["image"].detach().requires_grad_()}
 
     def __call__(self, engine: Any) -> None:
-        """
-        Args:
-            engine: the trainer, its losses computed.
-        """
         state: Any = engine.state
         if "teacher_geometry" in state.batch:
             raise ValueError(
-                "GradientAttentionHandler compares gradients by the image, but the teacher's image has a geometry of "
-                "its own, for which there is no label. Let both share one: PrepareBatchViews(..., aligned=False)."
+                "GradientAttentionHandler compares gradients with respect to the image, but the teacher's image has a "
+                "geometry of its own, for which there is no label. Let both share one: "
+                "PrepareBatchViews(..., aligned=False)."
             )
         student = self._gradient(engine, state.output["pred"], state.output["image"], create_graph=True)
         image = plain(engine.teacher_view()).detach().requires_grad_()
@@ -139,13 +134,13 @@ class GradientAttentionHandler:
                 )
         if gradient is None:
             raise ValueError(
-                "GradientAttentionHandler finds no gradient of the task's loss by the image. A prepare_batch, "
-                "network or loss that detaches it cannot be used with it."
+                "GradientAttentionHandler finds no gradient of the task loss with respect to the image. Use a "
+                "prepare_batch, network and loss that do not detach it."
             )
         return plain(gradient).float() / scale
 
     def _check(self, engine: Any, term: torch.Tensor) -> None:
-        # In mixed precision the trainer's scaler skips the step and tries a smaller scale.
+        # In mixed precision the trainer's scaler skips this step and tries a smaller scale.
         if not term.isfinite() and _scale(engine) <= 1:
             raise ValueError(
                 f"The term '{self.name}' is {term.item()} in iteration {engine.state.iteration}. Lower the learning "
@@ -154,6 +149,6 @@ class GradientAttentionHandler:
 
 
 def _scale(engine: Any) -> float:
-    """Half precision would lose small gradients, as in every backward pass."""
+    """The scaler's factor, without which half precision would lose small gradients."""
     scaler = engine.scaler
     return 1.0 if scaler is None else float(scaler.get_scale())

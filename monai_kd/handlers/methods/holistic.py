@@ -27,21 +27,22 @@ class HolisticHandler(AdversarialHandler):
         \text{student:}\quad & -w \, \langle D(z_s \mid I) \rangle
 
     Source: Liu et al., "Structured knowledge distillation for semantic segmentation", CVPR 2019, and "... for dense
-    prediction", TPAMI 2020, arXiv 1903.04197; of their objective it is one of three parts: cross-entropy + 10 ·
-    pixel-wise + 0.5 · pair-wise + 0.1 · holistic (1 · pair-wise in the last version of the authors' code, which also
-    offers the hinge). There the discriminator learns by SGD at 4e-4 (momentum 0.9, weight decay 1e-4), with its loss
-    multiplied by 0.1 as well, for which the optimizer's learning rate stands here; it takes its step after the
-    student's, on the same predictions, as here. Several processes play the game that one plays on the whole batch, but
-    that each draws its own :math:`\alpha`.
+    prediction", TPAMI 2020, arXiv 1903.04197. It is one part of their objective: cross-entropy + 10 · pixel-wise +
+    0.5 · pair-wise + 0.1 · holistic (1 · pair-wise in the last version of the authors' code, which also has the hinge).
+    Their discriminator learns by SGD at 4e-4 (momentum 0.9, weight decay 1e-4), with its loss multiplied by 0.1, too;
+    here the optimizer's learning rate takes the place of that factor. As here, it takes its step after the
+    student's, on the same predictions. Several processes train as one does on the whole batch, except that each draws
+    its own :math:`\alpha`.
 
     Args:
         discriminator: scores logits given the image: :class:`monai_kd.networks.SelfAttentionDiscriminator`.
         optimizer: over the discriminator's parameters; published learning rate 4e-4.
         weight: factor of the student's side. Defaults to 0.1.
-        hinge: whether the discriminator has the hinge's objective. Defaults to False: the Wasserstein distance.
-        penalty: factor of the gradient penalty, by which the distance is one; the hinge has none. Defaults to 10.
-        name: of the term in the log.
-        limit: beyond which a loss or gradient is taken for divergence.
+        hinge: use the hinge loss for the discriminator. Defaults to False: the Wasserstein distance.
+        penalty: factor of the gradient penalty, which the Wasserstein distance needs; the hinge has none. Defaults to
+            10.
+        name: the term's name in the log.
+        limit: a loss or gradient above it counts as divergence.
 
     Raises:
         ValueError: As :class:`AdversarialHandler`.
@@ -54,7 +55,7 @@ class HolisticHandler(AdversarialHandler):
         >>> from monai_kd.pathways import Pathway, Pathways
         >>> student, teacher = nn.Conv2d(1, 2, 1), nn.Conv2d(1, 2, 3, padding=1)
         >>> discriminator = SelfAttentionDiscriminator(spatial_dims=2, in_channels=2, channels=(8, 16))
-        >>> game = HolisticHandler(discriminator, torch.optim.Adam(discriminator.parameters(), 4e-4, betas=(0.0, 0.9)))
+        >>> optimizer = torch.optim.Adam(discriminator.parameters(), 4e-4, betas=(0.0, 0.9))
         >>> trainer = DistillationTrainer(
         ...     network=student,
         ...     teacher=teacher,
@@ -64,12 +65,15 @@ class HolisticHandler(AdversarialHandler):
         ...     device=torch.device("cpu"),
         ...     max_epochs=1,
         ...     train_data_loader=[{"image": torch.rand(2, 1, 16, 16), "label": torch.ones(2, 1, 16, 16)}],
-        ...     train_handlers=[game],
+        ...     train_handlers=[HolisticHandler(discriminator, optimizer)],
         ... )
         >>> trainer.run()
         >>> sorted(loss_terms(trainer.state.output))
         ['holistic', 'holistic_discriminator', 'logits', 'loss', 'supervised_loss']
     """
+
+    compares = "answers with their image, by a critic's score"
+    paper = "Liu 2019, holistic"
 
     def __init__(
         self,
@@ -86,11 +90,11 @@ class HolisticHandler(AdversarialHandler):
         self.penalty = penalty
 
     def student_objective(self, discriminator: nn.Module, shown: Predictions) -> torch.Tensor:
-        """What the student minimizes: to be scored as high as can be."""
+        """The loss of the student: low where its score is high."""
         return -discriminator(shown.student, shown.image).float().mean()
 
     def discriminator_objective(self, discriminator: nn.Module, shown: Predictions) -> torch.Tensor:
-        """What the discriminator minimizes: to score the teacher above the student."""
+        """The loss of the discriminator: low where it scores the teacher above the student."""
         real, fake = (discriminator(logits, shown.image) for logits in (shown.teacher, shown.student))
         if self.hinge:
             return hinge_loss(real, fake)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What student and teacher predicted in an iteration of :class:`monai_kd.DistillationTrainer`, on one grid."""
+"""The predictions of student and teacher in an iteration of :class:`monai_kd.DistillationTrainer`, on one grid."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from ignite.engine import Engine
 
-from monai_kd.losses.parts.checks import check_features
+from monai_kd.losses.parts.shape_checks import check_features
 from monai_kd.transforms.alignment import align, alignment, leave_out
 from monai_kd.utils.plain_tensor import plain
 
@@ -17,13 +17,13 @@ __all__ = ["Predictions", "predictions"]
 
 class Predictions(NamedTuple):
     """
-    What is shown to a discriminator, all on the student's grid.
+    The input of a discriminator, all on the student's grid.
 
     Args:
         student: logits, shape BC or BCH[WD].
         teacher: the same shape, without gradient history.
         image: the student's view, shape BNH[WD].
-        label: of the batch, if there is one; -1, of no class, in samples whose "has_label" is 0.
+        label: the batch's label, if there is one; -1 (no class) in samples whose "has_label" is 0.
     """
 
     student: torch.Tensor
@@ -34,21 +34,21 @@ class Predictions(NamedTuple):
 
 def predictions(engine: Engine, handler: str) -> Predictions:
     """
-    The predictions of the current iteration, on the student's grid; what the teacher did not see is blank in both.
+    The predictions of the current iteration, on the student's grid; pixels that the teacher did not see are blank.
 
     Args:
         engine: a trainer, from ``LOSS_COMPLETED`` on.
-        handler: the class's name of the one who asks, for the message.
+        handler: class name of the caller, for the message.
 
     Raises:
-        ValueError: When the teacher's prediction is not known, cannot be moved onto the student's grid, or has another
+        ValueError: When the teacher's prediction is missing, cannot be moved onto the student's grid, or has another
             shape than the student's.
     """
     state: Any = engine.state
     teacher = getattr(state, "teacher_features", {}).get("")
     if teacher is None:
         raise ValueError(
-            f"{handler} needs the teacher's prediction, but the pathways compare none. Add a pathway of the networks' "
+            f"{handler} needs the teacher's prediction, but no pathway uses it. Add a pathway between the networks' "
             "outputs (its weight may be 0), and give the handler to a DistillationTrainer."
         )
     batch = state.batch if isinstance(state.batch, dict) else {}
@@ -59,7 +59,7 @@ def predictions(engine: Engine, handler: str) -> Predictions:
         )
         raise ValueError(
             f"{handler} needs one prediction, but the student returned {held}: several outputs, as with deep "
-            "supervision. Give it a student that returns the one to compare."
+            "supervision. Use a student that returns the one to compare."
         )
     theta = alignment(batch)
     teacher = align(teacher.detach(), theta)

@@ -1,30 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images drawn at random beside the training data, alike in a run that was killed and resumed."""
+"""Random images beside the training data, the same in a resumed run."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from monai.data.utils import list_data_collate
 from monai.transforms import Randomizable
 from torch.utils.data import Dataset
 
 from monai_kd.utils.plain_tensor import plain
+from monai_kd.utils.processes import rank
 
 __all__ = ["TargetImages"]
 
 
 class TargetImages:
     """
-    Batches of any size from a data set, every image once before any comes again.
+    Random batches of any size from a data set; every image comes once before any is repeated.
 
     Args:
-        dataset: of dictionaries with "image"; its random transforms must be its own.
+        dataset: of dictionaries with "image"; the training data must not share its random transforms.
 
     Raises:
-        ValueError: When the data set is empty; at a draw, when there is no image.
+        ValueError: When the data set is empty; at a draw, when a sample has no image.
 
     Example:
         >>> images = TargetImages([{"image": torch.full((1, 2, 2), float(i))} for i in range(3)])
@@ -41,9 +41,8 @@ class TargetImages:
         self._order: list[int] = []
 
     def restart(self) -> None:
-        """Begin a new order, and seed the data set's random transforms, from torch's global generator."""
-        rank = dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
-        seed = int(torch.randint(2**31, ())) + rank
+        """Begin a new random order, and seed the data set's random transforms, from torch's global generator."""
+        seed = int(torch.randint(2**31, ())) + rank()
         self._generator.manual_seed(seed)
         self._order = []
         transform = getattr(self.dataset, "transform", None)
@@ -51,13 +50,7 @@ class TargetImages:
             transform.set_random_state(seed=seed)
 
     def draw(self, count: int) -> torch.Tensor:
-        """
-        Args:
-            count: how many.
-
-        Returns:
-            Shape BNH[WD].
-        """
+        """The next ``count`` images, shape BNH[WD]."""
         while len(self._order) < count:
             self._order += torch.randperm(len(self.dataset), generator=self._generator).tolist()  # type: ignore[arg-type]
         drawn, self._order = self._order[:count], self._order[count:]

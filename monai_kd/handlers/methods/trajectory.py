@@ -26,60 +26,62 @@ __all__ = ["TrajectoryHandler"]
 
 class TrajectoryHandler:
     r"""
-    Adapts a segmentation network to a domain without labels, by optimization-trajectory distillation.
+    Adapts a segmentation network to a domain without labels, by optimization trajectory distillation.
 
     .. math:: \mathcal{L} \mathrel{+}= w_\mathrm{mixed} \mathcal{L}(z_\mathrm{mix}, y_\mathrm{mix}) +
               w \big[\mathrm{MSE}(\Pi_\mu \bar\mu_\mathrm{mix}, \Pi_\mu \bar\mu_\mathrm{src}) +
               \mathrm{MSE}(\Pi_v \bar v_\mathrm{mix}, \Pi_v \bar v_\mathrm{src})\big], \qquad
               \nabla_l \leftarrow \nabla_l + w_\mathrm{self} U_l U_l^\top \nabla_l
 
-    There is one network and no other teacher: the teacher is what the labelled images (source, the trainer's batch) do
-    to the head, the mean and variance of their gradients; the student is what the unlabelled ones (target) do to it.
-    :class:`monai_kd.losses.trajectory.TrajectoryLoss` compares the two (cross-domain stream). In the self stream the
-    gradient's part in the subspace of its own past is strengthened before each step.
+    There is one network. The "teacher" is the mean and variance of the head's gradients on the labelled images (source,
+    the trainer's batch); the "student" is the same for the unlabelled images (target).
+    :class:`monai_kd.losses.trajectory.TrajectoryLoss` compares the two (cross-domain stream). The self stream
+    amplifies, before each step, the part of the gradient that lies in the subspace of past gradients.
 
-    A target image is labelled by the network itself, in evaluation mode; where it is less than ``confidence`` sure, as
-    background. Then ``paste`` puts the source's objects, with their labels, onto it. Gradients are of the cross-entropy
-    and of the head alone: 2 · batch · (weights of the head) numbers; a head of more than 100,000 is refused. Source and
-    mixed images pass the network together once more, so a step costs about three and a half plain ones.
+    The network itself labels each target image, in evaluation mode; pixels with a probability below ``confidence``
+    become background. With ``paste``, the source's objects and their labels are then pasted onto it. The compared
+    gradients are those of the cross-entropy with respect to the head only: 2 · batch · (weights of the head) numbers. A
+    head of more than 100,000 weights is refused. Source and mixed images pass through the network together once more,
+    so a step costs about three and a half plain ones.
 
     Source: Fan et al., "Taxonomy adaptive cross-domain adaptation in medical imaging via optimization trajectory
-    distillation", ICCV 2023, arXiv 2307.14709, with the numbers of the authors' code. They have a few labelled
-    target images too, whose objects they paste, with new classes, for which there are further terms; here the target
-    has no label at all, so the objects are the source's (as in DACS, Tranheden et al. 2021). Nor does a second
-    optimizer start after the warm-up. Two processes see the statistics of all their samples; each draws its own target
-    images, and with the same ones they equal one process on the whole batch.
+    distillation", ICCV 2023, arXiv 2307.14709, with the numbers of the authors' code. There are two differences. The
+    authors have a few labelled target images with new classes, whose objects they paste, and further terms for these
+    classes; here the target has no labels, so the pasted objects are the source's (as in DACS, Tranheden et al. 2021).
+    And no second optimizer starts after the warm-up. Several processes share the statistics of all samples, and each
+    draws its own target images.
 
     Args:
-        network: the one that is trained, wrapped or not.
-        target: images of the target domain, as dictionaries with "image", of the source's size; labels in it are never
-            looked at. Drawn anew at random in every epoch; its random transforms, which the training data must not
-            share, are seeded then, from torch's global generator.
-        head: the layer that gives the logits, by module name; it takes and returns one tensor, and what follows it
-            must keep samples apart (no batch normalization).
-        weight: of the cross-domain stream; 0 leaves it out. Defaults to 1000.
-        mixed_weight: of the supervised loss on mixed images. Defaults to 0.1.
-        self_weight: of the self stream; 0 leaves it out. Defaults to 0.1.
-        self_layers: layers whose weights of more than one axis have the self stream. Defaults to None: the head. The
-            authors': the decoder before it. Each weight of n numbers keeps 2 · n · min(0.8 · n, ``most``) more.
-        loss_function: of mixed images and their labels. Defaults to None: Dice and cross-entropy.
-        paste: put objects of the source onto target images. Defaults to True.
-        confidence: least probability of a class for a target pixel not to be background. Defaults to 0.7.
-        warmup: so many epochs are trained on the source alone. Defaults to 1.
-        gradient_scale: factor of the gradients that are compared, above 0. Defaults to 1/8, for the eight images (four
-            of each domain) whose mean loss the authors' gradients are of; so the value does not depend on the batch.
-        most: bound of the number of past gradients kept. Defaults to 300.
+        network: the network in training, wrapped or not.
+        target: images of the target domain, as dictionaries with "image", of the source's size; labels are not read.
+            Every epoch has a new random order and seeds the data set's random transforms, from torch's global
+            generator. The training data must not share these transforms.
+        head: module name of the layer that gives the logits. It takes and returns one tensor, and the layers after it
+            must not mix samples (no batch normalization).
+        weight: factor of the cross-domain stream; 0 leaves it out. Defaults to 1000.
+        mixed_weight: factor of the supervised loss on mixed images. Defaults to 0.1.
+        self_weight: factor of the self stream; 0 leaves it out. Defaults to 0.1.
+        self_layers: layers for the self stream, which uses their weights of more than one axis. Defaults to None: the
+            head; the authors use the decoder before it. A weight of n numbers needs 2 · n · min(0.8 · n, ``most``)
+            more.
+        loss_function: compares predictions on mixed images with their labels. Defaults to None: Dice and cross-entropy.
+        paste: paste objects of the source onto target images. Defaults to True.
+        confidence: a target pixel below this class probability becomes background. Defaults to 0.7.
+        warmup: number of epochs on the source only. Defaults to 1.
+        gradient_scale: factor of the compared gradients, above 0. Defaults to 1/8, because the authors' gradients are
+            of the mean loss of eight images (four of each domain); so the value does not depend on the batch size.
+        most: limit of the number of past gradients kept. Defaults to 300.
         loss_arguments: ``momentum``, ``energy``, ``refills``, ``both_ways`` of ``TrajectoryLoss``.
 
     Raises:
         ValueError: When a layer does not exist, the head is too large, or an argument is out of range; in the run, when
-            images or labels do not fit, or a gradient is not finite, before anything is stepped or saved.
+            images or labels do not fit, or a gradient is not finite. Nothing is then saved.
 
     Example:
         >>> from monai.engines import SupervisedTrainer
         >>> from monai_kd.engines import loss_terms
         >>> network = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 1))
-        >>> target = [{"image": torch.rand(1, 8, 8)} for _ in range(4)]  # as of monai_kd.data.UnlabelledDataset
+        >>> target = [{"image": torch.rand(1, 8, 8)} for _ in range(4)]  # as from monai_kd.data.UnlabelledDataset
         >>> trainer = SupervisedTrainer(
         ...     network=network,
         ...     optimizer=torch.optim.SGD(network.parameters(), 0.01),
@@ -117,7 +119,7 @@ class TrajectoryHandler:
         self.paste, self.confidence, self.warmup, self.gradient_scale = paste, confidence, warmup, gradient_scale
         self.loss_function = loss_function or DiceCELoss(softmax=True, to_onehot_y=True)
         layers = [head] if self_layers is None else list(self_layers)
-        FeatureHooks(self.network, [head, *layers])  # tells the closest name of one that does not exist
+        FeatureHooks(self.network, [head, *layers])  # raises an error, with the closest name, if one does not exist
         self._check_arguments()
         self.cross = TrajectoryLoss(count_weights(self.network, head), most=most, **loss_arguments)
         weights = [p for layer in layers for p in self.network.get_submodule(layer).parameters() if p.ndim > 1]
@@ -125,10 +127,7 @@ class TrajectoryHandler:
         self.own = nn.ModuleList(GradientBank(p.numel(), most=most) for p in self._strengthened)
 
     def attach(self, engine: Engine) -> None:
-        """
-        Args:
-            engine: MONAI's ``SupervisedTrainer``, or a ``DistillationTrainer``, of the source images.
-        """
+        """Adapt the network of ``engine``, a ``SupervisedTrainer`` or ``DistillationTrainer`` of the source images."""
         engine.add_event_handler(Events.STARTED, self._check_trainer)
         engine.add_event_handler(Events.EPOCH_STARTED, lambda engine: self.target.restart())
         engine.add_event_handler(IterationEvents.LOSS_COMPLETED, self._add_terms)
@@ -144,10 +143,7 @@ class TrajectoryHandler:
         return {"cross": self.cross.state_dict(), "own": self.own.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """
-        Args:
-            state_dict: what ``state_dict()`` gave.
-        """
+        """Resume from what :meth:`state_dict` gave."""
         self.cross.load_state_dict(state_dict["cross"])
         self.own.load_state_dict(state_dict["own"])
 
@@ -186,7 +182,7 @@ class TrajectoryHandler:
         if not all(bool(gradient.isfinite().all()) for _, gradient in pairs):
             if scale is None:
                 raise self._not_finite("a gradient", engine)
-            return  # the scaler leaves this step out and tries a smaller scale
+            return  # the scaler skips this step and tries a smaller scale
         for bank, gradient in pairs:
             flat = gradient.flatten().float()
             bank.to(flat.device).push(flat / (scale or 1.0))

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The server's endpoints: MONAI Label's protocol, each request in a thread, with files of its own."""
+"""The server's endpoints: MONAI Label's protocol, with a thread and temporary files for each request."""

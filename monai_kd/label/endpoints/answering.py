@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How every request is answered: in a thread, without the server's paths, and never by a bare error."""
+"""Answers to requests: computed in a thread, without the server's paths, and with a reason for every error."""
 
 from __future__ import annotations
 
@@ -28,34 +28,23 @@ __all__ = ["Answer", "in_thread", "json_object", "refuse_unfit", "without_paths"
 
 logger = logging.getLogger(__name__)
 
-BRIEF, LONG = CapacityLimiter(40), CapacityLimiter(4)  # threads; what takes minutes does not take them from the others
+BRIEF, LONG = CapacityLimiter(40), CapacityLimiter(4)  # threads; requests of minutes have their own
 DETAIL = 1000  # letters
 
 
 class Answer(JSONResponse):
-    """
-    JSON of ASCII: halves of characters, which a client may send, are no text that could be sent back.
-
-    Args:
-        content, status_code, headers, media_type, background: as of ``JSONResponse``.
-    """
+    """JSON in ASCII, because half characters (surrogates) from a client could not be encoded otherwise."""
 
     def render(self, content: Any) -> bytes:
-        """
-        The body.
-
-        Args:
-            content: as of ``JSONResponse``.
-        """
         return json.dumps(content, separators=(",", ":"), default=str).encode("ascii")
 
 
 def in_thread(endpoint: Callable[..., Any], long: bool = False) -> Callable[..., Any]:
     """
-    An endpoint that does its work beside the event loop, so that other requests are answered meanwhile.
+    An endpoint that runs in a thread, so that other requests are answered meanwhile.
 
     Args:
-        endpoint: a function, or a coroutine function that waits for nothing, as MONAI Label's are.
+        endpoint: a function, or a coroutine function that never waits, like MONAI Label's.
         long: whether it may take minutes.
     """
     signature = inspect.signature(endpoint, eval_str=True)
@@ -87,19 +76,14 @@ def _answer(endpoint: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
 
 
 def without_paths(text: str) -> str:
-    """
-    A text without the places of the server's own folders, which are nobody's business.
-
-    Args:
-        text: for a client.
-    """
+    """A text for a client, without the paths of the server's folders."""
     for path, name in _places().items():
         text = text.replace(path, name)
     return text
 
 
 def _places() -> dict[str, str]:
-    # The temporary folder and perhaps the study are in the app's: the longer path first.
+    # Longer paths first, because the temporary folder, and perhaps the study, are in the app's folder.
     named = {
         tempfile.gettempdir(): "upload",
         settings.MONAI_LABEL_APP_DIR: "app",
@@ -113,7 +97,7 @@ def _places() -> dict[str, str]:
 
 
 def _hidden(answer: Any) -> Any:
-    """The answer without paths; a copy, since a task's dictionary and its last lines go on changing."""
+    """A copy of the answer without paths; the original, of a running task, may still change."""
     if isinstance(answer, str):
         return without_paths(answer)
     if isinstance(answer, dict):
@@ -122,32 +106,17 @@ def _hidden(answer: Any) -> Any:
 
 
 def json_object(text: str, what: str) -> dict[str, Any]:
-    """
-    A JSON object that came as a form's field.
-
-    Args:
-        text: of the field; empty for none.
-        what: the field is called.
-
-    Raises:
-        HTTPException: 400, when it is anything else.
-    """
+    """The JSON object in a form's field called ``what``; an empty text is an empty object, others are answered 400."""
     try:
         content = json.loads(text or "{}")
     except (ValueError, RecursionError) as error:
-        raise HTTPException(400, f"{what} must be a JSON object, but it is no JSON: {error}. Mend it.") from error
+        raise HTTPException(400, f"{what} must be a JSON object, but it is no JSON: {error}. Correct it.") from error
     if not isinstance(content, dict):
         raise HTTPException(400, f"{what} must be a JSON object, got {repr(content)[:80]}. Send name and value pairs.")
     return content
 
 
 async def refuse_unfit(request: Request, error: RequestValidationError) -> JSONResponse:
-    """
-    Say which argument of a request does not fit; what was sent is not sent back.
-
-    Args:
-        request: the client's.
-        error: with the arguments.
-    """
+    """Answer 422 with the arguments that do not fit, without their values."""
     found = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:5]]
     return Answer({"detail": without_paths(f"The request does not fit: {'; '.join(found)}.")[:DETAIL]}, 422)

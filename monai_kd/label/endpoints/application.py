@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The application that is served: our own endpoints where a client's words reach files or tasks, else MONAI Label's."""
+"""The served application: our own endpoints where a request reaches files or tasks, and MONAI Label's for the rest."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from monai_kd.label.endpoints.answering import Answer, in_thread, refuse_unfit
 
 __all__ = ["application"]
 
-# Of MONAI Label's endpoints those that read, remove by a checked name, or tell how a task is going. What is not named
-# here is not served: a later release may bring others.
+# MONAI Label's endpoints that read, remove by a checked name, or report on a task. All others, also those of a later
+# release, are not served.
 KEPT = {
     (info, "GET", "/info/"),
     (model, "GET", "/model/{model}"),
@@ -43,7 +43,7 @@ KEPT = {
 
 
 def application() -> FastAPI:
-    """MONAI Label's protocol, for one app and one study, as the server's settings name them."""
+    """MONAI Label's protocol for the app and the study in the server's settings."""
     served = FastAPI(
         title=settings.MONAI_LABEL_PROJECT_NAME,
         docs_url="/",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images, labels and notes on them that clients send, sessions, and the whole study as an archive."""
+"""Uploads of images, labels and notes; sessions; and the study as an archive."""
 
 from __future__ import annotations
 
@@ -29,25 +29,14 @@ Upload = Annotated[UploadFile, File()]
 
 
 def received(upload: UploadFile) -> Path:
-    """
-    Keep a client's file for the time of its request, by a name of the server's own.
-
-    Args:
-        upload: of the client's file name only the suffix counts.
-    """
+    """Keep an uploaded file until its request ends, under the server's own name and the client's suffix."""
     name = Path((upload.filename or "").replace("\0", "")).name
     suffix = suffix_of(name) or Path(name).suffix[:16]
     return current().receive(upload.file, f"upload{suffix}")
 
 
 def file_answer(path: str | Path, name: str = "") -> FileResponse:
-    """
-    A file as an answer.
-
-    Args:
-        path: of the file.
-        name: under which the client may save it.
-    """
+    """Answer with a file, for the client to save as ``name``."""
     kind = mimetypes.guess_type(str(path), strict=False)[0] or "application/octet-stream"
     return FileResponse(path, media_type=kind, filename=name or Path(path).name)
 
@@ -60,24 +49,24 @@ def add_image(user: Annotator, file: Upload, image: str | None = None, params: T
 
 
 def save_label(user: Annotator, image: str, label: Upload, params: Text = "{}", tag: str = "final") -> Any:
-    """Save an image's label, in place of a former one of the same tag."""
+    """Save an image's label; it replaces an older one with the same tag."""
     app = app_instance()
     key = app.datastore().save_label(image, str(received(label)), tag or "final", _notes(params, "params"))
     return {**(app.on_save_label(image, key) or {}), "image": image, "label": key}
 
 
 def note_image(user: Annotator, image: str, info: Text = "{}") -> Any:
-    """Note something of an image."""
+    """Add notes to an image."""
     app_instance().datastore().update_image_info(image, {**_notes(info, "info"), "user": user.username})
 
 
 def note_label(user: Annotator, label: str, tag: str, info: Text = "{}") -> Any:
-    """Note something of a label."""
+    """Add notes to a label."""
     app_instance().datastore().update_label_info(label, tag, {**_notes(info, "info"), "user": user.username})
 
 
 def note_label_by_params(user: Annotator, label: str, tag: str, params: Text = "{}") -> Any:
-    """Note something of a label, as former clients ask."""
+    """Add notes to a label, for older clients."""
     return note_label(user, label, tag, params)
 
 
@@ -92,7 +81,7 @@ def begin_session(
     """Keep an image for a while, without adding it to the study."""
     sessions = app_instance().sessions()
     if sessions is None:
-        raise HTTPException(406, "There are no sessions here. Set MONAI_LABEL_SESSIONS, and start the server again.")
+        raise HTTPException(406, "Sessions are switched off. Set MONAI_LABEL_SESSIONS, and start the server again.")
     if len(files) != 1:
         raise HTTPException(400, "A session takes one image, no archive and no folder. Upload the image's file.")
     name = require_name(Path(files[0].filename or "").name, "An image's file")

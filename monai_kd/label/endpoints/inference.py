@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Segment an image of the study, of a session, or one that comes with the request."""
+"""Segmentation of an image of the study, of a session, or of the request."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Upload = Annotated[UploadFile | None, File()]
 
 
 class Output(StrEnum):
-    """What is answered: the mask, what is said beside it, or both."""
+    """The content of the answer: the mask, its description, or both."""
 
     IMAGE = "image"
     JSON = "json"
@@ -37,7 +37,7 @@ class Output(StrEnum):
 
 
 class SlideOutput(StrEnum):
-    """What a client for whole slides asks for; here it gets the mask, or what is said beside it."""
+    """Formats for clients of whole slides; here ``json`` gives the mask's description, and others the mask."""
 
     ASAP = "asap"
     DSA = "dsa"
@@ -51,7 +51,7 @@ def infer(
     session_id: str = "",
     params: Text = "{}",
     file: Upload = None,
-    label: Upload = None,  # scribbles, of which no model here knows
+    label: Upload = None,  # scribbles, which no model here uses
     output: Output | None = None,
 ) -> Any:
     """Segment an image."""
@@ -79,7 +79,7 @@ def infer_slide(
     wsi: WSIInput | None = None,
     output: SlideOutput | None = None,
 ) -> Any:
-    """Segment an image for a client that speaks of whole slides; there are none here."""
+    """Segment an image for a client of whole slides, which are not supported as such."""
     return _slide_answer(_segmented(model, image, session_id, (wsi and wsi.params) or {}, None), output)
 
 

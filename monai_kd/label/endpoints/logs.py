@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The server's log, without its folders; and what is not served here."""
+"""The server's log, without its paths, and endpoints that are not supported."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def logs(user: Admin, lines: int = 300, html: bool = True, text: bool = False, r
 
 
 def gpu(user: Admin) -> Any:
-    """What nvidia-smi says."""
+    """The output of nvidia-smi."""
     program = shutil.which("nvidia-smi")
     if program is None:
-        raise HTTPException(404, "There is no nvidia-smi here, and so no GPU of NVIDIA's.")
+        raise HTTPException(404, "nvidia-smi is not installed on the server, so there is no NVIDIA GPU.")
     said = subprocess.run([program], capture_output=True, text=True, timeout=30, check=False).stdout
     return Response(without_paths(said), media_type="text/plain")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training, scoring and batch inference, one of each at a time; and the next image to label."""
+"""Training, scoring and batch inference, one of each at a time, and the next image to label."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ Params = dict[str, Any] | None
 STARTS_WITHIN = 60.0  # seconds
 
 _starting = threading.Lock()
-_here: set[str] = set()  # what runs in the server itself (run_sync)
+_here: set[str] = set()  # methods that run in the server's own process (run_sync)
 
 
 def _is_busy(method: str) -> bool:
     if processes(method) or method in _here:
         return True
-    # A task has no process for a moment; one whose process could not be started never has one.
+    # A new task has no process for a moment; one whose process could not be started never has one.
     submitted = [task["start_ts"] for task in tasks(method) if task["status"] == "SUBMITTED"]
     begins = [datetime.strptime(begin, "%Y-%m-%d %H:%M:%S").timestamp() for begin in submitted]
     return any(time.time() - begin < STARTS_WITHIN for begin in begins)
 
 
 def _start(method: str, request: dict[str, Any], run_sync: bool, enqueue: bool = False) -> Any:
-    """Start a task, or refuse: of two requests at once, one is first."""
+    """Start a task, or refuse it if one runs; of two requests at the same time, only one starts."""
     with _starting:
         if not enqueue and _is_busy(method):
             name = method.replace("_", " ").capitalize()
@@ -65,7 +65,7 @@ def train(user: Admin, model: str, params: Params = None, run_sync: bool = False
 
 
 def train_all(user: Admin, params: Params = None, run_sync: bool = False) -> Any:
-    """Distil all students, which is one."""
+    """Distil all students (there is one)."""
     return {
         model: {"result": train(user, model, _of(params, model), run_sync), "detail": None}
         for model in app_instance().info()["trainers"]
@@ -78,7 +78,7 @@ def score(user: Annotator, method: str, params: Params = None, run_sync: bool = 
 
 
 def score_all(user: Annotator, params: Params = None, run_sync: bool = False) -> Any:
-    """Score by all methods, one after the other."""
+    """Compute all scores, one after the other."""
     app, found = app_instance(), {}
     for method in app.info()["scoring"]:
         request = app.scoring_request(method, _of(params, method))
@@ -102,12 +102,12 @@ def stop_scoring(user: Annotator) -> Any:
 
 
 def stop_batch(user: Admin) -> Any:
-    """Stop the batch."""
+    """Stop the batch inference."""
     return _stop("batch_infer")
 
 
 def _stop(method: str) -> Any:
-    """Also what was started a moment ago and has no process yet."""
+    """Stop a task, also one that has just started and has no process yet."""
     for _ in range(50):
         if processes(method) or not _is_busy(method):
             break
@@ -115,11 +115,11 @@ def _stop(method: str) -> Any:
     try:
         return AsyncTask.stop(method)
     except NoSuchProcess:
-        return None  # it has just ended by itself
+        return None  # the task has just ended by itself
 
 
 def next_sample(user: Anybody, strategy: str, params: Params = None) -> Any:
-    """The image to label next; that it was shown is noted."""
+    """The image to label next; the server notes that it was shown."""
     app, asked = app_instance(), params or {}
     client = asked.get("client_id") or user.username
     if not isinstance(client, str) or len(client.encode(errors="replace")) > MAX_BYTES:

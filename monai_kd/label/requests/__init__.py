@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a client may ask for, checked before anything is done."""
+"""Checks of clients' requests before any work begins."""

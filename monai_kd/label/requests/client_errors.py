@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What went wrong, as the server can tell its client."""
+"""Errors as answers to the client."""
 
 from __future__ import annotations
 
@@ -19,16 +19,13 @@ MENDABLE = (ValueError, OSError, MONAILabelException)
 @contextmanager
 def client_errors(**names: str) -> Iterator[None]:
     """
-    Answer with the cause instead of a bare "500 Internal Server Error".
+    Answer with the cause instead of "500 Internal Server Error", if the client can correct it.
 
-    What a client can mend is a ValueError or an OSError, as everywhere in this package; MONAI wraps what goes wrong in
-    a config into errors of its own. Anything else goes on as it is.
+    Such an error is a ValueError or an OSError, perhaps wrapped in an error of MONAI's config. It becomes 404 for a
+    missing file, else 400. Other errors do not change.
 
     Args:
-        names: what a client calls a file, by its path here.
-
-    Raises:
-        HTTPException: In place of what a client can mend: 404 for a missing file, else 400.
+        names: the client's name of a file, by its path on the server.
     """
     try:
         yield

@@ -13,13 +13,14 @@ __all__ = ["chosen_device"]
 
 def chosen_device(request: Mapping[str, Any]) -> str:
     """
-    The device that a request names, or the first there is.
+    The device that a request names, or the first one.
 
     Args:
-        request: ``device`` may be a name of ``device_list()``, a list that begins with one, "cpu" or "cuda".
+        request: ``device`` is a name of ``device_list()``, a list that begins with one, "cpu" or "cuda".
 
     Raises:
-        ValueError: When this machine has no such device. It becomes part of a config, which may be program text.
+        ValueError: When this machine does not have the device. The check matters, because the name becomes part of a
+            config, which can be program text.
 
     Example:
         >>> chosen_device({"device": "cpu"})
@@ -29,5 +30,5 @@ def chosen_device(request: Mapping[str, Any]) -> str:
     name = given[0] if isinstance(given, list) and given else given
     known = {*device_list(), *device_map().values(), "cpu", "cuda"}
     if not isinstance(name, str) or name not in known:
-        raise ValueError(f"No device {name!r} here. There are {', '.join(sorted(known))}.")
+        raise ValueError(f"No device {name!r} here. Choose from {', '.join(sorted(known))}.")
     return str(name_to_device(name))

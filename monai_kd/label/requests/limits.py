@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much memory and time one image may take from the others."""
+"""Limits of the memory and time that one image takes from other requests."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from fastapi import HTTPException
 
 from monai_kd.data.image_files.formats import is_picture, read_header
 
-__all__ = ["MOST_DECODED", "decoded_bytes", "require_decodable", "room"]
+__all__ = ["MOST_DECODED", "decoded_bytes", "limit_large_images", "require_decodable"]
 
 MOST_DECODED = 2**27  # 128 MiB: a picture of 5792 × 5792, or a volume of 512 × 512 × 128, in float32
-LARGE = 2**25  # from 32 MiB on, 2896 × 2896, images wait for each other
-COMPUTED = 4  # bytes of float32, in which every image is computed
+LARGE = 2**25  # images above 32 MiB, 2896 × 2896, are processed one at a time
+COMPUTED = 4  # bytes of float32, the type of all computations
 
 _large = threading.Lock()
 _small = threading.Semaphore(max(2, os.cpu_count() or 1))
@@ -26,13 +26,12 @@ _small = threading.Semaphore(max(2, os.cpu_count() or 1))
 
 def decoded_bytes(path: Path) -> int:
     """
-    What an image takes in memory, by its header.
+    The memory that an image needs when it is decoded, from its header.
 
-    Args:
-        path: of the file; of a TIFF file one page counts, since one at a time is decoded.
+    For a TIFF file it is one page, because pages are decoded one at a time.
 
     Raises:
-        FileNotFoundError: When there is no such file.
+        FileNotFoundError: When the file does not exist.
         ValueError: When it cannot be read, or is larger than any ultrasound image.
 
     Example:
@@ -49,32 +48,23 @@ def decoded_bytes(path: Path) -> int:
 
 def require_decodable(path: Path, what: str) -> None:
     """
-    Check, before anything is decoded, that an image is not too large for a server that others use at the same time.
+    Answer 413, before anything is decoded, if an image is too large for a server with other users.
 
     Args:
-        path: of the file.
-        what: the image is called, for the message.
-
-    Raises:
-        HTTPException: 413, when it is.
+        what: name of the image in the message.
     """
     size = decoded_bytes(path)
     if size > MOST_DECODED:
         raise HTTPException(
             413,
             f"{what} takes {size / 2**20:.0f} MB of memory when it is decoded; at most {MOST_DECODED / 2**20:.0f} MB "
-            "are taken. Save it smaller, or in parts.",
+            "are allowed. Save it smaller, or in parts.",
         )
 
 
 @contextmanager
-def room(*paths: Path) -> Iterator[None]:
-    """
-    Decode or segment in here: large images one at a time, others beside them, so that nobody waits for a large one.
-
-    Args:
-        paths: of the images.
-    """
+def limit_large_images(*paths: Path) -> Iterator[None]:
+    """Process large images one at a time, and small ones beside them, so that nobody waits for a large one."""
     large = max((decoded_bytes(path) for path in paths if path.is_file()), default=0) > LARGE
     with _large if large else _small:
         yield

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names and notes that come from a client."""
+"""Checks of names and notes from a client."""
 
 from __future__ import annotations
 
@@ -13,20 +13,17 @@ from pydantic_core import from_json
 
 __all__ = ["is_plain_name", "is_tag", "require_info", "require_name", "require_tag"]
 
-MAX_BYTES = 200  # file systems take 255, and a suffix and the mark of an unfinished file must have room
-NEVER = {"Cc", "Cs", "Zl", "Zp"}  # control characters, halves of characters, ends of lines
-MOST_NOTES = 2**16  # bytes of one image's or label's
-LEVELS = 8  # of brackets around the notes in datastore_v2.json, and to spare
+MAX_BYTES = 200  # file systems allow 255, and the suffix and the name of a temporary file need space
+NEVER = {"Cc", "Cs", "Zl", "Zp"}  # control characters, half characters (surrogates), line ends
+MOST_NOTES = 2**16  # bytes for one image or label
+LEVELS = 8  # more than the brackets around the notes in datastore_v2.json
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 
 
 def is_plain_name(name: object) -> bool:
     """
-    Whether a file may be called so: no path, nothing hidden, nothing that a config would evaluate, no control
-    characters, not longer than 200 bytes.
-
-    Args:
-        name: as the client gave it.
+    Whether a file may have this name: no path, not hidden, not evaluated in a config, no control characters, and at
+    most 200 bytes.
 
     Example:
         >>> [is_plain_name(name) for name in ("benign (1)", "case.001", "Ärztin", "../x", ".lock", "$x", "a\\n", "")]
@@ -42,29 +39,12 @@ def is_plain_name(name: object) -> bool:
 
 
 def is_tag(tag: object) -> bool:
-    """
-    Whether labels may have this tag: a word.
-
-    Args:
-        tag: as the client gave it.
-    """
+    """Whether labels may have this tag: a word of ASCII letters, digits, '-' and '_'."""
     return isinstance(tag, str) and TAG.fullmatch(tag) is not None
 
 
 def require_name(name: object, what: str) -> str:
-    """
-    A client's name for a file, if it is plain.
-
-    Args:
-        name: as the client gave it.
-        what: is called so, for the message.
-
-    Returns:
-        The name.
-
-    Raises:
-        HTTPException: 400, when it is not.
-    """
+    """Return a client's file name, or answer 400 if it is not plain; ``what`` names its purpose in the message."""
     if isinstance(name, str) and is_plain_name(name):
         return name
     raise HTTPException(
@@ -75,18 +55,7 @@ def require_name(name: object, what: str) -> str:
 
 
 def require_tag(tag: object) -> str:
-    """
-    A client's tag for labels, if it is a plain word.
-
-    Args:
-        tag: as the client gave it.
-
-    Returns:
-        The tag.
-
-    Raises:
-        HTTPException: 400, when it is not.
-    """
+    """Return a client's tag for labels, or answer 400 if it is no plain word."""
     if isinstance(tag, str) and is_tag(tag):
         return tag
     raise HTTPException(
@@ -98,17 +67,11 @@ def require_tag(tag: object) -> str:
 
 def require_info(info: object) -> dict[str, Any]:
     """
-    What a client notes of an image or a label, as JSON that is read again: else nobody could list the study any more.
-
-    Args:
-        info: a dictionary, or None.
-
-    Returns:
-        The notes as they are read again.
+    A client's notes (a dictionary or None) after a round trip through JSON, because broken notes would make the study
+    unreadable.
 
     Raises:
-        HTTPException: 400, for anything else, numbers that are none, halves of characters, too many brackets, or more
-            than 64 KiB.
+        HTTPException: 400, for anything else, NaN, half characters, deep nesting, or more than 64 KiB.
     """
     if info is not None and not isinstance(info, dict):
         raise HTTPException(status_code=400, detail=f"The notes must be a JSON object, got {repr(info)[:80]}.")
@@ -116,7 +79,7 @@ def require_info(info: object) -> dict[str, Any]:
         content = json.dumps(info or {}, default=str, allow_nan=False)
         from_json("[" * LEVELS + content + "]" * LEVELS)
     except (TypeError, ValueError, RecursionError) as error:
-        raise HTTPException(status_code=400, detail=f"The notes cannot be kept as JSON: {error}. Mend them.") from error
+        raise HTTPException(400, f"The notes cannot be kept as JSON: {error}. Correct them.") from error
     if len(content) > MOST_NOTES:
         raise HTTPException(400, f"The notes have {len(content)} bytes; at most {MOST_NOTES} are kept. Shorten them.")
     notes: dict[str, Any] = json.loads(content)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Notes on images and labels: what a client may write, and what of the server's own can be believed."""
+"""Notes on images and labels: which a client may write, and which of the server's own are valid."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _is_shown(value: Any) -> bool:
     )
 
 
-# What the server, its scores and its active learning write, and how each must look to be read again.
+# The notes that the server, its scores and its active learning write, each with a check of its value.
 OWN: dict[str, Callable[[Any], bool]] = {
     "id": _is_text,
     "name": _is_text,
@@ -54,15 +54,7 @@ OWN: dict[str, Callable[[Any], bool]] = {
 
 
 def client_notes(notes: Mapping[str, Any]) -> dict[str, Any]:
-    """
-    A client's notes, none of which the server writes itself.
-
-    Args:
-        notes: by name.
-
-    Raises:
-        HTTPException: 400, naming the server's own.
-    """
+    """A client's notes, or an answer 400 if a name is one of the server's own."""
     own = sorted(OWN.keys() & notes.keys())
     if own:
         raise HTTPException(
@@ -73,11 +65,7 @@ def client_notes(notes: Mapping[str, Any]) -> dict[str, Any]:
 
 def believable(notes: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Notes without those of the server's own that are broken, as a file from elsewhere may have them: one image's broken
-    note must not keep anybody from the next image.
-
-    Args:
-        notes: by name, from ``datastore_v2.json``.
+    Notes without invalid values of the server's own notes, so that one broken file does not stop active learning.
 
     Example:
         >>> believable({"who": "me", "strategy": [1], "disagreement": "high", "name": "1.png"})
@@ -87,15 +75,7 @@ def believable(notes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def require_believable(notes: dict[str, Any]) -> dict[str, Any]:
-    """
-    Notes whose names are the server's own, if they look as it writes them.
-
-    Args:
-        notes: by name.
-
-    Raises:
-        HTTPException: 400, when one does not.
-    """
+    """The notes, or an answer 400 if one of the server's own is invalid."""
     broken = sorted(notes.keys() - believable(notes).keys())
     if broken:
         value = repr(notes[broken[0]])[:80]
@@ -104,11 +84,5 @@ def require_believable(notes: dict[str, Any]) -> dict[str, Any]:
 
 
 def shown_at(notes: Mapping[str, Any], strategy: str) -> float:
-    """
-    When a strategy showed an image last; 0 if it did not.
-
-    Args:
-        notes: on the image, :func:`believable`.
-        strategy: its name.
-    """
+    """Time in seconds when a strategy last showed an image, from its valid notes; 0 for never."""
     return float(notes.get("strategy", {}).get(strategy, {}).get("ts", 0))

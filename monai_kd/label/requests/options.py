@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a client may choose for a training."""
+"""Options of a training."""
 
 from __future__ import annotations
 
@@ -20,19 +20,16 @@ FIRST = "logits_kl"
 @dataclass(frozen=True)
 class Options:
     """
-    A training's options.
+    The options of a training.
 
     Args:
-        max_epochs: how many epochs.
-        pathway: what is distilled: an overlay in the bundle's ``configs/methods``.
-        supervised_weight: of the loss on the annotator's labels.
+        max_epochs: 1 to 1000.
+        pathway: an overlay in the bundle's ``configs/methods``.
+        supervised_weight: factor of the loss on the annotator's labels.
         distillation_weight: factor of the overlay's own weights.
-        learning_rate: the highest of the schedule.
-        unlabelled: whether the study's unlabelled images take part.
-        pretrained: whether to begin with the student in service.
-
-    Raises:
-        ValueError: From :meth:`of`, when a request's option is out of range.
+        learning_rate: highest learning rate of the schedule.
+        unlabelled: whether to use the study's unlabelled images.
+        pretrained: whether to start from the student in service.
     """
 
     max_epochs: int
@@ -45,12 +42,7 @@ class Options:
 
     @staticmethod
     def choices(bundle: AppBundle) -> dict[str, Any]:
-        """
-        The defaults; of the pathways all, the default first.
-
-        Args:
-            bundle: whose overlays are the pathways.
-        """
+        """The defaults; for ``pathway`` all of the bundle's, the default first."""
         config = bundle.parser("train")
         pathways = sorted(bundle.pathways, key=lambda name: name != FIRST)
         return {
@@ -65,22 +57,13 @@ class Options:
 
     @classmethod
     def of(cls, request: Mapping[str, Any], bundle: AppBundle) -> Options:
-        """
-        A request's options, checked.
-
-        Args:
-            request: options by name; those left out are the defaults.
-            bundle: whose overlays are the pathways.
-
-        Raises:
-            ValueError: Naming the option, what was given, and what may be.
-        """
+        """The options of a request, with defaults for those left out; ValueError if one is out of range."""
         choices = cls.choices(bundle)
         given = {name: request.get(name, default) for name, default in choices.items()}
         pathway = given["pathway"][0] if isinstance(given["pathway"], list) else given["pathway"]
         if pathway not in choices["pathway"]:
             raise ValueError(
-                f"No pathway {pathway!r}. Closest: {closest(str(pathway), choices['pathway'])!r}. There are "
+                f"No pathway {pathway!r}. Closest: {closest(str(pathway), choices['pathway'])!r}. Choose from "
                 f"{', '.join(choices['pathway'])}."
             )
         epochs = given["max_epochs"]

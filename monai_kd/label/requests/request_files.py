@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files that came with one request: the only paths that a client's words may name, and gone when it is answered."""
+"""The files of one request, which are the only paths that a client can name, and are removed after the answer."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["RequestFiles", "admitted", "current", "new_file", "request_files"]
+__all__ = ["RequestFiles", "current", "file_of_request", "new_file", "request_files"]
 
 
 class RequestFiles:
     """
-    A request's own folder for temporary files, made when it is first needed, and the files that the server put there.
+    A request's folder for temporary files, created when it is first needed, and the files that it admits.
 
     Example:
         >>> import io
         >>> with request_files() as files:
         ...     image = files.receive(io.BytesIO(b"pixels"), "image.png")
-        ...     admitted(str(image)) == image, admitted(str(image.parent)), admitted(f"{image}/../image.png")
+        ...     admitted = file_of_request(str(image))
+        ...     admitted == image, file_of_request(str(image.parent)), file_of_request(f"{image}/../image.png")
         (True, None, None)
         >>> image.parent.exists()
         False
@@ -40,16 +41,7 @@ class RequestFiles:
         return self._folder
 
     def receive(self, content: BinaryIO, name: str) -> Path:
-        """
-        Keep what came with the request.
-
-        Args:
-            content: of the file.
-            name: a plain file name, never a path.
-
-        Returns:
-            The file, which is admitted from now on.
-        """
+        """Keep an uploaded file under a plain name (never a path), and admit it."""
         path = self.folder / name
         with path.open("xb") as file:
             shutil.copyfileobj(content, file)
@@ -57,26 +49,16 @@ class RequestFiles:
         return path
 
     def lend(self, path: Path) -> Path:
-        """
-        Admit a file of the server's own for this request: a session's image.
-
-        Args:
-            path: of the file, which stays where it is.
-        """
+        """Admit one of the server's files, a session's image, for this request; the file is not moved."""
         self._admitted.add(path.resolve())
         return path.resolve()
 
     def admits(self, path: Path) -> bool:
-        """
-        Whether a file came with, or was lent to, this request.
-
-        Args:
-            path: absolute and without links.
-        """
+        """Whether a path, absolute and without links, was received with or lent to this request."""
         return path in self._admitted
 
     def end(self) -> None:
-        """Remove the folder and what is in it."""
+        """Remove the folder and its files."""
         self._admitted.clear()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -87,7 +69,7 @@ _current: ContextVar[RequestFiles | None] = ContextVar("request_files", default=
 
 @contextmanager
 def request_files() -> Iterator[RequestFiles]:
-    """The files of one request, until the block ends; threads that work for the request see them, too."""
+    """The files of one request, until the block ends; its threads share them."""
     files = RequestFiles()
     token = _current.set(files)
     try:
@@ -98,46 +80,31 @@ def request_files() -> Iterator[RequestFiles]:
 
 
 def current() -> RequestFiles:
-    """
-    The files of the request that is being answered.
-
-    Raises:
-        RuntimeError: When none is.
-    """
+    """The files of the current request; RuntimeError outside of one."""
     files = _current.get()
     if files is None:
         raise RuntimeError("No request is being answered. Call this within request_files().")
     return files
 
 
-def admitted(words: object) -> Path | None:
+def file_of_request(words: object) -> Path | None:
     """
-    The one way from a client's words to a file outside the study: a path is admitted if it names, without links, dots
-    or other detours, a file that came with this very request.
+    A client's path, if it names a file of this request without links, dots or other detours; else None.
 
-    Args:
-        words: as the client gave them.
-
-    Returns:
-        The file; None for anything else.
+    This is the only way for a client to name a file outside the study.
     """
     files = _current.get()
     if files is None or not isinstance(words, str):
         return None
     try:
         path = Path(words).resolve(strict=True)
-    except (OSError, ValueError, RuntimeError):  # no such file, a name with NUL or of 300 characters, a circle of links
+    except (OSError, ValueError, RuntimeError):  # no such file, a name with NUL or 300 characters, a loop of links
         return None
     return path if str(path) == words and path.is_file() and files.admits(path) else None
 
 
 def new_file(suffix: str) -> Path:
-    """
-    An empty file, in the folder of the request if there is one.
-
-    Args:
-        suffix: of its name; never a client's.
-    """
+    """An empty temporary file, in the folder of the request if there is one; ``suffix`` must not be a client's."""
     files = _current.get()
     folder = None if files is None else files.folder
     with tempfile.NamedTemporaryFile(suffix=suffix, delete=False, dir=folder) as file:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that come from a client, before they are kept."""
+"""Checks of uploaded files before they are kept."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from monai_kd.data.image_files.formats import SUFFIXES, is_picture, mask_suffix,
 from monai_kd.data.image_files.geometry import PICTURE, on_grid_of, on_picture
 from monai_kd.data.image_files.reading import read_image
 from monai_kd.data.image_files.saving import write_image
-from monai_kd.data.records.record import first_few
-from monai_kd.label.requests.limits import require_decodable, room
+from monai_kd.label.requests.limits import limit_large_images, require_decodable
 from monai_kd.label.requests.request_files import new_file
+from monai_kd.utils.messages import first_few
 
 __all__ = ["placed_label", "require_image", "require_placed", "require_suffix"]
 
@@ -30,18 +30,11 @@ MASK_VALUES: tuple[set[float], ...] = ({0, 1}, {0, 255})
 
 def require_suffix(file: Path, what: str, taken: Collection[str] = SUFFIXES) -> str:
     """
-    The suffix of a client's file, in lower case, if it is of a format that is taken.
+    Return the suffix of an uploaded file in lower case, or answer 400 if the format is not supported.
 
     Args:
-        file: as it was uploaded.
-        what: it is, for the message.
-        taken: suffixes.
-
-    Returns:
-        The suffix.
-
-    Raises:
-        HTTPException: 400, when it is of another format.
+        what: name of the file in the message.
+        taken: the supported suffixes.
     """
     suffix = suffix_of(file)
     if suffix in taken:
@@ -56,45 +49,41 @@ def require_suffix(file: Path, what: str, taken: Collection[str] = SUFFIXES) -> 
 
 def require_image(file: Path, what: str) -> None:
     """
-    Check that a client's file can be read as an image.
+    Answer 400 if an uploaded file cannot be read as an image, and 413 if it is too large.
 
     Args:
-        file: as it was uploaded.
-        what: the image is called, for the message.
-
-    Raises:
-        HTTPException: 400, when it cannot; 413, when it is too large.
+        what: name of the image in the message.
     """
     with _refused({file: what}):
         require_decodable(file, what)
-        with room(file):
+        with limit_large_images(file):
             read_image(file, 0 if read_header(file).is_loop else None)
 
 
 def placed_label(file: Path, image: Path, what: str) -> Path:
     """
-    Check that a client's file can be read as a mask on an image's grid, of 0 and 1 or 0 and 255, or of 0 alone, which
-    says that there is no lesion.
+    Check that an uploaded label is a mask on its image's grid, of 0 and 1 or 0 and 255; only 0 means no lesion.
 
-    The data sets' own reader takes more (blurred masks, one segment of any number); here someone is there to ask.
+    The reader of data sets accepts more (blurred masks, a segment of any number), but here the annotator can correct
+    the label.
 
     Args:
-        file: of the label, as it was uploaded.
-        image: its image's file.
-        what: the label is called, for the message.
+        file: as it was uploaded.
+        image: path in the study.
+        what: name of the label in the message.
 
     Returns:
-        The file; or, where its axes are those of the image mirrored or exchanged, a temporary one, in which the mask is
-        turned onto the image's.
+        The file; or, if its axes are the image's but mirrored or exchanged, a temporary file with the mask turned onto
+        the image.
 
     Raises:
-        HTTPException: 400, when it cannot be read, or lies on another grid, or has other values; 413, when it is too
+        HTTPException: 400, when the label cannot be read, lies on another grid or has other values; 413, when it is too
             large.
     """
     with _refused({file: what, image: "its image"}):
         require_decodable(file, what)
         require_decodable(image, "its image")
-        with room(file, image):
+        with limit_large_images(file, image):
             size, wanted = read_header(file).shape, read_header(image).shape
             if sorted(size) != sorted(wanted):
                 raise ValueError(_other_size(what, size, wanted))
@@ -109,16 +98,7 @@ def placed_label(file: Path, image: Path, what: str) -> Path:
 
 
 def require_placed(file: Path, image: Path) -> None:
-    """
-    Check that a label which somebody copied into the study lies on its image's grid, pixel by pixel.
-
-    Args:
-        file: of the label.
-        image: its image's file.
-
-    Raises:
-        ValueError: Naming both, when it does not.
-    """
+    """Raise a ValueError if a label that was copied into the study does not lie on its image's grid, pixel by pixel."""
     if is_picture(file):
         return
     size = read_header(file).shape
@@ -127,14 +107,14 @@ def require_placed(file: Path, image: Path) -> None:
     if placed != file:
         placed.unlink()
         raise ValueError(
-            f"'{file}' has its axes mirrored or exchanged against those of '{image}'. Remove it, and submit it to the "
-            "app, which turns it; or save it on the grid of the image."
+            f"The axes of '{file}' are mirrored or exchanged against those of '{image}'. Remove the file and submit it "
+            "to the app, which turns it; or save it on the grid of the image."
         )
 
 
 def _turned(values: Array, affine: Array, file: Path, image: Path, what: str) -> Path:
     header, wanted = read_header(image), PICTURE
-    if is_picture(file):  # it has no place of its own
+    if is_picture(file):  # a picture has no position in space
         turned = values if values.shape == header.shape else None
     elif is_picture(image):
         turned = on_picture(values, affine, header.shape)
@@ -145,8 +125,8 @@ def _turned(values: Array, affine: Array, file: Path, image: Path, what: str) ->
         raise ValueError(_other_size(what, values.shape, header.shape))
     if turned is None:
         raise ValueError(
-            f"{what} lies elsewhere than its image: its file has another spacing, angle or origin. Save it on the grid "
-            "of the image: in 3D Slicer choose the image as the segmentation's reference volume."
+            f"{what} is not at its image's position: its file has another spacing, angle or origin. Save it on the "
+            "grid of the image: in 3D Slicer choose the image as the segmentation's reference volume."
         )
     if turned is values:
         return file
@@ -168,7 +148,7 @@ def _refused(names: Mapping[Path, str]) -> Iterator[None]:
         yield
     except (ValueError, FileNotFoundError) as error:
         text = str(error)
-        for path, name in names.items():  # the server's own paths say nothing to a client
+        for path, name in names.items():  # the server's paths mean nothing to a client
             text = text.replace(repr(str(path)), name).replace(str(path), name)
         raise HTTPException(status_code=400, detail=text) from error
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A study's images and labels as MONAI Label keeps them, and which image comes next."""
+"""A study's images and labels in MONAI Label's folder, scores, strategies, and the judgement of a new student."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The study's folder as MONAI Label's datastore: no client reaches out of it, and nothing unusable gets into it."""
+"""The study's folder as MONAI Label's datastore, closed against paths that lead out and files that cannot be used."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from monai_kd.label.requests.names import require_info, require_name, require_ta
 from monai_kd.label.requests.notes import believable, require_believable
 from monai_kd.label.requests.request_files import new_file
 from monai_kd.label.requests.uploads import placed_label, require_image, require_suffix
-from monai_kd.label.studies.study_files import StudyFiles, alone
+from monai_kd.label.studies.study_files import StudyFiles, one_thread_at_a_time
 from monai_kd.utils.atomic_files import atomic_write
 
 __all__ = ["StudyDatastore"]
@@ -30,40 +30,33 @@ __all__ = ["StudyDatastore"]
 
 class StudyDatastore(StudyFiles):
     """
-    MONAI Label's folder of images and labels, with every name and every file of a client checked.
+    MONAI Label's folder of images and labels, with checks of all names and files from clients.
 
-    What a client gets wrong is answered with an HTTP status and the cause: 400 for a name, a tag or a file that is not
-    taken, 404 for an image or a label that is not there, 409 for an id that is taken, 507 for a disk that is full.
-
-    Args:
-        studies, extensions, auto_reload, read_only: as of ``StudyFiles``.
-
-    Raises:
-        ValueError: When ``datastore_v2.json`` is damaged, or a link leads out of the folder.
-        HTTPException: In answer to a request, as above.
+    Errors are answered with the cause and an HTTP status: 400 for an invalid name, tag or file, 404 for an image or a
+    label that does not exist, 409 for an id that is in use, 507 for a full disk. Arguments are those of ``StudyFiles``.
     """
 
-    @alone
+    @one_thread_at_a_time
     def get_image_uri(self, image_id: str) -> str:
         """An image's file."""
         image = self._image(image_id).image
         return self.inside(str(Path(self._datastore.image_path()) / (image_id + image.ext)))
 
-    @alone
+    @one_thread_at_a_time
     def get_image_info(self, image_id: str) -> dict[str, Any]:
-        """What is known of an image, without the server's own notes where a file from elsewhere has them broken."""
+        """The notes on an image, without invalid ones of the server's own."""
         self._image(image_id)
         return believable(super().get_image_info(image_id))
 
-    @alone
+    @one_thread_at_a_time
     def update_image_info(self, image_id: str, info: dict[str, Any]) -> None:
-        """Note something of an image."""
+        """Add notes to an image."""
         notes = require_believable(require_info(info))
         with self.changing():
             self._image(image_id).image.info.update(notes)
             self._update_datastore_file(lock=False)
 
-    @alone
+    @one_thread_at_a_time
     def remove_image(self, image_id: str) -> None:
         """Remove an image and its labels."""
         path = Path(self.get_image_uri(image_id))
@@ -72,32 +65,32 @@ class StudyDatastore(StudyFiles):
         path.unlink(missing_ok=True)
         self.refresh()
 
-    @alone
+    @one_thread_at_a_time
     def get_labels_by_image_id(self, image_id: str) -> dict[str, str]:
         """An image's labels by their tags."""
         self._image(image_id)
         return super().get_labels_by_image_id(image_id)
 
-    @alone
+    @one_thread_at_a_time
     def get_label_uri(self, label_id: str, label_tag: str) -> str:
         """A label's file."""
         label = self._label(label_id, label_tag)
         return self.inside(str(Path(self._datastore.label_path(label_tag)) / (label_id + label.ext)))
 
-    @alone
+    @one_thread_at_a_time
     def get_label_info(self, label_id: str, label_tag: str) -> dict[str, Any]:
-        """What is known of a label."""
+        """The notes on a label."""
         return believable(self._label(label_id, label_tag).info)
 
-    @alone
+    @one_thread_at_a_time
     def remove_label(self, label_id: str, label_tag: str) -> None:
         """Remove a label."""
         Path(self.get_label_uri(label_id, label_tag)).unlink(missing_ok=True)
         self.refresh()
 
-    @alone
+    @one_thread_at_a_time
     def update_label_info(self, label_id: str, label_tag: str, info: dict[str, Any]) -> None:
-        """Note something of a label."""
+        """Add notes to a label."""
         notes = require_believable(require_info(info))
         with self.changing():
             self._label(label_id, label_tag).info.update(notes)
@@ -105,24 +98,21 @@ class StudyDatastore(StudyFiles):
 
     def add_image(self, image_id: str, image_filename: str, image_info: dict[str, Any]) -> str:
         """
-        Copy an image into the study.
+        Copy an image into the study, and return its id; the same file once more is no error.
 
         Args:
-            image_id: what it shall be called; the file's own name if empty.
-            image_filename: the file.
-            image_info: what is known of it.
-
-        Returns:
-            The image's id. The same file once more is no error.
+            image_id: empty for the file's own name.
+            image_filename: path of the file.
+            image_info: notes by name.
         """
         file = Path(image_filename)
         key = unicodedata.normalize("NFC", require_name(image_id or name_of(file), "An image's id"))
         what, info = f"Image {key!r}", require_info(image_info)
         suffix = require_suffix(file, what, self.suffixes())
-        require_image(file, what)  # before it is alone: nobody waits while an image is decoded
+        require_image(file, what)  # outside of the lock, so that nobody waits while an image is decoded
         return self._add(key, file, suffix, require_believable(info))
 
-    @alone
+    @one_thread_at_a_time
     def _add(self, key: str, file: Path, suffix: str, info: dict[str, Any]) -> str:
         folder = Path(self._datastore.image_path())
         for former in image_files(folder):
@@ -140,28 +130,25 @@ class StudyDatastore(StudyFiles):
 
     def save_label(self, image_id: str, label_filename: str, label_tag: str, label_info: dict[str, Any]) -> str:
         """
-        Copy an image's label into the study, in place of a former one of the same tag.
+        Copy an image's label into the study, in place of an older one with the same tag, and return the image's id.
 
         Args:
             image_id: the image's id.
-            label_filename: a mask on the image's grid.
+            label_filename: path of a mask on the image's grid.
             label_tag: "final" for the annotator's labels.
-            label_info: what is known of it.
-
-        Returns:
-            The label's id, which is the image's.
+            label_info: notes by name.
         """
         file, image = Path(label_filename), Path(self.get_image_uri(image_id))
         what, info = f"The label of {image_id!r}", require_believable(require_info(label_info))
         self._label_folder(label_tag)
         require_suffix(file, what, self.suffixes())
-        placed = placed_label(file, image, what)  # before it is alone: nobody waits while a label is decoded
+        placed = placed_label(file, image, what)  # outside of the lock, so that nobody waits while a label is decoded
         return self._save(image_id, placed, label_tag, info)
 
     def _label_folder(self, tag: str) -> Path:
         return Path(self.inside(self._datastore.label_path(require_tag(tag))))
 
-    @alone
+    @one_thread_at_a_time
     def _save(self, image_id: str, file: Path, label_tag: str, info: dict[str, Any]) -> str:
         folder, suffix = self._label_folder(label_tag), suffix_of(file)
         new = folder / (image_id + suffix)
@@ -175,12 +162,7 @@ class StudyDatastore(StudyFiles):
         return image_id
 
     def get_dataset_archive(self, limit_cases: int | None) -> str:
-        """
-        A ZIP file of the images with final labels; whoever asked removes it.
-
-        Args:
-            limit_cases: so many at most; None for all.
-        """
+        """A ZIP file of the images with final labels, at most ``limit_cases``; the caller removes it."""
         pairs, notes = self._labelled()
         if not pairs:
             raise HTTPException(404, "No image of the study has a final label yet. Save one first.")
@@ -192,9 +174,9 @@ class StudyDatastore(StudyFiles):
             archive.writestr("metadata.json", notes)
         return str(path)
 
-    @alone
+    @one_thread_at_a_time
     def _labelled(self) -> tuple[list[dict[str, str]], str]:
-        """Image and final label of each that has both, and all notes."""
+        """The images with a final label, with that label, and all notes."""
         final = DefaultLabelTag.FINAL.value
         images = self.get_labeled_images()
         pairs = [{"image": self.get_image_uri(key), "label": self.get_label_uri(key, final)} for key in images]
@@ -215,7 +197,7 @@ class StudyDatastore(StudyFiles):
         return labels[label_tag]
 
     def _place(self, file: Path, place: Path) -> None:
-        """A copy of a file and the note of it, or neither."""
+        """Copy a file and write the study's list, or do neither."""
         with atomic_write(place) as temporary:
             shutil.copyfile(file, temporary)
             self._update_datastore_file(lock=False)

@@ -26,15 +26,10 @@ logger = logging.getLogger(__name__)
 
 def disagreement(student: torch.Tensor, teacher: torch.Tensor) -> float:
     """
-    How far two probability maps are apart: 1 − (2 Σ s t + 1) / (Σ s² + Σ t² + 1), a soft Dice distance.
+    Soft Dice distance of two probability maps of one shape, 1 − (2 Σ s t + 1) / (Σ s² + Σ t² + 1).
 
-    Args:
-        student: probabilities, any shape.
-        teacher: of the same shape.
-
-    Returns:
-        0 where they are equal, near 1 where one finds a lesion and the other none or another. The 1, of a pixel,
-        makes it 0 where neither finds any.
+    It is 0 where they are equal, and near 1 where only one finds a lesion or each finds another one. The 1, of a pixel,
+    makes it 0 where neither finds a lesion.
 
     Example:
         >>> both, none = torch.ones(40, 30), torch.zeros(40, 30)
@@ -47,12 +42,7 @@ def disagreement(student: torch.Tensor, teacher: torch.Tensor) -> float:
 
 
 class Disagreement(ScoringMethod):
-    """
-    Scores every image without a final label, and keeps the score in the study, until a network changes.
-
-    Args:
-        student, teacher: the app's inference tasks.
-    """
+    """Scores every image without a final label, and keeps the score in the study until a network changes."""
 
     def __init__(self, student: BundleInfer, teacher: BundleInfer) -> None:
         super().__init__("How far student and teacher are apart on each unlabelled image")
@@ -60,22 +50,14 @@ class Disagreement(ScoringMethod):
         self.teacher = teacher
 
     def missing(self, datastore: Datastore) -> list[str]:
-        """
-        Images whose score is not yet known for the networks as they are; none while a network is missing.
-
-        Args:
-            datastore: the study.
-
-        Returns:
-            Ids.
-        """
+        """Ids of images without a score of the current networks; none while a network is missing."""
         if not (self.student.is_valid() and self.teacher.is_valid()):
             return []
         images = datastore.get_unlabeled_images()
         return [image for image in images if datastore.get_image_info(image).get(SCORED_BY) != self._networks()]
 
     def __call__(self, request: Mapping[str, Any], datastore: Datastore) -> dict[str, Any]:
-        """Score; an image that cannot be read is named in the log, and comes last."""
+        """Score all images; one that cannot be read is named in the log, and gets 0."""
         device = chosen_device(request)
         missing = self.missing(datastore)
         for index, image in enumerate(missing):
@@ -95,8 +77,7 @@ class Disagreement(ScoringMethod):
 
 class MostDisagreement(Strategy):
     """
-    The unlabelled image with the highest score among those shown least recently; before any score is known, one at
-    random.
+    The unlabelled image with the highest score among those shown least recently; a random one if none has a score.
 
     Example:
         ``POST /activelearning/disagreement``
@@ -111,7 +92,7 @@ class MostDisagreement(Strategy):
         if not infos:
             return None
         shown = {image: shown_at(info, request["strategy"]) for image, info in infos.items()}
-        # An image that was shown and not labelled was skipped: it comes again after all others.
+        # An image that was shown but not labelled was skipped: it comes again after all others.
         waiting = [image for image in infos if shown[image] == min(shown.values())]
         scored = [image for image in waiting if SCORE in infos[image]]
         chosen = max(scored, key=lambda image: infos[image][SCORE]) if scored else random.choice(waiting)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much of a prediction the annotator kept."""
+"""Dice between a prediction and the annotator's correction of it."""
 
 from __future__ import annotations
 
@@ -21,32 +21,21 @@ logger = logging.getLogger(__name__)
 
 class Dice(ScoringMethod):
     """
-    Dice between the annotator's label (``final``) and the prediction that was saved (``original``), image by image;
-    kept with the prediction.
-
-    ``2 |A ∩ B| / (|A| + |B|)`` of the two masks A and B.
+    Dice between the annotator's label (``final``) and the saved prediction (``original``), noted on the prediction.
     """
 
     def __init__(self) -> None:
         super().__init__("Dice of the saved predictions against the final labels")
 
     def missing(self, datastore: Datastore) -> list[str]:
-        """
-        Images whose Dice is not known, or of a former label.
-
-        Args:
-            datastore: the study.
-
-        Returns:
-            Ids.
-        """
+        """Ids of images without a Dice of their current labels."""
         final, original = DefaultLabelTag.FINAL.value, DefaultLabelTag.ORIGINAL.value
         images = [i for i in datastore.get_labeled_images() if datastore.get_label_by_image_id(i, original)]
         times = {i: [datastore.get_label_info(i, tag).get("ts") for tag in (final, original)] for i in images}
         return [i for i in images if datastore.get_label_info(i, original).get("dice_ts") != times[i]]
 
     def __call__(self, request: Mapping[str, Any], datastore: Datastore) -> dict[str, Any]:
-        """Score the images that have both."""
+        """Score the images that have both labels."""
         final, original = DefaultLabelTag.FINAL.value, DefaultLabelTag.ORIGINAL.value
         scores: dict[str, float | None] = {}
         dice: float | None
@@ -54,7 +43,7 @@ class Dice(ScoringMethod):
             try:
                 predicted, label = (read_mask(datastore.get_label_uri(image, tag))[None] for tag in (original, final))
                 dice = float(compute_dice(predicted, label, include_background=True, ignore_empty=False))
-            except (ValueError, OSError, HTTPException) as error:  # a label that was put there by hand
+            except (ValueError, OSError, HTTPException) as error:  # a label that was copied there by hand
                 logger.warning("No Dice of %s: %s", image, error)
                 dice = None
             times = [datastore.get_label_info(image, tag).get("ts") for tag in (final, original)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sessions: images that a client has segmented without adding them to the study."""
+"""Sessions: images that a client segments without adding them to the study."""
 
 from __future__ import annotations
 
@@ -19,43 +19,22 @@ __all__ = ["CheckedSessions"]
 
 class CheckedSessions(Sessions):
     """
-    MONAI Label's sessions, of which each holds one image, and none is found outside their folder.
+    MONAI Label's sessions, with one image each, and only inside their folder.
 
-    Archives and several files at once are refused: an archive may write anywhere when it is unpacked, and a breast
-    ultrasound image is one file.
+    Archives and several files are refused: unpacking an archive could write anywhere, and a breast ultrasound image is
+    one file. Invalid ids and files are answered with 400.
 
     Args:
-        store_path: the folder of all sessions.
-        expiry: seconds after which a session that is not used is removed.
-
-    Raises:
-        HTTPException: In answer to a request, when an id or a file is not taken.
+        store_path: folder of all sessions.
+        expiry: seconds after which an unused session is removed.
     """
 
     def get_session(self, session_id: str, update_ts: bool = True, fetch_cache: bool = True) -> SessionInfo | None:
-        """
-        A session, or None if there is none (any more).
-
-        Args:
-            session_id: a UUID.
-            update_ts: note that it was used now.
-            fetch_cache: as in MONAI Label's ``Sessions``.
-
-        Raises:
-            HTTPException: 400, when the id is none that a server gives.
-        """
+        """A session, or None if it does not exist or has expired; ``update_ts`` notes that it was used."""
         return super().get_session(_require_id(session_id), update_ts, fetch_cache)
 
     def remove_session(self, session_id: str) -> None:
-        """
-        Remove a session and its image.
-
-        Args:
-            session_id: a UUID.
-
-        Raises:
-            HTTPException: 400, when the id is none that a server gives.
-        """
+        """Remove a session and its image."""
         super().remove_session(_require_id(session_id))
 
     def add_session(
@@ -65,10 +44,10 @@ class CheckedSessions(Sessions):
         Begin a session with an image, which is moved to the sessions' folder.
 
         Args:
-            data_file: the image.
-            expiry: seconds; the sessions' own expiry at most.
-            uncompress: refused.
-            session_id: a UUID; None draws one.
+            data_file: path of the image.
+            expiry: seconds, at most the sessions' own expiry.
+            uncompress: must be False.
+            session_id: a UUID; None for a new one.
 
         Raises:
             HTTPException: 400, for anything but one readable image; 507, when it cannot be written.
@@ -89,7 +68,7 @@ class CheckedSessions(Sessions):
             raise HTTPException(status_code=507, detail=f"The session could not be written: {error}") from error
 
     def remove_expired(self) -> int:
-        """Remove sessions that were not used for too long, or that have lost their image; how many."""
+        """Remove sessions that have expired or lost their image, and return their number."""
         folder, count = Path(self.store_path), 0
         for path in folder.iterdir() if folder.is_dir() else ():
             if path.is_dir() and _is_id(path.name):

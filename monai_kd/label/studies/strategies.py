@@ -18,7 +18,7 @@ __all__ = ["Unseen"]
 
 class Unseen(Strategy):
     """
-    Any unlabelled image, the likelier the longer it was not shown.
+    A random unlabelled image; the longer it was not shown, the more likely it is.
 
     Example:
         ``POST /activelearning/random``
@@ -33,7 +33,7 @@ class Unseen(Strategy):
         if not images:
             return None
         now = time.time()
-        # All images may have been shown in this second.
+        # At least 1, because all images may have been shown in this second.
         ages = [max(1.0, now - shown_at(datastore.get_image_info(image), request["strategy"])) for image in images]
         chosen = random.choices(range(len(images)), weights=ages)[0]
         return {"id": images[chosen], "weight": ages[chosen]}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MONAI Label's local datastore, with right ids, whole files and one change at a time."""
+"""MONAI Label's local datastore, with correct ids, atomic writes and one change at a time."""
 
 from __future__ import annotations
 
@@ -18,23 +18,18 @@ from filelock import FileLock
 from monailabel.datastore.local import LocalDatastore, LocalDatastoreModel
 
 from monai_kd.data.image_files.formats import SUFFIXES, suffix_of
-from monai_kd.data.records.links import require_inside
 from monai_kd.data.records.record import image_files
+from monai_kd.data.records.symbolic_links import require_inside
 from monai_kd.label.requests.names import is_plain_name, is_tag
 from monai_kd.utils.atomic_files import atomic_write
 
-__all__ = ["StudyFiles", "alone"]
+__all__ = ["StudyFiles", "one_thread_at_a_time"]
 
 PATTERNS = tuple(f"*{suffix}" for suffix in SUFFIXES)
 
 
-def alone(method: Callable[..., Any]) -> Callable[..., Any]:
-    """
-    One thread at a time: the base's list of images is empty for a moment while it is brought up to date.
-
-    Args:
-        method: of :class:`StudyFiles`.
-    """
+def one_thread_at_a_time(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Run a method of :class:`StudyFiles` in one thread at a time: the list of images is empty during an update."""
 
     @functools.wraps(method)
     def call(self: StudyFiles, *arguments: Any, **named: Any) -> Any:
@@ -48,18 +43,17 @@ class StudyFiles(LocalDatastore):
     """
     A study's folder and its ``datastore_v2.json``.
 
-    An id is a file's name without its suffix, whatever dots, and whatever case of the suffix. Files of unknown format,
-    with names that a client may not use (:func:`is_plain_name`), and links out of the folder are not listed.
+    An id is a file's name without its suffix; it may hold dots, and the suffix may be in upper case. Files of unknown
+    format, with names that a client may not use (:func:`is_plain_name`), and links out of the folder are not listed.
 
     Args:
-        studies: the folder; made if missing.
-        extensions: patterns of the files that are listed, in upper or lower case.
-        auto_reload: watch the folder for files that others bring.
-        read_only: list what ``datastore_v2.json`` lists, without looking for new files.
+        studies: folder, created if missing.
+        extensions: patterns of the files to list, in upper or lower case.
+        auto_reload: watch the folder for new files.
+        read_only: list the files in ``datastore_v2.json``, without looking for new ones.
 
     Raises:
         ValueError: When ``datastore_v2.json`` is damaged, or a link leads out of the folder.
-        HTTPException: In answer to a request: 400 for a link out of the folder, 507 for a disk that is full.
     """
 
     def __init__(
@@ -75,30 +69,22 @@ class StudyFiles(LocalDatastore):
             require_inside(Path(studies))
         super().__init__(str(studies), extensions=list(extensions), auto_reload=auto_reload, read_only=read_only)
         if auto_reload:
-            self._handler.on_moved = self._on_any_event  # whole files arrive by renaming, which the base passes over
+            self._handler.on_moved = self._on_any_event  # atomic writes end with a rename, which the base ignores
 
-    list_images = alone(LocalDatastore.list_images)
-    get_labeled_images = alone(LocalDatastore.get_labeled_images)
-    get_unlabeled_images = alone(LocalDatastore.get_unlabeled_images)
-    datalist = alone(LocalDatastore.datalist)
-    status = alone(LocalDatastore.status)
-    json = alone(LocalDatastore.json)
-    _reconcile_datastore = alone(LocalDatastore._reconcile_datastore)
+    list_images = one_thread_at_a_time(LocalDatastore.list_images)
+    get_labeled_images = one_thread_at_a_time(LocalDatastore.get_labeled_images)
+    get_unlabeled_images = one_thread_at_a_time(LocalDatastore.get_unlabeled_images)
+    datalist = one_thread_at_a_time(LocalDatastore.datalist)
+    status = one_thread_at_a_time(LocalDatastore.status)
+    json = one_thread_at_a_time(LocalDatastore.json)
+    _reconcile_datastore = one_thread_at_a_time(LocalDatastore._reconcile_datastore)
 
     def suffixes(self) -> list[str]:
-        """The suffixes of the files that are listed."""
+        """The suffixes of the files to list."""
         return [suffix for suffix in SUFFIXES if _matches(f"1{suffix}", self._extensions)]
 
     def inside(self, path: str) -> str:
-        """
-        A path in the study, as it is given.
-
-        Args:
-            path: of a file in the folder.
-
-        Raises:
-            HTTPException: 400, when a link leads out of the study.
-        """
+        """Return the path of a file in the study, or answer 400 if a link leads out of it."""
         if not Path(path).resolve().is_relative_to(Path(self._datastore_path).resolve()):
             raise HTTPException(400, f"{Path(path).name!r} is a link out of the study. Copy the file in its place.")
         return path
@@ -106,10 +92,10 @@ class StudyFiles(LocalDatastore):
     @contextmanager
     def changing(self) -> Iterator[None]:
         """
-        One change of the files at a time, also among processes.
+        Change files, one change at a time among all threads and processes.
 
         Raises:
-            HTTPException: 507, when the disk is full or not writable; the former files are still there.
+            HTTPException: 507, when the disk is full or not writable; the old files are kept.
         """
         with self.thread_lock:
             try:
@@ -117,12 +103,12 @@ class StudyFiles(LocalDatastore):
                     self._read_again()
                     yield
             except ValueError as error:
-                self._config_ts = 0  # what the disk says is what counts
+                self._config_ts = 0  # read the file on disk again
                 self._init_from_datastore_file()
                 raise HTTPException(507, str(error)) from error
 
     def _read_again(self) -> None:
-        """What another process wrote, where the lock is held already."""
+        """Read what another process may have written; the caller holds the lock."""
         path = Path(self._datastore_config_path)
         if path.is_file():
             self._datastore = LocalDatastoreModel.model_validate_json(path.read_text(encoding="utf-8"))
@@ -140,7 +126,7 @@ class StudyFiles(LocalDatastore):
     def _add_non_existing_labels(self, tag: str) -> int:
         return super()._add_non_existing_labels(tag) if is_tag(tag) else 0
 
-    @alone
+    @one_thread_at_a_time
     def _init_from_datastore_file(self, throw_exception: bool = False) -> None:
         try:
             super()._init_from_datastore_file(throw_exception)
@@ -148,12 +134,12 @@ class StudyFiles(LocalDatastore):
                 self._require_own()
         except ValueError as error:
             raise ValueError(
-                f"{self._datastore_config_path} is damaged ({' '.join(str(error).split())[:160]}). Move it away: it is "
-                "made anew of the images and labels; only notes on them, such as scores, are lost."
+                f"{self._datastore_config_path} is damaged ({' '.join(str(error).split())[:160]}). Move it away: a new "
+                "one is made from the images and labels; only notes on them, such as scores, are lost."
             ) from error
 
     def _require_own(self) -> None:
-        """The file may have come with a study from elsewhere."""
+        """Refuse names of files outside of this folder, which a study from elsewhere may list."""
         model = self._datastore
         folders = (Path(model.images_dir), Path(model.labels_dir))
         items = [(key, item) for key, found in model.objects.items() for item in (found.image, *found.labels.values())]
@@ -164,7 +150,7 @@ class StudyFiles(LocalDatastore):
         if strange:
             raise ValueError(f"it names {strange[0]!r}, which is none of this folder's files")
 
-    @alone
+    @one_thread_at_a_time
     def _update_datastore_file(self, lock: bool = True) -> None:
         content = json.dumps(self._datastore.model_dump(exclude={"base_path"}), indent=2, default=str)
         with FileLock(self._lock_file) if lock else nullcontext():

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which of the annotator's images train a student and which judge it, and the judgement."""
+"""The split of the annotator's images into training and validation, and the judgement of a new student."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,32 +14,29 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 
 from monai_kd.data import Record, Split
 from monai_kd.label.bundle import AppBundle
-from monai_kd.utils.atomic_files import atomic_write
+from monai_kd.utils.json_files import write_json
 
 __all__ = ["JUDGES", "Verdict", "judge", "patient_parts", "run_config", "scores", "study_split"]
 
 SHARE = 0.2
-JUDGES = 5  # images that must have judged before a student replaces another: one alone would decide by its own
+JUDGES = 5  # fewest validation images for the decision to replace a student, so that no single image decides
 
 
 def patient_parts(patients: Sequence[str], former: Mapping[str, str], share: float = SHARE) -> dict[str, str]:
     """
-    Which patients' images train and which judge, in a study that grows.
+    The part of each patient, "training" or "validation", in a growing study.
 
-    Once drawn, a patient's part stays: a student in service is never judged by labels it was trained on. A new
-    patient's part follows from the name; where that gives too few, of every two patients one judges until there are
-    :data:`JUDGES`, those who are closest to it.
+    A patient's part never changes, so a student in service is never judged by labels that it was trained on. The part
+    of a new patient is drawn from the name. If that gives too few for validation, further new patients are added, up to
+    half of all patients or :data:`JUDGES`.
 
     Args:
-        patients: of the labelled images.
-        former: the parts of the last training.
-        share: of the patients who judge.
-
-    Returns:
-        "training" or "validation" by patient, also of former ones.
+        patients: one for each labelled image.
+        former: the parts of the last training, which are returned, too.
+        share: share of the patients for validation, 0 to 1.
 
     Raises:
-        ValueError: When there are fewer than two patients, or all of them have one part by now.
+        ValueError: When there are fewer than two patients, or all are in one part.
 
     Example:
         >>> sorted(patient_parts(["a", "b", "c"], {"a": "validation"}).items())
@@ -49,8 +45,8 @@ def patient_parts(patients: Sequence[str], former: Mapping[str, str], share: flo
     names = sorted(set(patients), key=_place)
     if len(names) < 2:
         raise ValueError(
-            f"{len(patients)} labelled images of {len(names)} patients: one trains, another judges. Label the images "
-            "of two patients at least."
+            f"{len(patients)} labelled images of {len(names)} patients: one is needed for training, another for "
+            "validation. Label images of at least two patients."
         )
     parts = {name: former.get(name) or ("validation" if _place(name) < share else "training") for name in names}
     waiting = [name for name in names if name not in former and parts[name] == "training"]
@@ -69,14 +65,7 @@ def patient_parts(patients: Sequence[str], former: Mapping[str, str], share: flo
 
 def study_split(records: Sequence[Record], parts: Mapping[str, str]) -> Split:
     """
-    The ids of each part.
-
-    Args:
-        records: of the labelled images, with ``id`` and ``patient``.
-        parts: by patient.
-
-    Returns:
-        Ids of ``"training"``, ``"validation"`` and, empty, ``"test"``.
+    The ids of each part, by the patients' parts; "test" is empty.
 
     Example:
         >>> study_split([{"id": "1", "patient": "a"}], {"a": "training", "b": "validation"})
@@ -89,24 +78,17 @@ def study_split(records: Sequence[Record], parts: Mapping[str, str]) -> Split:
 
 
 def _place(patient: str) -> float:
-    """A number from 0 to 1 that belongs to a patient, drawn once and for all."""
+    """A number from 0 to 1 that depends only on the patient's name."""
     return int.from_bytes(hashlib.sha256(patient.encode()).digest()[:8], "big") / 2**64
 
 
 def scores(bundle: AppBundle, weights: Path, study: Path, split: Split, folder: Path, device: str) -> dict[str, float]:
     """
-    Dice of some weights on each validation image with a lesion, on its own grid.
+    Dice on each validation image by id, on its own grid; images without a lesion have none and are left out.
 
     Args:
-        bundle: whose ``evaluate.json`` is run.
-        weights: the student's checkpoint.
         study: the data set's folder.
-        split: its images.
-        folder: of the scores.
-        device: to compute on.
-
-    Returns:
-        By image id; an image without a lesion has no Dice and is left out.
+        folder: output folder of the scores.
     """
     values = {
         "dataset_dir": str(study), "split": split, "section": "validation", "checkpoint": str(weights),
@@ -123,13 +105,13 @@ class Verdict:
     Whether a new student replaces the one in service, and why.
 
     Args:
-        published: whether it does.
-        reason: in words, for the annotator.
-        before: mean Dice of the student in service; None where there is none.
-        after: of the new one.
-        judges: images that judged.
-        better: on so many the new student is better.
-        worse: on so many it is worse.
+        published: True if it does.
+        reason: for the annotator.
+        before: mean Dice of the student in service; None if there is none.
+        after: mean Dice of the new one.
+        judges: number of validation images with a lesion.
+        better: number of images on which the new student is better.
+        worse: number of images on which it is worse.
     """
 
     published: bool
@@ -143,14 +125,10 @@ class Verdict:
 
 def judge(before: Mapping[str, float] | None, after: Mapping[str, float]) -> Verdict:
     """
-    Compare two students on the images that judge.
+    Compare two students by their Dice on the same validation images; ``before`` is None without a student in service.
 
-    The new one must have a higher mean Dice, on :data:`JUDGES` images at least, and be better on more images than it
-    is worse on: a tie changes nothing, and no single image decides.
-
-    Args:
-        before: Dice of the student in service by image; None where there is none.
-        after: of the new one, of the same images.
+    The new student is published if its mean Dice is higher, on at least :data:`JUDGES` images, and if it is better on
+    more images than it is worse on. So a tie changes nothing, and no single image decides.
 
     Example:
         >>> print(judge(dict.fromkeys("abcde", 0.0), dict.fromkeys("abcde", 0.0)).reason)
@@ -183,18 +161,10 @@ def judge(before: Mapping[str, float] | None, after: Mapping[str, float]) -> Ver
 
 
 def run_config(bundle: AppBundle, config: ConfigParser, path: Path) -> None:
-    """
-    Run a config as ``python -m monai.bundle run`` does.
-
-    Args:
-        bundle: whose config it is.
-        config: whole.
-        path: where it is kept, to be looked at or run again.
-    """
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(config.get(), indent=2) + "\n", encoding="utf-8")
+    """Write a config to ``path``, to look at or run again, and run it as ``python -m monai.bundle run`` does."""
+    write_json(path, config.get())
     metadata = str(bundle.file("metadata"))
-    # The server has its own logging.
+    # No logging file, because the server has its own logging.
     workflow = ConfigWorkflow(config_file=str(path), meta_file=metadata, logging_file=False, workflow_type="train")
     workflow.initialize()
     workflow.run()

@@ -13,29 +13,29 @@ __all__ = ["AffinityLoss"]
 
 class AffinityLoss(nn.Module):
     r"""
-    Distance of the affinity matrices, which hold the cosine of every pair of positions (affinity distillation).
+    Distance between affinity matrices, which hold the cosine of every pair of positions (affinity distillation).
 
     .. math:: \Big\langle \lVert A^s - A^t \rVert_2 \Big\rangle, \qquad
               A_{ij} = \frac{1}{|\Omega|} \frac{f_i \cdot f_j}{\lVert f_i \rVert_2 \lVert f_j \rVert_2}
 
-    over the positions :math:`i, j` of one image, :math:`\Omega` of them; averaged over samples. By the factor
-    :math:`1/|\Omega|` it is the root of the mean squared difference of two cosines, which does not depend on the image
-    size. Only cosines are compared, so student and teacher may differ in channels; the paper has a 3-wide convolution
-    as ``student_adapter`` nonetheless.
+    over the positions :math:`i, j \in \Omega` of one image, averaged over samples. With the factor :math:`1/|\Omega|`
+    each distance is the root mean square difference of the cosines, which does not depend on the image size. Only
+    cosines are compared, so student and teacher may differ in channels. (The paper uses a 3-wide convolution as
+    ``student_adapter`` all the same.)
 
-    Both features are first averaged over the cells of a coarse grid, since memory and time grow with the square of the
-    number of positions: with the default and 16 images each matrix takes 64 MiB.
+    Both features are first averaged over the cells of a coarse grid, because memory and time grow with the square of
+    the number of positions: with the default and 16 images each matrix takes 64 MiB.
 
     Source: in the style of He et al., "Knowledge adaptation for efficient semantic segmentation", CVPR 2019, arXiv
-    1903.04688, at weight 1: the norm there may be summed over rows, which we could not check; this one, over the whole
-    matrix, is the one that its factor makes independent of the image size. The bound of positions is ours.
+    1903.04688, at weight 1. We could not check whether the paper's norm is a sum over rows; the norm of the whole
+    matrix is the one that the factor makes independent of the image size. The limit of positions is our addition.
 
     Args:
-        max_positions: bound of the number of grid cells. Defaults to 1024: 32×32 in 2D, 10×10×10 in 3D.
+        max_positions: most cells in the grid, at least 8. Defaults to 1024: 32×32 in 2D, 10×10×10 in 3D.
 
     Raises:
-        ValueError: When ``max_positions`` is too small for a grid; at the call, when batches or ranks differ, a feature
-            has one channel (its cosines are ±1), or the grid one position.
+        ValueError: When ``max_positions`` is below 8; at the call, when batches or ranks differ, a feature has one
+            channel (its cosines are ±1), or the grid has one position.
 
     Example:
         >>> import torch
@@ -44,6 +44,8 @@ class AffinityLoss(nn.Module):
         0.7071
     """
 
+    compares = "cosines between positions of one image"
+    paper = "He 2019, affinity distillation"
     any_shape = True
 
     def __init__(self, max_positions: int = 1024) -> None:
@@ -53,7 +55,6 @@ class AffinityLoss(nn.Module):
         self.max_positions = max_positions
 
     def extra_repr(self) -> str:
-        """The arguments."""
         return f"max_positions={self.max_positions}"
 
     @full_precision
@@ -61,15 +62,15 @@ class AffinityLoss(nn.Module):
         """
         Args:
             student: feature, shape BNH[WD].
-            teacher: feature of the same batch and rank; no gradient flows into it.
+            teacher: feature, shape BMH[WD], of any channels and resolution; no gradient flows into it.
         """
         check_vectors(student, teacher, "AffinityLoss")
         embeddings = pixel_embeddings(student, teacher.detach(), self.max_positions)
         positions = embeddings[0].shape[1]
         if positions == 1:
             raise ValueError(
-                f"student feature is {tuple(student.shape)} and teacher feature is {tuple(teacher.shape)}: one "
-                "position has no affinity to another. Name layers of a higher resolution."
+                f"student feature is {tuple(student.shape)} and teacher feature is {tuple(teacher.shape)}: a grid of "
+                "one position has no pairs to compare. Name layers of a higher resolution."
             )
         difference = embeddings[0] @ embeddings[0].mT - embeddings[1] @ embeddings[1].mT
         distance: torch.Tensor = torch.linalg.vector_norm(difference, dim=(1, 2)).mean() / positions

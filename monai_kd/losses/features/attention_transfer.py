@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_positions
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_positions
 from monai_kd.losses.parts.unit_vectors import magnitude, unit_vectors
 
 __all__ = ["AttentionTransferLoss"]
@@ -16,7 +16,7 @@ _FAINTEST = 1e-30
 
 def _attention(feature: torch.Tensor, exponent: float, size: list[int]) -> torch.Tensor:
     """Attention map of each sample as a vector of unit length, shape (B, positions)."""
-    if exponent > 4:  # of smaller ones float32 holds the powers of 1e-7 to 1e9
+    if exponent > 4:  # with smaller exponents, float32 holds the powers of all values from 1e-7 to 1e9
         feature = feature / magnitude(feature)
     attention = feature.abs().pow(exponent).mean(dim=1, keepdim=True)
     attention = F.interpolate(attention, size=size, mode="area").flatten(1)
@@ -27,34 +27,33 @@ def _attention(feature: torch.Tensor, exponent: float, size: list[int]) -> torch
 
 class AttentionTransferLoss(nn.Module):
     r"""
-    Difference of where student and teacher are active, whatever the channel (AT, activation-based).
+    Squared difference of attention maps, which show where a feature is active in any channel (AT, activation-based).
 
     .. math:: \Big\langle \Big( \frac{Q^s}{\lVert Q^s \rVert_2} - \frac{Q^t}{\lVert Q^t \rVert_2} \Big)^2 \Big\rangle,
               \qquad Q = \mathrm{vec} \langle |F_c|^p \rangle_c
 
-    The attention map :math:`Q` of each sample is the mean over its channels. Where resolutions differ, the larger map
-    is averaged down to the smaller; channels may differ too: no adapter is needed. The sign and scale of a feature and
-    the order of its channels change nothing.
+    The attention map :math:`Q` of a sample is the mean over its channels. Channels may differ, and where resolutions
+    differ, the larger map is averaged to the size of the smaller: no adapter is needed. The sign and scale of a feature
+    and the order of its channels change nothing.
 
     Source: Zagoruyko and Komodakis, "Paying more attention to attention", ICLR 2017, arXiv 1612.03928. The default is
-    the authors' code: a mean of squares over samples and positions, with weight 1e3, summed over the layers. It is
-    smooth, and shrinks in proportion to the number of positions, since unit vectors have smaller entries the longer
-    they are. The paper writes a norm instead, :math:`\frac{\beta}{2} \lVert \cdot \rVert_2` for each sample and layer:
-    that is ``squared=False``, averaged over the samples and independent of the number of positions, with
+    the loss of the authors' code: a mean of squares over samples and positions, at weight 1e3, summed over the layers.
+    It is smooth, and its value falls as one over the number of positions, because the entries of a longer unit vector
+    are smaller. The paper writes a norm for each sample and layer, :math:`\frac{\beta}{2} \lVert \cdot \rVert_2`. That
+    is ``squared=False``: it is averaged over samples, does not depend on the number of positions, and takes
     :math:`\beta / 2` as the pathway's weight. The paper's :math:`\beta` is about 0.1: 1e3 divided by the number of
-    positions and by the batch.
+    positions and by the batch size.
 
     Args:
-        exponent: :math:`p`, 1 or more; larger values look at the strongest answers alone. Defaults to 2.0. The
-            importance maps of EMKD (Qin et al., TMI 2021) take 4.
-        squared: whether the mean of squares of the authors' code is returned. Defaults to True; False gives the
-            paper's norm.
-        summed: whether squares are summed over the positions instead, which does not depend on their number, as in the
-            code of EMKD. Defaults to False. Nothing changes for the norm.
+        exponent: :math:`p`, 1 or more; the larger, the more only the strongest activations count. Defaults to 2.0.
+            EMKD (Qin et al., TMI 2021) uses 4.
+        squared: True for the mean of squares of the authors' code, the default; False for the paper's norm.
+        summed: sum the squares over the positions, as the code of EMKD does; the value then does not depend on their
+            number. Defaults to False. It has no effect on the norm.
 
     Raises:
-        ValueError: When ``exponent`` is below 1 (its gradient is infinite at 0); at the call, when batches or ranks
-            differ, or when a map has one position (scaled to unit length it is always 1).
+        ValueError: When ``exponent`` is below 1 (the gradient would be infinite at 0); at the call, when batches or
+            ranks differ, or when a map has one position (at unit length it is always 1).
 
     Example:
         >>> import torch
@@ -65,6 +64,8 @@ class AttentionTransferLoss(nn.Module):
         1.4142
     """
 
+    compares = "where features are active, over all channels"
+    paper = "AT: Zagoruyko and Komodakis 2017"
     any_shape = True
 
     def __init__(self, exponent: float = 2.0, squared: bool = True, summed: bool = False) -> None:
@@ -76,7 +77,6 @@ class AttentionTransferLoss(nn.Module):
         self.summed = summed
 
     def extra_repr(self) -> str:
-        """The arguments."""
         return f"exponent={self.exponent}, squared={self.squared}, summed={self.summed}"
 
     @full_precision
@@ -84,7 +84,7 @@ class AttentionTransferLoss(nn.Module):
         """
         Args:
             student: feature, shape BNH[WD].
-            teacher: feature of the same batch and rank; no gradient flows into it.
+            teacher: feature, shape BMH[WD], of any channels and resolution; no gradient flows into it.
         """
         check_positions(student, teacher, "AttentionTransferLoss")
         size = [min(sides) for sides in zip(student.shape[2:], teacher.shape[2:], strict=True)]

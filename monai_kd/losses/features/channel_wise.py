@@ -11,23 +11,23 @@ __all__ = ["ChannelWiseLoss"]
 
 class ChannelWiseLoss(SoftenedLoss):
     r"""
-    Kullback-Leibler divergence of where each channel answers, from where the teacher's does (CWD).
+    Kullback-Leibler divergence of where each channel is active, student against teacher (CWD).
 
     .. math:: T^2 \,\big\langle \textstyle\sum_{i \in \Omega} p_i \log (p_i / q_i) \big\rangle_{n, c}, \qquad
               p = \mathrm{softmax}_{i \in \Omega}(z^t / T),\ q = \mathrm{softmax}_{i \in \Omega}(z^s / T)
 
-    A softmax over the positions makes each channel of each sample a distribution. Summed over the positions, averaged
-    over samples and channels, so the value depends neither on the batch nor on the image size. An offset of a channel
-    changes nothing, and logits of one channel are welcome. :class:`HiddenKLLoss` takes the distribution over the
-    channels at each position instead.
+    A softmax over the positions makes each channel of each sample a distribution. The loss sums over the positions and
+    averages over samples and channels, so its value depends neither on the batch nor on the image size. A constant
+    added to a channel changes nothing, and logits of one channel are allowed. :class:`HiddenKLLoss` takes the softmax
+    over the channels at each position instead.
 
     Source: Shu et al., "Channel-wise knowledge distillation for dense prediction", ICCV 2021, arXiv 2011.13256; weight
-    3 on logits, 50 on features, beside a cross-entropy of weight 1. Where channels differ, a 1×1 convolution
-    (``ChannelAdapter``) brings the student's to the teacher's.
+    3 on logits, 50 on features, beside a cross-entropy of weight 1. Where channels differ, the paper maps the student's
+    to the teacher's by a 1×1 convolution (``ChannelAdapter``).
 
     Args:
-        temperature: divisor of the logits or features, above 0; larger values look at wider regions. Defaults to 4.0,
-            the paper's.
+        temperature: divisor of the logits or features, above 0; larger values take wider regions into account. Defaults
+            to 4.0, as in the paper.
 
     Raises:
         ValueError: When ``temperature`` is not above 0; at the call, when the shapes differ, or when there is one
@@ -35,22 +35,20 @@ class ChannelWiseLoss(SoftenedLoss):
 
     Example:
         >>> import torch
-        >>> teacher = torch.tensor([[[[8.0, 0.0]]]])  # one channel, which answers on the left
+        >>> teacher = torch.tensor([[[[8.0, 0.0]]]])  # one channel, active on the left
         >>> round(ChannelWiseLoss()(torch.zeros(1, 1, 1, 2), teacher).item(), 3)
         5.245
         >>> ChannelWiseLoss()(teacher - 5, teacher).item()
         0.0
     """
 
+    compares = "where each channel is active, by KL divergence"
+    paper = "CWD: Shu 2021"
+
     def __init__(self, temperature: float = 4.0) -> None:
         super().__init__(temperature)
 
     def compare(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
-        """
-        Args:
-            student: logits or feature divided by the temperature, shape BNH[WD].
-            teacher: the same, without gradient history.
-        """
         if student[0, 0].numel() == 1:
             raise ValueError(
                 f"ChannelWiseLoss got features of one position, shape {tuple(student.shape)}: a softmax over one "

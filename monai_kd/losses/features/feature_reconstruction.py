@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_same_shape, check_tensor
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_same_shape, check_tensor
 
 __all__ = ["FeatureReconstructionLoss"]
 
@@ -17,16 +17,16 @@ class FeatureReconstructionLoss(nn.Module):
 
     .. math:: \frac{1}{|F|} \Big( \lVert F - D(E(F)) \rVert_2^2 + \alpha \lVert E(F) \rVert_1 \Big)
 
-    Both sums are divided by the number of values in the feature, so that the loss depends neither on the batch nor on
-    the image size, and :math:`\alpha` weighs them as in the paper's equation.
+    Both sums are divided by the number of values in the feature, so the loss depends neither on the batch nor on the
+    image size, and :math:`\alpha` has the paper's meaning.
 
-    It distils nothing by itself: it is the ``loss_function`` of the trainer of
-    :class:`monai_kd.networks.FeatureAutoencoder`, whose code then teaches by :class:`LatentAdaptationLoss`.
+    This loss does not distil. It is the ``loss_function`` that trains :class:`monai_kd.networks.FeatureAutoencoder`,
+    whose code :class:`LatentAdaptationLoss` then compares with the student.
 
     Source: He et al., "Knowledge adaptation for efficient semantic segmentation", CVPR 2019, arXiv 1903.04688.
 
     Args:
-        sparsity: the factor :math:`\alpha`, from 0. Defaults to 1e-7, the paper's.
+        sparsity: the factor :math:`\alpha`, 0 or more. Defaults to 1e-7, as in the paper.
 
     Raises:
         ValueError: When ``sparsity`` is negative; at the call, when reconstruction and feature differ in shape.
@@ -38,6 +38,9 @@ class FeatureReconstructionLoss(nn.Module):
         tensor(1.1000)
     """
 
+    compares = "a teacher's feature and its reconstruction"
+    paper = "He 2019, stage one"
+
     def __init__(self, sparsity: float = 1e-7) -> None:
         super().__init__()
         if not sparsity >= 0:
@@ -45,7 +48,6 @@ class FeatureReconstructionLoss(nn.Module):
         self.sparsity = sparsity
 
     def extra_repr(self) -> str:
-        """The arguments."""
         return f"sparsity={self.sparsity}"
 
     @full_precision
@@ -53,12 +55,12 @@ class FeatureReconstructionLoss(nn.Module):
         """
         Args:
             autoencoded: reconstruction, shape BNH[WD], and code, of any shape.
-            feature: of the teacher, in the reconstruction's shape; no gradient flows into it.
+            feature: the teacher's, in the reconstruction's shape; no gradient flows into it.
         """
         if isinstance(autoencoded, torch.Tensor) or len(autoencoded) != 2:
             held = "one tensor" if isinstance(autoencoded, torch.Tensor) else f"{len(autoencoded)} tensors"
             raise ValueError(
-                f"FeatureReconstructionLoss got {held}, expected a reconstruction and a code. Give the output of a "
+                f"FeatureReconstructionLoss got {held}, expected a reconstruction and a code. Pass the output of a "
                 "FeatureAutoencoder."
             )
         reconstruction, code = autoencoded

@@ -8,34 +8,34 @@ import torch
 from monai.networks.layers import Pool
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_images
-from monai_kd.losses.parts.layers import as_layers
+from monai_kd.losses.parts.layer_lists import as_layers
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_images
 
 __all__ = ["FlowOfSolutionLoss"]
 
 
 class FlowOfSolutionLoss(nn.Module):
     r"""
-    Squared difference of the products of consecutive layers' features (FSP).
+    Squared difference of FSP matrices, the products of two consecutive layers' features (flow of solution procedure).
 
     .. math:: \big\langle \langle (G^s_l - G^t_l)^2 \rangle_{n, i, j} \big\rangle_l, \qquad
               G_{l,ij} = \big\langle F_{l, i}\, F_{l+1, j} \big\rangle_\Omega
 
-    The matrix :math:`G_l` tells how the channels :math:`i` of one listed layer and :math:`j` of the next answer
-    together, averaged over the positions :math:`\Omega`: how the network gets from one to the next. Where they lie
-    does not matter, so student and teacher may differ in resolution. Where the two layers of one network do, the finer
-    is pooled to the coarser grid. Averaged over samples and pairs of layers.
+    The matrix :math:`G_l` says how channel :math:`i` of one listed layer and channel :math:`j` of the next are active
+    together, averaged over the positions :math:`\Omega`. Student and teacher may differ in resolution. Where the two
+    layers of one network differ in resolution, the finer is pooled to the coarser. The loss averages over samples and
+    pairs of layers.
 
-    Source: Yim et al., "A gift from knowledge distillation", CVPR 2017, which pools by the maximum, sums over the
+    Source: Yim et al., "A gift from knowledge distillation", CVPR 2017. The paper pools by the maximum, sums over the
     entries of a matrix (``sum_entries=True``), and trains in two stages: first by this loss alone, then by the labels
     alone. Later code (that of Tian et al., "Contrastive representation distillation", arXiv 1910.10699) pools by the
-    mean (``max_pool=False``) and averages over the entries, as here by default, so that wide layers do not outweigh
-    narrow ones.
+    mean (``max_pool=False``) and averages over the entries. The average is the default here, too, so that wide layers
+    do not outweigh narrow ones.
 
     Args:
-        max_pool: whether a finer map is pooled by its maximum, as in the paper, and not by its mean. Defaults to True.
-        sum_entries: whether to sum over the entries of a matrix and not to average. Defaults to False.
+        max_pool: pool the finer map by its maximum, as in the paper; False pools by the mean. Defaults to True.
+        sum_entries: sum over the entries of a matrix, as in the paper. Defaults to False: average.
 
     Raises:
         ValueError: At the call, when there are fewer than two layers, or a layer's batch, rank or channels differ
@@ -49,6 +49,8 @@ class FlowOfSolutionLoss(nn.Module):
         4.0
     """
 
+    compares = "products of consecutive layers' features"
+    paper = "FSP: Yim 2017"
     any_shape = True
     joint = True
 
@@ -58,7 +60,6 @@ class FlowOfSolutionLoss(nn.Module):
         self.sum_entries = sum_entries
 
     def extra_repr(self) -> str:
-        """The arguments."""
         return f"max_pool={self.max_pool}, sum_entries={self.sum_entries}"
 
     @full_precision
@@ -66,7 +67,8 @@ class FlowOfSolutionLoss(nn.Module):
         """
         Args:
             student: features of two layers or more, in the order of the network, each of shape BNH[WD].
-            teacher: as many features, of the same batch and channels each; no gradient flows into them.
+            teacher: as many features, each with the student's batch, channels N and rank, of any resolution; shape
+                BNH[WD]. No gradient flows into them.
         """
         pairs = _check(student, teacher)
         terms = []
@@ -77,7 +79,7 @@ class FlowOfSolutionLoss(nn.Module):
         return torch.stack(terms).mean()
 
     def _flow(self, feature: torch.Tensor, following: torch.Tensor) -> torch.Tensor:
-        """Shape (B, channels of the feature, channels of the following)."""
+        """FSP matrices, shape (B, channels of the feature, channels of the following)."""
         size = [min(sides) for sides in zip(feature.shape[2:], following.shape[2:], strict=True)]
         first, second = (self._pool(x, size).flatten(2) for x in (feature, following))
         return first @ second.mT / first.shape[2]
@@ -94,7 +96,7 @@ def _check(student: Sequence[torch.Tensor], teacher: Sequence[torch.Tensor]) -> 
     if isinstance(student, torch.Tensor) or len(student) != len(teacher) or len(student) < 2:
         raise ValueError(
             f"FlowOfSolutionLoss compares pairs of consecutive layers, but got {len(student)} of the student and "
-            f"{len(teacher)} of the teacher. Give lists of the same length, two layers or more."
+            f"{len(teacher)} of the teacher. Give two lists of the same length, with two layers or more."
         )
     pairs = as_layers(student, teacher)
     for i, (s, t) in enumerate(pairs):

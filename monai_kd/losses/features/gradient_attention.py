@@ -4,25 +4,26 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_same_shape
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_same_shape
 
 __all__ = ["GradientAttentionLoss"]
 
 
 class GradientAttentionLoss(nn.Module):
     r"""
-    Distance between the gradients of student's and teacher's task losses by the image (AT, gradient-based).
+    Distance between the gradients of the student's and the teacher's task loss with respect to the image (AT,
+    gradient-based).
 
     .. math:: \tfrac{1}{2} \big\langle \lVert J^s_b - J^t_b \rVert_2 \big\rangle_b, \qquad
               J = \partial \mathcal{L}_\mathrm{task} / \partial x
 
-    The norm of each sample's whole gradient, not squared, averaged over the samples: the pull is of the same strength
-    however small the difference. Where the task's loss is a mean over positions, it shrinks with the square root of
-    their number.
+    The norm is taken over each sample's whole gradient, is not squared, and is averaged over samples. It pulls with the
+    same strength however small the difference is. If the task loss is a mean over positions, the value falls with the
+    square root of their number.
 
     Source: Zagoruyko and Komodakis, "Paying more attention to attention", ICLR 2017, arXiv 1612.03928, section 3.2.
-    The factor :math:`\beta` is the weight; neither its value nor code for it was published.
+    The paper's factor :math:`\beta` is the weight here; neither its value nor code for it was published.
 
     Raises:
         ValueError: At the call, when the shapes differ.
@@ -32,12 +33,15 @@ class GradientAttentionLoss(nn.Module):
         tensor(2.5000)
     """
 
+    compares = "gradients of the task loss with respect to the image"
+    paper = "AT by gradients: Zagoruyko 2017"
+
     @full_precision
     def forward(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
         """
         Args:
-            student: gradient by the image, with its own history, shape BN[HWD].
-            teacher: gradient by the same image, the same shape; no gradient flows into it.
+            student: gradient with respect to the image, with its own graph (``create_graph=True``), shape BN[HWD].
+            teacher: gradient with respect to the same image, the same shape; no gradient flows into it.
         """
         check_same_shape(student, teacher)
         # torch gives the norm of zero the gradient zero, not NaN.

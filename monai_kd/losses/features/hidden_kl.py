@@ -11,21 +11,21 @@ __all__ = ["HiddenKLLoss"]
 
 class HiddenKLLoss(SoftenedLoss):
     r"""
-    Kullback-Leibler divergence of hidden features that a softmax has made distributions (H_KLD in Behboodi et al.).
+    Kullback-Leibler divergence of the softmax of hidden features (H_KLD in Behboodi et al.).
 
     .. math:: T^2 \,\big\langle \textstyle\sum_c p_c \log (p_c / q_c) \big\rangle, \qquad
               p = \mathrm{softmax}_c(F^t / T),\ q = \mathrm{softmax}_c(F^s / T)
 
-    The paper does not say along which axis. Here :math:`c` runs over the channels: at each position, which channels
-    answer most. :class:`ChannelWiseLoss` runs over the positions instead: for each channel, where it answers most.
-    Summed over the channels, averaged over all else, so the value depends neither on the batch nor on the image size.
-    A shift of all channels at a position changes nothing, unlike with a squared difference.
+    The paper does not say along which axis the softmax runs. Here :math:`c` runs over the channels: the loss compares
+    which channels are most active at each position. :class:`ChannelWiseLoss` compares where each channel is most
+    active. The loss sums over the channels and averages over samples and positions, so its value depends neither on the
+    batch nor on the image size. A constant added to all channels at a position changes nothing.
 
     Source: Behboodi, Brooks and Rivaz, "Optimizing knowledge distillation for efficient breast ultrasound image
     segmentation", Artificial Intelligence in Health 2(2), 2025, doi 10.36922/aih.3509.
 
     Args:
-        temperature: divisor of the features, above 0. Defaults to 1.0, the paper's.
+        temperature: divisor of the features, above 0. Defaults to 1.0, as in the paper.
 
     Raises:
         ValueError: When ``temperature`` is not above 0; at the call, when the shapes differ, or when there is one
@@ -34,16 +34,14 @@ class HiddenKLLoss(SoftenedLoss):
     Example:
         >>> import torch
         >>> student, teacher = torch.zeros(1, 2, 1, 2), torch.tensor([[[[2.0, 2.0]], [[0.0, 0.0]]]])
-        >>> round(HiddenKLLoss()(student, teacher).item(), 4)  # the first channel answers most
+        >>> round(HiddenKLLoss()(student, teacher).item(), 4)  # the teacher's first channel is more active
         0.3278
     """
 
+    compares = "softmax of hidden features, by KL divergence"
+    paper = "KLD on hidden features of Behboodi 2025"
+
     def compare(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
-        """
-        Args:
-            student: feature divided by the temperature, shape BNH[WD].
-            teacher: the same, without gradient history.
-        """
         if student.shape[1] == 1:
             raise ValueError(
                 f"HiddenKLLoss got features of one channel, shape {tuple(student.shape)}: a softmax over one channel "

@@ -7,34 +7,35 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_same_shape
-from monai_kd.losses.parts.layers import as_layers
+from monai_kd.losses.parts.layer_lists import as_layers
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_same_shape
 
 __all__ = ["LayerwiseL1Loss"]
 
 
 class LayerwiseL1Loss(nn.Module):
     r"""
-    Mean absolute difference of every layer, the smaller its map the more it counts (Vaze et al.).
+    Mean absolute difference of every layer, with more weight on layers of lower resolution (Vaze et al.).
 
     .. math:: \sum_l w_l \langle |F^s_l - F^t_l| \rangle, \qquad
               w_l \propto 1 / (H_l W_l [D_l]), \qquad \textstyle\sum_l w_l = \mathrm{total}
 
-    Only ratios of the sizes matter, so the value depends neither on the batch nor on the image size. For teachers of
-    the student's own topology, whose features have the same shapes: there is no adapter. Each halving of the
-    resolution makes a layer count four times as much (eight in 3D), so the deepest few make nearly all of the loss.
+    Only ratios of the map sizes matter, so the value depends neither on the batch nor on the image size. The loss is
+    for teachers with the student's architecture, whose features have the same shapes: there is no adapter. Each halving
+    of the resolution makes the weight of a layer four times as large (eight times in 3D), so the deepest few layers
+    make up nearly all of the loss.
 
     Source: Vaze, Xie and Namburete, "Low-memory CNNs enabling real-time ultrasound segmentation towards mobile
     deployment", IEEE JBHI 2020. Their published code takes the last activation of every block before its
-    normalization, and adds this loss to the supervised one as it is: pathway and supervised loss have the weight 1.
+    normalization, and gives this loss and the supervised loss weight 1.
 
     Args:
         total: sum of the layers' weights, above 0. Defaults to 10.0, as published.
 
     Raises:
-        ValueError: When ``total`` is not above 0; at the call, when the layers do not pair up or a pair's shapes
-            differ.
+        ValueError: When ``total`` is not above 0; at the call, when the numbers of layers differ or the shapes of a
+            pair differ.
 
     Example:
         >>> student = [torch.zeros(1, 2, 4, 4), torch.zeros(1, 3, 2, 2)]  # weights 2 and 8
@@ -43,6 +44,8 @@ class LayerwiseL1Loss(nn.Module):
         2.0
     """
 
+    compares = "all layers, by mean absolute difference"
+    paper = "Vaze 2020"
     joint = True
 
     def __init__(self, total: float = 10.0) -> None:
@@ -52,7 +55,6 @@ class LayerwiseL1Loss(nn.Module):
         self.total = total
 
     def extra_repr(self) -> str:
-        """The arguments."""
         return f"total={self.total}"
 
     @full_precision

@@ -6,51 +6,54 @@ import torch.nn.functional as F
 from monai.networks.layers import Conv
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_images, check_same_shape
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_images, check_same_shape
 
 __all__ = ["MaskedGenerationLoss"]
 
 
 class MaskedGenerationLoss(nn.Module):
     r"""
-    Squared difference between the teacher's feature and one generated from the student's masked feature (MGD).
+    Squared difference between the teacher's feature and one that is generated from the student's masked feature (MGD).
 
     .. math:: \big\langle (G(M \odot F^s) - F^t)^2 \big\rangle, \qquad
               G(x) = W_2 * \max(0, W_1 * x + b_1) + b_2, \qquad M \in \{0, 1\}
 
-    At every call :math:`M` is 0 at random positions, the same for all channels of a sample, so that the student's
-    feature must tell of what is around it. Both convolutions are 3-wide; their weights belong to this loss and are
-    trained with the pathways. Masks come from torch's global generator: a seeded run repeats them.
+    At every call the mask :math:`M` is 0 at random positions, the same for all channels of a sample, so the student's
+    feature must carry information about its surroundings. Both convolutions are 3-wide. Their weights belong to this
+    loss and are trained with the pathways. Masks come from torch's global generator, so a seeded run repeats them.
 
-    In evaluation mode nothing is masked, as with dropout, so a value repeats, but it does not compare with those of
-    training. Equal features are not the minimum: the generator stands between them.
+    As with dropout, nothing is masked in evaluation mode: a value there is repeatable, but not comparable with those of
+    training. Equal features do not give the minimum, because the generator is between them.
 
-    By default the mean is taken. The paper sums over channels and positions and averages over samples, which grows
-    with the image: ``summed=True`` does so, for the published weight. A weight :math:`\alpha` of the sum is a weight
+    The default is a mean. The paper sums over channels and positions and averages over samples, so its value grows with
+    the image; use ``summed=True`` for the published weight. A weight :math:`\alpha` of the sum equals a weight
     :math:`\alpha \cdot C \cdot H \cdot W (\cdot D)` of the mean.
 
     Source: Yang et al., "Masked generative distillation", ECCV 2022, arXiv 2205.01529. Published weight: 2e-5 of the
-    sum for semantic segmentation, at the encoder's last feature, with ``ratio`` 0.75. The masks shared by the channels
-    and the division by the batch are those of the published code.
+    sum for semantic segmentation, at the encoder's last feature, with ``ratio`` 0.75. One mask for all channels and the
+    division by the batch size are those of the published code.
 
     Args:
         spatial_dims: 2 or 3.
         channels: channels of the teacher's feature, and of the student's after its adapter.
-        hidden_channels: channels between the two convolutions. Defaults to None: ``channels``, as published. Fewer
-            make the generator of a wide teacher (60 million weights for 1824 channels) smaller.
+        hidden_channels: channels between the two convolutions. Defaults to None: ``channels``, as published. For a wide
+            teacher, fewer make the generator smaller (it has 60 million weights for 1824 channels).
         ratio: share of positions to mask, at least 0 and below 1. Defaults to 0.75, as published.
-        summed: whether to sum over channels and positions, as published. Defaults to False: a mean, so that the value
-            does not depend on the image size.
+        summed: sum over channels and positions, as published. Defaults to False: a mean, so that the value does not
+            depend on the image size.
 
     Raises:
-        ValueError: When ``ratio`` is out of range; at the call, when the shapes differ or have other channels.
+        ValueError: When ``ratio`` is out of range; at the call, when the shapes differ or do not have ``channels``.
 
     Example:
         >>> loss = MaskedGenerationLoss(spatial_dims=2, channels=4)
         >>> loss(torch.rand(2, 4, 8, 8), torch.rand(2, 4, 8, 8)).shape
         torch.Size([])
     """
+
+    compares = "features generated from masked student features"
+    paper = "MGD: Yang 2022"
 
     def __init__(
         self,
@@ -63,8 +66,8 @@ class MaskedGenerationLoss(nn.Module):
         super().__init__()
         if not 0 <= ratio < 1:
             raise ValueError(
-                f"ratio must be at least 0 and below 1, got {ratio}. At 1 nothing of the student is left; the paper's "
-                "is 0.75."
+                f"ratio must be at least 0 and below 1, got {ratio}. At 1 everything would be masked; the paper uses "
+                "0.75."
             )
         convolution = Conv[Conv.CONV, spatial_dims]
         hidden = channels if hidden_channels is None else hidden_channels
@@ -79,7 +82,6 @@ class MaskedGenerationLoss(nn.Module):
         )
 
     def extra_repr(self) -> str:
-        """The arguments that the generator does not show."""
         return f"ratio={self.ratio}, summed={self.summed}"
 
     @full_precision

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from monai.networks.layers import Conv, get_norm_layer
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_images
-from monai_kd.losses.parts.layers import as_layers
+from monai_kd.losses.parts.layer_lists import as_layers
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_images
 
 __all__ = ["ReviewLoss"]
 
@@ -21,24 +21,25 @@ POOLED_SIZES = (4, 2, 1)
 
 class ReviewLoss(nn.Module):
     r"""
-    Each level of the teacher against the student's same and deeper levels, fused from deep to shallow (ReviewKD).
+    Distance between each level of the teacher and a fusion of the student's same and deeper levels (ReviewKD).
 
     .. math:: \sum_l \mathrm{HCL}(E_l(R_l),\ F^t_l), \qquad
               R_l = a_1 \odot W_l F^s_l + a_2 \odot \mathrm{up}(R_{l+1}), \qquad
               (a_1, a_2) = \sigma(V_l [W_l F^s_l, \mathrm{up}(R_{l+1})])
 
-    :math:`W_l` is a 1-wide and :math:`E_l` a 3-wide convolution, both normalized, to ``mid_channels`` and to the
-    teacher's channels; :math:`V_l` is a 1-wide convolution to two attention maps; the deepest level has no attention.
+    :math:`W_l` is a 1-wide convolution to ``mid_channels``, :math:`E_l` a 3-wide one to the teacher's channels; a
+    normalization follows each. :math:`V_l` is a 1-wide convolution to two attention maps; the deepest level has none.
     Their weights belong to this loss and are trained with the pathways. The hierarchical context loss of a level is
 
     .. math:: \mathrm{HCL}(a, b) = \frac{\sum_k 2^{-k} \langle (P_k a - P_k b)^2 \rangle}{\sum_k 2^{-k}}
 
-    where :math:`P_0` changes nothing and the others average-pool to 4, 2 and 1 positions along each axis; those not
-    smaller than the feature are left out. Levels are summed, as published. Any resolutions will do: a fused feature
-    is resized to the teacher's (nearest). Equal features are not the minimum: the fusion stands between them.
+    where :math:`P_0` is the identity and the others average-pool to 4, 2 and 1 positions along each axis; a pooling not
+    smaller than the feature is left out. Levels are summed, as published. Student and teacher may differ in resolution:
+    a fused feature is resized to the teacher's (nearest neighbour). Equal features do not give the minimum, because the
+    fusion is between them.
 
     Source: Chen et al., "Distilling knowledge via knowledge review", CVPR 2021, arXiv 2104.09044, and its published
-    code, which uses the weight 1 by default (0.6 to 8 by data set) after a linear warm-up of 20 epochs.
+    code, which uses weight 1 by default (0.6 to 8 depending on the data set) after a linear warm-up of 20 epochs.
 
     Args:
         spatial_dims: 2 or 3.
@@ -46,11 +47,11 @@ class ReviewLoss(nn.Module):
         teacher_channels: channels of the teacher's levels, in the same order.
         mid_channels: channels of the fused features. Defaults to None: those of the student's deepest level, at most
             512, as published.
-        norm: normalization, as in MONAI. Defaults to ``"batch"``, as published.
+        norm: normalization, in MONAI's notation. Defaults to ``"batch"``, as published.
 
     Raises:
-        ValueError: When the channels do not pair up; at the call, when levels do not have these channels or are not
-            ordered from shallow to deep, or a level has one value per channel, which cannot be normalized.
+        ValueError: When the numbers of channels differ in length; at the call, when levels do not have these channels
+            or are not ordered from shallow to deep, or a level has one value per channel, which cannot be normalized.
 
     Example:
         >>> loss = ReviewLoss(spatial_dims=2, student_channels=[2, 4], teacher_channels=[6, 8])
@@ -59,6 +60,8 @@ class ReviewLoss(nn.Module):
         torch.Size([])
     """
 
+    compares = "features fused from deep levels to shallow ones"
+    paper = "ReviewKD: Chen 2021"
     joint = True
     any_shape = True
 
@@ -89,7 +92,7 @@ class ReviewLoss(nn.Module):
         """
         Args:
             student: features from shallow to deep, each of shape BNH[WD].
-            teacher: features of the teacher in the same order; no gradient flows into them.
+            teacher: features in the same order, each of shape BMH[WD]; no gradient flows into them.
         """
         pairs = as_layers(student, teacher)
         self._check(pairs)
@@ -104,7 +107,7 @@ class ReviewLoss(nn.Module):
         shapes = [(tuple(s.shape), tuple(t.shape)) for s, t in pairs]
         if [(s[1], t[1]) for s, t in shapes] != self.channels:
             raise ValueError(
-                f"ReviewLoss was made for levels of (student, teacher) channels {self.channels} but got features of "
+                f"ReviewLoss was made for levels of (student, teacher) channels {self.channels}, but got features of "
                 f"shapes {shapes}. Name the layers in the order of the channels, from shallow to deep."
             )
         for s, t in pairs:
@@ -112,7 +115,7 @@ class ReviewLoss(nn.Module):
         for above, below in pairwise(shapes):
             if any(deep > shallow for k in (0, 1) for deep, shallow in zip(below[k][2:], above[k][2:], strict=True)):
                 raise ValueError(
-                    f"ReviewLoss got levels of (student, teacher) shapes {shapes}, which grow. "
+                    f"ReviewLoss got levels of (student, teacher) shapes {shapes}, whose resolution grows. "
                     "Name the layers from shallow (high resolution) to deep."
                 )
         for feature, _ in pairs:
@@ -124,7 +127,7 @@ class ReviewLoss(nn.Module):
 
 
 class _Fusion(nn.Module):
-    """One level of the student and the fused deeper ones, weighed against each other at every position (ABF)."""
+    """Attention-based fusion (ABF): one level plus the fused deeper levels, with weights at every position."""
 
     def __init__(self, spatial_dims: int, channels: tuple[int, int], mid: int, norm: Any, deepest: bool) -> None:
         super().__init__()
@@ -140,7 +143,7 @@ class _Fusion(nn.Module):
     def forward(
         self, feature: torch.Tensor, deeper: torch.Tensor | None, size: Sequence[int]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """What is compared with the teacher, at its size, and what the next shallower level takes up."""
+        """The feature to compare with the teacher, at its size, and the fused feature for the next shallower level."""
         fused = self.reduce(feature)
         if self.attend is not None and deeper is not None:
             deeper = _resize(deeper, fused.shape[2:])

@@ -16,9 +16,6 @@ def one_against_rest(logits: torch.Tensor) -> torch.Tensor:
     Args:
         logits: of two classes or more, shape BN[HWD].
 
-    Returns:
-        The same shape.
-
     Raises:
         ValueError: When there is one channel.
 
@@ -28,7 +25,7 @@ def one_against_rest(logits: torch.Tensor) -> torch.Tensor:
     """
     if logits.shape[1] == 1:
         raise ValueError(
-            f"softmax=True got logits of one channel, shape {tuple(logits.shape)}: there are no other classes. "
+            f"softmax=True got logits of one channel, shape {tuple(logits.shape)}, but needs two or more. "
             "Leave softmax=True out for a sigmoid head."
         )
     own = torch.eye(logits.shape[1], dtype=torch.bool, device=logits.device)
@@ -43,20 +40,20 @@ class LogitsBCELoss(SoftenedLoss):
 
     .. math:: -T^2 \big\langle q \log p + (1 - q) \log (1 - p) \big\rangle, \qquad p = \sigma(z^s/T),\ q = \sigma(z^t/T)
 
-    Averaged over samples, channels and positions. It is least, though not zero, when student and teacher agree: what
-    remains is the teacher's own entropy.
+    The loss averages over samples, channels and positions. Its minimum, where student and teacher agree, is not zero
+    but the teacher's own entropy.
 
     Source: the soft labels of Owen et al., "Student becomes teacher", Biomedical Optics Express 12 (2021) 5387, as
-    Behboodi et al. (Artificial Intelligence in Health 2(2), 2025, doi 10.36922/aih.3509) review them.
+    reviewed by Behboodi et al. (Artificial Intelligence in Health 2(2), 2025, doi 10.36922/aih.3509).
 
     Args:
         temperature: divisor of the logits, above 0. Defaults to 1.0.
-        softmax: for a softmax head: each class against all others, so that p and q are the softmax probabilities.
-            Defaults to False: the channels are independent (sigmoid heads).
+        softmax: True for a softmax head: p and q are softmax probabilities, each class against all others. Defaults to
+            False, for sigmoid heads, whose channels are independent.
 
     Raises:
-        ValueError: When ``temperature`` is not above 0; at the call, when the shapes differ or ``softmax`` is asked of
-            one channel.
+        ValueError: When ``temperature`` is not above 0; at the call, when the shapes differ, or when ``softmax`` is set
+            and there is one channel.
 
     Example:
         >>> import torch
@@ -64,20 +61,17 @@ class LogitsBCELoss(SoftenedLoss):
         0.6931
     """
 
+    compares = "channel probabilities, by binary cross-entropy"
+    paper = "Owen 2021"
+
     def __init__(self, temperature: float = 1.0, softmax: bool = False) -> None:
         super().__init__(temperature)
         self.softmax = softmax
 
     def extra_repr(self) -> str:
-        """The arguments."""
         return f"{super().extra_repr()}, softmax={self.softmax}"
 
     def compare(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
-        """
-        Args:
-            student: logits divided by the temperature, shape BNH[WD].
-            teacher: the same, without gradient history.
-        """
         if self.softmax:
             student, teacher = one_against_rest(student), one_against_rest(teacher)
         return F.binary_cross_entropy_with_logits(student, teacher.sigmoid())

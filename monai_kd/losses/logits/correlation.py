@@ -4,8 +4,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_same_shape
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_same_shape, check_temperature
 from monai_kd.losses.parts.unit_vectors import unit_vectors
 
 __all__ = ["LogitsCorrelationLoss"]
@@ -24,56 +24,55 @@ class LogitsCorrelationLoss(nn.Module):
     .. math:: w_\mathrm{inter} \big\langle 1 - \rho_c(p^s, p^t) \big\rangle_{n, \omega}
               + w_\mathrm{intra} \big\langle 1 - \rho_{n, \omega}(p^s, p^t) \big\rangle_c, \qquad p = \sigma(z / T)
 
-    Pearson's correlation :math:`\rho` runs over the classes at each position of each sample (how a position ranks the
-    classes), and, for each class, over all positions of all samples of the batch together (how a class ranks the
-    positions). A student that is less sure of itself, by the same share everywhere, costs nothing: only the order and
-    the relative distances count.
+    Pearson's correlation :math:`\rho` is taken over the classes at each position of each sample (how a position ranks
+    the classes), and for each class over all positions of all samples in the batch (how a class ranks the positions).
+    Only order and relative distances count: a student whose probabilities are flatter by the same factor everywhere has
+    no loss.
 
-    For two classes the first is always 1 or -1, without gradient: ``inter_weight`` must be 0 there. Where one side is
-    constant there is no correlation: it counts as 0, without gradient.
+    For two classes the first correlation is always 1 or -1, without gradient, so ``inter_weight`` must be 0. Where one
+    side is constant, the correlation is undefined and counts as 0, without gradient.
 
     Source: Huang et al., "Knowledge distillation from a stronger teacher", NeurIPS 2022, arXiv 2205.10536; the axes and
-    the weights are those of the authors' segmentation code. With a temperature, their classification code multiplies
-    by T² and the paper does not; here it is the paper's, since a correlation and its gradient keep their size when the
-    temperature is raised. Give both weights as T² for the code's.
+    weights are those of the authors' segmentation code. Their classification code multiplies by T², the paper does not.
+    This loss follows the paper, because a correlation and its gradient keep their size when the temperature is raised.
+    Set both weights to T² to follow the code.
 
     Args:
         temperature: divisor of the logits, above 0. Defaults to 1.0.
-        inter_weight: of the correlation between classes, the paper's beta. Defaults to 1.0.
-        intra_weight: of the correlation within each class, the paper's gamma. Defaults to 1.0.
-        sigmoid: for heads whose channels are independent yes-or-no answers. Defaults to False: softmax over the
-            channels.
+        inter_weight: weight of the correlation between classes, the paper's beta. Defaults to 1.0.
+        intra_weight: weight of the correlation within each class, the paper's gamma. Defaults to 1.0.
+        sigmoid: True for heads whose channels are independent. Defaults to False: softmax over the channels.
 
     Raises:
         ValueError: When ``temperature`` is not above 0 or both weights are 0; at the call, when the shapes differ, or
-            when a correlation that has a weight is degenerate (over fewer than three values, or over a softmax of one
-            channel).
+            when a correlation with a weight is degenerate (fewer than three values, or the softmax of one channel).
 
     Example:
         >>> import torch
         >>> loss = LogitsCorrelationLoss(inter_weight=0.0)
         >>> teacher = torch.tensor([[[9.0, 0.0, 0.0, 9.0]], [[0.0, 9.0, 9.0, 0.0]]]).unsqueeze(0)
-        >>> round(abs(loss(0.1 * teacher, teacher).item()), 4)  # the same places, with less certainty
+        >>> round(abs(loss(0.1 * teacher, teacher).item()), 4)  # the same positions, with less certainty
         0.0
         >>> round(loss(-teacher, teacher).item(), 4)
         2.0
     """
 
+    compares = "class probabilities, by Pearson's correlation"
+    paper = "DIST: Huang 2022"
+
     def __init__(
         self, temperature: float = 1.0, inter_weight: float = 1.0, intra_weight: float = 1.0, sigmoid: bool = False
     ) -> None:
         super().__init__()
-        if not temperature > 0:
-            raise ValueError(f"temperature must be above 0, got {temperature}. Use 1.0 for unsoftened probabilities.")
+        check_temperature(temperature)
         if inter_weight == 0 and intra_weight == 0:
-            raise ValueError("inter_weight and intra_weight are both 0, nothing is compared. Give one of them a value.")
+            raise ValueError("inter_weight and intra_weight are both 0, so nothing is compared. Set one above 0.")
         self.temperature = temperature
         self.inter_weight = inter_weight
         self.intra_weight = intra_weight
         self.sigmoid = sigmoid
 
     def extra_repr(self) -> str:
-        """The arguments."""
         weights = f"inter_weight={self.inter_weight}, intra_weight={self.intra_weight}"
         return f"temperature={self.temperature}, {weights}, sigmoid={self.sigmoid}"
 

@@ -16,11 +16,8 @@ def softmax_divergence(student: torch.Tensor, teacher: torch.Tensor, dim: int) -
 
     Args:
         student: scores, of any shape.
-        teacher: scores of the same shape.
+        teacher: scores, the same shape.
         dim: the axis of the distribution.
-
-    Returns:
-        A scalar.
 
     Example:
         >>> softmax_divergence(torch.zeros(1, 2), torch.tensor([[2.0, 0.0]]), dim=1)
@@ -36,5 +33,5 @@ def softmax_divergence(student: torch.Tensor, teacher: torch.Tensor, dim: int) -
 
 
 def _against(score: torch.Tensor, p: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of coins of probability p and their scores: log (1 + exp x) - p x. Half the work of a softmax."""
+    """Binary cross-entropy of probability p and logit x, log (1 + exp x) - p x, at half the work of a softmax."""
     return F.softplus(score, threshold=30).addcmul(p, score, value=-1)

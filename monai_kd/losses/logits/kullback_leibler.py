@@ -16,22 +16,22 @@ class LogitsKLLoss(SoftenedLoss):
 
     .. math:: T^2 \,\big\langle \textstyle\sum_c p^t_c \log (p^t_c / p^s_c) \big\rangle, \qquad p = \sigma(z / T)
 
-    Summed over the classes, averaged over samples and positions, so the value depends neither on the batch nor on the
-    image size. The factor :math:`T^2` keeps the gradient's size when the temperature is raised.
+    The loss sums over the classes and averages over samples and positions, so its value depends neither on the batch
+    nor on the image size. The factor :math:`T^2` keeps the size of the gradient when the temperature is raised.
 
     Source: Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015, arXiv 1503.02531; for breast
     ultrasound Behboodi et al., Artificial Intelligence in Health 2(2), 2025, doi 10.36922/aih.3509.
 
     Args:
-        temperature: divisor of the logits, above 0; larger values show more of what the teacher thinks of the less
-            likely classes. Defaults to 1.0, the value of Behboodi et al. (2025).
-        sigmoid: for heads whose channels are independent yes-or-no answers: the divergence between two coins is taken
-            per channel and averaged over the channels. For one channel it equals the two-class softmax form on the
-            logits (0, z). Defaults to False: softmax over the channels.
+        temperature: divisor of the logits, above 0; the larger, the more the less likely classes count. Defaults to
+            1.0, the value of Behboodi et al. (2025).
+        sigmoid: True for heads whose channels are independent: the divergence of two outcomes is taken per channel and
+            averaged over the channels. For one channel it equals the softmax form on the two logits (0, z). Defaults to
+            False: softmax over the channels.
 
     Raises:
-        ValueError: When ``temperature`` is not above 0; at the call, when the shapes differ, or when a softmax is asked
-            of one channel (it is always 1, so the loss would always be 0).
+        ValueError: When ``temperature`` is not above 0; at the call, when the shapes differ, or when there is one
+            channel without ``sigmoid`` (its softmax is always 1, so the loss would always be 0).
 
     Example:
         >>> import torch
@@ -42,20 +42,17 @@ class LogitsKLLoss(SoftenedLoss):
         0.485
     """
 
+    compares = "class probabilities, by KL divergence"
+    paper = "Hinton 2015; KLD of Behboodi 2025"
+
     def __init__(self, temperature: float = 1.0, sigmoid: bool = False) -> None:
         super().__init__(temperature)
         self.sigmoid = sigmoid
 
     def extra_repr(self) -> str:
-        """The arguments."""
         return f"{super().extra_repr()}, sigmoid={self.sigmoid}"
 
     def compare(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
-        """
-        Args:
-            student: logits divided by the temperature, shape BNH[WD].
-            teacher: the same, without gradient history.
-        """
         if self.sigmoid:
             p = teacher.sigmoid()
             entropy = F.binary_cross_entropy_with_logits(teacher, p)

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_same_shape
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_same_shape
 
 __all__ = ["LogitsMSELoss"]
 
@@ -17,8 +17,8 @@ class LogitsMSELoss(nn.Module):
 
     .. math:: \big\langle (z^s - z^t)^2 \big\rangle
 
-    Unlike the divergence of probabilities it also asks for the same offset of the logits. It serves softmax and
-    sigmoid heads alike.
+    Unlike the divergence of probabilities, it also penalizes an offset of all logits. It suits both softmax and sigmoid
+    heads.
 
     Source: Ba and Caruana, "Do deep nets really need to be deep?", NeurIPS 2014, arXiv 1312.6184; for breast
     ultrasound Behboodi et al., Artificial Intelligence in Health 2(2), 2025, doi 10.36922/aih.3509.
@@ -31,6 +31,9 @@ class LogitsMSELoss(nn.Module):
         >>> LogitsMSELoss()(torch.zeros(1, 2, 4, 4), torch.full((1, 2, 4, 4), 3.0)).item()
         9.0
     """
+
+    compares = "raw logits, by squared difference"
+    paper = "Ba and Caruana 2014; Behboodi 2025, MSE"
 
     @full_precision
     def forward(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:

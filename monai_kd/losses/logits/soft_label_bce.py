@@ -6,33 +6,33 @@ import torch.nn.functional as F
 from torch import nn
 
 from monai_kd.losses.logits.binary_cross_entropy import one_against_rest
-from monai_kd.losses.parts.checks import check_same_shape
 from monai_kd.losses.parts.class_masks import has_class
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_same_shape
 
 __all__ = ["SoftLabelBCELoss"]
 
 
 class SoftLabelBCELoss(nn.Module):
     r"""
-    Binary cross-entropy against the label where there is one, and against the teacher's probability where not (BCE).
+    Binary cross-entropy against the label where there is one, else against the teacher's probability (BCE).
 
     .. math:: -\big\langle q \log p + (1 - q) \log (1 - p) \big\rangle, \qquad p = \sigma(z^s),\quad
               q = \begin{cases} y & \text{labelled} \\ \sigma(z^t) & \text{else} \end{cases}
 
-    One loss for a batch of labelled and unlabelled images, and the whole loss of such a training: the supervised term
-    is in it (``supervised_weight=0``). Averaged over samples, channels and positions. Of an unlabelled sample the label
-    is not read, whatever it holds.
+    One loss for batches that mix labelled and unlabelled images. It includes the supervised term, so set the trainer's
+    ``supervised_weight=0``. It averages over samples, channels and positions. The label of an unlabelled sample is not
+    read.
 
-    Source: Owen et al., "Student becomes teacher", Biomedical Optics Express 12 (2021) 5387, for one logit an image:
-    "abnormal" or "normal". Here also for several classes, and for segmentation, with a label for each position.
+    Source: Owen et al., "Student becomes teacher", Biomedical Optics Express 12 (2021) 5387, for one logit per image,
+    "abnormal" or "normal". This loss extends it to several classes and to segmentation, with a label per position.
 
     Args:
-        softmax: for a softmax head: each class against all others, so that p and q are the softmax probabilities.
-            Defaults to False: the channels are independent (sigmoid heads).
+        softmax: True for a softmax head: p and q are softmax probabilities, each class against all others. Defaults to
+            False, for sigmoid heads, whose channels are independent.
 
     Raises:
-        ValueError: At the call, when the shapes do not fit or ``softmax`` is asked of one channel.
+        ValueError: At the call, when the shapes do not fit, or when ``softmax`` is set and there is one channel.
 
     Example:
         >>> student, teacher = torch.tensor([[0.0], [0.0]]), torch.tensor([[9.0], [9.0]])
@@ -41,6 +41,8 @@ class SoftLabelBCELoss(nn.Module):
         0.6931
     """
 
+    compares = "the label, else teacher probabilities, by BCE"
+    paper = "Owen 2021, some images unlabelled"
     uses = ("label", "has_label")
 
     def __init__(self, softmax: bool = False) -> None:
@@ -48,7 +50,6 @@ class SoftLabelBCELoss(nn.Module):
         self.softmax = softmax
 
     def extra_repr(self) -> str:
-        """The arguments."""
         return f"softmax={self.softmax}"
 
     @full_precision
@@ -57,11 +58,11 @@ class SoftLabelBCELoss(nn.Module):
     ) -> torch.Tensor:
         """
         Args:
-            student: logits, shape BN[HWD]: without spatial axes they classify images.
+            student: logits, shape BN[HWD], or BN of a classifier.
             teacher: logits, the same shape; no gradient flows into them.
-            label: class indices, shape B1[HWD] (or B, to classify); or one number from 0 to 1 for each logit, in the
-                logits' shape. A position whose index is no class (an "ignore" label, say) has no label.
-            has_label: for each sample whether there is a label, shape B.
+            label: class indices, shape B1[HWD] (or B, for a classifier); or one number from 0 to 1 for each logit, in
+                the logits' shape. A position whose index is no class (an "ignore" label, for example) has no label.
+            has_label: whether each sample has a label, shape B.
         """
         check_same_shape(student, teacher)
         teacher = teacher.detach()
@@ -82,7 +83,7 @@ def _per_sample(has_label: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
 
 
 def _targets(label: torch.Tensor, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """What the label says of each logit, and where it says something."""
+    """The target for each logit, and where the label gives one."""
     if logits.ndim == 2 and label.ndim == 1:
         label = label[:, None]
     if label.shape == logits.shape:

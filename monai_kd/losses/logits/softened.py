@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every loss with a temperature shares, so that its square is neither forgotten nor applied twice."""
+"""The base class of losses with a temperature, which applies the factor T² once."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from abc import abstractmethod
 import torch
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_same_shape
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_same_shape, check_temperature
 
 __all__ = ["SoftenedLoss"]
 
 
 class SoftenedLoss(nn.Module):
     r"""
-    A comparison of logits that are divided by a temperature first.
+    Base class for losses that divide logits by a temperature before they compare them.
 
     .. math:: T^2 \cdot \mathrm{compare}(z^s / T,\ z^t / T)
 
-    The gradient of the comparison shrinks with :math:`1 / T^2`; the factor keeps its size when the temperature is
-    raised. A subclass writes ``compare``.
+    The gradient of the comparison shrinks with :math:`1 / T^2`, so the factor :math:`T^2` keeps its size when the
+    temperature is raised. A subclass writes ``compare``.
 
     Source: Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015, arXiv 1503.02531.
 
     Args:
-        temperature: divisor of the logits, above 0; larger values show more of what the teacher thinks of the less
-            likely classes. Defaults to 1.0.
+        temperature: divisor of the logits, above 0; the larger, the more the less likely classes count. Defaults to
+            1.0.
 
     Raises:
         ValueError: When ``temperature`` is not above 0; at the call, when the shapes differ.
@@ -42,33 +42,30 @@ class SoftenedLoss(nn.Module):
 
     def __init__(self, temperature: float = 1.0) -> None:
         super().__init__()
-        if not temperature > 0:
-            raise ValueError(f"temperature must be above 0, got {temperature}. Use 1.0 for unsoftened probabilities.")
+        check_temperature(temperature)
         self.temperature = temperature
 
     def extra_repr(self) -> str:
-        """The arguments."""
         return f"temperature={self.temperature}"
 
     @full_precision
     def forward(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
         """
         Args:
-            student: logits, shape BNH[WD].
-            teacher: logits, the same shape; no gradient flows into them.
+            student: logits or feature, shape BN[HWD].
+            teacher: the same shape; no gradient flows into it.
         """
         check_same_shape(student, teacher)
-        if self.temperature == 1:  # four passes over both tensors saved
+        if self.temperature == 1:  # saves four passes over both tensors
             return self.compare(student, teacher.detach())
         return self.temperature**2 * self.compare(student / self.temperature, teacher.detach() / self.temperature)
 
     @abstractmethod
     def compare(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
         """
-        Args:
-            student: logits divided by the temperature, shape BNH[WD].
-            teacher: the same, without gradient history.
+        A scalar that compares both; :meth:`forward` multiplies it by the squared temperature.
 
-        Returns:
-            A scalar.
+        Args:
+            student: logits or feature divided by the temperature, shape BN[HWD].
+            teacher: the same, without gradient.
         """

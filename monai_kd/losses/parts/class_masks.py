@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where each class lies on the grid of a feature, for losses that use the label."""
+"""Masks of the classes on the grid of a feature, for losses that use the label."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from monai_kd.losses.parts.shape_checks import check_positions
+from monai_kd.losses.parts.unit_vectors import check_vectors
+
 __all__ = ["ClassLoss", "check_label", "class_masks", "class_means", "has_class"]
 
 
 class ClassLoss(nn.Module):
     """
-    A comparison of features by the classes of the label; a subclass writes ``forward(student, teacher, label)``.
+    Base class for losses that compare features per class; a subclass writes ``forward(student, teacher, label)``.
 
     Args:
-        num_classes: of the label, the background included. Positions of any other value, an "ignore" label, belong to
-            no class.
+        num_classes: classes of the label, the background included, 2 or more. Any other value is an "ignore" label.
 
     Raises:
         ValueError: When ``num_classes`` is below 2.
@@ -45,42 +47,42 @@ class ClassLoss(nn.Module):
         self.num_classes = num_classes
 
     def extra_repr(self) -> str:
-        """The arguments."""
         return f"num_classes={self.num_classes}"
+
+    def check(self, student: torch.Tensor, teacher: torch.Tensor, label: torch.Tensor) -> None:
+        """
+        Refuse features of which the vectors at the positions of a class cannot be compared.
+
+        Args:
+            student: should have shape BNH[WD], of two channels and two positions at least.
+            teacher: the same batch and rank; channels and spatial size may differ.
+            label: class indices, should have shape B1H[WD].
+
+        Raises:
+            ValueError: When one of these is otherwise.
+        """
+        name = type(self).__name__
+        check_vectors(student, teacher, name)
+        check_positions(student, teacher, name)
+        check_label(label, student)
 
 
 def check_label(label: torch.Tensor, feature: torch.Tensor) -> None:
-    """
-    Refuse a label that does not hold one class index for every position.
-
-    Args:
-        label: should have shape B1H[WD], at any resolution.
-        feature: shape BNH[WD].
-
-    Raises:
-        ValueError: When the label has another batch, rank or number of channels.
-    """
+    """Refuse a label without the shape B1H[WD] for a feature of shape BNH[WD]; the resolution may differ."""
     if label.ndim != feature.ndim or label.shape[0] != feature.shape[0] or label.shape[1] != 1:
         raise ValueError(
             f"label has shape {tuple(label.shape)} for a feature of shape {tuple(feature.shape)}. Give class indices "
-            f"of shape ({feature.shape[0]}, 1, ...), of the same spatial dimensions; label.argmax(dim=1, keepdim=True) "
+            f"of shape ({feature.shape[0]}, 1, ...), with as many spatial axes; label.argmax(dim=1, keepdim=True) "
             "makes them from a one-hot label."
         )
 
 
 def has_class(label: torch.Tensor, num_classes: int) -> torch.Tensor:
     """
-    Where a label tells a class; anything but a whole number from 0 to ``num_classes`` - 1 is an "ignore" label.
+    Booleans of the label's shape, True where it is a whole number from 0 to ``num_classes`` - 1.
 
-    Every loss that takes a label leaves out the positions of an ignore label, whatever its number (255 and -1 are
-    common): its value is that of an image without them.
-
-    Args:
-        label: class indices of any type and shape.
-        num_classes: the background included.
-
-    Returns:
-        Booleans of the label's shape.
+    Any other value (255 and -1 are common) is an "ignore" label: every loss that takes a label leaves these positions
+    out.
 
     Example:
         >>> has_class(torch.tensor([0.0, 1.0, 0.5, 2.0, 255.0, -1.0, float("nan")]), num_classes=2)
@@ -92,12 +94,11 @@ def has_class(label: torch.Tensor, num_classes: int) -> torch.Tensor:
 
 def class_masks(label: torch.Tensor, size: Sequence[int], num_classes: int) -> torch.Tensor:
     """
-    One mask for each class, on another grid, to which the label is brought by its nearest neighbor.
+    One mask for each class, after the label is resized to another grid (nearest neighbor).
 
     Args:
-        label: class indices of any type, shape B1H[WD]. An index outside 0 … ``num_classes`` - 1 (an "ignore" label,
-            say) is in no mask.
-        size: the grid wanted.
+        label: class indices of any type, shape B1H[WD]. An "ignore" label is in no mask.
+        size: spatial size of the masks.
         num_classes: the background included.
 
     Returns:
@@ -114,14 +115,11 @@ def class_masks(label: torch.Tensor, size: Sequence[int], num_classes: int) -> t
 
 def class_means(feature: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     """
-    The mean feature vector of each class in each sample; zero where the class is absent.
+    The mean feature vector of each class in each sample, shape (B, num_classes, N); zero where the class is absent.
 
     Args:
         feature: shape BNH[WD].
-        masks: of :func:`class_masks`, on the feature's grid.
-
-    Returns:
-        Shape (B, num_classes, N).
+        masks: from :func:`class_masks`, on the feature's grid.
 
     Example:
         >>> masks = class_masks(torch.tensor([[[[0, 1, 1]]]]), size=[1, 3], num_classes=2)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A memory of vectors by class, older ones replaced by newer ones."""
+"""A queue of vectors for each class."""
 
 from __future__ import annotations
 
@@ -11,18 +11,15 @@ __all__ = ["ClassQueue"]
 
 class ClassQueue(nn.Module):
     """
-    The last vectors of each class.
+    The newest ``size`` vectors of each class.
 
-    Everything is in buffers, so it is saved and resumed with the module that holds it. Nothing depends on the values
-    by Python control flow: it compiles into one graph.
+    All state is in buffers, so it is saved and resumed with the module that holds it. No Python branch depends on their
+    values, so the queue compiles into one graph.
 
     Args:
-        num_classes: how many queues.
-        channels: of each vector.
-        size: how many vectors of each class are kept.
-
-    Raises:
-        ValueError: When ``size`` or ``channels`` is below 1.
+        num_classes: number of queues.
+        channels: length of each vector, 1 or more.
+        size: vectors kept for each class, 1 or more.
 
     Example:
         >>> queue = ClassQueue(num_classes=2, channels=1, size=3)
@@ -40,26 +37,28 @@ class ClassQueue(nn.Module):
     def __init__(self, num_classes: int, channels: int, size: int) -> None:
         super().__init__()
         if channels < 1 or size < 1:
-            raise ValueError(f"A queue of {size} vectors of {channels} channels holds nothing. Give 1 or more of each.")
+            raise ValueError(
+                f"size={size} and channels={channels} make a queue that holds nothing. Give 1 or more of each."
+            )
         self.size = size
         self.register_buffer("vectors", torch.zeros(num_classes, size, channels))
         self.register_buffer("pushed", torch.zeros(num_classes, dtype=torch.long))
 
     @property
     def filled(self) -> torch.Tensor:
-        """How many vectors of each class there are."""
+        """Number of vectors of each class, shape (classes,)."""
         return self.pushed.clamp_max(self.size)
 
     @torch.no_grad()
     def push(self, vectors: torch.Tensor, valid: torch.Tensor) -> None:
         """
-        Add vectors, in place of the oldest ones where a class is full.
+        Add vectors; where a class is full, they replace its oldest ones.
 
         Args:
             vectors: shape (classes, n, channels).
-            valid: booleans of shape (classes, n); others are not added. Of more than ``size``, the first are.
+            valid: booleans of shape (classes, n): which vectors to add. Of more than ``size``, the first are added.
         """
-        # The valid ones come first and take the next places; the others take what follows, and leave it as it was.
+        # Valid vectors come first and take the next slots. The others are written behind them, with the old values.
         order = valid.long().argsort(dim=1, descending=True, stable=True)[:, : self.size]
         slots = (self.pushed.unsqueeze(1) + torch.arange(order.shape[1], device=order.device)) % self.size
         chosen = valid.gather(1, order).unsqueeze(2)
@@ -70,10 +69,10 @@ class ClassQueue(nn.Module):
 
     def draw(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """
-        Different vectors of each class at random, drawn with torch's global generator; all where ``count`` allows.
+        Random vectors of each class without repetition, drawn with torch's global generator.
 
         Args:
-            count: how many of each class, at most.
+            count: most vectors per class; all are returned where it is ``size`` or more.
 
         Returns:
             A copy of shape (classes, n, channels), and booleans of shape (classes, n), False where a class has fewer.

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Features as unit vectors on one coarse grid, for losses that relate every position to every other."""
+"""Features as unit vectors on one coarse grid, for losses that compare every position with every other."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
 
+from monai_kd.losses.parts.shape_checks import check_temperature
 from monai_kd.losses.parts.unit_vectors import magnitude, unit_vectors
 
 __all__ = ["check_relation", "pixel_embeddings"]
@@ -17,16 +18,16 @@ def pixel_embeddings(
     """
     Average both features over the cells of one grid and scale each vector to unit length.
 
-    The grid is the coarser of the two features' along each axis, and has no more positions along an axis than a square
-    (or cube) of ``max_positions`` would.
+    Along each axis the grid is as coarse as the coarser feature, and has at most as many positions as a square (or
+    cube) of ``max_positions``.
 
     Args:
         student: shape BNH[WD].
-        teacher: the same batch and rank; channels and spatial size may differ.
-        max_positions: bound of the number of positions for each image.
+        teacher: shape BMH[WD].
+        max_positions: most positions for each image.
 
     Returns:
-        Student's and teacher's, of shape (B, positions, channels).
+        The student's and the teacher's embeddings, of shape (B, positions, channels).
 
     Example:
         >>> embeddings = pixel_embeddings(torch.rand(2, 3, 32, 32), torch.rand(2, 5, 20, 10), max_positions=256)
@@ -43,17 +44,7 @@ def pixel_embeddings(
 
 
 def check_relation(temperature: float, max_positions: int) -> None:
-    """
-    Refuse a temperature or a grid that relates nothing.
-
-    Args:
-        temperature: divisor of cosines.
-        max_positions: as in :func:`pixel_embeddings`.
-
-    Raises:
-        ValueError: When the temperature is not above 0, or the grid would have one position in 3D.
-    """
-    if not temperature > 0:
-        raise ValueError(f"temperature must be above 0, got {temperature}. The paper has 0.1.")
+    """Refuse a temperature that is not above 0, and a grid that would have one position in 3D."""
+    check_temperature(temperature, "The paper has 0.1.")
     if max_positions < 8:
         raise ValueError(f"max_positions must be 8 or more, got {max_positions}. Try 144.")

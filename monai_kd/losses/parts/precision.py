@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Losses are computed in full precision, whatever the networks run in."""
+"""Full precision for losses, also where the networks run in half precision."""
 
 from __future__ import annotations
 
@@ -30,13 +30,10 @@ def _first_tensor(values: Iterable[Any]) -> torch.Tensor | None:
 
 def full_precision(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
     """
-    Make a loss leave autocast and see half-precision tensors, and lists of them, as float32 (float64 stays float64).
+    Make a loss, or its ``forward``, run outside autocast, with half-precision tensors (or lists of them) as float32.
 
-    Sums of squares overflow in float16 at 65504, an epsilon of 1e-8 is zero there, and bfloat16 keeps only
-    eight bits of a log-probability.
-
-    Args:
-        function: a loss, or the ``forward`` method of one.
+    In float16, sums of squares overflow at 65504 and an epsilon of 1e-8 is zero; bfloat16 keeps only eight bits of a
+    log-probability. Float64 stays float64.
 
     Example:
         >>> import torch

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gradient that each sample of a batch alone would give to a layer's weights."""
+"""The gradient of each single sample of a batch with respect to a layer's weights."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ __all__ = ["sample_gradients"]
 @full_precision
 def sample_gradients(feature: torch.Tensor, output_gradient: torch.Tensor, layer: nn.Module) -> torch.Tensor:
     r"""
-    Gradients with respect to a layer's weights, one for each sample, themselves differentiable.
+    Differentiable gradients with respect to a layer's weights, one for each sample.
 
     .. math:: g_n = \Big(\frac{\partial f(x_n; w)}{\partial w}\Big)^{\!\top} \delta_n
 
-    Needs N · (number of weights) numbers.
-
     Args:
         feature: the layer's input x, shape (N, C, ...).
-        output_gradient: δ, the gradient of the samples' losses with respect to the layer's output; its shape.
+        output_gradient: δ, the gradient of the samples' losses with respect to the layer's output, in the output's
+            shape.
         layer: f, with weights w.
 
     Returns:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import torch
 
-from monai_kd.losses.parts.checks import check_images, check_same_batch
+from monai_kd.losses.parts.shape_checks import check_images, check_same_batch
 
 __all__ = ["check_vectors", "magnitude", "unit_vectors"]
 
@@ -14,13 +14,7 @@ _SHORTEST = 1e-6
 
 def magnitude(feature: torch.Tensor) -> torch.Tensor:
     """
-    The largest absolute value of a feature, without gradient: the unit in which its vectors are long or short.
-
-    Args:
-        feature: of any shape.
-
-    Returns:
-        A scalar, not below 1e-15 (whose square float32 still holds).
+    The largest absolute value of a feature, without gradient, and at least 1e-15 (whose square float32 still holds).
 
     Example:
         >>> magnitude(torch.tensor([3.0, -4.0]))
@@ -34,14 +28,14 @@ def unit_vectors(vectors: torch.Tensor, dim: int, scale: torch.Tensor | float = 
     r"""
     Each vector divided by its length, :math:`v / \lVert v \rVert_2`.
 
-    A vector shorter than 1e-6 of ``scale`` has no direction, but what rounding left of one: it becomes zero and gets
-    no gradient, where ``torch.nn.functional.normalize`` would send back a gradient of up to 1e12.
+    The direction of a vector shorter than 1e-6 of ``scale`` is rounding error, so the vector becomes zero and gets no
+    gradient. ``torch.nn.functional.normalize`` would give it a gradient of up to 1e12.
 
     Args:
         vectors: of any shape.
-        dim: the axis along which a vector lies.
-        scale: size of the numbers that the vectors were computed from: :func:`magnitude` of a feature, so that its
-            scale changes nothing. Defaults to 1.0.
+        dim: the axis of a vector's components.
+        scale: size of the numbers that the vectors were computed from, :func:`magnitude` of a feature, so that the
+            feature's scale changes nothing. Defaults to 1.0.
 
     Example:
         >>> unit_vectors(torch.tensor([[3.0, 4.0], [0.0, 0.0]]), dim=1)
@@ -54,15 +48,12 @@ def unit_vectors(vectors: torch.Tensor, dim: int, scale: torch.Tensor | float = 
 
 def check_vectors(student: torch.Tensor, teacher: torch.Tensor, name: str | None = None) -> None:
     """
-    Refuse features whose channels, as vectors at each position, have no angles to compare.
+    Refuse features of one channel, whose vectors have no angles, and features of another batch size or rank.
 
     Args:
         student: shape BN[HWD].
-        teacher: the same batch and rank; channels and spatial size may differ.
-        name: of a loss that wants images, BNH[WD]. Defaults to None: vectors (B, N) will do.
-
-    Raises:
-        ValueError: When batches or ranks differ, images are wanted and not given, or one has a single channel.
+        teacher: shape BM[HWD].
+        name: class name of a loss that needs images, BNH[WD]. Defaults to None: vectors (B, N) are allowed.
     """
     if name is None:
         check_same_batch(student, teacher)

@@ -13,42 +13,45 @@ from monai_kd.losses.parts.unit_vectors import check_vectors, magnitude, unit_ve
 
 __all__ = ["MemoryRelationLoss"]
 
-# Far below any cosine over a temperature, yet finite: infinity would make 0 · ∞ in the divergence.
+# Far below any cosine over a temperature, but finite, because infinity would give 0 · ∞ in the divergence.
 _ABSENT = -1e30
 
 
 class MemoryRelationLoss(ClassLoss):
     r"""
-    Divergence of how each pixel relates to the teacher's pixels and regions of earlier batches (CIRKD, memory-based).
+    Divergence of each pixel's similarities to stored teacher pixels and regions of earlier batches (CIRKD,
+    memory-based).
 
     .. math:: \Big\langle \mathrm{KL}\big(\mathrm{softmax}(V \hat F^t_p / \tau)\ \|\
               \mathrm{softmax}(V \hat F^s_p / \tau)\big) \Big\rangle_p \quad
               \text{for } V = V_\mathrm{pixel}, \text{ plus the same for } V = V_\mathrm{region}
 
-    The rows of :math:`V` are vectors drawn from memories that hold, for every class, the teacher's last vectors of unit
-    length: of single pixels, and means over all pixels of the class in an image. Each batch adds one mean and up to 16
-    random pixels per image and class, before it is compared; a class that is absent adds none. In evaluation mode and
-    without gradients nothing is added. The memories are saved with the pathways, classes · (20000 + 2000) · channels
-    numbers; in distributed training all processes use the first one's. Give each pair of layers a loss of its own.
-    Pixels :math:`p` are compared on a coarse grid as in ``CrossImageRelationLoss``.
+    The rows of :math:`V` are drawn from two memories, which hold the teacher's newest unit vectors of every class: one
+    holds vectors of single pixels, the other means over all pixels of a class in an image. Each batch adds its vectors
+    before it is compared: one mean and up to 16 random pixels for each image and each class in it. In evaluation mode
+    and without gradients nothing is added. Pixels :math:`p` are compared on a coarse grid, as in
+    ``CrossImageRelationLoss``.
 
-    Student and teacher must have one number of channels: give the student an adapter. The paper's is a 1×1
+    The memories are saved with the pathways: classes · (20000 + 2000) · channels numbers. In distributed training all
+    processes use the memories of the first. Use one loss object for each pair of layers.
+
+    Student and teacher need the same number of channels: give the student an adapter. The paper's adapter is a 1×1
     convolution, batch norm, ReLU and another 1×1 convolution, both to the teacher's channels.
 
     Source: Yang et al., "Cross-image relational knowledge distillation for semantic segmentation", CVPR 2022,
-    arXiv 2204.06986, at the weight 0.1. Sizes and temperature are those of the authors' code. That code fills its
-    memories with random vectors at the start, and takes the pixels of a class from the image's first positions; here
-    a memory holds nothing but what was added, and a class's pixels are those the label gives it, as the paper says.
+    arXiv 2204.06986, at weight 0.1. Sizes and temperature are those of the authors' code. That code fills its memories
+    with random vectors at the start, and takes the pixels of a class from the image's first positions. This loss starts
+    with empty memories, and takes the pixels that the label gives to a class, as the paper says.
 
     Args:
-        num_classes: of the label, the background included. Positions of any other value are not remembered.
-        channels: of the teacher's feature.
+        num_classes: classes of the label, the background included. Positions of any other value are not stored.
+        channels: channels of the teacher's feature.
         temperature: divisor of the cosines, above 0. Defaults to 0.1.
-        pixel_memory: how many pixels of each class are kept. Defaults to 20000.
-        region_memory: how many regions of each class are kept. Defaults to 2000.
-        pixel_contrast: how many pixels are drawn, over all classes. Defaults to 4096.
-        region_contrast: how many regions are drawn, over all classes. Defaults to 1024.
-        max_positions: bound of the number of grid cells for each image. Defaults to 144: 12×12 in 2D, 5×5×5 in 3D.
+        pixel_memory: pixels kept for each class. Defaults to 20000.
+        region_memory: regions kept for each class. Defaults to 2000.
+        pixel_contrast: pixels drawn at each call, over all classes. Defaults to 4096.
+        region_contrast: regions drawn at each call, over all classes. Defaults to 1024.
+        max_positions: most grid cells for each image, at least 8. Defaults to 144: 12×12 in 2D, 5×5×5 in 3D.
 
     Raises:
         ValueError: When an argument is out of range; at the call, when batches, ranks or channels differ, or the label
@@ -59,10 +62,12 @@ class MemoryRelationLoss(ClassLoss):
         >>> loss = MemoryRelationLoss(num_classes=2, channels=3)
         >>> label = torch.zeros(1, 1, 8, 8)
         >>> value = loss(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8), label=label)
-        >>> loss.pixels.filled, loss.regions.filled  # of the background alone: the other class is absent
+        >>> loss.pixels.filled, loss.regions.filled  # the label holds the background only
         (tensor([16,  0]), tensor([1, 0]))
     """
 
+    compares = "cosines with stored pixels and regions, by KL"
+    paper = "CIRKD: Yang 2022, memory"
     pixels_per_image = 16
 
     def __init__(
@@ -81,7 +86,7 @@ class MemoryRelationLoss(ClassLoss):
         if min(pixel_contrast, region_contrast) < num_classes:
             raise ValueError(
                 f"pixel_contrast={pixel_contrast} and region_contrast={region_contrast} must be num_classes="
-                f"{num_classes} or more: every class gives the same share."
+                f"{num_classes} or more, because every class gives the same number."
             )
         self.channels, self.temperature = channels, temperature
         self.pixel_contrast, self.region_contrast, self.max_positions = pixel_contrast, region_contrast, max_positions
@@ -89,7 +94,6 @@ class MemoryRelationLoss(ClassLoss):
         self.regions = ClassQueue(num_classes, channels, region_memory)
 
     def extra_repr(self) -> str:
-        """The arguments."""
         return (
             f"num_classes={self.num_classes}, channels={self.channels}, temperature={self.temperature}, "
             f"pixel_memory={self.pixels.size}, region_memory={self.regions.size}, "
@@ -102,7 +106,7 @@ class MemoryRelationLoss(ClassLoss):
         """
         Args:
             student: feature, shape (B, channels, H, W[, D]).
-            teacher: feature of the same batch, rank and channels; no gradient flows into it.
+            teacher: feature, shape (B, channels, H, W[, D]), of any resolution; no gradient flows into it.
             label: class indices, shape B1H[WD], at any resolution.
         """
         check_vectors(student, teacher, "MemoryRelationLoss")
@@ -129,7 +133,7 @@ class MemoryRelationLoss(ClassLoss):
     @torch.no_grad()
     def _remember(self, teacher: torch.Tensor, label: torch.Tensor) -> None:
         embeddings = unit_vectors(teacher.flatten(2).mT, dim=2, scale=magnitude(teacher))
-        # A vector of no length is no embedding: such are what the teacher did not see.
+        # A vector of zeros is where the teacher did not see the pixel.
         masks = class_masks(label, teacher.shape[2:], self.num_classes) & embeddings.any(2).unsqueeze(1)
         means = unit_vectors(torch.einsum("bkp,bpn->kbn", masks.to(embeddings.dtype), embeddings), dim=2)
         self.regions.push(means, means.any(2))

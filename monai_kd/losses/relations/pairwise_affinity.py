@@ -19,40 +19,42 @@ def _largest(feature: torch.Tensor, size: list[int]) -> torch.Tensor:
 
 class PairwiseAffinityLoss(nn.Module):
     r"""
-    Squared difference of how alike the places of an image are to student and teacher (pair-wise distillation).
+    Squared difference of the cosines between regions of one image, student against teacher (pair-wise distillation).
 
     .. math:: \big\langle (a^s_{ij} - a^t_{ij})^2 \big\rangle_{i, j}, \qquad a_{ij} = \cos(f_i, f_j)
 
     where :math:`f_i` is the feature vector of node :math:`i`: the largest value of each channel in one cell of a coarse
-    grid. Averaged over samples and all pairs of nodes. The lengths of the vectors do not matter, and student and
-    teacher may differ in channels and in resolution: no adapter is needed. Memory is bounded by the grid: a sample's
-    affinities are 64 × 64 numbers in 2D and 512 × 512 in 3D by default.
+    grid. The loss averages over samples and all pairs of nodes. The lengths of the vectors do not matter, and student
+    and teacher may differ in channels and in resolution: no adapter is needed. The grid limits the memory: by default
+    the affinities of a sample are 64 × 64 numbers in 2D and 512 × 512 in 3D.
 
     Source: Liu et al., "Structured knowledge distillation for semantic segmentation", CVPR 2019, and "... for dense
-    prediction", TPAMI 2020, arXiv 1903.04197. The objective is cross-entropy + 10 · pixel-wise
-    (``LogitsKLLoss(temperature=1)``) + 0.5 · pair-wise (+ 0.1 · holistic, an adversarial term) in the authors' code;
-    the paper writes 10 for both of the first two. The paper averages patches of 2 × 2 positions into a node
-    (``average=True`` and a ``grid`` of half the feature's size); the code takes the maximum of each quarter of the map
-    (``grid=2``). The default is the code's maximum, on a grid between the two that bounds the memory. The code also
-    keeps the vectors' lengths out of the gradient; here it is the gradient of the formula.
+    prediction", TPAMI 2020, arXiv 1903.04197. In the authors' code the objective is cross-entropy + 10 · pixel-wise
+    (``LogitsKLLoss(temperature=1)``) + 0.5 · pair-wise (+ 0.1 · holistic, an adversarial term); the paper writes 10 for
+    both pixel-wise and pair-wise. A node of the paper is the mean of 2 × 2 positions (``average=True`` and a ``grid``
+    of half the feature's size); a node of the code is the maximum of a quarter of the map (``grid=2``). The default
+    takes the maximum, on a grid between the two that limits the memory. The code also leaves the vectors' lengths out
+    of the gradient; here the gradient is that of the formula.
 
     Args:
-        grid: nodes along each axis, at most; a feature of fewer positions has a node for each. Defaults to 8.
+        grid: most nodes along each axis; a feature with fewer positions has one node for each. Defaults to 8.
         average: whether a node is the mean of its cell, as in the paper. Defaults to False: the maximum, as in the
             authors' code.
 
     Raises:
         ValueError: When ``grid`` is below 2 (the affinity of one node to itself is always 1); at the call, when batches
-            or ranks differ, when a feature has one position, or one channel (its cosines are ±1).
+            or ranks differ, or when a feature has one position or one channel (its cosines are ±1).
 
     Example:
         >>> import torch
-        >>> alike = torch.tensor([[[[1.0, 2.0]], [[1.0, 2.0]]]])  # two positions of one direction: cosine 1
-        >>> apart = torch.tensor([[[[1.0, 0.0]], [[0.0, 1.0]]]])  # at a right angle: cosine 0
+        >>> alike = torch.tensor([[[[1.0, 2.0]], [[1.0, 2.0]]]])  # one direction: cosine 1
+        >>> apart = torch.tensor([[[[1.0, 0.0]], [[0.0, 1.0]]]])  # a right angle: cosine 0
         >>> round(PairwiseAffinityLoss()(alike, apart).item(), 4)  # 1 for two of four pairs
         0.5
     """
 
+    compares = "cosines between regions of one image"
+    paper = "Liu 2019, pair-wise"
     any_shape = True
 
     def __init__(self, grid: int = 8, average: bool = False) -> None:
@@ -63,7 +65,6 @@ class PairwiseAffinityLoss(nn.Module):
         self.average = average
 
     def extra_repr(self) -> str:
-        """The arguments."""
         return f"grid={self.grid}, average={self.average}"
 
     def _affinities(self, feature: torch.Tensor, size: list[int]) -> torch.Tensor:
@@ -77,13 +78,13 @@ class PairwiseAffinityLoss(nn.Module):
         """
         Args:
             student: feature, shape BNH[WD].
-            teacher: feature of the same batch and rank; no gradient flows into it.
+            teacher: feature, shape BMH[WD], of any channels and resolution; no gradient flows into it.
         """
         check_vectors(student, teacher, "PairwiseAffinityLoss")
         size = [min(self.grid, *sides) for sides in zip(student.shape[2:], teacher.shape[2:], strict=True)]
         if max(size) == 1:
             raise ValueError(
                 f"PairwiseAffinityLoss got features {tuple(student.shape)} and {tuple(teacher.shape)}: one position "
-                "has no pair and the loss is always 0. Name layers of higher resolution."
+                "has no pair, so the loss is always 0. Name layers of higher resolution."
             )
         return (self._affinities(student, size) - self._affinities(teacher.detach(), size)).square().mean()

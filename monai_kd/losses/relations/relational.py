@@ -5,18 +5,18 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_samples
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_samples
 from monai_kd.losses.parts.unit_vectors import magnitude, unit_vectors
 
 __all__ = ["RelationalLoss"]
 
 
 def _relations(embeddings: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Distances in units of their mean, shape (B, B), and cosines at each sample between all others, (B, B, B)."""
+    """Distances divided by their mean, shape (B, B), and cosines at each sample between all others, (B, B, B)."""
     differences = embeddings.unsqueeze(1) - embeddings.unsqueeze(0)
     distances = torch.linalg.vector_norm(differences, dim=2)
-    # A sample and itself, or its copy, are no pair: else the mean would depend on how often the batch is repeated.
+    # A sample and its copy do not count as a pair, so that the mean does not change when the batch is repeated.
     mean = distances.sum() / (distances > 0).sum().clamp_min(1)
     directions = unit_vectors(differences, dim=2)
     return distances / mean.clamp_min(torch.finfo(mean.dtype).eps), directions @ directions.mT
@@ -24,7 +24,7 @@ def _relations(embeddings: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 class RelationalLoss(nn.Module):
     r"""
-    Difference of how the samples of a batch lie to each other for student and teacher: distances and angles (RKD).
+    Difference of the distances and angles between the samples of a batch, student against teacher (RKD).
 
     .. math:: 25 \,\big\langle \ell(d^s_{ij}, d^t_{ij}) \big\rangle_{i,j}
               + 50 \,\big\langle \ell(\cos\angle^s_{ijk}, \cos\angle^t_{ijk}) \big\rangle_{i,j,k},
@@ -32,23 +32,23 @@ class RelationalLoss(nn.Module):
 
     where :math:`e_i` is the embedding of sample :math:`i`, :math:`\mu` the mean distance of the batch, :math:`\angle`
     the angle at sample :math:`j` between samples :math:`i` and :math:`k`, and :math:`\ell` the Huber loss. An embedding
-    is the feature averaged over the cells of a coarse grid and flattened. Rotation, shift and scale of the embeddings
-    change nothing; channels and resolution may differ, and no adapter is needed.
+    is the feature, averaged over the cells of a coarse grid and flattened. Rotation, shift and scale of the embeddings
+    change nothing. Channels and resolution may differ, and no adapter is needed.
 
-    Source: Park et al., "Relational knowledge distillation", CVPR 2019, arXiv 1904.05068. Means run over all pairs and
-    triplets, those of a sample with itself (always 0) included, as in the authors' code; the paper writes sums. The
-    weights are those of the code for classification, beside a cross-entropy of weight 1; it scales embeddings to unit
-    length first, which the paper's formula does not.
+    Source: Park et al., "Relational knowledge distillation", CVPR 2019, arXiv 1904.05068. As in the authors' code, the
+    means run over all pairs and triplets, including those of a sample with itself (always 0); the paper writes sums.
+    The weights are those of the code for classification, beside a cross-entropy of weight 1. The code first scales the
+    embeddings to unit length; the paper's formula, and this loss, do not.
 
-    Two samples lie to each other as any two others do: their distance, in units of the mean, is 1, and there is no
-    angle. A batch of two therefore gives 0 and no gradient, as the last batch of an epoch may; three or more teach.
-    Memory grows with the batch squared times the length of an embedding.
+    Use batches of three or more. Two samples always have the distance 1 (in units of the mean) and no angle, so a batch
+    of two, such as the last batch of an epoch, gives 0 and no gradient. Memory grows with the batch size squared times
+    the length of an embedding.
 
     Args:
-        distance_weight: factor of the distances' term. Defaults to 25.0.
-        angle_weight: factor of the angles' term. Defaults to 50.0.
-        grid: cells along each axis, at most. Defaults to 1: the mean over the image, as the paper's networks end. An
-            instance norm takes much of what that mean could tell; more cells tell where in the image too.
+        distance_weight: factor of the distance term, 0 or more. Defaults to 25.0.
+        angle_weight: factor of the angle term, 0 or more. Defaults to 50.0.
+        grid: most cells along each axis. Defaults to 1: the mean over the image, as in the paper's networks. After an
+            instance norm that mean carries little information; more cells also compare where features are active.
 
     Raises:
         ValueError: When a weight is negative or ``grid`` is below 1; at the call, when the batches differ or hold one
@@ -64,6 +64,8 @@ class RelationalLoss(nn.Module):
         2.17
     """
 
+    compares = "distances and angles between samples"
+    paper = "RKD: Park 2019"
     any_shape = True
 
     def __init__(self, distance_weight: float = 25.0, angle_weight: float = 50.0, grid: int = 1) -> None:
@@ -71,7 +73,7 @@ class RelationalLoss(nn.Module):
         if min(distance_weight, angle_weight) < 0:
             raise ValueError(
                 f"distance_weight and angle_weight must not be negative, got {distance_weight} and {angle_weight}. "
-                "Leave a term out by 0."
+                "Set a weight to 0 to leave its term out."
             )
         if grid < 1:
             raise ValueError(f"grid must be 1 or more, got {grid}. Use 1 for the mean over the image.")
@@ -80,11 +82,10 @@ class RelationalLoss(nn.Module):
         self.grid = grid
 
     def extra_repr(self) -> str:
-        """The arguments."""
         return f"distance_weight={self.distance_weight}, angle_weight={self.angle_weight}, grid={self.grid}"
 
     def _embeddings(self, feature: torch.Tensor) -> torch.Tensor:
-        """In units of the feature, so that its scale does not decide which distances are too small to be told."""
+        """Embeddings, shape (B, length), divided by the feature's magnitude so that its scale changes nothing."""
         size = [min(self.grid, side) for side in feature.shape[2:]]
         cells = F.interpolate(feature, size=size, mode="area") if size else feature
         return cells.flatten(1) / magnitude(feature)
@@ -94,7 +95,7 @@ class RelationalLoss(nn.Module):
         """
         Args:
             student: feature, shape BN[HWD], of two samples or more.
-            teacher: feature of the same samples; no gradient flows into it.
+            teacher: feature of the same samples, shape BM[HWD]; no gradient flows into it.
         """
         check_samples(student, teacher, "RelationalLoss")
         distances, angles = _relations(self._embeddings(student))

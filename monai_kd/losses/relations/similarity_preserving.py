@@ -4,8 +4,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from monai_kd.losses.parts.checks import check_samples
 from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_samples
 from monai_kd.losses.parts.unit_vectors import unit_vectors
 
 __all__ = ["SimilarityPreservingLoss"]
@@ -17,21 +17,21 @@ def _similarities(feature: torch.Tensor) -> torch.Tensor:
     samples = feature.flatten(1)
     products = samples @ samples.mT
     lengths = products.detach().diagonal().clamp_min(_SMALLEST).sqrt()
-    # The rows of the cosines times the lengths, whose directions are the same; a small feature has small products, but
-    # whether a sample has a direction is for its length to say, beside the longest.
+    # Dividing by the lengths does not change the direction of a row of cosines times lengths. It keeps small features
+    # from vanishing: a row counts as zero only if its sample is tiny beside the longest one.
     return unit_vectors(products / (lengths.unsqueeze(1) * lengths.amax()), dim=1)
 
 
 class SimilarityPreservingLoss(nn.Module):
     r"""
-    Squared difference of how alike the samples of a batch are to student and teacher (SP).
+    Squared difference of the similarities between the samples of a batch, student against teacher (SP).
 
     .. math:: \frac{1}{b^2} \lVert G^t - G^s \rVert_F^2, \qquad
               G_i = \frac{(A A^\top)_i}{\lVert (A A^\top)_i \rVert},\ A = \mathrm{flat}(F) \in \mathbb{R}^{b \times nhw}
 
-    Nothing but the b × b similarities is compared: channels and resolution may differ, and no adapter is needed. A
-    rotation of the flattened features and their scale change nothing. The entries of a row shrink as the batch grows,
-    so for a batch repeated k times the value is 1 / k of its own: the weight belongs to a batch size.
+    Only the b × b similarities are compared: channels and resolution may differ, and no adapter is needed. Rotation and
+    scale of the flattened features change nothing. The value falls as one over the batch size, because the entries of a
+    row shrink, so choose the weight for your batch size.
 
     Source: Tung and Mori, "Similarity-preserving knowledge distillation", ICCV 2019, arXiv 1907.09682; weight 3000,
     with batches of 128 images.
@@ -47,6 +47,8 @@ class SimilarityPreservingLoss(nn.Module):
         0.2929
     """
 
+    compares = "similarities between the samples of a batch"
+    paper = "SP: Tung and Mori 2019"
     any_shape = True
 
     @full_precision
@@ -54,7 +56,7 @@ class SimilarityPreservingLoss(nn.Module):
         """
         Args:
             student: feature, shape BN[HWD], of two samples or more.
-            teacher: feature of the same samples; no gradient flows into it.
+            teacher: feature of the same samples, shape BM[HWD]; no gradient flows into it.
         """
         check_samples(student, teacher, "SimilarityPreservingLoss")
         return (_similarities(student) - _similarities(teacher.detach())).square().mean()

@@ -10,12 +10,11 @@ __all__ = ["ChannelAdapter"]
 
 class ChannelAdapter(nn.Module):
     r"""
-    A learned linear map of the channels, the same at every position: a 1×1 convolution.
+    A 1×1 convolution that maps the student's channels to the teacher's, for a pathway's ``student_adapter``.
 
     .. math:: F'_o = \textstyle\sum_i W_{oi} F_i + b_o
 
-    As ``student_adapter`` of a pathway it brings a student's feature to the teacher's number of channels. Its weights
-    are trained: give them to the optimizer and to the checkpoint.
+    Its weights are trained: pass them to the optimizer and save them in the checkpoint.
 
     Args:
         spatial_dims: 2 or 3.
@@ -32,12 +31,6 @@ class ChannelAdapter(nn.Module):
         self.conv = Conv[Conv.CONV, spatial_dims](in_channels, out_channels, kernel_size=1)
 
     def forward(self, feature: torch.Tensor) -> torch.Tensor:
-        """
-        Args:
-            feature: shape (B, in_channels, H, W[, D]).
-
-        Returns:
-            Shape (B, out_channels, H, W[, D]).
-        """
+        """Map a feature (B, in_channels, H, W[, D]) to (B, out_channels, H, W[, D])."""
         adapted: torch.Tensor = self.conv(feature)
         return adapted

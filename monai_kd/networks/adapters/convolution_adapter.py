@@ -5,29 +5,28 @@ import torch
 from monai.networks.blocks import Convolution
 from torch import nn
 
-from monai_kd.networks.arguments import resized
+from monai_kd.networks.input_checks import resized
 
 __all__ = ["ConvolutionAdapter"]
 
 
 class ConvolutionAdapter(nn.Module):
     r"""
-    One 3-wide convolution from the student's channels to the teacher's, with batch norm and ReLU or without.
+    A 3-wide convolution from the student's channels to the teacher's, with or without batch norm and ReLU.
 
     .. math:: F' = \max(0, \mathrm{BN}(W * r(F))) \qquad\text{or}\qquad F' = W * r(F) + b
 
-    where :math:`r` resizes linearly to the teacher's spatial size, if that is another. As ``student_adapter`` of a
-    pathway it is told that size at every call. Its weights are trained: give them to the optimizer and to the
-    checkpoint.
+    where :math:`r` resizes linearly to the teacher's spatial size, which a pathway passes at every call to its
+    ``student_adapter``. The weights are trained: pass them to the optimizer and save them in the checkpoint.
 
     Source: the adapters of He et al., "Knowledge adaptation for efficient semantic segmentation", CVPR 2019, arXiv
-    1903.04688: with batch norm and ReLU that of the features; alone, as in torchdistill, that of the affinities.
+    1903.04688: the one for features has batch norm and ReLU; the one for affinities has neither, as in torchdistill.
 
     Args:
         spatial_dims: 2 or 3.
         in_channels: channels of the student's feature.
         out_channels: channels of the teacher's feature.
-        conv_only: whether the convolution stands alone. Defaults to False: batch norm and ReLU follow.
+        conv_only: leave out batch norm and ReLU. Defaults to False.
 
     Example:
         >>> adapter = ConvolutionAdapter(spatial_dims=2, in_channels=4, out_channels=9)
@@ -47,7 +46,7 @@ class ConvolutionAdapter(nn.Module):
         """
         Args:
             feature: shape (B, in_channels, H, W[, D]).
-            size: the spatial size wanted. Defaults to None: the feature's own.
+            size: spatial size of the result. Defaults to None: the feature's own.
 
         Returns:
             Shape ``(B, out_channels, *size)``.

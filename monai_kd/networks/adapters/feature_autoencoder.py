@@ -8,37 +8,37 @@ import torch
 from monai.networks.blocks import Convolution
 from torch import nn
 
-from monai_kd.networks.arguments import resized
+from monai_kd.networks.input_checks import resized
 
 __all__ = ["FeatureAutoencoder"]
 
 
 class FeatureAutoencoder(nn.Module):
     r"""
-    Compresses a teacher's feature to a code that a student can follow, and restores it (knowledge translation).
+    Compresses a teacher's feature to a code that a student can imitate, and reconstructs it (knowledge translation).
 
     .. math:: (D(E(F)),\ E(F))
 
-    The encoder is a chain of strided 3-wide convolutions, each followed by batch norm and ReLU, so the code, like the
-    student's feature behind a :class:`ConvolutionAdapter`, is never negative. The decoder mirrors it; its last
-    convolution stands alone, since a feature may be negative. It enlarges by interpolation, not by transposed
-    convolutions, so that features of odd sizes come back at their own.
+    The encoder is a chain of strided 3-wide convolutions, each with batch norm and ReLU. So its code is never negative,
+    like the student's feature after a :class:`ConvolutionAdapter`. The decoder mirrors the encoder; its last
+    convolution has no ReLU, because features can be negative. It enlarges by interpolation, not by transposed
+    convolutions, so the reconstruction has the feature's size even where that is odd.
 
-    Trained on a frozen teacher with :class:`monai_kd.losses.FeatureReconstructionLoss`, then used without its decoder:
-    ``encoder`` is the ``teacher_adapter`` of a pathway.
+    Train it on a frozen teacher with :class:`monai_kd.losses.FeatureReconstructionLoss`. Then its ``encoder`` is the
+    ``teacher_adapter`` of a pathway.
 
     Source: in the style of He et al., "Knowledge adaptation for efficient semantic segmentation", CVPR 2019, arXiv
-    1903.04688. Widths, strides and the number of convolutions are arguments, for they could not be checked.
+    1903.04688. We could not check the paper's widths, strides and number of convolutions, so they are arguments.
 
     Args:
         spatial_dims: 2 or 3.
         in_channels: channels of the teacher's feature.
-        channels: channels after each convolution of the encoder; the last is the code's.
-        strides: of each convolution of the encoder.
+        channels: channels after each convolution of the encoder; the last number is the code's.
+        strides: one number for each convolution of the encoder.
 
     Raises:
-        ValueError: When ``channels`` and ``strides`` do not pair up, or a number is below 1; at the call, when the
-            feature has other channels.
+        ValueError: When ``channels`` and ``strides`` differ in length, or a number is below 1; at the call, when the
+            feature does not have ``in_channels``.
 
     Example:
         >>> autoencoder = FeatureAutoencoder(spatial_dims=2, in_channels=32, channels=[16, 8], strides=[2, 1])
@@ -61,13 +61,7 @@ class FeatureAutoencoder(nn.Module):
         self.decoder = _Decoder(spatial_dims, widths[::-1], tuple(strides))
 
     def forward(self, feature: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """
-        Args:
-            feature: of the teacher, shape (B, in_channels, H, W[, D]).
-
-        Returns:
-            The reconstruction, of the feature's shape, and the code.
-        """
+        """The reconstruction of a feature (B, in_channels, H, W[, D]), in the feature's shape, and its code."""
         if feature.shape[1] != self.in_channels:
             raise ValueError(
                 f"FeatureAutoencoder got a feature of shape {tuple(feature.shape)}, expected {self.in_channels} "
@@ -78,7 +72,7 @@ class FeatureAutoencoder(nn.Module):
 
 
 class _Decoder(nn.Module):
-    """Mirrors the encoder's convolutions, each at the resolution its counterpart came from."""
+    """Mirrors the encoder's convolutions, each at the input resolution of its counterpart."""
 
     def __init__(self, spatial_dims: int, widths: Sequence[int], strides: tuple[int, ...]) -> None:
         super().__init__()
@@ -109,5 +103,5 @@ def _check_arguments(in_channels: int, channels: Sequence[int], strides: Sequenc
     if min(in_channels, *channels, *strides) < 1:
         raise ValueError(
             f"FeatureAutoencoder got in_channels={in_channels}, channels={tuple(channels)} and "
-            f"strides={tuple(strides)}. Give numbers from 1."
+            f"strides={tuple(strides)}. Give numbers of 1 or more."
         )

@@ -5,7 +5,7 @@ import torch
 from monai.networks.layers import Conv
 from torch import nn
 
-from monai_kd.networks.arguments import resized
+from monai_kd.networks.input_checks import resized
 
 __all__ = ["FeatureRegressor"]
 
@@ -16,22 +16,22 @@ class FeatureRegressor(nn.Module):
 
     .. math:: F' = \max(0, W_2 * \max(0, W_1 * r(F) + b_1) + b_2)
 
-    where :math:`r` resizes linearly to the teacher's spatial size, if that is another. As ``student_adapter`` of a
-    pathway it is told that size at every call. Its weights are trained: give them to the optimizer and to the
-    checkpoint. It cannot give a negative number, so the negative part of a teacher's feature is not taught;
-    ``teacher_adapter=torch.nn.ReLU()`` leaves it out of the loss too.
+    where :math:`r` resizes linearly to the teacher's spatial size, which a pathway passes at every call to its
+    ``student_adapter``. The weights are trained: pass them to the optimizer and save them in the checkpoint. The result
+    is never negative, so the student cannot learn the negative part of a teacher's feature; leave that part out of the
+    loss with ``teacher_adapter=torch.nn.ReLU()``.
 
-    Source: Behboodi, Brooks and Rivaz, Artificial Intelligence in Health 2(2), 2025, doi 10.36922/aih.3509, in the
-    manner of the hints of Romero et al., "FitNets", ICLR 2015, arXiv 1412.6550. The paper does not tell the kernel and
-    the channels between the two convolutions: they are arguments here.
+    Source: Behboodi, Brooks and Rivaz, Artificial Intelligence in Health 2(2), 2025, doi 10.36922/aih.3509, after the
+    hints of Romero et al., "FitNets", ICLR 2015, arXiv 1412.6550. The paper does not give the kernel size and the
+    channels between the convolutions, so they are arguments.
 
     Args:
         spatial_dims: 2 or 3.
         in_channels: channels of the student's feature.
         out_channels: channels of the teacher's feature.
         hidden_channels: channels between the convolutions. Defaults to None: ``in_channels``, so that the regressor
-            does not outgrow the student.
-        kernel_size: of both convolutions, odd. Defaults to 3.
+            stays small beside the student.
+        kernel_size: side of both kernels, odd. Defaults to 3.
 
     Raises:
         ValueError: When ``kernel_size`` is even or below 1.
@@ -68,7 +68,7 @@ class FeatureRegressor(nn.Module):
         """
         Args:
             feature: shape (B, in_channels, H, W[, D]).
-            size: the spatial size wanted. Defaults to None: the feature's own.
+            size: spatial size of the result. Defaults to None: the feature's own.
 
         Returns:
             Shape ``(B, out_channels, *size)``.

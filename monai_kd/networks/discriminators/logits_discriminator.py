@@ -12,26 +12,26 @@ __all__ = ["LogitsDiscriminator"]
 
 class LogitsDiscriminator(nn.Module):
     r"""
-    Tells from a sample's logits whether they are the teacher's, and which class the sample is of.
+    Predicts from a sample's logits whether they are the teacher's, and the class of the sample.
 
     .. math:: z \mapsto (\text{logit of } P(\mathrm{real}),\ \text{logits of } P(y))
 
-    MONAI's ``FullyConnectedNet`` with two heads, for classification; :class:`PatchLogitsDiscriminator` is the one for
+    MONAI's ``FullyConnectedNet`` with two heads, for classification. Use :class:`PatchLogitsDiscriminator` for
     segmentation.
 
     Source: in the style of Xu, Hsu and Huang, "Training shallow and thin networks for acceleration via knowledge
     distillation with conditional adversarial networks", 2017, arXiv 1709.00513: a discriminator of few fully connected
-    layers with an auxiliary classifier. Their number and widths are arguments, for they could not be checked.
+    layers with an auxiliary classifier. We could not check the paper's number and widths of layers, so they are
+    arguments.
 
     Args:
         in_channels: number of logits.
-        num_classes: of the label.
-        channels: of the hidden layers. Defaults to two of 128.
-        dropout: share of hidden values that are dropped. Defaults to 0.
+        num_classes: classes of the label, 2 or more.
+        channels: widths of the hidden layers, at least one. Defaults to two of 128.
+        dropout: dropout probability. Defaults to 0.
 
     Raises:
-        ValueError: When ``num_classes`` is below 2 or ``channels`` is empty; at the call, when the logits have another
-            shape.
+        ValueError: When an argument is out of range; at the call, when the logits have another shape.
 
     Example:
         >>> real, classes = LogitsDiscriminator(in_channels=2, num_classes=2)(torch.rand(5, 2))
@@ -46,7 +46,7 @@ class LogitsDiscriminator(nn.Module):
         if in_channels < 1 or num_classes < 2 or not channels or min(channels) < 1:
             raise ValueError(
                 f"LogitsDiscriminator got in_channels={in_channels}, num_classes={num_classes} and "
-                f"channels={tuple(channels)}. Give 1 logit, 2 classes and one hidden layer, or more."
+                f"channels={tuple(channels)}. Give at least 1 logit, 2 classes and one hidden layer."
             )
         self.in_channels = in_channels
         self.layers = FullyConnectedNet(
@@ -57,7 +57,7 @@ class LogitsDiscriminator(nn.Module):
         """
         Args:
             logits: shape (B, in_channels).
-            image: not looked at.
+            image: ignored, of any shape; it makes the call the same as that of the other discriminators.
 
         Returns:
             Logit of being the teacher's, shape (B, 1), and logits of the classes, shape (B, num_classes).
@@ -65,8 +65,8 @@ class LogitsDiscriminator(nn.Module):
         if logits.ndim != 2 or logits.shape[1] != self.in_channels:
             raise ValueError(
                 f"LogitsDiscriminator got logits of shape {tuple(logits.shape)}, but needs (B, {self.in_channels}). "
-                "Set in_channels to the number of classes that the networks tell; for logits of an image's positions, "
-                "use PatchLogitsDiscriminator."
+                "Set in_channels to the networks' number of classes. For segmentation logits, use "
+                "PatchLogitsDiscriminator."
             )
         answer = self.layers(logits)
         return answer[:, :1], answer[:, 1:]

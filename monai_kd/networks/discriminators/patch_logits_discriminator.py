@@ -12,27 +12,26 @@ __all__ = ["PatchLogitsDiscriminator"]
 
 class PatchLogitsDiscriminator(nn.Module):
     r"""
-    Tells from patches of logits, and of the image they are about, whether they are the teacher's, and which classes lie
-    there.
+    Predicts for each patch of logits and image whether the logits are the teacher's, and the classes in the patch.
 
     .. math:: (z, I) \mapsto (\text{logits of } P(\mathrm{real}),\ \text{logits of } P(y)) \quad \text{for each patch}
 
-    MONAI's ``PatchDiscriminator`` with an output for each class beside the one for real. It normalizes each sample by
-    itself, not over the batch, so that several processes play the same game as one.
+    MONAI's ``PatchDiscriminator`` with one output for real and one for each class. It normalizes each sample by itself,
+    not over the batch, so that several processes train the discriminator as one does.
 
-    Source: Xu, Hsu and Huang, 2017, arXiv 1709.00513, taken from classification to segmentation (their discriminator is
-    :class:`LogitsDiscriminator`); patches by Isola et al., CVPR 2017, arXiv 1611.07004.
+    Source: Xu, Hsu and Huang, 2017, arXiv 1709.00513, extended from classification (:class:`LogitsDiscriminator`) to
+    segmentation; patches by Isola et al., CVPR 2017, arXiv 1611.07004.
 
     Args:
         spatial_dims: 2 or 3.
-        in_channels: channels of the logits.
-        num_classes: of the label, the background included.
+        in_channels: channels of the logits, which are the networks' ``out_channels``.
+        num_classes: classes of the label, the background included, 2 or more.
         image_channels: channels of the image. Defaults to 1; 0 leaves the image out.
-        channels: of the first convolution, doubled by each further one. Defaults to 64.
-        num_layers: convolutions behind the first. Defaults to 3: a patch is 70 pixels wide; with 2 it is 34.
+        channels: width of the first convolution, doubled by each further one. Defaults to 64.
+        num_layers: convolutions after the first. Defaults to 3, for patches 70 pixels wide; 2 gives 34 pixels.
 
     Raises:
-        ValueError: When an argument is out of range; at the call, when logits or image have other shapes, or are too
+        ValueError: When an argument is out of range; at the call, when logits or image have other shapes or are too
             small.
 
     Example:
@@ -56,7 +55,7 @@ class PatchLogitsDiscriminator(nn.Module):
             raise ValueError(
                 f"PatchLogitsDiscriminator got spatial_dims={spatial_dims}, in_channels={in_channels}, "
                 f"num_classes={num_classes}, channels={channels} and num_layers={num_layers}. Give 2 or 3 dimensions, "
-                "2 classes or more, and of the others 1 or more."
+                "2 classes or more, and 1 or more of the others."
             )
         self.channels = (in_channels, image_channels)
         self.smallest = 3 * 2**num_layers

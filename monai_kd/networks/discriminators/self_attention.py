@@ -10,19 +10,19 @@ __all__ = ["SelfAttention"]
 
 class SelfAttention(nn.Module):
     r"""
-    Adds to each position what all positions hold, weighted by how well they answer it.
+    Self-attention over the positions of a feature, with a residual connection that starts as the identity.
 
     .. math:: x_i + \gamma \textstyle\sum_j \mathrm{softmax}_j(q_i \cdot k_j)\, v_j, \qquad \gamma = 0 \text{ at first}
 
-    q and k have an eighth of the channels. Memory grows with the square of the number of positions: name a coarse
-    level. It can be differentiated twice, as a gradient penalty needs, which the fused attention of torch (and
-    ``monai.networks.blocks.SpatialAttentionBlock`` by it) cannot.
+    q and k have one eighth of the channels. Memory grows with the square of the number of positions, so use it at a low
+    resolution. It can be differentiated twice, as a gradient penalty needs. Torch's fused attention cannot, and neither
+    can ``monai.networks.blocks.SpatialAttentionBlock``, which uses it.
 
     Source: Zhang et al., "Self-attention generative adversarial networks", ICML 2019, arXiv 1805.08318.
 
     Args:
         spatial_dims: 2 or 3.
-        channels: of the feature.
+        channels: channels of the feature.
 
     Example:
         >>> SelfAttention(spatial_dims=3, channels=16)(torch.rand(2, 16, 3, 4, 5)).shape
@@ -37,13 +37,7 @@ class SelfAttention(nn.Module):
         self.gamma = nn.Parameter(torch.zeros(()))
 
     def forward(self, feature: torch.Tensor) -> torch.Tensor:
-        """
-        Args:
-            feature: shape (B, channels, H, W[, D]).
-
-        Returns:
-            The same shape.
-        """
+        """Attend over a feature of shape (B, channels, H, W[, D]), and keep the shape."""
         query, key, value = (layer(feature).flatten(2) for layer in (self.query, self.key, self.value))
         attention = (query.mT @ key).softmax(dim=-1)
         return feature + self.gamma * (value @ attention.mT).reshape(feature.shape)

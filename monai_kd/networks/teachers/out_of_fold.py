@@ -13,25 +13,25 @@ __all__ = ["OutOfFoldEnsemble"]
 
 class OutOfFoldEnsemble(Ensemble):
     r"""
-    Several teachers, each of which learned all labelled images but one fold: an image is answered by the teacher that
-    did not learn it, an image without label by all of them.
+    Teachers of a cross-validation: each image is predicted by the teacher whose training did not include it.
 
     .. math:: z(x) = z_{k}(x) \quad\text{for } x \text{ in fold } k, \qquad z(x) = \langle z_k(x) \rangle_k
               \quad\text{else}
 
-    A teacher's answers on images it learned are their labels, and more certain than those on images to come; these
-    answers are alike on both. The fold is told by the image's last channel
-    (:class:`monai_kd.engines.PrepareBatchOutOfFold`), so a :class:`monai_kd.CachedTeacher` may keep the answers.
+    An image without label is predicted by all teachers. On its training images, a teacher repeats their labels and is
+    more certain than on new images. Out-of-fold predictions are equally certain on both. The image's last channel holds
+    the fold (:class:`monai_kd.engines.PrepareBatchOutOfFold` writes it), so :class:`monai_kd.CachedTeacher` can cache
+    the predictions.
 
     Source: cross-fitting, as in stacking: Wolpert, "Stacked generalization", Neural Networks 5, 1992.
 
     Args:
-        members: member ``k`` learned all folds but ``k``.
-        folds: how many folds there are, for a check.
-        probabilities: whether softmax probabilities are averaged, as in :class:`Ensemble`.
+        members: member ``k`` was trained on all folds except ``k``.
+        folds: number of folds, as a check of ``members``.
+        probabilities: average softmax probabilities, as in :class:`Ensemble`.
 
     Raises:
-        ValueError: When there is not a member for each fold, and as :class:`Ensemble`; at the call, when the last
+        ValueError: When there is not one member for each fold, and as :class:`Ensemble`; at the call, when the last
             channel holds no fold.
 
     Example:
@@ -47,18 +47,17 @@ class OutOfFoldEnsemble(Ensemble):
     def __init__(self, members: Sequence[nn.Module], folds: int, probabilities: bool = False) -> None:
         if len(members) != folds:
             raise ValueError(
-                f"{len(members)} teachers for {folds} folds of the labelled images. Give a checkpoint for each fold, "
-                "in their order: the first of a teacher that left out fold 0."
+                f"members holds {len(members)} teachers for {folds} folds of the labelled images. Give a checkpoint "
+                "for each fold, in order: first the teacher that was trained without fold 0."
             )
         super().__init__(members, probabilities)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """
-        Args:
-            image: shape B(N+1)H[WD]; the last channel is the image's fold everywhere, -1 for an image without label.
+        Logits of the members' shape.
 
-        Returns:
-            Logits of the members' shape.
+        Args:
+            image: shape B(N+1)H[WD]; the last channel is the image's fold at all positions, or -1 without a label.
         """
         image, channel = image[:, :-1], image[:, -1].flatten(1)
         folds = channel[:, 0].tolist()

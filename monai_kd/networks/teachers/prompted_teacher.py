@@ -13,29 +13,32 @@ from torch.nn import functional as F
 __all__ = ["PromptedTeacher"]
 
 Box = tuple[float, float, float, float]
-NOTHING = 20.0  # logits of a pixel outside every box
+NOTHING = 20.0  # minus the logit of a pixel in an image without boxes
 
 
 class PromptedTeacher(nn.Module):
     """
-    A teacher that is told where the lesions are, by boxes, and answers with their outlines.
+    A teacher that gets boxes around the lesions as prompts, and segments the lesions.
 
-    The student never sees a box: it learns from the answers. So a training needs boxes in place of masks, which are
-    drawn in a tenth of the time. Each lesion of the mask, or filled box, that comes beside the image is one prompt; the
-    box around it is moved by up to ``jitter`` pixels at each side, as an annotator's hand would. The jitter is drawn
-    from the box itself, so that one image has one answer, and :class:`monai_kd.CachedTeacher` may keep it.
+    The student never sees a box; it learns from the segmentations. So training needs boxes only, which take a tenth of
+    the time that masks take to draw. The second input channel is a mask or filled boxes; each connected part is one
+    prompt. Each side of its box is moved by up to ``jitter`` pixels, as an annotator would draw it. The random numbers
+    depend on the box only, so the prediction for an image is always the same and :class:`monai_kd.CachedTeacher` can
+    cache it.
 
     Args:
-        network: from an image (1, 3, S, S) of values 0 to 1, rows downwards, and boxes (1, 4) to logits (1, 1, s, s),
-            with ``size`` S, such as :class:`LiteMedSAM`.
-        jitter: in pixels of the network's image, 0 for none.
-        subtrahend, divisor: how gray values of 0 to 255 were normalized, as by ``NormalizeIntensityd``: (x − s) / d.
+        network: with an attribute ``size`` S, such as :class:`LiteMedSAM`. It takes an image (1, 3, S, S) of values 0
+            to 1, rows downwards, and boxes (1, 4), and returns logits (1, 1, s, s).
+        jitter: in pixels of the network's image; 0 for none. Defaults to 4.0.
+        subtrahend, divisor: s and d of the normalization (x − s) / d of gray values 0 to 255, as in
+            ``NormalizeIntensityd``.
 
     Shapes:
-        (B, 2, W, H), the image and its mask, to logits (B, 2, W, H), background and lesion; in MONAI's order of axes.
+        (B, 2, W, H), the image and its mask, to logits (B, 2, W, H), background and lesion, in MONAI's order of axes.
+        Without a lesion in the mask, all pixels are background.
 
     Raises:
-        ValueError: When the input has other channels; where its mask marks no lesion the answer is background.
+        ValueError: At the call, when the input does not have two channels.
 
     Example:
         >>> class Inside(nn.Module):
@@ -60,30 +63,23 @@ class PromptedTeacher(nn.Module):
         self.subtrahend, self.divisor = subtrahend, divisor
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """
-        Args:
-            image: shape (B, 2, W, H), the mask last.
-
-        Returns:
-            Logits, shape (B, 2, W, H).
-        """
+        """Logits (B, 2, W, H) for an image and its mask, shape (B, 2, W, H)."""
         if image.ndim != 4 or image.shape[1] != 2:
             raise ValueError(
-                f"PromptedTeacher got {tuple(image.shape)}, expected (B, 2, W, H): a gray image and its mask. Give "
-                "PrepareBatchViews prompt=True."
+                f"PromptedTeacher got {tuple(image.shape)}, expected (B, 2, W, H): a gray image and its mask. Set "
+                "PrepareBatchViews(prompt=True)."
             )
         boxes = [lesion_boxes(mask.T.detach().cpu().numpy() > 0.5) for _, mask in image]
         logits = torch.stack([self.outline(one, of_one) for (one, _), of_one in zip(image, boxes, strict=True)])
-        return torch.stack([-logits / 2, logits / 2], dim=1)  # whose softmax is the sigmoid
+        return torch.stack([-logits / 2, logits / 2], dim=1)  # their softmax is the sigmoid of the logits
 
     def outline(self, image: torch.Tensor, boxes: Sequence[Box]) -> torch.Tensor:
         """
+        Logits of all lesions of one image, shape (W, H).
+
         Args:
             image: normalized, shape (W, H).
-            boxes: x and y of the upper left and of the lower right corner of each lesion, in its pixels.
-
-        Returns:
-            Logits of the inside of any lesion, shape (W, H).
+            boxes: x and y of the upper left and of the lower right corner of each lesion, in pixels of the image.
         """
         upright, size = image.T, int(self.network.size)  # type: ignore[arg-type]  # rows are the last axis in MONAI
         answer = torch.full_like(upright, -NOTHING)
@@ -106,13 +102,8 @@ class PromptedTeacher(nn.Module):
 
 def lesion_boxes(mask: npt.NDArray[np.bool_]) -> list[Box]:
     """
-    The box around each connected part of a mask.
-
-    Args:
-        mask: bool, shape (H, W).
-
-    Returns:
-        x and y of the upper left and of the lower right corner, in pixels, of each part.
+    The box around each connected part of a mask (H, W): x and y of the upper left and the lower right corner, in
+    pixels.
 
     Example:
         >>> lesion_boxes(np.array([[0, 1, 1, 0], [0, 0, 0, 0], [1, 0, 0, 0]], dtype=bool))

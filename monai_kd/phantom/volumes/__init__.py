@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Phantoms as volumes."""
+"""Synthetic breast volumes."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A scanner whose probe is moved over the breast at constant speed, so that its slices make a volume."""
+"""A scanner that moves its probe over the breast at constant speed, so that its slices form a volume."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from monai_kd.phantom.tissue import PITCH, Field, Tissue
 from monai_kd.phantom.volumes.tissue import Block
 
 ELEVATION = 0.7
-"""Standard deviation of the beam along the sweep at its focus, mm; the lens there is fixed and weak."""
+"""Standard deviation of the beam along the sweep at its focus, mm; in this direction, the lens is fixed and weak."""
 
 
 def sweep(scanner: Scanner, tissue: Tissue, random: np.random.Generator, block: Block) -> NDArray[np.uint8]:
-    """Gray values (H, W, D) at half the tissue's samples in depth; the physics of ``Scanner.scan``."""
+    """Gray values (H, W, D), with half of the tissue's samples in depth; the physics of ``Scanner.scan``."""
     depth = block.axes[0]
     lost = np.cumsum(tissue.loss, axis=0) * np.float32(block.pitch[0])
     for axis in (1, 2):
@@ -42,5 +42,5 @@ def sweep(scanner: Scanner, tissue: Tissue, random: np.random.Generator, block: 
 
 
 def halve(field: Field) -> Field:
-    """Mean of every two samples in depth."""
+    """Average each two samples in depth."""
     return (field[::2] + field[1::2]) / 2

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A synthetic breast in three dimensions: layers, septa, fat lobules, and a lesion that is a body."""
+"""A synthetic breast in three dimensions: layers, septa, fat lobules, and a three-dimensional lesion."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Triple = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Block:
-    """The grid of a volume: samples in depth, across and along the sweep, and millimeters between them."""
+    """The grid of a volume: number of samples, and mm between them, in depth, across and along the sweep."""
 
     shape: Shape
     pitch: Triple
@@ -41,7 +41,7 @@ class Block:
         """
         Random field of zero mean and unit variance that varies over ``depth`` by ``across`` by ``across`` mm.
 
-        Cubic B-splines on random nodes, one axis after the other.
+        It interpolates random nodes by cubic B-splines, one axis after the other.
         """
         bases = [
             _spline_basis(n, p / size, random.uniform())
@@ -49,7 +49,7 @@ class Block:
         ]
         field = random.standard_normal([basis.shape[1] for basis in bases], dtype=np.float32)
         for basis in bases:
-            field = np.tensordot(field, basis, axes=(0, 1))  # the axis that was first is now last
+            field = np.tensordot(field, basis, axes=(0, 1))  # moves the first axis to the end
         return field
 
     def sheet(self, random: np.random.Generator, depth: float, wave: float) -> Field:
@@ -62,7 +62,9 @@ class Block:
 
 
 def _spline_basis(count: int, step: float, offset: float) -> Field:
-    """Weights (count, nodes) of cubic B-splines at ``count`` places ``step`` nodes apart; their squares sum to 1."""
+    """
+    Weights (count, nodes) of cubic B-splines at ``count`` positions, ``step`` nodes apart; their squares sum to 1.
+    """
     place = np.arange(count) * step + offset + 1
     away = np.abs(place[:, None] - np.arange(int(place[-1]) + 3))
     weight = np.where(away < 1, 2 / 3 - away**2 + away**3 / 2, np.maximum(2 - away, 0) ** 3 / 6)
@@ -70,7 +72,7 @@ def _spline_basis(count: int, step: float, offset: float) -> Field:
 
 
 def breast_volume(random: np.random.Generator, block: Block) -> Tissue:
-    """Draw skin, fat, glandular tissue and pectoral muscle, without a lesion; see ``tissue.breast`` for a slice."""
+    """Draw skin, fat, glandular tissue and pectoral muscle, without a lesion; ``tissue.breast`` does so for a slice."""
     u, depth, bottom = random.uniform, block.axes[0], block.extent[0]
     texture = partial(block.texture, random)
     skin = u(1, 2) + 0.15 * block.sheet(random, 0, 1)
@@ -105,10 +107,10 @@ def _lobule(random: np.random.Generator, block: Block, wobble: Field) -> Field:
 
 def add_lesion_volume(tissue: Tissue, random: np.random.Generator, block: Block) -> tuple[Field, str]:
     """
-    Put one lesion into ``tissue``: a body whose radius varies with direction, not a slice drawn out.
+    Put one lesion into ``tissue``: a body whose radius varies with direction.
 
     Returns:
-        the distance (H, W, D) inwards from its surface in mm, positive inside; and its pathology.
+        Depth below the lesion's surface (H, W, D) in mm, positive inside; and the pathology.
     """
     lesion = draw_lesion(random)
     radius = float(np.clip(6 * math.exp(random.normal(0, 0.35)), 3, 0.24 * min(block.extent)))
@@ -155,7 +157,7 @@ def _distance(random: np.random.Generator, block: Block, lesion: Lesion, center:
 
 
 def _along(random: np.random.Generator, direction: Sequence[Field]) -> Field:
-    """Cosine of the angle between each direction and a random one."""
+    """Cosine of the angle between each direction and a random axis."""
     axis = random.normal(size=3)
     axis /= np.linalg.norm(axis)
     return sum(part * np.float32(a) for part, a in zip(direction, axis, strict=True))  # type: ignore[return-value]

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files of the new bundle."""
+"""The files of a new bundle."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The metadata of the new bundle, and the record in it of what it was made of."""
+"""The metadata of a new bundle, with a record of what the bundle was made from."""
 
 from __future__ import annotations
 
@@ -27,13 +27,9 @@ INHERITED = (
 
 def record(bundle: TeacherBundle, weights: Path, student: Mapping[str, Any], **arguments: Any) -> dict[str, Any]:
     """
-    What makes a bundle what it is: two bundles of the same record are the same.
+    The record of a bundle: two bundles with the same record are the same.
 
-    Args:
-        bundle: the teacher's.
-        weights: the teacher's.
-        student: its ``network_def``.
-        arguments: of the command, beside.
+    ``arguments`` are further arguments of the command.
     """
     teacher = {
         "name": bundle.name,
@@ -45,13 +41,7 @@ def record(bundle: TeacherBundle, weights: Path, student: Mapping[str, Any], **a
 
 
 def new_metadata(bundle: TeacherBundle, made: Mapping[str, Any]) -> dict[str, Any]:
-    """
-    The new bundle's ``metadata.json``.
-
-    Args:
-        bundle: the teacher's.
-        made: the :func:`record`.
-    """
+    """The new bundle's ``metadata.json``, with the :func:`record`."""
     old = bundle.metadata
     network = str(made["student"]["_target_"]).split(".")[-1]
     teacher = f"{bundle.name} {old.get('version', '')}".strip()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The configs of the teacher's bundle beside the training: inference, evaluation, several processes, and the rest."""
+"""Adapt the teacher's other configs to the student: inference, evaluation, several processes, and the rest."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 from monai_kd.bundle.config_files import CONFIGS, is_config_file, list_files, read_any, read_file
 from monai_kd.bundle.config_ids import Config, component_ids, find
-from monai_kd.student_bundle.configs.handler_lists import components
-from monai_kd.student_bundle.configs.safeguards import lines_of, safe_overlay, safe_reading
+from monai_kd.student_bundle.config_parts import components, lines_of
+from monai_kd.student_bundle.configs.safeguards import safe_overlay, safe_reading
 from monai_kd.student_bundle.configs.train_config import name_run, put_student, with_resume_handlers
 from monai_kd.student_bundle.student_weights import STUDENT, load_student
 from monai_kd.student_bundle.teacher.monai_ids import name_parts, renamed_overlay
@@ -22,17 +22,11 @@ __all__ = ["inference_config", "other_files", "overlays", "unreadable"]
 OWN = ("metadata", "train", "inference")
 NEEDED = (*OWN, "evaluate")
 EVALUATIONS = ("evaluate", "test")
-EVALUATOR = "validate#evaluator"  # of the training, which the overlay uses
+EVALUATOR = "validate#evaluator"  # the training's engine, which the evaluation overlay runs
 
 
 def inference_config(bundle: TeacherBundle, student: Mapping[str, Any]) -> Config:
-    """
-    The new bundle's inference: the teacher's, with the student as network.
-
-    Args:
-        bundle: the teacher's.
-        student: its ``network_def``.
-    """
+    """The teacher's inference config with the student as network."""
     config = copy.deepcopy(bundle.inference)
     name_parts(config)
     put_student(config, bundle.inference_network, student)
@@ -43,16 +37,11 @@ def inference_config(bundle: TeacherBundle, student: Mapping[str, Any]) -> Confi
 
 def overlays(bundle: TeacherBundle, student: Mapping[str, Any], train: Config) -> tuple[dict[str, Config], list[str]]:
     """
-    The teacher's further configs, made to fit the student.
-
-    Args:
-        bundle: the teacher's.
-        student: its ``network_def``.
-        train: the new training, which they are laid over.
+    The teacher's further configs, adapted to the student.
 
     Returns:
-        Those that serve the student too, by name, and the names of those that do not, for they define a network or a
-        training of their own.
+        The configs by name, and the names of configs that were left out because they define their own network or
+        training.
     """
     kept, left_out = {}, []
     for file in _others(bundle):
@@ -86,7 +75,7 @@ def _evaluation() -> Config:
 
 
 def _laid_over(config: Config, file: Path, train: Config) -> Config:
-    """An overlay of the training; if it loads weights, for evaluation or to start from, the student's or none."""
+    """An overlay of the training. A loader of weights in it loads the student's file, or is switched off."""
     name_run(config)
     if "imports" in config:  # which would take the place of the training's
         own = lines_of(train, "imports")
@@ -104,23 +93,13 @@ def _laid_over(config: Config, file: Path, train: Config) -> Config:
 
 
 def other_files(bundle: TeacherBundle) -> list[Path]:
-    """
-    Files of the teacher's ``configs`` that are data and not configs: lists of images, logging, what cannot be read.
-
-    Args:
-        bundle: the teacher's.
-    """
+    """Files of the teacher's ``configs`` that are not configs: lists of images, logging, and unreadable files."""
     files = [file for file in (bundle.root / CONFIGS).iterdir() if file.is_file()]
     return sorted(file for file in files if not is_config_file(file) or _is_data(file))
 
 
 def unreadable(bundle: TeacherBundle) -> list[str]:
-    """
-    What should be known of files of the teacher's ``configs`` that cannot be read and that nothing needs.
-
-    Args:
-        bundle: the teacher's.
-    """
+    """Sentences about files of the teacher's ``configs`` that cannot be read and that nothing needs."""
     troubles = [_trouble(file) for file in other_files(bundle)]
     return [f"{trouble} It is copied as it is." for trouble in troubles if trouble]
 
@@ -132,7 +111,7 @@ def _others(bundle: TeacherBundle) -> list[Path]:
 
 
 def _is_data(file: Path) -> bool:
-    """Lists of images (Decathlon's, say) have names in configs, but nothing that a config has."""
+    """Whether a file is data, such as a list of images (Decathlon): names and values, but none of a config."""
     if file.stem in NEEDED:
         return False
     if _trouble(file):
@@ -153,7 +132,7 @@ def _trouble(file: Path) -> str:
 
 
 def _with_resume_handlers(config: Config) -> Config:
-    """An overlay that chooses among the trainer's handlers still leaves those that resume."""
+    """Keep the resume handlers in an overlay that replaces the trainer's handlers."""
     for name in (f"{TRAINER}#train_handlers", f"{TRAINER}#train_handlers".replace("#", "::")):
         if name in config:
             config[name] = with_resume_handlers(config[name])

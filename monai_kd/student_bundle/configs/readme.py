@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The new bundle's README, under the Model Zoo's headings."""
+"""Write the new bundle's README, with the Model Zoo's headings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monai_kd.student_bundle.configs.train_config import teacher_file
-from monai_kd.student_bundle.pairs import Pair
+from monai_kd.student_bundle.layer_pairs import Pair
 from monai_kd.student_bundle.teacher.teacher_bundle import TeacherBundle
 
 __all__ = ["readme"]
@@ -16,35 +16,35 @@ PAGE = """# Model Overview
 
 {description}
 
-The student is `{network}` ({student_size:,} parameters), the teacher the network of the bundle "{teacher}"
-({teacher_size:,} parameters), which is frozen. Written by `python -m monai_kd distill`; everything but the network,
-the distillation and the resuming of runs is the teacher's bundle's.
+The student is `{network}` ({student_size:,} parameters). The teacher is the frozen network of the bundle "{teacher}"
+({teacher_size:,} parameters). This bundle was written by `python -m monai_kd distill`. The network, the distillation
+and the resuming of runs are new; everything else comes from the teacher's bundle.
 
 ## Data
 
-{data_source} The lists of images and the transforms are the
-teacher's, in `configs/train.json`.
+{data_source} The lists of images and the transforms come from the teacher's bundle. They are in `configs/train.json`.
 
 Input: {in_channels} channel(s), {size}.
 Output: {out_channels} channel(s) of logits, {classes}.
 
 ## Training configuration
 
-The teacher's optimizer, loss, patches and validation. Total loss = `supervised_weight` · supervised + the pathways,
-here `{method}`. `configs/methods/hidden.json` adds pairs of layers:{hidden}
+The optimizer, the supervised loss, the patches and the validation are the teacher's. The total loss is
+`supervised_weight` · supervised loss + the distillation terms (`pathways`), here `{method}`.
+`configs/methods/hidden.json` adds pairs of layers:{hidden}
 
 ## Performance
 
-Not measured yet: run the evaluation. The teacher's own scores are in its bundle.
+Not measured yet. Run the evaluation to measure it. The teacher's own scores are in its bundle.
 
 ## MONAI Bundle Commands
 
-From the bundle's folder. Training needs `monai_kd` and the teacher's weights, `models/{teacher_file}`, which an archive
-has if it was packed `--with-teacher`. Inference needs MONAI alone:
-`python -m monai.bundle run --config_file configs/inference.json`.
+Run these commands in the bundle's folder. Training needs the package `monai-kd` and the teacher's weights,
+`models/{teacher_file}`; an archive contains them if it was packed `--with-teacher`. Inference needs MONAI
+alone: `python -m monai.bundle run --config_file configs/inference.json`.
 
 {listed}
-A killed training continues when its command is given again.
+A killed training continues when you run its command again.
 
 ## References
 
@@ -53,8 +53,7 @@ A killed training continues when its command is given again.
 
 ## License
 
-{license}. The teacher's weights in `models` and the configs are from the bundle "{teacher}"
-({copyright}).
+{license}. The teacher's weights in `models` and the configs come from the bundle "{teacher}" ({copyright}).
 """
 
 
@@ -65,25 +64,20 @@ def readme(
     parameters: tuple[int, int],
     commands: Mapping[str, str],
 ) -> str:
-    """
-    ``docs/README.md``.
-
-    Args:
-        bundle: the teacher's.
-        metadata: the new bundle's.
-        pairs: of layers, in ``configs/methods/hidden.json``.
-        parameters: of student and teacher, how many.
-        commands: by what they do.
-    """
+    """The text of ``docs/README.md``; ``parameters`` are the sizes of student and teacher."""
     made = metadata["distillation"]
     network = str(made["student"]["_target_"])
     image = bundle.format
     layers = "\n".join(f"| `{pair.student.name}` | `{pair.teacher.name}` |" for pair in pairs)
-    hidden = f"\n\n| student | teacher |\n| --- | --- |\n{layers}" if pairs else " None was found or given."
+    hidden = f"\n\n| student | teacher |\n| --- | --- |\n{layers}" if pairs else " none were found or given."
     listed = "\n".join(f"{name}:\n\n```\n{command}\n```\n" for name, command in commands.items())
     classes = ", ".join(f"{channel} {name}" for channel, name in sorted(image.classes.items()))
     has_license = (bundle.root / "LICENSE").is_file()
-    license_ = "The teacher's, in `LICENSE`" if has_license else "None came with the teacher's bundle: ask its authors"
+    license_ = (
+        "The license of the teacher's bundle, in `LICENSE`, applies"
+        if has_license
+        else "The teacher's bundle has no license. Ask its authors before you use or share it"
+    )
     references = "\n".join(f"- {entry}" for entry in metadata.get("references", []))
     return PAGE.format(
         description=metadata["description"],
@@ -92,7 +86,7 @@ def readme(
         teacher_size=parameters[1],
         teacher=bundle.name,
         teacher_file=teacher_file(bundle),
-        data_source=metadata.get("data_source", "As the teacher's bundle tells."),
+        data_source=metadata.get("data_source", "The data are those of the teacher's bundle."),
         in_channels=image.in_channels,
         out_channels=image.out_channels,
         size=" × ".join(map(str, image.spatial_size)),
@@ -100,7 +94,7 @@ def readme(
         method=made["method"],
         hidden=hidden,
         listed=listed,
-        references=references or "- None given by the teacher's bundle.",
+        references=references or "- The teacher's bundle lists none.",
         license=license_,
-        copyright=bundle.metadata.get("copyright", "copyright not told"),
+        copyright=bundle.metadata.get("copyright", "copyright not stated"),
     )

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What keeps the new bundle's runs from going wrong without a word, where the teacher's configs do not ask for it."""
+"""Checks that the new bundle's runs need and that the teacher's configs lack."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from monai_kd.bundle.config_ids import Config
-from monai_kd.student_bundle.configs.handler_lists import components
+from monai_kd.student_bundle.config_parts import components, lines_of
 from monai_kd.student_bundle.student_weights import STUDENT
 
-__all__ = ["lines_of", "safe_overlay", "safe_reading", "safe_training"]
+__all__ = ["safe_overlay", "safe_reading", "safe_training"]
 
 VOLATILE = re.compile(r"\bnow\(|\btime\(|\buuid|\brandom\b")
 CHECK = "monai_kd.bundle.check_arguments()"
@@ -19,19 +18,17 @@ TAKES = "{'teacher_checkpoint': @teacher_checkpoint, 'dataset_dir': @dataset_dir
 TRAINING = (CHECK, f"monai_kd.utils.atomic_files.claim_outputs(@output_dir, {WRITES}, {TAKES})")
 READS = f"{{'{STUDENT}': @{STUDENT}, 'dataset_dir': @dataset_dir}}"
 READING = (CHECK, f"monai_kd.utils.atomic_files.claim_outputs(@output_dir, inputs={READS})")
-# Where this package is missing, stock MONAI goes on without it; no line of several words may have both import and @.
+# Without this package, MONAI runs the config without the checks. A line may not contain both "import" and "@".
 STOCK = "$importlib.import_module('monai_kd') if importlib.util.find_spec('monai_kd') else None"
 
 
 def safe_training(config: Config) -> None:
     """
-    Let a training check its arguments and claim its folders first, validate its last epoch, and end with the error of
-    a loader's thread.
+    Let a training check its arguments and claim its folders before anything else.
 
-    Args:
-        config: by itself, with all that the student's training has; changed in place.
-    """
-    if VOLATILE.search(str(config.get("output_dir"))):  # a killed run would not find itself again
+    It also validates the last epoch, and ends with an error if a loader's thread fails. ``config`` is complete, with
+    all that the student's training has; it is changed in place."""
+    if VOLATILE.search(str(config.get("output_dir"))):  # a killed run would not find its own folder again
         config["output_dir"] = "$@bundle_root + '/eval'"
     for handler in components(config, "ValidationHandler"):
         handler["_target_"] = "monai_kd.handlers.FinalValidationHandler"
@@ -41,12 +38,12 @@ def safe_training(config: Config) -> None:
 
 def safe_reading(config: Config, base: Config, is_stock: bool = False) -> None:
     """
-    The same for an evaluation or an inference, which reads the student's weights.
+    Let an evaluation or an inference check its arguments and claim its folder before anything else.
 
     Args:
-        config: by itself, or an overlay; changed in place.
+        config: a whole config or an overlay; changed in place.
         base: the same config, or the training that it overlays.
-        is_stock: it has to run without this package, too, and is then not checked.
+        is_stock: it must also run without this package; then it runs without the checks.
     """
     own = config if "initialize" in config else base
     former = [line for line in lines_of(own, "initialize") if line not in _expressions(TRAINING)]
@@ -64,30 +61,14 @@ def safe_reading(config: Config, base: Config, is_stock: bool = False) -> None:
 
 def safe_overlay(config: Config, reads: bool) -> None:
     """
-    The same for an overlay whose own ``initialize`` takes the place of the config's that it is laid over.
+    Keep the checks in an overlay whose own ``initialize`` replaces that of its base.
 
     Args:
         config: the overlay, changed in place.
-        reads: it is laid over an evaluation.
+        reads: its base is an evaluation, not a training.
     """
     if "initialize" in config:
         config["initialize"] = [*_expressions(READING if reads else TRAINING), *lines_of(config, "initialize")]
-
-
-def lines_of(config: Config, name: str) -> list[Any]:
-    """
-    The lines of a program in a config, where one may stand by itself.
-
-    Args:
-        config: as it is written.
-        name: of the program: ``imports``, ``initialize``, ``run``.
-
-    Example:
-        >>> lines_of({"imports": "$import os"}, "imports")
-        ['$import os']
-    """
-    lines = config.get(name, [])
-    return list(lines) if isinstance(lines, list) else [lines]
 
 
 def _expressions(lines: tuple[str, ...]) -> list[str]:

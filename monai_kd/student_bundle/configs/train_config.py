@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The teacher's training config with the student in its network's place and the teacher beside it."""
+"""Turn the teacher's training config into the student's: the student replaces the network, the teacher is added."""
 
 from __future__ import annotations
 
@@ -8,27 +8,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from monai_kd.bundle.config_ids import Config, find, references, replace, texts
-from monai_kd.student_bundle.configs.safeguards import lines_of, safe_training
+from monai_kd.student_bundle.config_parts import RUN_IDS, lines_of
+from monai_kd.student_bundle.configs.safeguards import safe_training
 from monai_kd.student_bundle.configs.train_handlers import adapt_handlers, resume_handlers
 from monai_kd.student_bundle.teacher.data_format import BY_HAND
 from monai_kd.student_bundle.teacher.teacher_bundle import TRAINER, TeacherBundle
 
 __all__ = ["name_run", "put_student", "teacher_file", "train_config", "with_resume_handlers"]
 
-RUN_IDS = ("training", "evaluating", "evaluate", "inference")  # what "run" was called before MONAI 1.0
-
 
 def train_config(bundle: TeacherBundle, student: Mapping[str, Any], pathways: Mapping[str, Any]) -> Config:
     """
-    The new bundle's training.
-
-    Args:
-        bundle: the teacher's.
-        student: its ``network_def``.
-        pathways: the component ``monai_kd.Pathways``.
+    The new bundle's training config, with the component ``monai_kd.Pathways``.
 
     Raises:
-        ValueError: When the optimizer is not one whose parameters can be added to.
+        ValueError: When the optimizer cannot take further parameters.
     """
     config = copy.deepcopy(bundle.train)
     teacher = copy.deepcopy(find(config, bundle.network))
@@ -68,23 +62,15 @@ def train_config(bundle: TeacherBundle, student: Mapping[str, Any], pathways: Ma
 
 
 def teacher_file(bundle: TeacherBundle) -> str:
-    """
-    The name of the teacher's weights in the new bundle: not one that its training writes.
-
-    Args:
-        bundle: the teacher's.
-    """
+    """A name for the teacher's weights in the new bundle that its training does not write."""
     return "frozen_teacher.pt" if any("teacher.pt" in text for text in texts(bundle.train)) else "teacher.pt"
 
 
 def put_student(config: Config, network: str, student: Mapping[str, Any]) -> None:
     """
-    Put the student where a config's network was.
+    Replace a network in a training or inference config, which is changed in place, by the student.
 
-    Args:
-        config: of a training or an inference, changed in place.
-        network: the id of the network's definition.
-        student: the new definition.
+    ``network`` is the id of the network's definition, and ``student`` the new definition.
     """
     if network != "network_def":
         replace(config, network, "$@network_def.to(@device)")
@@ -114,10 +100,7 @@ def name_run(config: Config) -> None:
 
 def with_resume_handlers(handlers: Any) -> Any:
     """
-    A trainer's handlers and those that resume it.
-
-    Args:
-        handlers: as the config has them: a list, a reference or an expression.
+    A trainer's handlers (a list, a reference or an expression) and those that resume it.
 
     Example:
         >>> with_resume_handlers("$@train#handlers[:-2]")
@@ -130,7 +113,7 @@ def with_resume_handlers(handlers: Any) -> Any:
 
 
 def _train_adapters(config: Config, file: str) -> None:
-    """The optimizer holds the weights of the pathways' adapters, too."""
+    """Let the optimizer also train the weights of the pathways' adapters."""
     node = find(config, f"{TRAINER}#optimizer")
     if isinstance(node, str) and references(node):
         node = find(config, references(node)[0])
@@ -143,21 +126,21 @@ def _train_adapters(config: Config, file: str) -> None:
         node["params"] = f"$list({params.removeprefix('$')}) + {more}"
     else:
         raise ValueError(
-            f"{file}: the trainer's optimizer is {node!r}, and only a component with 'params' can be given the weights "
-            f'of the adapters too. Write it as {{"_target_": …, "params": "$@network.parameters()", …}}. {BY_HAND}'
+            f"{file}: the trainer's optimizer is {node!r}, but the adapters' weights can be added only to a component "
+            f'with \'params\'. Write it as {{"_target_": …, "params": "$@network.parameters()", …}}. {BY_HAND}'
         )
 
 
 def _without_start_weights(config: Config, file: str) -> None:
-    """What loads the teacher's weights into its network would now load them into the student."""
+    """Remove what loads the teacher's weights into its network, because that network is now the student."""
     loaders = [name for name, node in config.items() if _is_loader(node)]
     for name in ("initialize", "run"):
         lines = [line for line in lines_of(config, name) if not any(f"@{loader}" in str(line) for loader in loaders)]
         loading = [line for line in lines if "load_state_dict" in str(line)]
         if loading:
             raise ValueError(
-                f"{file}: '{name}' loads weights by {loading[0]!r}, which are not the student's. Remove the line, or "
-                f"write it as a CheckpointLoader. {BY_HAND}"
+                f"{file}: '{name}' loads weights by {loading[0]!r}, and these are not the student's. Remove the line, "
+                f"or write it as a CheckpointLoader. {BY_HAND}"
             )
         if name in config:
             config[name] = lines

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The handlers of a training: terms in the log, checkpoints that survive a kill, and a run that goes on."""
+"""Adapt a training's handlers: they log every loss term, write checkpoints atomically, and resume a killed run."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from monai_kd.bundle.config_ids import Config, find, references
-from monai_kd.student_bundle.configs.handler_lists import handlers_of, kind
+from monai_kd.student_bundle.config_parts import handlers_of, kind
 from monai_kd.student_bundle.student_weights import BEST, STUDENT, save_student
 
 __all__ = ["adapt_handlers", "resume_handlers"]
@@ -19,13 +19,10 @@ TRAIN = f"{TRAINER}#train_handlers"
 
 def adapt_handlers(config: Config) -> None:
     """
-    Log every term of the loss, and write checkpoints atomically, the student's to a file of its own
-    (:func:`save_student`). What would load the teacher's weights into its network, which is the student now, is
-    switched off; so is a resuming handler without the pathways.
+    Log every term of the loss, and write checkpoints atomically, the student's into its own file.
 
-    Args:
-        config: of the training, changed in place.
-    """
+    Two kinds of handlers are switched off: those that would load the teacher's weights into its network, which is now
+    the student, and those that would resume a run without the pathways."""
     for _, handler in handlers_of(config, TRAIN):
         if kind(handler) in LOGS:
             handler["output_transform"] = "$monai_kd.loss_terms"
@@ -35,7 +32,7 @@ def adapt_handlers(config: Config) -> None:
         if kind(handler) == "MetricLogger" and "_disabled_" not in handler:
             handler["_target_"] = "monai_kd.handlers.MetricLogHandler"
         if kind(handler) in ("CheckpointLoader", "ResumeHandler"):
-            handler["_disabled_"] = True  # not removed: overlays name handlers by their place
+            handler["_disabled_"] = True  # not removed, because overlays name handlers by their position
         elif kind(handler) in ("CheckpointSaver", "AtomicCheckpointSaver"):
             handler["_target_"] = "monai_kd.handlers.AtomicCheckpointSaver"
             _save_adapters(handler)
@@ -43,12 +40,7 @@ def adapt_handlers(config: Config) -> None:
 
 
 def resume_handlers(config: Config) -> list[dict[str, Any]]:
-    """
-    The handlers that continue a killed run, and the one that writes its best metric into the metadata.
-
-    Args:
-        config: of the training.
-    """
+    """The handlers that resume a killed run, and the one that writes its best metric into the metadata."""
     evaluator = _evaluator(config)
     transform = find(config, "train#dataset#transform")
     seed: dict[str, Any] = {"_target_": "monai_kd.handlers.SeedHandler", "seed": "@seed"}
@@ -97,7 +89,7 @@ def _logs(config: Config) -> dict[str, str]:
 
 
 def _evaluator(config: Config) -> str | None:
-    """The id of the engine that validates."""
+    """The id of the engine that validates, or None."""
     validators = [handler for _, handler in handlers_of(config, TRAIN) if kind(handler) in VALIDATION]
     named = references(validators[0].get("validator")) if validators else []
     name = named[0] if named else None
@@ -113,6 +105,6 @@ def _save_adapters(handler: dict[str, Any]) -> None:
 
 
 def _reference(config: Config, name: str) -> str:
-    """What gives an argument's object once more: the reference that it is, or one to it."""
+    """A reference to an argument's object: the one that the config has, or a new one."""
     node = find(config, name)
     return node if isinstance(node, str) else f"@{name}"

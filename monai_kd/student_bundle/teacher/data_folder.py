@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The folder of the data as a bundle's configs take it: some join names to it without a slash between."""
+"""The folder of the data as a bundle's configs need it: some append file names to it without a slash."""
 
 from __future__ import annotations
 
@@ -14,15 +14,12 @@ __all__ = ["absolute", "data_folder", "require_folder"]
 
 def data_folder(given: str | Path, configs: Iterable[Config], settings: Mapping[str, Any] | None = None) -> str:
     """
-    A folder with the slash at its end that was given, or that the configs' own ``dataset_dir`` has.
+    A folder with a slash at its end, if one was given or if the configs' own ``dataset_dir`` has one.
 
-    Args:
-        given: as the user wrote it.
-        configs: of the bundle.
-        settings: values by id that the user gave; a ``dataset_dir`` among them is taken instead.
+    A ``dataset_dir`` among the user's ``settings`` replaces the given folder.
 
     Raises:
-        ValueError: When the settings' ``dataset_dir`` is an expression, which commands could not name.
+        ValueError: When that ``dataset_dir`` is an expression, because a command line needs a path.
 
     Example:
         >>> data_folder("data/", []), data_folder("data", [{"dataset_dir": "/datasets/prostate/"}])
@@ -30,17 +27,14 @@ def data_folder(given: str | Path, configs: Iterable[Config], settings: Mapping[
     """
     folder = str((settings or {}).get("dataset_dir", given))
     if folder.startswith(("$", "@")):
-        raise ValueError(f"--set dataset_dir={folder!r} is an expression, and commands name a folder. Give its path.")
+        raise ValueError(f"--set dataset_dir={folder!r} is an expression, but it must be a folder. Give its path.")
     slash = any(str(config.get("dataset_dir", "")).endswith("/") for config in configs)
     return folder + "/" if slash and not folder.endswith("/") else folder
 
 
 def absolute(folder: str) -> str:
     """
-    The absolute path of a folder, with the slash at its end if it has one.
-
-    Args:
-        folder: its path.
+    The absolute path of a folder; a slash at its end is kept.
 
     Example:
         >>> absolute("/data/../images/")
@@ -50,15 +44,6 @@ def absolute(folder: str) -> str:
 
 
 def require_folder(folder: str, option: str) -> None:
-    """
-    Find a mistyped folder.
-
-    Args:
-        folder: its path.
-        option: that it was given by.
-
-    Raises:
-        FileNotFoundError: When there is no such folder.
-    """
+    """Refuse a folder that does not exist; ``option`` is the one that named it."""
     if not Path(folder).is_dir():
-        raise FileNotFoundError(f"No data in '{folder}': there is no such folder. Correct {option}.")
+        raise FileNotFoundError(f"The data folder '{folder}' does not exist. Correct {option}.")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes into a bundle's network and what comes out, as its metadata tells."""
+"""Read from a bundle's metadata what its network takes and returns."""
 
 from __future__ import annotations
 
@@ -8,24 +8,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from monai_kd.bundle.sizes import possible_size
+from monai_kd.bundle.image_size import possible_size
 
 __all__ = ["DataFormat", "read_format"]
 
 SCHEMA = re.compile(r"meta_schema_\d{8}\.json$")
-BY_HAND = "What to write by hand then: docs/distill.md, 'What it cannot do'."
+BY_HAND = "How to write such a bundle by hand: docs/distill.md, 'What it cannot do'."
 
 
 @dataclass(frozen=True)
 class DataFormat:
     """
-    The one image that a network takes and the one map that it gives.
+    The image that a network takes, and the map that it returns.
 
-    Args:
-        spatial_size: of the input.
-        in_channels: of the input.
-        out_channels: of the output.
-        classes: of the output, by channel; empty where the metadata does not name them.
+    ``classes`` are by channel of the output, and empty if the metadata do not name them.
     """
 
     spatial_size: tuple[int, ...]
@@ -41,14 +37,10 @@ class DataFormat:
 
 def read_format(metadata: Mapping[str, Any], file: str) -> DataFormat:
     """
-    The data format of a bundle's metadata.
-
-    Args:
-        metadata: the content of ``metadata.json``.
-        file: its path, for messages.
+    Read the data format from a bundle's metadata.
 
     Raises:
-        ValueError: When the schema is not MONAI's for networks of images, or there are several inputs or outputs.
+        ValueError: When the schema is not MONAI's for image networks, or there are several inputs or outputs.
     """
     described = metadata.get("network_data_format", {})
     if isinstance(described, Mapping) and all(described.get(side) for side in ("inputs", "outputs")):
@@ -56,8 +48,8 @@ def read_format(metadata: Mapping[str, Any], file: str) -> DataFormat:
     schema = str(metadata.get("schema", ""))
     if not SCHEMA.search(schema):
         raise ValueError(
-            f"{file}: the schema is {schema!r}, and only MONAI's 'meta_schema_<date>.json' is known: its "
-            f"network_data_format tells channels and sizes. Describe the network in that schema. {BY_HAND}"
+            f"{file}: the schema is {schema!r}, but it must be MONAI's 'meta_schema_<date>.json', whose "
+            f"network_data_format gives channels and sizes. Describe the network in that schema. {BY_HAND}"
         )
     image, pred = (_only(described, side, file) for side in ("inputs", "outputs"))
     try:
@@ -70,7 +62,7 @@ def read_format(metadata: Mapping[str, Any], file: str) -> DataFormat:
             f"({type(error).__name__}: {error}). Give both channels as numbers, and a side for each axis."
         ) from error
     if len(size) not in (2, 3):
-        raise ValueError(f"{file}: spatial_shape has {len(size)} sides. Images and volumes are known: give 2 or 3.")
+        raise ValueError(f"{file}: spatial_shape has {len(size)} sides. Give 2 for images or 3 for volumes.")
     _require_map(size, pred, file)
     return DataFormat(size, *channels, classes)
 
@@ -92,8 +84,8 @@ def _only(described: Mapping[str, Any], side: str, file: str) -> Mapping[str, An
     entries = described.get(side) or {}
     if len(entries) != 1:
         raise ValueError(
-            f"{file}: the network has {len(entries)} {side} ({', '.join(entries) or 'none described'}), and a teacher "
-            f"is run on one image and gives one map of logits. {BY_HAND}"
+            f"{file}: the network has {len(entries)} {side} ({', '.join(entries) or 'none described'}), but a teacher "
+            f"must take one image and return one map of logits. {BY_HAND}"
         )
     entry: Mapping[str, Any] = next(iter(entries.values()))
     return entry

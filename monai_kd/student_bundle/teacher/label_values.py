@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The values of one label, and whether a teacher's training takes them."""
+"""The values of one label, and whether the teacher's training accepts them."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ import torch
 from monai.bundle import ConfigParser
 
 from monai_kd.student_bundle.teacher.data_format import DataFormat
-from monai_kd.student_bundle.teacher.rounding import rounding
+from monai_kd.student_bundle.teacher.label_rounding import rounding
 
 __all__ = ["LabelValues"]
 
 LOSS = "train#trainer#loss_function"
-OPTION = "--round_labels"
+OPTION = "--round-labels"
 
 
 class LabelValues:
     """
-    A label as the loss gets it.
+    A label as the loss receives it.
 
     Args:
         label: shape CH[WD].
-        file: it came from, for messages.
+        file: of the label, for messages.
         data_format: of the teacher.
-        ignored: values that the loss leaves out.
+        ignored: values that the loss ignores.
 
     Raises:
-        ValueError: When it has neither one channel nor one for each class, or values of none of the teacher's classes.
+        ValueError: When the label has neither one channel nor one for each class, or a value is not a class of the
+            teacher.
 
     Example:
         >>> label = LabelValues(torch.tensor([[[0.0, 1.0]]]), "a.png", DataFormat((1, 2), 1, 2, {}))
@@ -40,7 +41,7 @@ class LabelValues:
     def __init__(self, label: torch.Tensor, file: str, data_format: DataFormat, ignored: set[float] | None = None):
         self.label, self.file, self.format = label, file, data_format
         self.is_one_hot = label.shape[0] == data_format.out_channels > 1
-        self.last = max(data_format.out_channels, 2) - 1  # one channel of logits is one class and the background
+        self.last = max(data_format.out_channels, 2) - 1  # one channel means one class and the background
         if self.is_one_hot:
             self.values: set[float] = set()
             return
@@ -51,7 +52,7 @@ class LabelValues:
             raise self._refusal(f"has values {self._some()}", self._remedy())
 
     def classes(self) -> set[int]:
-        """The classes that it has, as a one-hot encoding sees them: fractions are cut off."""
+        """The classes in the label as a one-hot encoding would see them: fractions are cut off."""
         if self.is_one_hot:
             return {channel for channel in range(len(self.label)) if bool(self.label[channel].any())}
         if self.format.out_channels > 1:
@@ -59,15 +60,12 @@ class LabelValues:
         return {0} if any(value > 0.5 for value in self.values) else set()
 
     def lie_between(self) -> bool:
-        """Whether values lie between the classes, as those of lossy files do."""
+        """Whether some values lie between the classes, as in files with lossy compression."""
         return any(value != int(value) for value in self.values)
 
     def require_taken(self, parser: ConfigParser) -> None:
         """
-        Ask the training's own loss whether it takes values between the classes.
-
-        Args:
-            parser: of the training.
+        Check that the training's own loss accepts values between the classes.
 
         Raises:
             ValueError: When it does not.
@@ -80,14 +78,15 @@ class LabelValues:
         except Exception:
             loss = math.nan
         if not math.isfinite(loss):
-            raise self._refusal(f"has values {self._some()}, which the loss does not take", self._remedy())
+            raise self._refusal(f"has values {self._some()}, which the loss does not accept", self._remedy())
 
     def told(self) -> str:
-        """What should be known of values between the classes that the loss takes."""
+        """A note about values between the classes that the loss accepts."""
         share = float((self.label != self.label.round()).float().mean())
         return (
-            f"'{Path(self.file).name}' has values {self._some()}, {100 * share:.1f} % of them between the classes, as "
-            f"lossy files have: the teacher's loss takes them as they are. {OPTION} gives each pixel the nearest class."
+            f"'{Path(self.file).name}' has values {self._some()}; {100 * share:.1f} % of its pixels lie between the "
+            "classes, as in files with lossy compression. The teacher's loss accepts them. "
+            f"{OPTION} gives each pixel the nearest class."
         )
 
     def _some(self) -> str:
@@ -101,7 +100,7 @@ class LabelValues:
     def _refusal(self, found: str, remedy: str) -> ValueError:
         named = ", ".join(f"{channel} {name}" for channel, name in sorted(self.format.classes.items()))
         return ValueError(
-            f"The label '{self.file}' {found}, but the teacher knows {self.format.out_channels} classes "
-            f"({named or 'not named'}). {remedy}{'Else bring' if remedy else 'Bring'} the labels to its classes, for "
-            "instance by MapLabelValued in the teacher's transforms."
+            f"The label '{self.file}' {found}, but the teacher has {self.format.out_channels} classes "
+            f"({named or 'not named'}). {remedy}{'Or convert' if remedy else 'Convert'} the labels to its classes, for "
+            "instance with MapLabelValued in the teacher's transforms."
         )

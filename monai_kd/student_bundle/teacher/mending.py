@@ -113,4 +113,4 @@ def _arguments(target: str) -> Mapping[str, Any]:
     full = ConfigComponent({"_target_": target}).resolve_module_name()  # type: ignore[no-untyped-call]
     module, _, name = str(full).rpartition(".")
     found, is_found = optional_import(module, name=name) if module else (None, False)
-    return inspect.signature(found).parameters if is_found else {}
+    return inspect.signature(found).parameters if is_found and found is not None else {}

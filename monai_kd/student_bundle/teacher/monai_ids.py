@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A training whose engines are called ``trainer`` and ``evaluator``, under the ids that MONAI wants of a bundle."""
+"""Give the parts of a training or inference config the ids that MONAI expects in a bundle."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import copy
 from typing import Any
 
 from monai_kd.bundle.config_ids import Config, find, references, replace
-from monai_kd.student_bundle.configs.handler_lists import components
+from monai_kd.student_bundle.config_parts import components
 
 __all__ = ["name_parts", "renamed_overlay", "with_monai_ids"]
 
 TRAIN = "train#trainer"
 VALIDATE = "validate#evaluator"
-# Where an object is used, and the id that it should have; each place is found by the ids before it.
+# Where an object is used, and the id that it should have. The order matters: later places use earlier ids.
 PLACES = (
     (f"{TRAIN}#train_data_loader", "train#dataloader"),
     ("train#dataloader#dataset", "train#dataset"),
@@ -41,10 +41,7 @@ READING_PLACES = (
 
 def name_parts(config: Config) -> None:
     """
-    Give parts of an evaluation or an inference the ids that MONAI wants, where they stand inside its engine.
-
-    Args:
-        config: by itself; changed in place.
+    Give parts of an evaluation or an inference the ids that MONAI expects, if they are defined inside the engine.
 
     Example:
         >>> config = {"evaluator": {"val_handlers": []}}
@@ -58,13 +55,10 @@ def name_parts(config: Config) -> None:
 
 def with_monai_ids(config: Config) -> tuple[Config, dict[str, str]]:
     """
-    A training under MONAI's ids; each former id refers to the new one, so that expressions find both.
-
-    Args:
-        config: of a training; not changed.
+    A training with MONAI's ids; each former id becomes a reference to the new one, so expressions can use both.
 
     Returns:
-        The config, and the new id by each former one; none where the config has ``train#trainer`` already.
+        The config, and the new id for each former one; empty if the config already has ``train#trainer``.
 
     Example:
         >>> config, renamed = with_monai_ids({"trainer": {"_target_": "SupervisedTrainer"}})
@@ -91,11 +85,7 @@ def with_monai_ids(config: Config) -> tuple[Config, dict[str, str]]:
 
 def renamed_overlay(config: Config, renamed: dict[str, str]) -> Config:
     """
-    An overlay of such a training, with its keys under the new ids.
-
-    Args:
-        config: the overlay.
-        renamed: of :func:`with_monai_ids`.
+    An overlay of such a training with the new ids; ``renamed`` is from :func:`with_monai_ids`.
 
     Example:
         >>> renamed_overlay({"loader#sampler": None, "device": 0}, {"loader": "train#dataloader"})
@@ -113,7 +103,7 @@ def _renamed(key: str, renamed: dict[str, str]) -> str:
 
 
 def _name(config: Config, place: str, name: str) -> dict[str, str]:
-    """Give what is used at a place its id, unless an expression makes it."""
+    """Give the object at a place its id, unless an expression makes it."""
     node = find(config, place)
     if node is None or find(config, name) is not None or (isinstance(node, str) and not node.startswith("@")):
         return {}
@@ -124,7 +114,7 @@ def _name(config: Config, place: str, name: str) -> dict[str, str]:
     former = references(node)[0]
     content = find(config, former)
     if name == "train#handlers" and isinstance(content, list) and any(isinstance(item, str) for item in content):
-        return {}  # MONAI's check of a training takes no references there
+        return {}  # MONAI's check of a training accepts no references in this list
     moved = _move(config, former, name) if isinstance(content, dict | list) else {}
     if not moved:
         _put(config, name, node)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Teacher and student made of a config, and run once on an image of zeros."""
+"""Build teacher and student from a config, and run each once on an image of zeros."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from monai.bundle import ConfigParser
 from torch import nn
 
-from monai_kd.student_bundle.layers import Layer, all_layers
+from monai_kd.student_bundle.comparable_layers import Layer, all_layers
 from monai_kd.student_bundle.teacher.data_format import BY_HAND, DataFormat
 from monai_kd.utils.messages import first_cause, first_line
 
@@ -20,59 +20,45 @@ __all__ = ["Probed", "build", "probe", "probe_training"]
 
 @dataclass(frozen=True)
 class Probed:
-    """
-    A network and what its layers gave.
-
-    Args:
-        network: in evaluation mode.
-        layers: by name.
-    """
+    """A network in evaluation mode, and its layers by name."""
 
     network: nn.Module
     layers: dict[str, Layer]
 
     @property
     def parameters(self) -> int:
-        """How many."""
+        """The number of parameters."""
         return sum(parameter.numel() for parameter in self.network.parameters())
 
 
 def build(parser: ConfigParser, name: str, whose: str) -> nn.Module:
     """
-    A network of a config.
-
-    Args:
-        parser: of the config.
-        name: the network's id.
-        whose: "teacher" or "student", for the message.
+    Build a network of a config on the CPU; ``whose`` is "teacher" or "student", for the message.
 
     Raises:
-        ValueError: When it cannot be made.
+        ValueError: When it cannot be built.
     """
     try:
         network = parser.get_parsed_content(name)
     except Exception as error:
         cause = first_cause(error)
         raise ValueError(
-            f"The {whose}'s definition {parser[name]!r} makes no network: {type(cause).__name__}: {cause}. Correct its "
+            f"The {whose} cannot be built from {parser[name]!r}: {type(cause).__name__}: {cause}. Correct the "
             "arguments."
         ) from error
     if not isinstance(network, nn.Module):
-        raise ValueError(f"The {whose}'s definition gives a {type(network).__name__}, not a network.")
+        raise ValueError(
+            f"The {whose}'s definition makes a {type(network).__name__}, not a network. Correct its _target_."
+        )
     return network.cpu().eval()
 
 
 def probe(network: nn.Module, data_format: DataFormat, whose: str) -> Probed:
     """
-    Run a network as the metadata says that it is run.
-
-    Args:
-        network: on the CPU.
-        data_format: what it is to take and give.
-        whose: "teacher" or "student", for the message.
+    Run a network once on an image of the size that the metadata give.
 
     Raises:
-        ValueError: When it cannot take the image, or gives something else than one map of logits of its size.
+        ValueError: When it cannot take the image, or does not return one map of logits of the same size.
     """
     given: list[str] = []
     handle = network.register_forward_hook(lambda module, args, output: given.append(_shape(output)))
@@ -88,14 +74,10 @@ def probe(network: nn.Module, data_format: DataFormat, whose: str) -> Probed:
 
 def probe_training(network: nn.Module, data_format: DataFormat) -> None:
     """
-    Run a student as in training, where some networks give more than one map.
-
-    Args:
-        network: its batch statistics are changed.
-        data_format: what it is to take and give.
+    Run a student in training mode, in which some networks return more than one map; its batch statistics change.
 
     Raises:
-        ValueError: When it cannot, or gives something else than one map of logits.
+        ValueError: When it cannot take the images, or does not return one map of logits.
     """
     who = f"The student, {type(network).__name__}, in training"
     image = torch.zeros(_expected(data_format, 2, data_format.in_channels))
@@ -111,7 +93,8 @@ def _told(what: str) -> Iterator[None]:
         yield
     except (RuntimeError, ValueError, TypeError) as error:
         raise ValueError(
-            f"{what}, the metadata's: {first_line(error)} Correct network_data_format, or choose another student."
+            f"{what}, which the metadata give: {first_line(error)} Correct network_data_format, or choose another "
+            "student."
         ) from error
 
 
@@ -119,8 +102,8 @@ def _require(given: str, data_format: DataFormat, count: int, who: str) -> None:
     expected = _expected(data_format, count, data_format.out_channels)
     if given != str(expected):
         raise ValueError(
-            f"{who} gives {given} for an image of shape {_expected(data_format, count, data_format.in_channels)}, and "
-            f"one map of logits of shape {expected} is needed, as the metadata describes it. {BY_HAND}"
+            f"{who} gives {given} for an image of shape {_expected(data_format, count, data_format.in_channels)}, but "
+            f"by the metadata it must return one map of logits of shape {expected}. {BY_HAND}"
         )
 
 

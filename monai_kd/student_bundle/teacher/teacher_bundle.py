@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A teacher's bundle: what of it is read, and what it must be for another network to be put in its place."""
+"""Read a teacher's bundle, and check that another network can replace its own."""
 
 from __future__ import annotations
 
@@ -24,20 +24,15 @@ TRAINER = "train#trainer"
 @dataclass(frozen=True)
 class TeacherBundle:
     """
-    What a student's bundle is made of.
+    The teacher's bundle as far as a student's bundle needs it.
 
     Args:
-        root: the bundle's folder.
         train: its training config, overlays merged.
-        inference: its inference config.
-        metadata: its metadata.
-        format: what its network takes and gives.
-        network: the id of the network's definition in ``train``.
-        inference_network: the same in ``inference``.
-        train_files: the files of ``train``.
-        inference_file: that of ``inference``.
-        renamed: MONAI's ids by those that the files of ``train`` have instead.
-        mended: what of ``train`` was changed for the installed MONAI and PyTorch.
+        format: what its network takes and returns.
+        network: id of the network's definition in ``train``.
+        inference_network: id of the network's definition in ``inference``.
+        renamed: MONAI's ids, by the ids that the files of ``train`` use instead.
+        mended: what was changed in ``train`` for the installed MONAI and PyTorch.
     """
 
     root: Path
@@ -54,30 +49,30 @@ class TeacherBundle:
 
     @property
     def name(self) -> str:
-        """As its metadata calls it."""
+        """The name in its metadata, or else its folder's."""
         return str(self.metadata.get("name") or self.root.resolve().name)
 
 
 def read_teacher(root: Path, configs: Sequence[Path] = ()) -> TeacherBundle:
     """
-    Read a bundle whose network is to be a teacher.
+    Read a bundle whose network is to be the teacher.
 
     Args:
         root: the bundle's folder.
-        configs: its training config and the overlays of it; none takes ``configs/train.json`` (or ``.yaml``).
+        configs: its training config and overlays; empty means ``configs/train.json`` (or ``.yaml``).
 
     Raises:
         FileNotFoundError: When there is no bundle, or no config of training or inference.
-        ValueError: When the bundle is other than a network trained by ``SupervisedTrainer`` from one image to one map;
-            the message tells what was found and what to write by hand.
+        ValueError: When the bundle does not train one network from one image to one map with ``SupervisedTrainer``; the
+            message says what was found and what to write by hand.
     """
     if not (root / CONFIGS).is_dir():
-        raise FileNotFoundError(f"No bundle in '{root}': it has no folder 'configs'. Name a bundle's folder.")
-    folder, needed = BundleFolder(root), "The new bundle's {} is the teacher's own."
-    metadata_file = folder.file("metadata", f"It says what the teacher takes and gives. {BY_HAND}")
+        raise FileNotFoundError(f"'{root}' is not a bundle: it has no folder 'configs'. Name a bundle's folder.")
+    folder, needed = BundleFolder(root), "The new bundle needs the teacher's {} config."
+    metadata_file = folder.file("metadata", f"It describes the teacher's input and output. {BY_HAND}")
     metadata = read_file(metadata_file)
     data_format = read_format(metadata, str(metadata_file))
-    other = f"{needed.format('training')} A training config of another name is given by --config. {BY_HAND}"
+    other = f"{needed.format('training')} If it has another name, pass it with --config. {BY_HAND}"
     train_files = tuple(configs) or (folder.file("train", other),)
     inference_file = folder.file("inference", f"{needed.format('inference')} {BY_HAND}")
     merged, notes = mended(read_merged(train_files))
@@ -105,29 +100,30 @@ def _require_supervised(train: Config, file: str) -> None:
     trainer = find(train, TRAINER)
     if not isinstance(trainer, dict) or "_target_" not in trainer:
         raise ValueError(
-            f"{file}: there is no component '{TRAINER}' (nor 'trainer') to become the distilling one. {BY_HAND}"
+            f"{file}: there is no component '{TRAINER}' (or 'trainer') that could become a DistillationTrainer. "
+            f"{BY_HAND}"
         )
     target = str(trainer["_target_"])
     if target.split(".")[-1] != "SupervisedTrainer":
         raise ValueError(
-            f"{file}: '{TRAINER}' is a {target}, and only a SupervisedTrainer can be turned into a "
-            f"DistillationTrainer. {BY_HAND}"
+            f"{file}: '{TRAINER}' is a {target}, but only a SupervisedTrainer can become a DistillationTrainer. "
+            f"{BY_HAND}"
         )
     if trainer.get("iteration_update") is not None:
         raise ValueError(
-            f"{file}: '{TRAINER}' has a training step of its own, iteration_update={trainer['iteration_update']!r}, "
-            f"which would take the place of the one that distils. {BY_HAND}"
+            f"{file}: '{TRAINER}' has its own training step, iteration_update={trainer['iteration_update']!r}, which "
+            f"would replace the distillation step. {BY_HAND}"
         )
     if "dataset_dir" not in train:
         raise ValueError(
-            f"{file}: there is no id 'dataset_dir', by which --dataset_dir would reach the data. Add it to the "
-            "teacher's config, and let its list of images use it."
+            f"{file}: there is no id 'dataset_dir', which --dataset-dir needs. Add it to the teacher's config, and use "
+            "it in the list of images."
         )
     deep = find(train, "network_def#deep_supervision") is True or "DeepSupervision" in str(train.get("loss"))
     if deep:
         raise ValueError(
-            f"{file}: the network is trained with deep supervision, several outputs at once, and the student gives "
-            f"one. Set deep_supervision to false and the loss to that of one output. {BY_HAND}"
+            f"{file}: the network is trained with deep supervision, on several outputs, but the student returns one. "
+            f"Set deep_supervision to false, and use the loss of one output. {BY_HAND}"
         )
 
 
@@ -136,7 +132,7 @@ def _network(config: Config, engine: str, file: str) -> str:
     if len(found) != 1:
         several = f"{len(found)} networks: {', '.join(found)}" if found else f"{find(config, engine)!r}, no definition"
         raise ValueError(
-            f"{file}: '{engine}' leads to {several}. One is needed, written as a component: "
+            f"{file}: '{engine}' leads to {several}. It must lead to one network, written as a component: "
             f'"network_def": {{"_target_": …}} and "network": "$@network_def.to(@device)". {BY_HAND}'
         )
     return found[0]

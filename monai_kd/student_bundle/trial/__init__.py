@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One step of everything that a new bundle does, before it is written."""
+"""Run one step of each part of a new bundle before it is written."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A config that stops after one step."""
+"""Shorten a config so that it stops after one step."""
 
 from __future__ import annotations
 
@@ -9,24 +9,22 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from monai_kd.bundle.config_ids import Config, find, references, replace
-from monai_kd.student_bundle.configs.handler_lists import kind
+from monai_kd.student_bundle.config_parts import kind
 
 __all__ = ["shortened"]
 
 CACHES = ("CacheDataset", "SmartCacheDataset", "PersistentDataset", "CacheNTransDataset", "LMDBDataset")
-LOADERS = {"train_data_loader": 2, "val_data_loader": 1}  # items: batch norms want two in training
+LOADERS = {"train_data_loader": 2, "val_data_loader": 1}  # items; batch norms need two in training
 WORKERS = ("prefetch_factor", "persistent_workers", "multiprocessing_context", "sampler", "shuffle")
 
 
 def shortened(config: Config) -> bool:
     """
-    Let every engine of a config make one step on the first item of its data, without workers and caches.
-
-    Args:
-        config: of a training, an evaluation or an inference; changed in place.
+    Let every engine of a config, which is changed in place, make one step on its first item, without workers and
+    caches.
 
     Returns:
-        True if the one engine that it has finds no item.
+        True if the config evaluates or infers and finds no item.
     """
     engines = [find(config, name) for name in ("train#trainer", "validate#evaluator", "evaluator")]
     empty = False
@@ -68,7 +66,7 @@ def _shorten(config: Config, loader: Any, most: int) -> bool:
 
 
 def _resolved(config: Config, node: Any) -> tuple[str, Any]:
-    """What a reference leads to, by its id."""
+    """Follow references; return the last id and its content."""
     name = ""
     while isinstance(node, str) and node.startswith("@"):
         name = references(node)[0]

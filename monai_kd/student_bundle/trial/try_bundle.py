@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A new bundle is tried before it is written: one step of everything that it does."""
+"""Try a new bundle before it is written: run one step of each part."""
 
 from __future__ import annotations
 
@@ -22,33 +22,27 @@ from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.config_files import write_config
 from monai_kd.bundle.config_ids import Config
 from monai_kd.bundle.scripts import importable_scripts
-from monai_kd.student_bundle.teacher.stock import stock_config
 from monai_kd.student_bundle.teacher.teacher_bundle import TeacherBundle
+from monai_kd.student_bundle.teacher.teacher_configs import stock_config
 from monai_kd.student_bundle.trial.trial_config import shortened
 from monai_kd.student_bundle.trial.zoo_checks import evaluation_configs
 from monai_kd.utils.messages import first_cause, first_line
 
 __all__ = ["try_bundle"]
 
-UNTRIED = "write the bundle untried: --no-try"
+UNTRIED = "write the bundle without a trial: --no-try"
 
 
 def try_bundle(root: Path, bundle: TeacherBundle, dataset_dir: str, inference_dir: str) -> list[str]:
     """
-    Run one step of the training (with the validation behind it), of the evaluation and of the inference, on the first
-    item of each, in a copy that is thrown away.
-
-    Args:
-        root: the new bundle's folder.
-        bundle: the teacher's.
-        dataset_dir: the data.
-        inference_dir: those of the inference.
+    Run one step of training and validation, of evaluation and of inference, each on its first item, in a temporary
+    copy.
 
     Returns:
-        What should be known of it, such as a step that there are no images for.
+        Notes for the user, such as a step that found no images.
 
     Raises:
-        ValueError: When a step fails; it tells whether the teacher's own fails, too.
+        ValueError: When a step fails; the message says whether the teacher's own step fails too.
     """
     notes = []
     with tempfile.TemporaryDirectory() as scratch, _unchanged():
@@ -58,7 +52,7 @@ def try_bundle(root: Path, bundle: TeacherBundle, dataset_dir: str, inference_di
             config = BundleFolder(root).config(*names)
             error, empty = _step(config, copy, data, what)
             if empty:
-                notes.append(f"The {what} was not tried: it finds no image in '{data}'.")
+                notes.append(f"The {what} was not tried, because it finds no image in '{data}'.")
             elif error is not None:
                 raise ValueError(_told(error, what, bundle, data, Path(scratch))) from error
     return notes
@@ -74,7 +68,7 @@ def _stages(root: Path) -> dict[str, Sequence[str]]:
 
 
 def _step(config: Config, root: Path, data: str, what: str) -> tuple[Exception | None, bool]:
-    """The error of one step, if it fails, and whether there is no image for it."""
+    """Run one step; return its error, if any, and whether there was no image for it."""
     output_dir = root.with_name(f"{root.name}_output")
     config |= {"bundle_root": str(root), "dataset_dir": data, "output_dir": str(output_dir)}
     file = root / "configs" / "trial.json"
@@ -102,13 +96,13 @@ def _told(error: Exception, what: str, bundle: TeacherBundle, data: str, scratch
         its, _ = _step(stock, _copied(bundle.root, scratch / "teacher"), data, what)
     if its is not None:
         return (
-            f"The teacher's own {what} fails in its first step, in '{bundle.root}': {_line(its)}. Mend that bundle, "
-            f"its data or its packages, or {UNTRIED}."
+            f"The teacher's own {what}, in '{bundle.root}', fails in its first step: {_line(its)}. Correct that "
+            f"bundle, its data or its packages, or {UNTRIED}."
         )
-    runs = ", where the teacher's own runs" if stock is not None else ""
+    runs = " (the teacher's own does not)" if stock is not None else ""
     return (
         f"The new bundle's {what} fails in its first step{runs}: {_line(error)}. Choose another --student or --method, "
-        f"give ids other values by --set id=value, or {UNTRIED}."
+        f"change values with --set id=value, or {UNTRIED}."
     )
 
 
@@ -118,14 +112,14 @@ def _line(error: Exception) -> str:
 
 
 def _copied(root: Path, copy: Path) -> Path:
-    """A copy to write into, whose files are links."""
+    """A writable copy whose files are links."""
     shutil.copytree(root.resolve(), copy, copy_function=os.symlink, ignore=shutil.ignore_patterns("__pycache__"))
     return copy
 
 
 @contextlib.contextmanager
 def _unchanged() -> Iterator[None]:
-    """Leave the process as it was: configs set seeds, and engines log."""
+    """Restore the state of this process, because configs set seeds and engines log."""
     seeds = random.getstate(), np.random.get_state(), misc._seed
     flags = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
     logging.disable(logging.CRITICAL)

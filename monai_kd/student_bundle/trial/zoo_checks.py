@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a new bundle stands: the Model Zoo's checks that need neither network nor training."""
+"""The Model Zoo's checks of a new bundle that need neither a network run nor training."""
 
 from __future__ import annotations
 
@@ -22,21 +22,15 @@ from monai_kd.utils.messages import first_cause, first_line
 __all__ = ["check_bundle", "evaluation_configs"]
 
 CACHING = ("CacheDataset", "SmartCacheDataset")
-LEFT_OUT = "not now"  # an id that no config has: nothing is initialized, so no seed is set in this process
+LEFT_OUT = "not now"  # no config has this id, so nothing is initialized and no seed is set in this process
 
 
 def check_bundle(root: Path, dataset_dir: str, inference_dir: str) -> None:
     """
-    Make every component of the new bundle's workflows, as ``ConfigWorkflow.check_properties()`` does, without loading
-    images.
-
-    Args:
-        root: the bundle's folder.
-        dataset_dir: the data.
-        inference_dir: the data of the inference.
+    Build every component of the new bundle's workflows, as ``ConfigWorkflow.check_properties()`` does, without images.
 
     Raises:
-        ValueError: When a property that MONAI wants of a bundle is missing, or a component cannot be made.
+        ValueError: When a property that MONAI requires of a bundle is missing, or a component cannot be built.
     """
     workflows = [("train", ["train"]), ("infer", ["inference"])]
     if BundleFolder(root).has("methods/hidden"):
@@ -45,7 +39,7 @@ def check_bundle(root: Path, dataset_dir: str, inference_dir: str) -> None:
     if evaluation:
         workflows.append(("train" if "train" in evaluation else "infer", evaluation))
     with tempfile.TemporaryDirectory() as scratch, importable_scripts(root):
-        logging.disable(logging.WARNING)  # a workflow without a log file says so
+        logging.disable(logging.WARNING)  # a workflow without a log file warns
         try:
             for kind, names in workflows:
                 _check(root, kind, names, inference_dir if names == ["inference"] else dataset_dir, Path(scratch))
@@ -54,12 +48,7 @@ def check_bundle(root: Path, dataset_dir: str, inference_dir: str) -> None:
 
 
 def evaluation_configs(root: Path) -> list[str]:
-    """
-    The configs that evaluate, by name: one by itself, or an overlay behind the training; none where there is none.
-
-    Args:
-        root: the bundle's folder.
-    """
+    """Names of the configs that evaluate: one config, or the training and an overlay; empty if the bundle has none."""
     file = BundleFolder(root).find("evaluate")
     if file is None:
         return []
@@ -87,18 +76,18 @@ def _check(root: Path, kind: str, names: Sequence[str], dataset_dir: str, scratc
         missing = _missing(workflow)
     except Exception as error:
         cause = first_cause(error)
-        elsewhere = " If its images lie elsewhere: --inference_dataset_dir DIR." if names == ["inference"] else ""
-        remedy = "Correct the teacher's config, or give its ids other values: --set id=value."
+        elsewhere = " If its images are elsewhere: --inference-dataset-dir DIR." if names == ["inference"] else ""
+        remedy = "Correct the teacher's config, or change its values: --set id=value."
         if isinstance(cause, ImportError | OptionalImportError):
             remedy, elsewhere = "The teacher's own needs it, too: install the package.", ""
         raise ValueError(
-            f"The new bundle's {' with '.join(names)} cannot be made: {type(cause).__name__}: "
+            f"The new bundle's {' with '.join(names)} cannot be built: {type(cause).__name__}: "
             f"{first_line(cause).rstrip('.')}. {remedy}{elsewhere}"
         ) from error
     if missing:
         raise ValueError(
-            f"The new bundle's {' with '.join(names)} lacks what MONAI wants of a bundle: {', '.join(missing)}. "
-            "Add these to the teacher's config, under MONAI's names."
+            f"The new bundle's {' with '.join(names)} lacks what MONAI requires of a bundle: {', '.join(missing)}. "
+            "Add these to the teacher's config, with MONAI's names."
         )
 
 
@@ -106,5 +95,5 @@ def _missing(workflow: ConfigWorkflow) -> list[str] | None:
     try:
         return workflow.check_properties()
     except (TypeError, AttributeError):
-        # MONAI's check of the optional ids expects components in the list of handlers, and fails at a reference there.
+        # MONAI's check of the optional ids expects only components in the list of handlers, and fails at a reference.
         return BundleWorkflow.check_properties(workflow)

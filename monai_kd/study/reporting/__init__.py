@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From finished runs to tables, figures and pages."""
+"""Tables, figures and pages made from finished runs."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a network costs where it is used."""
+"""Parameters, operations and time of a network."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ WARM_UP, ROUNDS = 5, 30
 @dataclass(frozen=True)
 class Cost:
     """
-    Of one image through a network.
+    The cost of one image through a network.
 
     Args:
-        parameters: number of trainable ones.
-        flops: floating-point operations of convolutions and products; a multiplication with its addition is two.
-        milliseconds: median on one CPU thread.
+        parameters: number of trainable parameters.
+        flops: floating-point operations of convolutions and matrix products; one multiply-add is two.
+        milliseconds: median time on one CPU thread.
     """
 
     parameters: int
@@ -38,28 +38,19 @@ class Cost:
 
 
 def read_network(config: Path) -> tuple[nn.Module, tuple[int, ...]]:
-    """
-    The network of an evaluation's config, without its weights, and the shape of one image.
-
-    Args:
-        config: with ``network_def`` and ``spatial_size``.
-    """
+    """The network of an evaluation config, without its weights, and the shape (1, C, …) of its input."""
     parser = ConfigParser(read_file(config))
     network: nn.Module = parser.get_parsed_content("network_def")
     size: list[int] = parser.get_parsed_content("spatial_size")
     definition: Any = parser.get("network_def")
-    while isinstance(definition, str) and definition.startswith("@"):  # a teacher is defined under its own id
+    while isinstance(definition, str) and definition.startswith("@"):  # the teacher's definition has its own id
         definition = parser.get(definition[1:])
     return network, (1, int(definition.get("in_channels", 1)), *size)
 
 
 def network_cost(network: nn.Module, shape: tuple[int, ...]) -> Cost:
     """
-    Measure a network on one thread of the CPU.
-
-    Args:
-        network: on the CPU.
-        shape: of its input, BNH[WD].
+    Measure a network, which is on the CPU, on one thread.
 
     Example:
         >>> cost = network_cost(nn.Conv2d(1, 2, 3, bias=False), (1, 1, 4, 4))

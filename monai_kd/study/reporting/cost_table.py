@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every model costs, like the paper's Table 5."""
+"""The cost of every model, like the paper's Table 5."""
 
 from __future__ import annotations
 
@@ -14,13 +14,7 @@ __all__ = ["cost_table", "measure"]
 
 
 def measure(output_dir: Path, scores: Mapping[str, Scores]) -> dict[str, Cost]:
-    """
-    The cost of each row's network; rows of one network share one measurement.
-
-    Args:
-        output_dir: the study's folder.
-        scores: by row.
-    """
+    """The cost of each row's network. Rows with the same network share one measurement."""
     known: dict[str, Cost] = {}
     costs = {}
     for row, of_row in scores.items():
@@ -33,14 +27,7 @@ def measure(output_dir: Path, scores: Mapping[str, Scores]) -> dict[str, Cost]:
 
 
 def cost_table(costs: Mapping[str, Cost], scores: Mapping[str, Scores], teacher: str) -> Table:
-    """
-    Score, parameters, operations and time of every row.
-
-    Args:
-        costs: by row.
-        scores: by row.
-        teacher: the row that sizes are compared with.
-    """
+    """Score, parameters, operations and time of every row, and its parameters as a fraction of the teacher's."""
     whole = costs[teacher].parameters if teacher in costs else None
     rows = [
         [
@@ -56,8 +43,7 @@ def cost_table(costs: Mapping[str, Cost], scores: Mapping[str, Scores], teacher:
     measure = next(iter(scores.values())).measure
     columns = ("model", f"{measure} (%)", "parameters", f"of {teacher}'s", "MFLOPs", "ms")
     note = (
-        "One image through the network at the study's size: floating-point operations (a multiplication with its "
-        "addition is two), and the median time on one thread of the CPU that made this report. Models of one network "
-        "share one measurement."
+        "For one image of the study's size: floating-point operations (one multiply-add is two), and the median time "
+        "on one thread of the CPU that made this report. Models with the same network share one measurement."
     )
     return Table(f"{measure} and cost", columns, rows, (note,))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The test images on which a model does worst, and what went wrong there."""
+"""The test images on which a model has the lowest scores, and what went wrong there."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ Picture = npt.NDArray[np.uint8]
 @dataclass(frozen=True)
 class Answer:
     """
-    What a model made of one image.
+    A model's prediction for one image.
 
     Args:
         dice: between 0 and 1.
-        picture: the image with the true contour in green and the predicted one in red.
-        share: of the image's area that its lesion takes.
+        picture: the image with the true contour in green and the predicted contour in red.
+        share: the lesion's share of the image's area, 0 to 1.
     """
 
     dice: float
@@ -44,7 +44,7 @@ class Answer:
         """
         What went wrong, in words.
 
-        The predicted area is what the red contours enclose; contours are closed, and nothing else in a picture is red.
+        The predicted area is what the red contours enclose. They are closed, and nothing else in the picture is red.
         """
         found = ndimage.binary_fill_holes((self.picture == RED).all(axis=-1)).mean()
         if self.dice == 0:
@@ -54,15 +54,10 @@ class Answer:
 
 def worst_images(scores: Scores, shares: Mapping[str, float], count: int) -> list[tuple[str, str]]:
     """
-    The images on which a model's Dice is lowest, as the mean of the runs that tested it, the worst first.
+    The images on which a model has the lowest mean Dice over the runs that tested them, the worst first.
 
-    Args:
-        scores: of the model.
-        shares: of the image's area that is lesion, by image: of equal scores, the larger lesion comes first.
-        count: how many.
-
-    Returns:
-        Each image with the run, split and seed, in which it fared worst.
+    If two scores are equal, the image with the larger ``shares``, the lesion's share of its area, comes first. Each
+    image is returned with the run, ``"<split>-<seed>"``, in which it had its lowest score.
 
     Example:
         >>> dice = {"0-0": {"a": 0.5, "b": 0.0, "c": 0.9}, "1-0": {"a": 0.1, "d": 0.0}}
@@ -76,19 +71,7 @@ def worst_images(scores: Scores, shares: Mapping[str, float], count: int) -> lis
 
 
 def read_answer(output_dir: Path, row: str, scores: Scores, image: tuple[str, str], share: float) -> Answer | None:
-    """
-    A model's answer on an image.
-
-    Args:
-        output_dir: the study's folder.
-        row: the model's.
-        scores: of the row.
-        image: its id, and the run.
-        share: of the image's area that its lesion takes.
-
-    Returns:
-        None where the model was not tested on it, or its picture was not drawn or is gone.
-    """
+    """A model's prediction for an image, given by its id and run; None if it was not tested there or has no picture."""
     name, run = image
     path = output_dir / run / row / "evaluation" / "overlays" / f"{name}.png"
     if name not in scores.values.get(run, {}) or not path.is_file():
@@ -102,18 +85,7 @@ def failure_table(
     answers: Mapping[str, Sequence[Answer | None]],
     shares: Mapping[str, float],
 ) -> Table:
-    """
-    A line for each image: what it shows, and what each model made of it.
-
-    Args:
-        images: ids, each with the run.
-        records: by id.
-        answers: of each model, one for each image.
-        shares: of the image's area that is lesion, by image.
-
-    Returns:
-        The table.
-    """
+    """One line for each image (id and run): its pathology and its lesion's share, and each model's result."""
     rows = [
         [name, str(records[name]["pathology"]), f"{100 * shares[name]:.3g}", run]
         + [_described(of_model[place]) for of_model in answers.values()]
@@ -124,8 +96,8 @@ def failure_table(
         ("image", "pathology", "lesion, % of the image", "run", *answers),
         rows,
         (
-            "Lowest Dice first, by the mean of an image's runs; shown is its worst run, <split>-<seed>. '2.0 × its "
-            "area': the contours that were predicted enclose twice the lesion's area.",
+            "Images with the lowest mean Dice come first. The table shows each image's worst run, <split>-<seed>. "
+            "'2.0 × its area': the predicted contours enclose twice the lesion's area.",
         ),
     )
 
@@ -137,16 +109,7 @@ def draw_failures(
     shares: Mapping[str, float],
     path: Path,
 ) -> None:
-    """
-    Draw each image in a column: as it is, and below it the contours of each model.
-
-    Args:
-        images: ids, each with the run.
-        records: by id.
-        answers: of each model, one for each image.
-        shares: of the image's area that is lesion, by image.
-        path: the PNG to write.
-    """
+    """Draw one column for each image (id and run) into a PNG: the image itself, and below it each model's contours."""
     titles = [f"{name}\n{records[name]['pathology']}, {100 * shares[name]:.3g} % of the image" for name, _ in images]
     panels: list[tuple[str, Picture] | None] = [
         (title, overlay(_image(records[name]), [])) for title, (name, _) in zip(titles, images, strict=True)

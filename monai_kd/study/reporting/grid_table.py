@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which point of each grid the validation images choose."""
+"""The point of each grid with the best validation score."""
 
 from __future__ import annotations
 
@@ -19,19 +19,13 @@ def grid_table(
     output_dir: Path, rows: Sequence[Mapping[str, Any]], groups: Sequence[str], scores: Mapping[str, Scores]
 ) -> Table | None:
     """
-    The best validation score of each point of every grid, and the point with the best mean.
-
-    Args:
-        output_dir: the study's folder.
-        rows: of the study, as its ``study.json`` describes them.
-        groups: ``"<split>-<seed>"``.
-        scores: of the rows that have finished a run.
+    The mean of the best validation scores of each grid point, and the point with the highest mean.
 
     Returns:
-        The table; None for a study without a grid.
+        None for a study without a grid.
 
     Raises:
-        ValueError: When a run's state is damaged.
+        ValueError: When the last checkpoint of a run is damaged.
     """
     families: dict[str, list[str]] = {}
     for row in rows:
@@ -48,8 +42,8 @@ def grid_table(
             for name in names
         ]
     notes = (
-        "The best validation score of a training, as the mean over the runs that all finished points of the grid have "
-        "in common. The first point of each grid is the row itself. A point is chosen without a look at test images.",
+        "Validation: the best score of each training, averaged over the runs that every finished point of the grid "
+        "has. The first point of each grid is the row itself. Test images have no influence on the choice.",
     )
     return Table("Points of the grids", ["model", "validation (%)", "chosen"], cells, notes) if cells else None
 
@@ -61,6 +55,6 @@ def _best(folder: Path) -> float:
         return float(state["best"][0])
     except Exception as error:
         raise ValueError(
-            f"'{folder / 'last.pt'}' is no state of a training ({type(error).__name__}). Remove '{folder}' and run the "
-            "study again."
+            f"'{folder / 'last.pt'}' cannot be read as the state of a training ({type(error).__name__}). Remove "
+            f"'{folder}' and run the study again."
         ) from error

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How good every model of a study is on which images, and where one of them fails."""
+"""Scores of every model in groups of images, and the failures of one model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from monai_kd.data import Record
-from monai_kd.data.records.record import first_few
 from monai_kd.data.records.several_folders import Folders
 from monai_kd.study.reporting.failures import draw_failures, failure_table, read_answer, worst_images
 from monai_kd.study.reporting.group_table import difference_table, group_scores, group_tables, long_table
@@ -15,7 +14,7 @@ from monai_kd.study.reporting.pages import Figure, write_markdown
 from monai_kd.study.results.image_groups import image_groups, lesion_share
 from monai_kd.study.results.scores import SEGMENTATION
 from monai_kd.study.results.study_folder import StoredStudy, read_study
-from monai_kd.utils.messages import closest
+from monai_kd.utils.messages import closest, first_few
 from monai_kd.utils.tables import Table
 
 __all__ = ["write_groups"]
@@ -30,15 +29,15 @@ def write_groups(
     Args:
         output_dir: the study's folder.
         dataset_dir: where the images are now; None takes the folder that the study was run with.
-        row: whose failures to show; None takes the last that is neither teacher nor student.
-        count: how many failures.
+        row: the model whose failures are shown; None takes the last row that is neither teacher nor student.
+        count: number of failures, at most.
 
     Returns:
-        The tables, and sentences on what was written.
+        The tables, and sentences that say what was written.
 
     Raises:
-        FileNotFoundError: When study, data set or a mask are missing.
-        ValueError: When no run has finished yet, there is no such row, or the data set lacks test images.
+        FileNotFoundError: When the study, the data set or a mask is missing.
+        ValueError: When no run has finished yet, the row does not exist, or the data set lacks test images.
     """
     study = read_study(output_dir)
     row = _row(study, row)
@@ -56,11 +55,11 @@ def write_groups(
     facts = [f"{len(records)} test images with a score.", *_without_lesion(study)]
     failures = _failures(study, row, records, shares, count) if measure == SEGMENTATION else None
     if failures is None:
-        facts.append(f"No failures are drawn: the evaluation of {row} has drawn no pictures (overlays).")
+        facts.append(f"Failures are not shown: the evaluation of {row} drew no pictures (overlays).")
     else:
         tables.append(failures[0])
         figures.append(failures[1])
-        facts.append(f"Failures are those of {row}.")
+        facts.append(f"The failures are those of {row}.")
     write_markdown(output_dir / "groups.md", f"{study.plan['name']}: groups of images", facts, tables, figures)
     written = ["groups.md", "groups.csv", *(figure.path.name for figure in figures)]
     return tables, [*facts, f"In {output_dir}: {', '.join(written)}"]
@@ -70,22 +69,22 @@ def _row(study: StoredStudy, row: str | None) -> str:
     names = list(study.scores)
     if row is not None and row not in names:
         raise ValueError(
-            f"No row '{row}' has finished a run in '{study.folder}'. Closest: '{closest(row, names)}'. There are "
-            f"{', '.join(names)}."
+            f"'{study.folder}' has no finished run of a row '{row}'. Closest: '{closest(row, names)}'. Rows with a "
+            f"finished run: {', '.join(names)}."
         )
     plain = (study.plan["teacher"], study.plan["student"])
     return row or next((name for name in reversed(names) if name not in plain), names[-1])
 
 
 def _tested(study: StoredStudy, dataset_dir: Folders | None) -> dict[str, Record]:
-    """The records of all images that any model has a score of."""
+    """The records of all images for which any model has a score."""
     names = sorted({name for of_row in study.scores.values() for of_run in of_row.values.values() for name in of_run})
     records = study.records(dataset_dir)
     absent = [name for name in names if name not in records]
     if absent:
         raise ValueError(
             f"{len(absent)} of {len(names)} test images are not in '{dataset_dir or study.plan['dataset_dir']}': "
-            f"{first_few(absent)}. Say where the images are that were tested: --dataset_dir FOLDER."
+            f"{first_few(absent)}. Name the folder of the tested images: --dataset-dir FOLDER."
         )
     return {name: records[name] for name in names}
 
@@ -97,7 +96,7 @@ def _without_lesion(study: StoredStudy) -> list[str]:
         for run, of_run in of_row.hd95.items()
         for name in of_run.keys() - of_row.values[run].keys()
     }
-    told = f"{len(absent)} test images have no lesion and thus no Dice: what is found in them is counted nowhere here."
+    told = f"{len(absent)} test images have no lesion, so they have no Dice. False positives in them are not counted."
     return [told] if absent else []
 
 
@@ -117,7 +116,7 @@ def _failures(
     path = study.folder / "failures.png"
     draw_failures(images, records, answers, shares, path)
     note = (
-        f"The test images with the lowest Dice of {row}, the worst on the left, and below them the contours of "
-        f"{' and '.join(answers)}: the true one green, the predicted one red. Dice and what went wrong are above each."
+        f"The test images on which {row} has the lowest Dice, the worst on the left. Below each image are the contours "
+        f"of {' and '.join(answers)}: true in green, predicted in red. The title gives Dice and what went wrong."
     )
     return failure_table(images, records, answers, shares), Figure("Failures", path, note)

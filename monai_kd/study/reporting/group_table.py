@@ -18,20 +18,20 @@ from monai_kd.utils.tables import Table
 __all__ = ["GroupScore", "difference_table", "group_scores", "group_tables", "long_table"]
 
 GroupScores = Mapping[str, Mapping[ImageGroup, "GroupScore"]]
-"""By model and group."""
+"""Scores by model and group."""
 
 
 @dataclass(frozen=True)
 class GroupScore:
     """
-    Of one model in one group; each image counts once.
+    The score of one model in one group; each image counts once.
 
     Args:
-        images: how many were scored.
+        images: number of images with a score.
         mean: of the measure, between 0 and 1.
-        low: of the mean's 95 % bootstrap interval; NaN for fewer than two images.
-        high: of the same.
-        missed: the share of lesions with a Dice of 0; NaN for a classifier.
+        low: lower end of the mean's 95 % bootstrap interval; NaN for fewer than two images.
+        high: upper end of the interval.
+        missed: share of lesions with a Dice of 0; NaN for a classifier.
     """
 
     images: int
@@ -42,16 +42,7 @@ class GroupScore:
 
 
 def group_scores(scores: Mapping[str, Scores], groups: Sequence[ImageGroup]) -> dict[str, dict[ImageGroup, GroupScore]]:
-    """
-    Score every model in every group of which it was tested on an image.
-
-    Args:
-        scores: by row.
-        groups: of images.
-
-    Returns:
-        By row and group.
-    """
+    """Score every model in every group that has an image on which the model was tested."""
     found = {}
     for row, of_row in scores.items():
         values = by_image(of_row.values, of_row.values)
@@ -66,7 +57,7 @@ def group_scores(scores: Mapping[str, Scores], groups: Sequence[ImageGroup]) -> 
 
 
 def _missed(scores: Scores) -> dict[str, float]:
-    """The share of its runs in which an image's Dice is 0, by image."""
+    """For each image, the share of its runs in which Dice is 0."""
     zeros = {run: {name: float(dice == 0) for name, dice in of_run.items()} for run, of_run in scores.values.items()}
     return by_image(zeros, zeros)
 
@@ -77,17 +68,7 @@ def _score(values: npt.NDArray[np.float64], missed: float) -> GroupScore:
 
 
 def group_tables(scores: GroupScores, groups: Sequence[ImageGroup], measure: str) -> list[Table]:
-    """
-    A table of the measure and, for segmentation, one of missed lesions: a line for each model, a column for each group.
-
-    Args:
-        scores: by model and group.
-        groups: of images.
-        measure: "Dice" or "Accuracy".
-
-    Returns:
-        The tables, in this order.
-    """
+    """A table of the measure and, for segmentation, one of missed lesions: models are lines, groups are columns."""
     columns = ("model", *(f"{group.name} ({len(group.images)})" for group in groups))
     kinds = (
         "data set, pathology and lesion size"
@@ -100,10 +81,10 @@ def group_tables(scores: GroupScores, groups: Sequence[ImageGroup], measure: str
             columns,
             [[row, *(_cell(of_row.get(group), group) for group in groups)] for row, of_row in scores.items()],
             (
-                "An image that is tested in several splits or seeds counts once, with its mean; the heading has their "
-                "number. In brackets the 95 % percentile bootstrap interval of the mean, over images.",
-                "Size is the lesion's share of the image's area, in thirds of these test images' own distribution. "
-                "Size and pathology may go together: what is said of one may be due to the other.",
+                "Each image counts once, with its mean, even if several splits or seeds tested it. The heading gives "
+                "the number of images. In brackets: the 95 % percentile bootstrap interval of the mean, over images.",
+                "Lesion size is the lesion's share of the image's area; the terciles of these test images separate "
+                "small, medium and large. Size and pathology may be correlated: one may explain the other's effect.",
             ),
         )
     ]
@@ -113,24 +94,14 @@ def group_tables(scores: GroupScores, groups: Sequence[ImageGroup], measure: str
                 "Missed lesions (%)",
                 columns,
                 [[row, *(_percent(of_row.get(group)) for group in groups)] for row, of_row in scores.items()],
-                ("The share of lesions with a Dice of 0: nothing was predicted, or all of it elsewhere.",),
+                ("The share of lesions with a Dice of 0: the model found nothing, or only pixels outside the lesion.",),
             )
         )
     return tables
 
 
 def difference_table(scores: Mapping[str, Scores], groups: Sequence[ImageGroup], other: str) -> Table:
-    """
-    The mean difference of every model from one of them, image by image, in every group.
-
-    Args:
-        scores: by row.
-        groups: of images.
-        other: the row that the others are compared with.
-
-    Returns:
-        The table.
-    """
+    """The mean paired difference of every model from ``other``, in every group."""
     rows = []
     for row in scores:
         runs = common(scores, row, other)
@@ -138,8 +109,9 @@ def difference_table(scores: Mapping[str, Scores], groups: Sequence[ImageGroup],
             own, others = (by_image(scores[name].values, runs) for name in (row, other))
             rows.append([row, *(_difference(own, others, group) for group in groups)])
     notes = (
-        "Paired over images, in points, with the 95 % bootstrap interval; over the runs that both have finished. "
-        "Intervals are not corrected for so many comparisons: one of twenty leaves out 0 by chance.",
+        "Mean of the paired differences over images, in percentage points, with its 95 % bootstrap interval. Only runs "
+        "that both models have finished count. The intervals are not corrected for multiple comparisons: about one in "
+        "twenty excludes 0 by chance.",
     )
     return Table(f"Difference from {other}", ("model", *(group.name for group in groups)), rows, notes)
 
@@ -153,14 +125,9 @@ def _difference(own: Mapping[str, float], others: Mapping[str, float], group: Im
 
 def long_table(scores: GroupScores, measure: str) -> Table:
     """
-    The same for other programs: a line for each model and group, scores between 0 and 1.
+    The group scores for other programs: a line for each model and group, scores between 0 and 1.
 
-    Args:
-        scores: by model and group.
-        measure: "Dice" or "Accuracy".
-
-    Returns:
-        The table, whose cells are empty where a number is undefined.
+    An undefined number is an empty cell.
     """
     rows = [
         [row, group.kind, group.name, str(score.images)]

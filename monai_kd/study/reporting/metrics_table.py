@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics that are of all test images together, such as the area under the ROC curve."""
+"""Metrics beside the study's main score: of all test images together, or the mean over the images."""
 
 from __future__ import annotations
 
@@ -15,13 +15,10 @@ __all__ = ["metrics_table"]
 
 def metrics_table(scores: Mapping[str, Scores]) -> Table | None:
     """
-    The mean of every such metric over the runs of each row, with its spread.
-
-    Args:
-        scores: by row.
+    The mean and standard deviation of every such metric over the runs of each row.
 
     Returns:
-        The table; None where no row has such a metric.
+        None if no row has such a metric.
     """
     names = list(dict.fromkeys(name for of_row in scores.values() for name in of_row.whole))
     rows = [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report as Markdown and as one HTML file that needs nothing else."""
+"""A report as Markdown, and as one HTML file that contains its pictures."""
 
 from __future__ import annotations
 
@@ -31,14 +31,7 @@ p { max-width: 60em }
 
 @dataclass(frozen=True)
 class Figure:
-    """
-    A picture under a title.
-
-    Args:
-        title: above it.
-        path: of the PNG.
-        note: below it.
-    """
+    """A PNG file with a title above it and a note below it."""
 
     title: str
     path: Path
@@ -49,14 +42,7 @@ def write_markdown(
     path: Path, title: str, facts: Sequence[str], tables: Sequence[Table], figures: Sequence[Figure]
 ) -> None:
     """
-    Write a report as Markdown.
-
-    Args:
-        path: of the file; pictures are linked from its folder.
-        title: of the page.
-        facts: sentences about the study, listed first.
-        tables: in order.
-        figures: in order.
+    Write a report as Markdown: facts as a list, then tables, then figures, whose files must lie in the same folder.
     """
     parts = [f"# {title}", "\n".join(f"- {fact}" for fact in facts), *(table.markdown() for table in tables)]
     parts += [f"## {figure.title}\n\n![{figure.title}]({figure.path.name})\n\n{figure.note}" for figure in figures]
@@ -66,16 +52,7 @@ def write_markdown(
 def write_html(
     path: Path, title: str, facts: Sequence[str], tables: Sequence[Table], figures: Sequence[Figure]
 ) -> None:
-    """
-    Write a report as one HTML file that needs nothing else.
-
-    Args:
-        path: of the file; pictures are in it.
-        title: of the page.
-        facts: sentences about the study, listed first.
-        tables: in order.
-        figures: in order.
-    """
+    """Write a report as one HTML file that contains its pictures: facts as a list, then tables, then figures."""
     listed = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
     drawn = "\n".join(
         f'<section>\n<h2>{escape(figure.title)}</h2>\n<img alt="{escape(figure.title)}" '

@@ -24,13 +24,7 @@ COLUMNS = 5
 
 
 def typical_image(scores: Mapping[str, Scores], group: str) -> str:
-    """
-    The test image whose Dice, as the mean of the models, is the median: neither the best nor the worst.
-
-    Args:
-        scores: by row.
-        group: split and seed.
-    """
+    """The test image of a group (split and seed) with the median Dice, averaged over the models."""
     tables = [of_row.values[group] for of_row in scores.values() if group in of_row.values]
     names = sorted(set.intersection(*(set(table) for table in tables)))
     means = {name: float(np.mean([table[name] for table in tables])) for name in names}
@@ -38,19 +32,10 @@ def typical_image(scores: Mapping[str, Scores], group: str) -> str:
 
 
 def contours(record: Mapping[str, Any], group: str, scores: Mapping[str, Scores], output_dir: Path, path: Path) -> None:
-    """
-    Draw a test image, its true contour, and the contour of each model beside it.
-
-    Args:
-        record: of the image.
-        group: split and seed.
-        scores: by row.
-        output_dir: the study's folder.
-        path: the PNG to write.
-    """
+    """Draw a test image, its true contour, and each model's contour into a PNG."""
     loaded = LoadUltrasoundd()(record)
     image, truth = (loaded[key].numpy()[0].T for key in ("image", "label"))
-    panels = [("image", overlay(image, [])), ("truth", overlay(image, [(truth, GREEN)]))]
+    panels = [("image", overlay(image, [])), ("ground truth", overlay(image, [(truth, GREEN)]))]
     for row, of_row in scores.items():
         drawn = output_dir / group / row / "evaluation" / "overlays" / f"{record['id']}.png"
         if group in of_row.values and drawn.is_file():
@@ -59,15 +44,8 @@ def contours(record: Mapping[str, Any], group: str, scores: Mapping[str, Scores]
 
 
 def draw_panels(panels: Sequence[tuple[str, npt.NDArray[np.uint8]] | None], columns: int, path: Path) -> None:
-    """
-    Draw pictures in rows, each under its title.
-
-    Args:
-        panels: titles and RGB pictures; None leaves a place empty.
-        columns: pictures of a row.
-        path: the PNG to write.
-    """
-    from matplotlib.figure import Figure  # slow to import, and needed here alone
+    """Draw titled RGB pictures into a PNG, ``columns`` in a row; None leaves a place empty."""
+    from matplotlib.figure import Figure  # imported here because the import is slow
 
     height = -(-len(panels) // columns)
     drawn = [panel for panel in panels if panel is not None]
@@ -88,16 +66,10 @@ def score_against_parameters(
     costs: Mapping[str, Cost], scores: Mapping[str, Scores], named: tuple[str, str], path: Path
 ) -> None:
     """
-    Draw the mean score of every model, with its 95 % interval, over its number of parameters.
+    Draw the mean score of every model, with its 95 % interval, against its number of parameters.
 
-    Models of one size are set beside each other, in the order of the tables.
-
-    Args:
-        costs: by row.
-        scores: by row.
-        named: teacher and student, drawn in colors of their own.
-        path: the PNG to write.
-    """
+    Models of the same size stand next to each other, in the order of the tables. ``named`` are teacher and student,
+    which have their own colors."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 5), layout="constrained")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A study's report, from what its runs have written so far."""
+"""A study's report, made from what its runs have written so far."""
 
 from __future__ import annotations
 
@@ -31,22 +31,17 @@ def write_report(output_dir: Path, against: str | None = None) -> tuple[Path, li
     """
     Write ``report/report.html``, ``report.md``, a CSV for each table and a PNG for each figure.
 
-    Args:
-        output_dir: the study's folder.
-        against: the row that all others are compared with; None takes the study's student.
-
-    Returns:
-        The folder of the report, and its tables.
+    All rows are compared with ``against``, or else with the study's student.
 
     Raises:
-        FileNotFoundError: When no study was begun in the folder.
-        ValueError: When no run has finished yet, or there is no such row.
+        FileNotFoundError: When the folder has no study.
+        ValueError: When no run has finished yet, or the row does not exist.
     """
     stored = read_study(output_dir)
     study, splits, groups, scores = stored.plan, stored.splits, stored.groups, stored.scores
     folder = output_dir / "report"
     if against is not None and against not in scores:
-        raise ValueError(f"No row '{against}' has finished. Closest: '{closest(against, scores)}'.")
+        raise ValueError(f"No run of a row '{against}' has finished. Closest: '{closest(against, scores)}'.")
     costs = measure(output_dir, scores)
     tables = {
         "scores": score_table(scores, study["teacher"], against or study["student"]),
@@ -59,7 +54,7 @@ def write_report(output_dir: Path, against: str | None = None) -> tuple[Path, li
     chart = folder / "parameters.png"
     score_against_parameters(costs, scores, (study["teacher"], study["student"]), chart)
     name = next(iter(scores.values())).measure
-    note = f"Each point is a model: mean {name} over all test images, with the bootstrap interval over images."
+    note = f"Each point is a model: its mean {name} over all test images, with the bootstrap interval over images."
     figures = [
         *_contours(stored, folder),
         Figure(f"{name} against parameters", chart, note),
@@ -71,7 +66,7 @@ def write_report(output_dir: Path, against: str | None = None) -> tuple[Path, li
 
 
 def _contours(study: StoredStudy, folder: Path) -> list[Figure]:
-    """The picture of contours; none where the data or the overlays are not at hand."""
+    """The picture of contours; empty if the data or the overlays are not available."""
     scores, output_dir = study.scores, study.folder
     group = max(study.groups, key=lambda name: sum(name in of_row.values for of_row in scores.values()))
     name = typical_image(scores, group)
@@ -84,8 +79,8 @@ def _contours(study: StoredStudy, folder: Path) -> list[Figure]:
     path = folder / "contours.png"
     contours(records[name], group, scores, output_dir, path)
     note = (
-        f"Test image {name} of split and seed {group}: the one whose Dice, as the mean of all models, is the median. "
-        "True contour green, each model's red; Dice above each picture."
+        f"Test image {name} of split and seed {group}, which has the median Dice, averaged over all models. The true "
+        "contour is green, each model's contour is red. The title of each picture gives Dice."
     )
     return [Figure("Contours", path, note)]
 
@@ -109,7 +104,7 @@ def _facts(
         f"training seeds {', '.join(map(str, study['seeds']))}.",
         f"Data: {data}, {parts} images for training / validation / test in split 0; the splits are in splits.json.",
         _validation(splits),
-        f"Settings of all: {settings or 'those of the bundle'}.",
+        f"Settings of all runs: {settings or 'those of the bundle'}.",
         f"Trained on: {describe_machines(folders)}.",
         f"Report made with torch {torch.__version__}, MONAI {monai.__version__}, Python {platform.python_version()} on "
         f"{platform.machine()}.",
@@ -120,7 +115,7 @@ def _facts(
 
 def _validation(splits: Sequence[Mapping[str, list[str]]]) -> str:
     both = sum(len(set(split["validation"]) & set(split["test"])) for split in splits)
-    role = "The validation images, which end a training and choose its checkpoint,"
+    role = "The validation images, which stop a training and choose its checkpoint,"
     if both:
-        return f"{role} are also test images ({both} in all splits): the scores are too good."
-    return f"{role} are taken out of the training images; no test image is among them."
+        return f"{role} include test images ({both} in all splits): the scores are too optimistic."
+    return f"{role} are taken from the training images. They include no test image."

@@ -20,24 +20,17 @@ COLUMNS = (
 )  # fmt: skip
 REPEATED = ("difference if repeated, 95 %", "p if repeated")
 REPEATED_NOTE = (
-    "If repeated: 95 % interval and p of the difference from {student} if the study were done again with other splits, "
-    "seeds and images (hierarchical bootstrap); in brackets after Holm's correction."
+    "If repeated: the 95 % interval and p value of the difference from {student} if the study were repeated with other "
+    "splits, seeds and images (hierarchical bootstrap). In brackets: p after Holm's correction."
 )
 HD95_NOTE = (
-    "HD95: mean over the images where it is defined, in pixels of the image; in brackets how many have none, for want "
-    "of a lesion, true or predicted."
+    "HD95: mean over the images where it is defined, in image pixels. In brackets: the number of images where it is "
+    "undefined, because the truth or the prediction has no lesion."
 )
 
 
 def score_table(scores: Mapping[str, Scores], teacher: str, student: str) -> Table:
-    """
-    The measure of every row, its comparisons with teacher and student, and HD95 where there is one.
-
-    Args:
-        scores: by row.
-        teacher: the row that is the teacher.
-        student: the row that learned from the labels alone.
-    """
+    """The measure of every row, its comparisons with teacher and student, and HD95 if the runs have it."""
     measure = next(iter(scores.values())).measure
     against = {name: _comparisons(scores, name) for name in (teacher, student)}
     has_hd95 = any(of_row.hd95 for of_row in scores.values())
@@ -57,13 +50,14 @@ def score_table(scores: Mapping[str, Scores], teacher: str, student: str) -> Tab
         rows,
         (
             f"{measure}: mean ± standard deviation over the test images of all splits and seeds, as Behboodi et al. "
-            'give it; "splits" is the standard deviation of the splits\' means.',
-            "Intervals and tests: an image that is tested in several splits or seeds counts once, with its mean. "
-            "Intervals are percentile bootstrap over images. p: two-sided, paired; in brackets after Holm's correction "
-            f"for all comparisons with {teacher}, or with {student}, by the same test. Models of one training each are "
-            "compared: the tests speak of these models on other images, not of another training.",
-            f"Gap recovered: (model − {student}) / ({teacher} − {student}), by the mean over the runs that all "
-            "three have finished.",
+            'report it. "splits": standard deviation of the means of the splits and seeds; in brackets, their number.',
+            "Intervals and tests: each image counts once, with its mean, even if several splits or seeds tested it. "
+            "Intervals are percentile bootstrap over images. The tests are paired and two-sided; the table gives p, "
+            f"and in brackets p after Holm's correction for all comparisons with {teacher}, or with {student}, by the "
+            "same test. The tests compare these trained models on other images. They say nothing about another "
+            "training.",
+            f"Gap recovered: (model − {student}) / ({teacher} − {student}), computed from the means over the runs that "
+            "all three have finished.",
         )
         + ((HD95_NOTE,) if has_hd95 else ())
         + ((REPEATED_NOTE.format(student=student),) if repeated else ()),
@@ -71,18 +65,18 @@ def score_table(scores: Mapping[str, Scores], teacher: str, student: str) -> Tab
 
 
 def common(scores: Mapping[str, Scores], *rows: str) -> list[str]:
-    """The groups that all of some rows have finished."""
+    """The groups that all of the given rows have finished."""
     found = [set(scores[row].values) if row in scores else set() for row in rows]
     return sorted(set.intersection(*found))
 
 
 def mean_score(scores: Mapping[str, Scores], row: str, groups: list[str]) -> float:
-    """The mean over images and groups."""
+    """The mean over all images of the groups."""
     return float(pooled({group: scores[row].values[group] for group in groups}).mean())
 
 
 def _comparisons(scores: Mapping[str, Scores], other: str) -> dict[str, tuple[Comparison, float, float]]:
-    """For each row its comparison with another, and both p values after correction."""
+    """For each row, its comparison with ``other``, and both p values after correction."""
     found = {}
     for row in scores:
         groups = common(scores, row, other)
@@ -95,7 +89,7 @@ def _comparisons(scores: Mapping[str, Scores], other: str) -> dict[str, tuple[Co
 
 
 def _repeated(scores: Mapping[str, Scores], student: str) -> dict[str, list[str]]:
-    """For each row with two trainings or more, how its difference from the student would vary."""
+    """For each row with at least two trainings, how its difference from the student would vary."""
     found = {}
     for row in scores:
         groups = common(scores, row, student)

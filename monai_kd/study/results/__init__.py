@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a study's runs have left: scores by image, and statistics over them."""
+"""The results of a study's runs: scores by image, and statistics over them."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Test images that have something in common: their data set, their pathology, or the size of their lesion."""
+"""Groups of test images with the same data set, pathology, or lesion size."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class ImageGroup:
     Some of the test images.
 
     Args:
-        kind: what they are grouped by: "all", "data set", "pathology" or "lesion size".
-        name: of the group among those of its kind.
+        kind: the property that they share: "all", "data set", "pathology" or "lesion size".
+        name: the value of this property.
         images: their ids.
     """
 
@@ -34,17 +34,11 @@ class ImageGroup:
 
 def lesion_share(record: Record) -> float:
     """
-    The share of an image's area (a volume's volume) that its lesion takes, between 0 and 1.
-
-    Args:
-        record: of the image.
-
-    Returns:
-        The share.
+    The lesion's share of an image's area (or of a volume), between 0 and 1.
 
     Raises:
-        FileNotFoundError: When its mask is missing.
-        ValueError: When its mask cannot be read.
+        FileNotFoundError: When the mask is missing.
+        ValueError: When the mask cannot be read.
     """
     return float(LoadUltrasoundd("label")(record)["label"].mean())
 
@@ -53,17 +47,16 @@ def image_groups(
     pathologies: Mapping[str, str], shares: Mapping[str, float], datasets: Mapping[str, str] | None = None
 ) -> list[ImageGroup]:
     """
-    All images, those of each data set and pathology, and those of each third of the lesions' sizes.
+    All images, the images of each data set and pathology, and the images of each third of the lesion sizes.
 
-    The thirds are bounded by the terciles of these images' own shares; a share that equals a bound is below it.
+    The terciles of these images' own shares separate the thirds; a share that equals a tercile is in the lower third.
 
     Args:
-        pathologies: by image.
-        shares: of the image's area that is lesion, by image.
-        datasets: by image; None where all are of one.
+        shares: the lesion's share of each image's area.
+        datasets: by image; None if all images are from one data set.
 
     Returns:
-        The groups that hold an image.
+        The groups that are not empty.
 
     Example:
         >>> shares = {"a": 0.01, "b": 0.02, "c": 0.05, "d": 0.2}

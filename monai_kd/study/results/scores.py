@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The per-image scores of a study's finished runs."""
+"""Read the scores of each image from a study's finished runs."""
 
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -15,26 +14,29 @@ from statistics import fmean
 import numpy as np
 import numpy.typing as npt
 
+from monai_kd.utils.json_files import read_json
+
 __all__ = ["Scores", "by_image", "read_scores"]
 
 Values = Mapping[str, Mapping[str, float]]
 """A metric by group (split and seed) and image."""
 
 SEGMENTATION, CLASSIFICATION = "Dice", "Accuracy"
+MEASURED = ("dice", "iou", "hd95")  # of segmentation, by every evaluation
 
 
 @dataclass(frozen=True)
 class Scores:
     """
-    What the runs of one row scored.
+    The scores of the runs of one row.
 
     Args:
         measure: "Dice" of segmentation, "Accuracy" of classification.
-        values: of the measure, between 0 and 1, by group and image; without images that have no lesion, where Dice is
-            undefined. An image is classified rightly (1) or wrongly (0).
+        values: of the measure, between 0 and 1, by group and image. Images without a lesion are absent, because their
+            Dice is undefined. In classification, 1 is right and 0 is wrong.
         hd95: of segmentation, in pixels, by group and image; NaN where it is undefined.
-        whole: of classification, the metrics that are of all test images together, by name and group; NaN where one is
-            undefined.
+        whole: by name and group, NaN where undefined: of classification the metrics of all test images together; of
+            segmentation the mean over the images of each metric that the bundle's evaluation was given in addition.
     """
 
     measure: str
@@ -47,13 +49,8 @@ def read_scores(output_dir: Path, rows: Sequence[str], groups: Sequence[str]) ->
     """
     Read the scores of every row that has finished at least one run.
 
-    Args:
-        output_dir: the study's folder.
-        rows: names.
-        groups: ``"<split>-<seed>"``.
-
     Raises:
-        ValueError: When a table is damaged, or rows are of different tasks.
+        ValueError: When a table is damaged, or the rows have different tasks.
     """
     found = {}
     for row in rows:
@@ -63,17 +60,13 @@ def read_scores(output_dir: Path, rows: Sequence[str], groups: Sequence[str]) ->
         if done:
             found[row] = _scores(done)
     if len({of_row.measure for of_row in found.values()}) > 1:
-        raise ValueError(f"The rows of '{output_dir}' are of different tasks. Compare one task in one study.")
+        raise ValueError(f"'{output_dir}' has rows of different tasks. Compare one task in one study.")
     return found
 
 
 def by_image(values: Values, groups: Collection[str]) -> dict[str, float]:
     """
-    One value for each image: the mean over the groups that it is tested in, since these are not independent.
-
-    Args:
-        values: by group and image.
-        groups: to take.
+    One value for each image: its mean over the groups that test it, because these values are not independent.
 
     Example:
         >>> by_image({"0-0": {"a": 0.5, "b": 1.0}, "1-0": {"a": 0.7}}, ["0-0", "1-0"])
@@ -87,7 +80,7 @@ def by_image(values: Values, groups: Collection[str]) -> dict[str, float]:
 
 
 def pooled(values: Values) -> npt.NDArray[np.float64]:
-    """All values, those of an image in several groups included, as the paper counts them."""
+    """All values; an image in several groups counts several times, as in the paper."""
     return np.array([value for of_group in values.values() for value in of_group.values()])
 
 
@@ -102,15 +95,18 @@ def _scores(tables: Mapping[str, Path]) -> Scores:
     dice, hd95 = (
         {group: _column(of_group, name, tables[group]) for group, of_group in rows.items()} for name in ("dice", "hd95")
     )
-    return Scores(SEGMENTATION, {group: _defined(values, tables[group]) for group, values in dice.items()}, hd95)
+    values = {group: _defined(of_group, tables[group]) for group, of_group in dice.items()}
+    return Scores(SEGMENTATION, values, hd95, _whole(tables))
 
 
 def _whole(tables: Mapping[str, Path]) -> dict[str, dict[str, float]]:
-    """The numbers of the summaries beside the tables, by name and group."""
+    """The numbers and means of the summaries beside the tables, by name and group; without those of ``MEASURED``."""
     found: dict[str, dict[str, float]] = {}
     for group, path in tables.items():
-        summary = json.loads(path.with_name("summary.json").read_text(encoding="utf-8"))
+        summary = read_json(path.with_name("summary.json"))
         for name, value in summary.items():
+            if isinstance(value, Mapping) and "mean" in value and not name.startswith(MEASURED):
+                value = value["mean"]
             if value is None or isinstance(value, (int, float)):
                 found.setdefault(name, {})[group] = math.nan if value is None else float(value)
     return found
@@ -132,13 +128,11 @@ def _column(rows: Mapping[str, Mapping[str, str]], name: str, path: Path) -> dic
 
 
 def _damaged(path: Path, error: Exception) -> ValueError:
-    return ValueError(f"'{path}' is no table of scores ({error!r}). Remove its folder and run the study again.")
+    return ValueError(f"'{path}' is not a table of scores ({error!r}). Remove its folder and run the study again.")
 
 
 def _defined(values: Mapping[str, float], path: Path) -> dict[str, float]:
     defined = {name: value for name, value in values.items() if not np.isnan(value)}
     if not defined:
-        raise ValueError(
-            f"'{path}' has no Dice of any image: no test image has a lesion. Choose another data set or split."
-        )
+        raise ValueError(f"'{path}' has no Dice, because no test image has a lesion. Choose another data set or split.")
     return defined

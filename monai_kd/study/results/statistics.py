@@ -13,20 +13,20 @@ from scipy import stats
 __all__ = ["Comparison", "compare", "holm", "interval", "share_recovered"]
 
 RESAMPLES = 9999
-SEED = 0  # of the bootstrap: the same scores, the same interval
+SEED = 0  # of the bootstrap; the same scores give the same interval
 
 
 @dataclass(frozen=True)
 class Comparison:
     """
-    A model against another one, over the images that both were tested on.
+    Two models compared over the images that both were tested on.
 
     Args:
-        difference: the mean of the paired differences.
-        low: of their mean's 95 % bootstrap interval.
-        high: of the same.
-        t_test: two-sided p of the paired t-test.
-        wilcoxon: two-sided p of Wilcoxon's signed-rank test.
+        difference: mean of the paired differences.
+        low: lower end of its 95 % bootstrap interval.
+        high: upper end of the interval.
+        t_test: two-sided p value of the paired t-test.
+        wilcoxon: two-sided p value of Wilcoxon's signed-rank test.
         images: how many.
     """
 
@@ -40,14 +40,7 @@ class Comparison:
 
 def compare(model: Mapping[str, float], other: Mapping[str, float]) -> Comparison | None:
     """
-    Compare two models by a score of each image.
-
-    Args:
-        model: one score by image.
-        other: the same of the other model.
-
-    Returns:
-        None when fewer than two images are in both.
+    Compare two models by their scores of each image; None if fewer than two images have both scores.
 
     Example:
         >>> compare({"a": 0.5, "b": 0.75}, {"a": 0.5, "b": 0.75}).t_test
@@ -59,23 +52,15 @@ def compare(model: Mapping[str, float], other: Mapping[str, float]) -> Compariso
     first, second = (np.array([scores[name] for name in names]) for scores in (model, other))
     change = first - second
     low, high = interval(change)
-    if not change.any():  # no difference at all: both tests are undefined
+    if not change.any():  # both tests are undefined where all differences are 0
         return Comparison(0.0, low, high, 1.0, 1.0, len(names))
-    # Equal differences leave no spread to test against: t is infinite, p is 0.
+    # If all differences are equal, their spread is 0: t is infinite and p is 0.
     t_test = float(stats.ttest_rel(first, second).pvalue) if np.ptp(change) else 0.0
     return Comparison(float(change.mean()), low, high, t_test, float(stats.wilcoxon(change).pvalue), len(names))
 
 
 def interval(values: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """
-    The 95 % percentile bootstrap interval of a mean, over images (Efron 1979).
-
-    Args:
-        values: one for each image, at least two.
-
-    Returns:
-        Its two ends.
-    """
+    """The 95 % percentile bootstrap interval of a mean over at least two images (Efron 1979)."""
     result = stats.bootstrap(
         (values,), np.mean, n_resamples=RESAMPLES, method="percentile", batch=1000, rng=np.random.default_rng(SEED)
     )
@@ -84,14 +69,9 @@ def interval(values: npt.NDArray[np.float64]) -> tuple[float, float]:
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """
-    Holm's correction for several tests: the k-th smallest of m is multiplied by m − k + 1, and none is below a smaller
-    one (Holm 1979).
+    Correct the p values of one family of tests (Holm 1979).
 
-    Args:
-        p_values: of the tests of one family.
-
-    Returns:
-        As many corrected ones, in the same order.
+    The k-th smallest of m values is multiplied by m − k + 1, then raised to the largest of the values before it.
 
     Example:
         >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
@@ -106,15 +86,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def share_recovered(model: float, student: float, teacher: float) -> float | None:
     """
-    How much of the gap between student and teacher a model closes: (model − student) / (teacher − student).
+    The share of the gap between student and teacher that a model closes: (model − student) / (teacher − student).
 
-    Args:
-        model: its mean score.
-        student: that of the student trained on the labels alone.
-        teacher: the teacher's.
-
-    Returns:
-        None when the teacher is not better than the student.
+    All three are mean scores. None if the teacher is not better than the student.
 
     Example:
         >>> round(share_recovered(80.00, student=73.16, teacher=81.50), 2)  # the paper's best row

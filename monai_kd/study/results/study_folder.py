@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a study's folder holds: its plan, splits and scores so far."""
+"""Read a study's folder: its plan, its splits, and its scores so far."""
 
 from __future__ import annotations
 
@@ -11,24 +11,23 @@ from typing import Any
 from monai_kd.data import Record, read_dataset
 from monai_kd.data.records.several_folders import Folders, folders_of_data
 from monai_kd.study.results.scores import Scores, read_scores
-from monai_kd.utils.atomic_files import read_json
+from monai_kd.utils.json_files import read_json
 
 __all__ = ["StoredStudy", "read_study"]
 
-AGAIN = "Give 'python -m monai_kd study run' again: it writes the file anew."
+AGAIN = "Run 'python -m monai_kd study run' again: it writes the file again."
 
 
 @dataclass(frozen=True)
 class StoredStudy:
     """
-    A study as it is on disk, finished or not.
+    A study as its folder has it, finished or not.
 
     Args:
-        folder: of the study.
-        plan: what ``study.json`` says of it.
+        plan: the content of ``study.json``.
         splits: the ids of each part of each split.
         groups: every split with every seed, ``"<split>-<seed>"``.
-        scores: of every row that has finished a run, by its name.
+        scores: by name, of every row that has finished a run.
     """
 
     folder: Path
@@ -42,21 +41,18 @@ class StoredStudy:
         The images of the study's data set, by id.
 
         Args:
-            dataset_dir: where they are, a folder or several; None takes the folder that the study was run with.
-
-        Returns:
-            The records.
+            dataset_dir: one folder or several; None takes the folder that the study was run with.
 
         Raises:
-            FileNotFoundError: When the folder is not there.
-            ValueError: When it is no data set.
+            FileNotFoundError: When the folder does not exist.
+            ValueError: When it is not a data set.
         """
         root: Folders = self.plan["dataset_dir"] if dataset_dir is None else dataset_dir
         gone = [folder for folder in folders_of_data(root) if not folder.is_dir()]
         if gone:
             raise FileNotFoundError(
-                f"No folder '{gone[0]}' with the images of the study '{self.folder}'. If they were moved, say where "
-                "they are now: --dataset_dir FOLDER."
+                f"'{gone[0]}', the folder with the images of the study '{self.folder}', does not exist. If the images "
+                "were moved, name their folder: --dataset-dir FOLDER."
             )
         row, of_row = next(iter(self.scores.items()))
         config = read_json(self.folder / next(iter(of_row.values)) / row / "evaluate.json", AGAIN)
@@ -65,21 +61,15 @@ class StoredStudy:
 
 def read_study(output_dir: Path) -> StoredStudy:
     """
-    Read a study's folder.
-
-    Args:
-        output_dir: the folder of ``python -m monai_kd study run``.
-
-    Returns:
-        What it holds.
+    Read the folder of ``python -m monai_kd study run``.
 
     Raises:
-        FileNotFoundError: When no study was begun in the folder.
+        FileNotFoundError: When the folder has no study.
         ValueError: When no run has finished yet, or scores are damaged.
     """
     description = output_dir / "study.json"
     if not description.is_file():
-        raise FileNotFoundError(f"No study in '{output_dir}'. Give the --output_dir of 'python -m monai_kd study run'.")
+        raise FileNotFoundError(f"No study in '{output_dir}'. Give the --output-dir of 'python -m monai_kd study run'.")
     plan = read_json(description, AGAIN)
     splits = read_json(output_dir / "splits.json")["splits"][: plan["splits"]]
     rows = [row["name"] for row in plan["rows"] if row["evaluate"]]

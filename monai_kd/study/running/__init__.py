@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a plan and a data set to finished runs."""
+"""Plans, their runs, and the processes that carry them out."""

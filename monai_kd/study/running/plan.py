@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a study compares: rows of configs, settings, splits and seeds."""
+"""A study's plan: rows of configs, settings, splits and seeds."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ class Row:
     Args:
         name: of the row, and of its folders.
         train: a training config and its overlays, as names in the bundle's ``configs`` folder, without suffix.
-        evaluate: an evaluation config and its overlays; none for a row that only others need, an auto-encoder say.
-        arguments: values by id, given to the configs of this row alone.
-        teacher: the rows whose checkpoints this one learns from, several for an ensemble; none where the study's own
-            teacher serves, or its config needs no teacher.
-        checkpoints: the row whose checkpoint a further id of its config names, by the id.
-        grid_of: the row of which this is another point of the grid; "" for a row by itself.
+        evaluate: an evaluation config and its overlays; empty for a row that only other rows need, such as an
+            auto-encoder.
+        arguments: values by id, for the configs of this row only.
+        teacher: rows whose checkpoints are this row's teachers, several for an ensemble. If empty, a config that needs
+            a teacher gets the study's teacher.
+        checkpoints: for each further id that names a checkpoint, the row that writes this checkpoint.
+        grid_of: the row to whose grid this point belongs; "" for any other row.
 
     Example:
         >>> Row("LKLD", train=("train", "methods/logits_kl")).evaluate
@@ -43,18 +44,18 @@ class Row:
 @dataclass(frozen=True)
 class Plan:
     """
-    A study.
+    A study: the models to compare, and the splits and seeds to train them on.
 
     Args:
-        name: in the report's title.
+        name: title of the report.
         bundle: the bundle's folder.
-        rows: the models; those of the studies that ``rows_of`` names come first.
-        teacher: the row that every other one is compared with, and that distilled rows learn from.
-        student: the row trained on the labels alone, that every other one is compared with.
-        splits: how many random splits, or how many of a split file's.
-        images: draw so many images of the data set once, and split those; None takes all.
+        rows: the models; rows that come from another study (``rows_of``) are first.
+        teacher: the row that all others are compared with, and from which distilled rows learn.
+        student: the row that is trained on the labels alone; all others are compared with it, too.
+        splits: number of random splits, or of the splits that are used from a split file.
+        images: draw this number of images once, and split only those; None uses all.
         seeds: of training; every row is trained on every split with every seed.
-        settings: values by id, given to every config that has the id.
+        settings: values by id, for every config that has the id.
 
     Example:
         >>> rows = (Row("Teacher", ("train_teacher",)), Row("Student", ("train_student",)))

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A study's YAML file."""
+"""Read a study from a YAML file."""
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -10,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from monai_kd.bundle.config_files import read_file
-from monai_kd.study.running.grid import grid_points
 from monai_kd.study.running.plan import Plan, Row
 from monai_kd.utils.messages import closest
 
@@ -25,15 +25,12 @@ def read_plan(path: str | Path) -> Plan:
     Read a study's YAML file.
 
     Args:
-        path: the file; the bundle's folder and the study of ``rows_of`` in it are relative to it.
-
-    Returns:
-        The study.
+        path: the file; ``bundle`` and ``rows_of`` in it are paths relative to the file.
 
     Raises:
         ImportError: When PyYAML is not installed.
-        FileNotFoundError: When there is no such file.
-        ValueError: When it is no YAML, or an entry is missing, unknown or of the wrong kind.
+        FileNotFoundError: When the file does not exist.
+        ValueError: When it is not valid YAML, or an entry is missing, unknown or of the wrong kind.
 
     Example:
         >>> read_plan("studies/none.yaml")
@@ -76,29 +73,31 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _rows(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """The rows of another study, if it is to have them, and its own."""
+    """The rows of the study that ``rows_of`` names, if any, and the file's own."""
     own = _mapping(content.get("rows") or {}, f"{path}, rows")
     if not content.get("rows_of"):
         return own
     other = path.parent / str(content["rows_of"])
     there = _content(other)
     if there.get("rows_of"):
-        raise ValueError(f"{path}: rows_of names '{other}', which has rows_of itself. Name the study it takes from.")
+        raise ValueError(
+            f"{path}: rows_of names '{other}', which takes its own rows from another study. Name that study instead."
+        )
     shared = _mapping(there["rows"], f"{other}, rows")
     return {**shared, **own}
 
 
 def _with_points(name: str, entry: Any, path: Path) -> list[Row]:
-    """A row, and one for each point of its grid."""
+    """A row, and one further row for each point of its grid."""
     row = _row(name, entry, path)
     try:
-        points = grid_points(name, _mapping(entry.get("grid") or {}, f"{path}, row '{name}', grid"))
+        points = _grid_points(name, _mapping(entry.get("grid") or {}, f"{path}, row '{name}', grid"))
     except ValueError as error:
         raise ValueError(f"{path}, {error}") from error
     return [row] + [
         replace(row, name=of_point, arguments={**row.arguments, **point}, grid_of=name)
         for of_point, point in points
-        if {**row.arguments, **point} != row.arguments  # the row itself
+        if {**row.arguments, **point} != row.arguments  # this point is the row itself
     ]
 
 
@@ -106,7 +105,10 @@ def _row(name: str, entry: Any, path: Path) -> Row:
     where = f"{path}, row '{name}'"
     entry = _mapping(entry, where, ("train", "evaluate", "arguments", "grid", "teacher", "checkpoints"))
     if not NAME.fullmatch(name):
-        raise ValueError(f"{where}: a name is a folder's name, of letters, digits and . _ + - only.")
+        raise ValueError(
+            f"{where}: the name is also a folder's name. Use only letters, digits and . _ + -, and begin with a letter "
+            "or a digit."
+        )
     configs = {key: entry.get(key, default) for key, default in (("train", None), ("evaluate", ["evaluate"]))}
     for key, names in configs.items():
         none = key == "evaluate" and names == []
@@ -145,4 +147,28 @@ def _check_names(plan: Plan, path: Path) -> None:
             raise ValueError(f"{path}: {where}: there is no row '{name}'. Closest: '{closest(name, names)}'.")
     twice = {name.lower() for name in names if [other.lower() for other in names].count(name.lower()) > 1}
     if twice:
-        raise ValueError(f"{path}: the rows {sorted(twice)} differ in case alone. Give them different names.")
+        raise ValueError(f"{path}: the names of the rows {sorted(twice)} differ only in case. Give them other names.")
+
+
+def _grid_points(name: str, grid: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """
+    Every combination of a grid's values, each with a name.
+
+    Raises:
+        ValueError: When an id has no list, or a value occurs twice.
+
+    Example:
+        >>> _grid_points("CWD", {"pathways#logits#weight": [1, 9]})
+        [('CWD,weight=1', {'pathways#logits#weight': 1}), ('CWD,weight=9', {'pathways#logits#weight': 9})]
+    """
+    for key, values in grid.items():
+        if not isinstance(values, list) or not values or len({str(value) for value in values}) < len(values):
+            raise ValueError(f"row '{name}', grid: '{key}' must be a list of different values, got {values!r}.")
+    last = {key: key.split("#")[-1] for key in grid}
+    words = {key: word if list(last.values()).count(word) == 1 else key.replace("#", ".") for key, word in last.items()}
+    return [
+        (",".join([name, *(f"{words[key]}={value}" for key, value in zip(grid, values, strict=True))]), point)
+        for values in itertools.product(*grid.values())
+        for point in [dict(zip(grid, values, strict=True))]
+        if grid
+    ]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs on the machines of a Ray cluster."""
+"""Run a study on the machines of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from monai_kd.study.running.runs import Run
 __all__ = ["RayWorkers"]
 
 TIMEOUT = 5.0  # seconds for the cluster to answer
-RETRIES = 3  # of a run whose machine was lost
+RETRIES = 3  # new starts of a run whose machine was lost
 
 
 class RayWorkers:
     """
-    Tasks of a Ray cluster, each the process of one run.
+    Tasks of a Ray cluster; each is the process of one run.
 
-    All machines must see the study's folder and the data under the same paths, and have this package installed. A run
-    whose machine is lost is started again on another one and goes on from its last epoch.
+    All machines must have this package installed and see the study's folder and the data under the same paths. If a
+    machine is lost, its run starts again on another one and continues from its last epoch.
 
     Args:
-        address: of the cluster: ``"host:port"``, ``"ray://host:port"``, or ``"auto"``.
-        gpu_fraction: of a GPU for each run; 0 for runs on the CPU.
+        address: ``"host:port"``, ``"ray://host:port"``, or ``"auto"``.
+        gpu_fraction: share of a GPU, or number of GPUs, for each run; 0 for runs on the CPU.
         threads: CPU cores for each run.
-        jobs: at most so many runs at a time; None is as many as the cluster has room for.
+        jobs: number of runs at a time, at most; None uses the whole cluster.
 
     Raises:
         ImportError: When Ray is not installed.
@@ -37,7 +37,7 @@ class RayWorkers:
 
     def __init__(self, address: str, gpu_fraction: float = 0.0, threads: int = 1, jobs: int | None = None) -> None:
         if gpu_fraction < 0 or (gpu_fraction > 1 and gpu_fraction != int(gpu_fraction)):
-            raise ValueError(f"A run takes a fraction of a GPU, or whole ones, got --gpu_fraction {gpu_fraction:g}.")
+            raise ValueError(f"--gpu-fraction must be between 0 and 1, or a whole number, got {gpu_fraction:g}.")
         try:
             import ray
         except ImportError as error:
@@ -57,7 +57,7 @@ class RayWorkers:
 
     @property
     def slots(self) -> int:
-        """How many runs the cluster has room for now."""
+        """The number of runs that the cluster can carry out at a time."""
         have = self._ray.cluster_resources()
         room = have.get("CPU", 0) // self.threads
         if self.gpu_fraction:
@@ -65,16 +65,11 @@ class RayWorkers:
         return int(min(room, self.jobs or room))
 
     def start(self, run: Run) -> None:
-        """
-        Start a run.
-
-        Args:
-            run: to start; its configs are written.
-        """
+        """Start a run whose configs are already written."""
         self._tasks[run] = self._task.remote(str(run.folder), self.threads)
 
     def ended(self) -> list[tuple[Run, str | None]]:
-        """The runs that ended since the last call, each with the reason if it failed."""
+        """The runs that ended since the last call, each with the reason if it failed, else None."""
         tasks = list(self._tasks.values())
         ready = set(self._ray.wait(tasks, num_returns=len(tasks), timeout=0)[0]) if tasks else set()
         done = [run for run, task in self._tasks.items() if task in ready]
@@ -84,11 +79,11 @@ class RayWorkers:
         try:
             code: int = self._ray.get(task)
         except self._ray.exceptions.RayError as error:
-            return f"lost by Ray: {error}"
+            return f"Ray lost the run: {error}"
         return None if code == 0 else failure(run.folder, code)
 
     def stop(self) -> None:
-        """End all runs and leave the cluster."""
+        """Stop all runs and leave the cluster."""
         for task in self._tasks.values():
             self._ray.cancel(task, force=True)
         self._tasks.clear()
@@ -100,7 +95,7 @@ def _run(folder: str, threads: int) -> int:
 
 
 def _require_answer(address: str) -> None:
-    """Ray itself waits long for an address that does not answer."""
+    """Fail after a few seconds; Ray itself waits much longer for an address that does not answer."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if address == "auto":
         return

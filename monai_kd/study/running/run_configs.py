@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One whole config from a base config, its overlays and a study's arguments."""
+"""Merge a base config, its overlays and a study's arguments into one config."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ __all__ = ["PLACES", "Configs", "differences", "merge", "row_configs"]
 Configs = dict[str, dict[str, Any]]
 """The configs of a row by what they do, ``"train"`` and, where there is something to evaluate, ``"evaluate"``."""
 
-# What the study itself gives to each run, and by which of its own entries or options.
+# Ids that the study itself sets, and the entry or option that sets each.
 OWN = {
-    "output_dir": "study run --output_dir",
-    "checkpoint": "study run --output_dir",
+    "output_dir": "study run --output-dir",
+    "checkpoint": "study run --output-dir",
     "bundle_root": "the study's 'bundle'",
-    "dataset_dir": "study run --dataset_dir",
+    "dataset_dir": "study run --dataset-dir",
     "layout": "study run --layout",
-    "split": "the study's 'splits', or study run --split_file",
-    "split_file": "study run --split_file",
+    "split": "the study's 'splits', or study run --split-file",
+    "split_file": "study run --split-file",
     "fold": "the study's 'splits'",
     "teacher_checkpoint": "the row's 'teacher'",
     "quiet": "the study, which shows its own progress",
 }
 
-# Where a run is, not what it is: these may change between two starts of a study.
+# Ids that say where a run is, not what it does: they may change between two starts of a study.
 PLACES = (
     "bundle_root", "dataset_dir", "output_dir", "checkpoint", "teacher_checkpoint", "device", "quiet",
 )  # fmt: skip
@@ -46,14 +46,10 @@ def row_configs(plan: Plan, row: Row) -> Configs:
     """
     The configs of a row with the study's settings and the row's arguments.
 
-    A value is given to each config that has its id: ``max_epochs`` to the training, ``spatial_size`` to both.
-
-    Args:
-        plan: the study.
-        row: of the study.
+    Each value goes into every config that has its id: ``max_epochs`` into the training, ``spatial_size`` into both.
 
     Raises:
-        ValueError: When a config is missing or cannot be read, or an id of the row is in none of its configs.
+        ValueError: When a config is missing or unreadable, or none of the row's configs has an id that the row sets.
     """
     wanted = {"train": row.train, "evaluate": row.evaluate}
     configs = {kind: merge(plan.bundle, names, row.name) for kind, names in wanted.items() if names}
@@ -80,23 +76,19 @@ def _refuse_own(where: str, keys: Iterable[str]) -> None:
     for key in keys:
         if key in OWN:
             raise ValueError(
-                f"{where}: '{key}' is not for a row or the settings, it is given by {OWN[key]}. Leave it out."
+                f"{where}: '{key}' cannot be set in a row or in the settings. It is set by {OWN[key]}. Leave it out."
             )
 
 
 def check_settings(plan: Plan, configs: Mapping[str, Configs]) -> None:
     """
-    Find a study-wide setting that no config has, or that the study gives otherwise.
-
-    Args:
-        plan: the study.
-        configs: of each row, by its name.
+    Refuse a study-wide setting that no config has, or that the study itself sets.
 
     Raises:
-        ValueError: Naming it, and the closest id.
+        ValueError: The message names the setting and the closest id.
     """
     if "seed" in plan.settings:
-        raise ValueError("Settings: the 'seed' of a study is given as a list of its own, 'seeds: [0]'.")
+        raise ValueError("Settings: 'seed' cannot be set here. Give the study's list of seeds: 'seeds: [0]'.")
     _refuse_own("Settings", plan.settings)
     every = [config for row in configs.values() for config in row.values()]
     for key in plan.settings:
@@ -109,13 +101,8 @@ def merge(bundle: Path, names: Sequence[str], row: str) -> dict[str, Any]:
     """
     Merge configs as ``--config_file "[base, overlay, ...]"`` does.
 
-    Args:
-        bundle: the bundle's folder.
-        names: of configs, without suffix; the first is the base.
-        row: the row's name, for messages.
-
     Raises:
-        ValueError: When one is missing, cannot be read, or holds an id that nothing uses.
+        ValueError: When a config is missing or unreadable, or nothing uses one of its ids.
     """
     folder = BundleFolder(bundle)
     missing = next((name for name in names if not folder.has(name)), None)
@@ -129,7 +116,7 @@ def merge(bundle: Path, names: Sequence[str], row: str) -> dict[str, Any]:
         config = read_merged(files)
     except ValueError as error:
         raise ValueError(f"Row '{row}': {error}") from None
-    used = " ".join(texts([base, *overlays]))  # of the files: one overlay may replace what used another one's id
+    used = " ".join(texts([base, *overlays]))  # not of the merged config: an overlay may replace another's only use
     for key in config:
         if key not in base and f"@{key}" not in used:
             raise ValueError(
@@ -140,16 +127,9 @@ def merge(bundle: Path, names: Sequence[str], row: str) -> dict[str, Any]:
 
 def differences(former: Any, current: Any, places: Collection[str] = PLACES, where: str = "") -> list[str]:
     """
-    What two configs differ in, other than in places on disk and the device.
+    A line for each id in which two configs, or parts of them under the id ``where``, differ.
 
-    Args:
-        former: a config.
-        current: another.
-        places: ids of the whole configs that may differ.
-        where: the id of both; "" for whole configs.
-
-    Returns:
-        A line for each id that differs.
+    Ids of ``places`` may differ.
 
     Example:
         >>> differences({"seed": 0, "loss": {"k": 1}}, {"seed": 0, "loss": {"k": 2}})

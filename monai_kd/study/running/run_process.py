@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Start the process of a run, and read in its log how far it is and why it failed."""
+"""Start the process of a run, and read its progress and its error from its log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 __all__ = ["epochs", "failure", "launch"]
 
-TAIL = 65536  # bytes of a log that are looked at
+TAIL = 65536  # bytes that are read from the end of a log
 LINES = 6
 EPOCH = re.compile(rb"Epoch: (\d+)/(\d+)")
 
@@ -23,10 +23,10 @@ def launch(folder: Path, threads: int, gpu: str | None = None) -> subprocess.Pop
 
     Args:
         folder: of the run, with its configs.
-        threads: of the CPU; a number that the environment gives goes before.
-        gpu: the one that the run sees, as in ``CUDA_VISIBLE_DEVICES``. Defaults to None: what this process sees.
+        threads: CPU threads, unless ``OMP_NUM_THREADS`` is set.
+        gpu: value of ``CUDA_VISIBLE_DEVICES`` for the run. Defaults to None, which keeps this process's value.
     """
-    # glibc would give memory back to the system after every training step, which costs time.
+    # Without these limits glibc returns memory to the system after every training step, which costs time.
     defaults = {
         "OMP_NUM_THREADS": str(threads),
         "MALLOC_TRIM_THRESHOLD_": "1000000000",
@@ -35,7 +35,7 @@ def launch(folder: Path, threads: int, gpu: str | None = None) -> subprocess.Pop
     }
     command = [sys.executable, "-m", "monai_kd.study.running.worker", str(folder), str(os.getpid())]
     with (folder / "log.txt").open("ab") as log:
-        # A session of its own: Ctrl-C reaches the study, which then ends its runs.
+        # In its own session the run does not receive Ctrl-C: the study receives it and stops its runs.
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -47,13 +47,7 @@ def launch(folder: Path, threads: int, gpu: str | None = None) -> subprocess.Pop
 
 
 def failure(folder: Path, code: int) -> str:
-    """
-    Why a run failed.
-
-    Args:
-        folder: of the run.
-        code: its process's exit status, or minus the signal that ended it.
-    """
+    """Why a run failed, with the last lines of its log; ``code`` is the exit status, or minus the signal's number."""
     lines = _tail(folder / "log.txt").decode(errors="replace").splitlines()
     how = f"ended by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
     shown = "\n".join(f"  {line}" for line in lines[-LINES:])
@@ -61,12 +55,7 @@ def failure(folder: Path, code: int) -> str:
 
 
 def epochs(folder: Path) -> tuple[int, int] | None:
-    """
-    The epoch that a run is in and how many there are; None before the first.
-
-    Args:
-        folder: of the run.
-    """
+    """The epoch that a run is in, and the number of all epochs; None before the first."""
     found = EPOCH.findall(_tail(folder / "log.txt"))
     return (int(found[-1][0]), int(found[-1][1])) if found else None
 

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a plan and a data set to finished runs."""
+"""Carry out a plan on a data set."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,9 +12,10 @@ from monai_kd.study.running.plan import Plan
 from monai_kd.study.running.runs import list_runs
 from monai_kd.study.running.scheduling import State, Workers, schedule
 from monai_kd.study.running.study_splits import study_splits
-from monai_kd.utils.atomic_files import atomic_write, require_writable
+from monai_kd.utils.atomic_files import require_writable
 from monai_kd.utils.distinct_paths import require_distinct, require_outside
 from monai_kd.utils.folder_lock import locked
+from monai_kd.utils.json_files import write_json
 
 __all__ = ["run_study"]
 
@@ -30,36 +30,34 @@ def run_study(
     watch: Callable[[State], None] = lambda state: None,
 ) -> State:
     """
-    Carry out every run of a study that is not finished, after checking everything that can be checked before.
+    Carry out every run of a study that is not finished; first check the plan, the data and the finished runs.
 
     Args:
-        plan: the study.
         dataset_dir: the data set's folder, or a list of several.
-        output_dir: the study's folder, ``<split>-<seed>/<row>/`` for each run.
-        workers: makes what carries out the runs, once all checks have passed.
-        layout: of the data set; None looks at the folder.
+        output_dir: the study's folder; each run writes into ``<split>-<seed>/<row>/``.
+        workers: makes the workers that carry out the runs; called when all checks have passed.
+        layout: of the data set; None detects it.
         split_file: a file of ``python -m monai_kd data split``; None makes random splits.
-        watch: called several times a second with the state.
+        watch: called with the state several times a second.
 
     Returns:
         The last state, with the runs that failed.
 
     Raises:
-        FileNotFoundError: When data or split file are missing.
-        ValueError: When plan, data or splits are unusable, a finished run was made with other settings or by a
-            teacher that is gone, the folder lies in the data set's, or another study works in the folder.
+        FileNotFoundError: When the data or the split file is missing.
+        ValueError: When the plan, the data or the splits are unusable, a finished run had other settings or its
+            teacher's run is gone, the folder lies in the data set's folder, or another study works in it.
     """
     require_outside("output_dir", output_dir, {"dataset_dir": dataset_dir})
     require_distinct({"output_dir": output_dir}, {"split_file": split_file})
     require_writable(output_dir)
     with locked(output_dir):
-        list_runs(plan, [], dataset_dir, output_dir, layout)  # a wrong row is found before the images are looked at
+        list_runs(plan, [], dataset_dir, output_dir, layout)  # finds a wrong row before the slow check of the images
         splits = study_splits(plan, dataset_dir, output_dir, layout, split_file)
         runs = list_runs(plan, splits, dataset_dir, output_dir, layout)
         for run in runs:
             run.require_same()
             run.require_needs()
-        with atomic_write(output_dir / "study.json") as temporary:
-            content = {**dataclasses.asdict(plan), "bundle": str(plan.bundle), "dataset_dir": as_text(dataset_dir)}
-            temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        content = {**dataclasses.asdict(plan), "bundle": str(plan.bundle), "dataset_dir": as_text(dataset_dir)}
+        write_json(output_dir / "study.json", content)
         return schedule(runs, workers(), watch)

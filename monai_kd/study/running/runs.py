@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The runs of a study: one for each row, split and seed, each with a folder of its own."""
+"""The runs of a study: one for each row, split and seed, each in its own folder."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from monai_kd.data import Split
 from monai_kd.data.records.several_folders import Folders, as_text
 from monai_kd.study.running.plan import Plan, Row
 from monai_kd.study.running.run_configs import PLACES, Configs, check_settings, differences, row_configs
-from monai_kd.utils.atomic_files import atomic_write
+from monai_kd.utils.json_files import read_json, write_json
+from monai_kd.utils.messages import first_few
 
 __all__ = ["DONE", "Run", "list_runs"]
 
-DONE = "done"  # the file by which a worker marks the end of a run
+DONE = "done"  # a worker writes this file when a run ends
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,10 +30,10 @@ class Run:
     Args:
         row: the row's name.
         group: split and seed, ``"<split>-<seed>"``.
-        folder: of everything the run writes.
-        configs: the configs it runs.
-        needs: the runs whose checkpoints it reads, if any: of teachers, and of what else it starts from.
-        places: the ids that say where things are, not what is run.
+        folder: everything that the run writes.
+        configs: of the training and, if there is one, the evaluation.
+        needs: the runs whose checkpoints this run reads, such as its teacher's.
+        places: ids that say where things are, not what the run does.
     """
 
     row: str
@@ -49,72 +50,61 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether the run has ended, its files whole."""
-        # The last file that an evaluation writes; of a run without one there is the worker's mark.
+        """Whether the run has ended and its files are complete."""
+        # An evaluation writes its summary last; a run without an evaluation has the worker's file.
         last = "evaluation/summary.json" if "evaluate" in self.configs else DONE
         return (self.folder / last).is_file()
 
     def require_same(self) -> None:
         """
-        Check that what is in the folder was made by this run's configs.
+        Check that this run's configs made the files in its folder.
 
         Raises:
-            ValueError: With the differences, when it was made by others.
+            ValueError: When other configs made them; the message lists the differences.
         """
         results = {"train": self.folder / "last.pt", "evaluate": self.folder / "evaluation" / "summary.json"}
         for kind in self.configs:
             path, result = self.folder / f"{kind}.json", results[kind]
             if not (path.is_file() and (result.is_file() or self.finished)):
                 continue
-            try:
-                former = json.loads(path.read_text(encoding="utf-8"))
-            except ValueError as error:
-                raise ValueError(f"'{path}' is damaged ({error}). Remove the folder '{self.folder}'.") from None
+            former = read_json(path, f"Remove the folder '{self.folder}'.")
             changes = differences(former, self.configs[kind], self.places)
             if changes:
-                listed = "; ".join(changes[:5]) + (f"; and {len(changes) - 5} more" if len(changes) > 5 else "")
+                listed = first_few(changes, separator="; ")
                 raise ValueError(
-                    f"'{path}' was run with other settings: {listed}. Choose another --output_dir, restore the "
+                    f"'{path}' was run with other settings: {listed}. Choose another --output-dir, restore the "
                     f"settings, or remove '{self.folder}' to run it anew."
                 )
 
     def require_needs(self) -> None:
         """
-        Check that the checkpoints this run began with are still there.
+        Check that the checkpoints that this run started from still exist.
 
         Raises:
-            ValueError: When it was begun, but a run that it needs is not finished (any more).
+            ValueError: When the run was started, but a run that it needs is not finished, or no longer there.
         """
         begun = self.finished or (self.folder / "last.pt").is_file()
         gone = [needed.folder for needed in self.needs if not needed.finished]
         if begun and gone:
             raise ValueError(
-                f"'{self.folder}' was begun with a checkpoint that is not there any more: '{gone[0]}' has not "
-                f"finished. Bring that folder back, or remove '{self.folder}' too, to run it with the one to come."
+                f"'{self.folder}' was started from a checkpoint that no longer exists: '{gone[0]}' has not finished. "
+                f"Restore that folder, or remove '{self.folder}' too: it then runs again with the new checkpoint."
             )
 
     def write_configs(self) -> None:
-        """Write the configs into the folder, where ``python -m monai.bundle run --config_file`` can take them."""
+        """Write the configs into the folder, for ``python -m monai.bundle run --config_file``."""
         for kind, config in self.configs.items():
-            with atomic_write(self.folder / f"{kind}.json") as temporary:
-                temporary.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+            write_json(self.folder / f"{kind}.json", config)
 
 
 def list_runs(
     plan: Plan, splits: Sequence[Split], dataset_dir: Folders, output_dir: Path, layout: str | None = None
 ) -> list[Run]:
     """
-    All runs of a study, each after the one that it needs.
-
-    Args:
-        plan: the study.
-        splits: the ids of each part of each split.
-        dataset_dir: the data set's folder, or a list of several.
-        output_dir: the study's folder.
-        layout: of the data set; None looks at the folder.
+    All runs of a study, each after the runs that it needs.
 
     Raises:
-        ValueError: When a row's configs are unusable, or rows teach each other in a circle.
+        ValueError: When a row's configs are unusable, or rows need each other's checkpoints in a circle.
     """
     configs = {row.name: row_configs(plan, row) for row in plan.rows}
     own_seeds = {row.name: row.arguments["seed"] for row in plan.rows if "seed" in row.arguments}
@@ -154,7 +144,7 @@ def _run(row: Row, group: str, root: Path, configs: Configs, shared: Mapping[str
 def _checkpoints(
     folders: Mapping[str, Path], teachers: tuple[str, ...], others: Mapping[str, str]
 ) -> dict[str, str | list[str]]:
-    """The files that a run reads, by the ids that name them."""
+    """The checkpoints that a run reads, by the ids of its config that name them."""
     files = [str(folders[teacher] / "model.pt") for teacher in teachers]
     taught = {"teacher_checkpoint": files if len(files) > 1 else files[0]} if files else {}
     return {**taught, **{key: str(folders[row] / "model.pt") for key, row in others.items()}}
@@ -165,12 +155,15 @@ def _teachers(plan: Plan, row: Row, train: Mapping[str, Any]) -> tuple[str, ...]
         return row.teacher or (plan.teacher,)
     if row.teacher:
         named = ", ".join(row.teacher)
-        raise ValueError(f"Row '{row.name}' names the teacher {named}, but its config uses no 'teacher_checkpoint'.")
+        raise ValueError(
+            f"Row '{row.name}' names the teacher {named}, but its config uses no 'teacher_checkpoint'. Remove the "
+            "row's 'teacher'."
+        )
     return ()
 
 
 def _ordered(needed: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """Rows, each after those whose checkpoints it needs."""
+    """Names of rows, each after the rows whose checkpoints it needs."""
     ordered: list[str] = []
     while len(ordered) < len(needed):
         ready = [name for name, of_row in needed.items() if name not in ordered and set(of_row) <= set(ordered)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The order of runs: each after those it needs, several at a time, whatever becomes of the others."""
+"""Carry out runs, several at a time: each starts after the runs that it needs, and a failure stops no other run."""
 
 from __future__ import annotations
 
@@ -13,44 +13,30 @@ from monai_kd.study.running.runs import Run
 
 __all__ = ["State", "Workers", "schedule"]
 
-INTERVAL = 0.3  # seconds between two looks at the runs
-SPACE = 64 * 2**20  # bytes; a disk with less is full, for a run
+INTERVAL = 0.3  # seconds between two checks of the runs
+SPACE = 64 * 2**20  # bytes; a run starts only if the disk has this free space
 
 
 class Workers(Protocol):
-    """What runs are given to: this machine, or a cluster."""
+    """Carry out runs, on this machine or on a cluster."""
 
     @property
     def slots(self) -> int:
-        """How many runs at a time."""
+        """The number of runs at a time."""
 
     def start(self, run: Run) -> None:
-        """
-        Start a run.
-
-        Args:
-            run: to start; its configs are written.
-        """
+        """Start a run whose configs are already written."""
 
     def ended(self) -> list[tuple[Run, str | None]]:
-        """The runs that ended since the last call, each with the reason if it failed."""
+        """The runs that ended since the last call, each with the reason if it failed, else None."""
 
     def stop(self) -> None:
-        """End all runs."""
+        """Stop all runs."""
 
 
 @dataclass
 class State:
-    """
-    How far a study is.
-
-    Args:
-        skipped: runs that were finished before.
-        finished: runs that were finished now.
-        running: runs under way.
-        waiting: runs to come.
-        failed: the reason, by run.
-    """
+    """The progress of a study: ``skipped`` runs were finished before this start; ``failed`` has the reasons."""
 
     skipped: list[Run] = field(default_factory=list)
     finished: list[Run] = field(default_factory=list)
@@ -64,12 +50,12 @@ def schedule(runs: Sequence[Run], workers: Workers, watch: Callable[[State], Non
     Carry out the runs that are not finished.
 
     Args:
-        runs: each after those it needs.
-        workers: where; they are stopped at the end, also after Ctrl-C.
-        watch: called several times a second.
+        runs: each after those that it needs.
+        workers: stopped at the end, also after Ctrl-C.
+        watch: called with the state several times a second.
 
     Raises:
-        ValueError: When the disk is full; the runs under way are stopped and can resume.
+        ValueError: When the disk is full; the current runs are stopped and can resume.
     """
     state = State(skipped=[run for run in runs if run.finished], waiting=[run for run in runs if not run.finished])
     try:
@@ -93,13 +79,13 @@ def _start(state: State, workers: Workers) -> None:
         failed = [needed.name for needed in run.needs if needed in state.failed]
         if failed:
             state.waiting.remove(run)
-            state.failed[run] = f"not run, for {failed[0]}, whose checkpoint it needs, failed"
+            state.failed[run] = f"skipped: it needs the checkpoint of {failed[0]}, and {failed[0]} failed"
         elif len(state.running) < workers.slots and all(needed.finished for needed in run.needs):
             run.write_configs()
             if shutil.disk_usage(run.folder).free < SPACE:
                 raise ValueError(
-                    f"No space left for '{run.folder}'. Free some and give the same command again: finished runs are "
-                    "kept, the others resume."
+                    f"No space left for '{run.folder}'. Free some disk space and run the same command again: finished "
+                    "runs are kept, the others resume."
                 )
             state.waiting.remove(run)
             state.running.append(run)

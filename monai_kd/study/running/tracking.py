@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finished runs in an MLflow store."""
+"""Log finished runs to an MLflow store."""
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 from monai_kd.study.running.plan import Plan
 from monai_kd.study.running.runs import Run
 from monai_kd.study.running.scheduling import State
+from monai_kd.utils.json_files import read_json
 from monai_kd.utils.messages import first_line
 
 __all__ = ["MLflowTracker"]
@@ -19,13 +19,9 @@ VALIDATION = re.compile(r"Epoch\[(\d+)\] Metrics -- (\w+): ([\d.]+)")
 
 class MLflowTracker:
     """
-    Logs each finished run once: its settings, the validation metric of every epoch, and the test scores.
+    Log each finished run once: its settings, the validation metric of every epoch, and the test scores.
 
-    Only the study's own process writes to the store, so that many runs at a time can share an SQLite file.
-
-    Args:
-        uri: of the store, for instance ``"sqlite:///runs/mlflow.db"``.
-        plan: the study, whose name is the experiment's.
+    Only the study's own process writes to the store, so several runs at a time can share an SQLite file.
 
     Raises:
         ImportError: When MLflow is not installed.
@@ -43,17 +39,14 @@ class MLflowTracker:
             mlflow.set_tracking_uri(uri)
             mlflow.set_experiment(plan.name)
             known = mlflow.search_runs(output_format="list")
-        except Exception as error:  # MLflow passes on those of its many stores
+        except Exception as error:  # each kind of store raises its own exceptions
             raise ValueError(
-                f"No MLflow store at '{uri}': {first_line(error)} Give for instance sqlite:///mlflow.db."
+                f"MLflow cannot use the store '{uri}': {first_line(error)} Give for instance sqlite:///mlflow.db."
             ) from error
         self._known = {run.data.tags.get("folder") for run in known}
 
     def __call__(self, state: State) -> None:
-        """
-        Args:
-            state: of the study.
-        """
+        """Log the finished runs of a study that are not in the store."""
         for run in (*state.skipped, *state.finished):
             if str(run.folder) not in self._known:
                 self._known.add(str(run.folder))
@@ -61,7 +54,7 @@ class MLflowTracker:
 
     def _log(self, run: Run) -> None:
         index, _, seed = run.group.partition("-")
-        summary = json.loads((run.folder / "evaluation" / "summary.json").read_text(encoding="utf-8"))
+        summary = read_json(run.folder / "evaluation" / "summary.json")
         log = (run.folder / "log.txt").read_text(encoding="utf-8", errors="replace")
         with self._mlflow.start_run(run_name=run.name, tags={"folder": str(run.folder)}):
             self._mlflow.log_params({"row": run.row, "split": index, "seed": seed, **self._settings[run.row]})

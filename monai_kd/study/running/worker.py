@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The process of one run: trains and evaluates by the configs in its folder."""
+"""The process of one run: trains and evaluates with the configs in its folder."""
 
 from __future__ import annotations
 
@@ -8,23 +8,18 @@ import traceback
 from pathlib import Path
 
 from monai_kd.study.running.runs import DONE
-from monai_kd.utils.end_with_parent import end_with
 from monai_kd.utils.folder_lock import locked
 from monai_kd.utils.messages import first_cause
+from monai_kd.utils.processes import end_with
 
 __all__ = ["work"]
 
-# A run that was started again may meet its former process, which ends within a second of its parent.
+# Seconds. The former process of a run that is started again still ends, about one second after its study.
 WAIT = 30.0
 
 
 def work(folder: Path) -> None:
-    """
-    Train, or continue training, and evaluate, as ``python -m monai.bundle run`` does with the folder's configs.
-
-    Args:
-        folder: holds ``train.json`` and, where there is something to evaluate, ``evaluate.json``.
-    """
+    """Train or resume, and evaluate if there is ``evaluate.json``, as ``python -m monai.bundle run`` does."""
     with locked(folder, WAIT):
         from monai.bundle import run
 
@@ -42,8 +37,8 @@ def work(folder: Path) -> None:
 
 
 def main() -> None:
-    """Run; the last line of a failure says what a user can mend."""
-    # A run whose study is gone must not go on writing: the next start of the study would run it a second time.
+    """Run the folder of the first argument; if it fails, the last line says what the user can correct."""
+    # A run must end with its study: the next start of the study would run it a second time.
     end_with(int(sys.argv[2]))
     try:
         work(Path(sys.argv[1]))

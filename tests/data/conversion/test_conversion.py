@@ -57,7 +57,7 @@ def pixels(image, label):
 
 
 def assert_same(records, out):
-    """Every image and mask is in ``out`` as it is in its source, and so is what is known of it."""
+    """``out`` holds every image and mask of the source, with the same records."""
     images = {entry["source_id"]: entry for entry in manifest(out)["images"]}
     assert images.keys() == {record["id"] for record in records}
     for record in records:
@@ -262,7 +262,8 @@ def test_unknown_layout_is_told_the_known_ones(tmp_path):
 
 def test_command(tmp_path):
     root, out = make_bus_bra(tmp_path / "in", patients=3), tmp_path / "Dataset001_A"
-    result = RUNNER.invoke(app, ["data", "convert", str(root), str(out), "--layout", "nnunet"], catch_exceptions=False)
+    where = ["--output-dir", str(out), "--output-layout", "nnunet"]
+    result = RUNNER.invoke(app, ["data", "convert", str(root), *where], catch_exceptions=False)
     assert result.exit_code == 0
-    assert "5 images of 3 patients" in result.output and "give --splits" in result.output
+    assert "5 images of 3 patients" in result.output and "give --split-file" in result.output
     assert (out / "dataset.json").exists()

@@ -85,7 +85,7 @@ def test_float_picture_becomes_nifti(tmp_path):
 @pytest.mark.parametrize("size", [(40, 28), (12, 10, 6)])
 def test_what_does_not_fit_dataset_a_is_refused(tmp_path, size):
     root = pair(tmp_path / "in", "a.nii.gz", speckle(0, size).astype(np.float32) / 7)
-    with pytest.raises(ValueError, match=r"a\.nii\.gz .*does not fit a PNG.*--layout plain"):
+    with pytest.raises(ValueError, match=r"a\.nii\.gz .*does not fit into a PNG.*--output-layout plain"):
         convert_dataset(root, tmp_path / "out", "dataset_a")
     assert not (tmp_path / "out").exists()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A publisher's web server on this machine, which fails as told."""
+"""A publisher's web server on this machine that fails on request."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Publisher:
         self._head(handler, status, headers)
         part = part[: len(part) // 2] if fault == "breaks off" else part
         self.sent.append(len(part))
-        with suppress(ConnectionError):  # who is interrupted hangs up
+        with suppress(ConnectionError):  # the client was interrupted and hung up
             handler.wfile.write(part)
             handler.wfile.flush()
         return None

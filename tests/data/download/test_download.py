@@ -92,10 +92,10 @@ def test_missing_files_are_put_back_and_the_users_own_are_left_alone(source, tmp
 
 def test_later_download_must_equal_the_first(source, publisher, monkeypatch, tmp_path):
     unpinned(monkeypatch, source)
-    assert "kept to compare later downloads with" in get(tmp_path / "out")[1]
+    assert "it is kept to check later downloads" in get(tmp_path / "out")[1]
     (tmp_path / "out" / "BUSBRA" / "bus_data.csv").unlink()
     publisher.files["/small.zip"] = zipped(("other.txt", b"other"))
-    with pytest.raises(ValueError, match=r"has the SHA-256 .* the one fetched before has .*publisher has changed"):
+    with pytest.raises(ValueError, match=r"has the SHA-256 .* the earlier download has .*publisher has changed"):
         get(tmp_path / "out")
     assert names(tmp_path) == ["out"]
 
@@ -158,8 +158,8 @@ def test_folder_in_use_is_left_alone(source, publisher, tmp_path):
     (tmp_path / "mine").write_text("mine")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "download.json").write_text('{"name": "busi"}')
-    for name, reason in (("", "is in use"), ("mine", "is in use"), ("other", "holds busi")):
-        with pytest.raises(ValueError, match=rf"{reason}.*another --out"):
+    for name, reason in (("", "is not empty and has no"), ("mine", "is not empty and has no"), ("other", "holds busi")):
+        with pytest.raises(ValueError, match=rf"{reason}.*another --output-dir"):
             get(tmp_path / name)
     assert not publisher.requests and names(tmp_path) == ["mine", "other"]
 
@@ -175,7 +175,9 @@ def test_unwritable_folder_is_named(source, publisher, tmp_path):
 
 def test_command_shows_the_license_and_says_what_comes_next(source, tmp_path):
     out = str(tmp_path / "out")
-    result = RUNNER.invoke(app, ["data", "download", "small", "--out", out, "--accept-license"], catch_exceptions=False)
+    result = RUNNER.invoke(
+        app, ["data", "download", "small", "--output-dir", out, "--accept-license"], catch_exceptions=False
+    )
     assert result.exit_code == 0
     for text in (
         "License: CC BY 4.0",
@@ -185,12 +187,12 @@ def test_command_shows_the_license_and_says_what_comes_next(source, tmp_path):
         f"data check {out}",
     ):
         assert text in result.output
-    again = RUNNER.invoke(app, ["data", "download", "small", "--out", out, "--accept-license"])
+    again = RUNNER.invoke(app, ["data", "download", "small", "--output-dir", out, "--accept-license"])
     assert "downloaded before" in again.output
 
 
 def test_command_without_consent_fetches_nothing(source, publisher, tmp_path):
-    result = RUNNER.invoke(app, ["data", "download", "small", "--out", str(tmp_path / "out")])
+    result = RUNNER.invoke(app, ["data", "download", "small", "--output-dir", str(tmp_path / "out")])
     assert result.exit_code == 1 and "--accept-license" in str(result.exception)
     assert "License: CC BY 4.0" in result.output and not publisher.requests and not names(tmp_path)
 
@@ -199,7 +201,7 @@ def test_consent_can_be_given_at_a_terminal(source, publisher, tmp_path, monkeyp
     monkeypatch.setattr(
         "monai_kd.commands.data.download.sys", type("Sys", (), {"stdin": type("T", (), {"isatty": lambda: True})})
     )
-    arguments = ["data", "download", "small", "--out", str(tmp_path / "out")]
+    arguments = ["data", "download", "small", "--output-dir", str(tmp_path / "out")]
     assert RUNNER.invoke(app, arguments, input="n\n").exit_code == 1 and not publisher.requests
     assert RUNNER.invoke(app, arguments, input="y\n").exit_code == 0 and (tmp_path / "out").exists()
 

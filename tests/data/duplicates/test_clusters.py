@@ -9,7 +9,7 @@ from tests.data.layout_fixtures import lesion, write_image
 
 
 def make(root, copies):
-    """Ten pictures as images/0.png … and further copies: their id, the id they copy and how."""
+    """Ten pictures images/0.png … and copies, given by their id, the copied id and the change."""
     pictures = {str(i): tissue(i) for i in range(10)}
     pictures |= {key: copy(pictures[source]) for key, (source, copy) in copies.items()}
     for key, values in pictures.items():

@@ -24,7 +24,7 @@ def test_nothing_is_wrong_with_them(name, count):
 
 
 def test_copies_are_found_and_second_images_of_a_patient_are_none():
-    """Both images of every patient are compared here, and each is found to be another picture."""
+    """The two images of a patient are compared here, and are recognized as different pictures."""
     records = read_dataset(Path(os.environ["MONAI_KD_DATA"], "BUSBRA"))
     pictures = [LoadUltrasoundd("image")(record)["image"][0].numpy().astype("uint8") for record in records]
     small = [thumbnail(picture) for picture in pictures]

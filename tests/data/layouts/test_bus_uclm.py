@@ -22,7 +22,7 @@ def test_lesions_are_read_and_the_rest_named_in_the_log(tmp_path, caplog):
     assert "HESN_000" not in ids
     assert len(ids) == 11
     assert "left out 4 normal images" in caplog.text
-    assert "left out HESN_000, whose masks are of another size" in caplog.text
+    assert "left out HESN_000, whose masks have another size" in caplog.text
     assert {record["id"]: record["patient"] for record in records}["CHCO_001"] == "CHCO"
     assert [record["pathology"] for record in records][:3] == ["benign", "malignant", "benign"]
 

@@ -52,7 +52,7 @@ def test_normal_images_that_are_not_there(tmp_path):
     make_busi(tmp_path)
     (tmp_path / "normal").rename(tmp_path.parent / "elsewhere")
     assert len(read_dataset(tmp_path)) == 10
-    with pytest.raises(ValueError, match="has no folder normal"):
+    with pytest.raises(ValueError, match="has no images in a folder normal"):
         read_dataset(tmp_path, Busi(normal=True))
 
 

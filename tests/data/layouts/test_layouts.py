@@ -1,36 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import pkgutil
 import re
+from importlib import import_module
 
 import pytest
 
-from monai_kd.data import LAYOUTS, Breast, PlainFolders, read_dataset
-from tests.data.layout_fixtures import (
-    make_breast,
-    make_bus_bra,
-    make_bus_uclm,
-    make_busi,
-    make_dataset_a,
-    make_monai_label,
-    make_nn_unet,
-    make_plain,
-)
-
-MAKERS = {
-    "dataset_a": make_dataset_a,
-    "breast": make_breast,
-    "bus_bra": make_bus_bra,
-    "busi": make_busi,
-    "bus_uclm": make_bus_uclm,
-    "nnunet": make_nn_unet,
-    "plain": make_plain,
-    "monailabel": make_monai_label,
-}
+from monai_kd.data import LAYOUTS, Breast, PlainFolders, layouts, read_dataset
+from tests.data import layout_fixtures
+from tests.data.layout_fixtures import make_breast, make_bus_bra, make_plain
 
 
-def test_every_layout_has_a_generated_data_set():
-    assert [layout.name for layout in LAYOUTS] == list(MAKERS)
+def maker(name):
+    """``make_<name>`` of the fixtures, else ``make`` of the layout's own test."""
+    makers = {key.replace("_", ""): value for key, value in vars(layout_fixtures).items() if key.startswith("make_")}
+    found = makers.get(f"make{name.replace('_', '')}")
+    return found or import_module(f"tests.data.layouts.test_{name}").make
+
+
+MAKERS = {layout.name: maker(layout.name) for layout in LAYOUTS}
+
+
+def test_every_layout_of_a_file_is_known():
+    """Whoever forgets the line in ``__init__`` is told."""
+    found = set()
+    for module in pkgutil.iter_modules(layouts.__path__, f"{layouts.__name__}."):
+        values = [value for value in vars(import_module(module.name)).values() if isinstance(value, type)]
+        found |= {value for value in values if value.__module__ == module.name and hasattr(value, "missing")}
+    assert found == {type(layout) for layout in LAYOUTS} and len(LAYOUTS) >= 8
 
 
 @pytest.mark.parametrize("name", MAKERS)

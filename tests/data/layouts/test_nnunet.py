@@ -65,11 +65,11 @@ def change(root, **changes):
     [
         (
             {"labels": {"background": 0, "benign": 1, "malignant": 2}},
-            "has 2 labels beside the background: benign, malig",
+            "has 2 labels besides the background: benign, malig",
         ),
-        ({"labels": {"background": 0}}, "has 0 labels beside the background"),
+        ({"labels": {"background": 0}}, "has 0 labels besides the background"),
         ({"labels": None}, "has no labels"),
-        ({"dataset": {}}, "names each image's file itself"),
+        ({"dataset": {}}, "lists the files itself"),
     ],
 )
 def test_table_that_tells_of_something_else(tmp_path, changes, message):
@@ -94,18 +94,18 @@ def test_first_version_of_the_format(tmp_path):
 def test_missing_images_are_told(tmp_path, caplog):
     change(make_nn_unet(tmp_path, 3), numTraining=5)
     read_dataset(tmp_path)
-    assert "tells of 5 images, but imagesTr holds 3" in caplog.text
+    assert "lists 5 images, but imagesTr holds 3" in caplog.text
 
 
 def test_further_channels_and_names_without_one(tmp_path):
     make_nn_unet(tmp_path, 3)
     write_image(tmp_path / "imagesTr" / "case_01_0001.png", speckle(1))
     with pytest.raises(
-        ValueError, match=r"1 images in .* are further channels: .*case_01_0001\.png.*keep the files _0000"
+        ValueError, match=r"1 images in .* are further channels: .*case_01_0001\.png.*Keep the files _0000"
     ):
         read_dataset(tmp_path)
     (tmp_path / "imagesTr" / "case_01_0001.png").rename(tmp_path / "imagesTr" / "case.png")
-    with pytest.raises(ValueError, match=r"lack the number of their channel: .*case\.png"):
+    with pytest.raises(ValueError, match=r"lack the channel's number: .*case\.png"):
         read_dataset(tmp_path)
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What DICOM files say before their pixels."""
+"""Headers of DICOM files and of their compressed streams."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a DICOM header wants its gray values shown (PS3.3 C.11): what is applied, and what is only told."""
+"""Display settings in a DICOM header (PS3.3 C.11): which are applied, and which are only reported."""
 
 from __future__ import annotations
 
@@ -23,26 +23,23 @@ from monai_kd.data.image_files.dicom_parts.header import (
 
 Values = npt.NDArray[Any]
 
-SLACK = 0.01  # of the range, by which a window that shows all values may miss its ends
+SLACK = 0.01  # share of the range by which a window that shows all values may miss its ends
 
 
-def as_shown(values: Values, header: DicomHeader) -> Values:
+def apply_presentation_shape(values: Values, header: DicomHeader) -> Values:
     """
-    Values inverted where the Presentation LUT Shape says so; MONOCHROME1 and the rescaling are applied already.
-
-    Args:
-        values: as they were decoded.
-        header: of their file.
+    Invert decoded values if the Presentation LUT Shape asks for it; ITK has applied MONOCHROME1 and the rescaling
+    already.
     """
-    # With MONOCHROME1 the shape INVERSE says the same once more.
+    # With MONOCHROME1, the shape INVERSE only repeats it.
     if header.photometric != "MONOCHROME2" or header.display.get(SHAPE) != "INVERSE":
         return values
     low, high = _range(header)
     return low + high - values.astype(np.float64 if values.dtype.kind == "f" else np.int64)
 
 
-def not_applied(header: DicomHeader) -> str:
-    """What a viewer applies to the values and reading does not, in words; empty if there is nothing."""
+def unapplied_display_steps(header: DicomHeader) -> str:
+    """Display settings that viewers apply but reading does not, in words; empty if there are none."""
     found = [name for tag, name in ((MODALITY_LUT, "a modality LUT"), (VOI_LUT, "a VOI LUT")) if tag in header.display]
     center, width = (_number(header, tag, None) for tag in (CENTER, WIDTH))
     if center is not None and width is not None and not _shows_all(center, width, _range(header)):
@@ -56,7 +53,7 @@ def _shows_all(center: float, width: float, span: tuple[float, float]) -> bool:
 
 
 def _range(header: DicomHeader) -> tuple[Any, Any]:
-    """The smallest and largest value that the stored bits can give, after the rescaling."""
+    """The smallest and largest value that the stored bits can hold, after rescaling."""
     bits = int(header.display.get(BITS_STORED, 8))
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if header.display.get(SIGN) else (0, 2**bits - 1)
     slope, intercept = _number(header, SLOPE, 1.0), _number(header, INTERCEPT, 0.0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a DICOM file says before its pixels: ITK reads a whole loop to tell as much, and believes what it finds."""
+"""The header of a DICOM file. ITK would read a whole loop for it, and would trust damaged files."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from monai_kd.data.image_files.dicom_parts.syntax import require_read
-from monai_kd.data.image_files.file_checks import NoImageError
+from monai_kd.data.image_files.dicom_parts.transfer_syntax import require_read
+from monai_kd.data.image_files.image_format import NoImageError
 
 IMPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
 UNCOMPRESSED = {IMPLICIT, BIG_ENDIAN, "1.2.840.10008.1.2.1"}
-VOLUMES = {  # storage classes whose frames lie beside each other in space, not behind each other in time
+VOLUMES = {  # storage classes whose frames are slices in space, not moments in time
     "1.2.840.10008.5.1.4.1.1.6.2",  # enhanced ultrasound volume
     "1.2.840.10008.5.1.4.1.1.2.1",  # enhanced CT
     "1.2.840.10008.5.1.4.1.1.4.1",  # enhanced MR
@@ -39,19 +39,17 @@ LONGEST_TEXT = 1024
 @dataclass(frozen=True)
 class DicomHeader:
     """
-    The size, the number of frames and the patient of a DICOM image.
+    The size, number of frames and patient of a DICOM image, and how to show it.
 
     Args:
-        width: in pixels.
-        height: in pixels.
         frames: 1 for a still image.
-        is_volume: whether the frames are the slices of a volume.
-        patient: the Patient ID, empty where there is none.
-        channels: of each pixel.
-        photometric: how the pixels are meant: MONOCHROME2, RGB, …
-        photometric_place: where in the file that is said, and the length.
-        pictures: where each compressed picture, or part of one, begins, and its length.
-        display: what else of the header tells how to show the pixels, by its tag.
+        is_volume: whether the frames are slices of a volume.
+        patient: the Patient ID, or empty.
+        channels: number of channels of a pixel.
+        photometric: the meaning of the pixels: MONOCHROME2, RGB, …
+        photometric_place: start and length of that text in the file.
+        pictures: start and length of each compressed picture, or part of one.
+        display: other settings for showing the pixels, by their tags.
     """
 
     width: int
@@ -68,17 +66,17 @@ class DicomHeader:
 
 def read_dicom_header(path: str | Path) -> DicomHeader:
     """
-    Read what a DICOM file says of its pixels, without these, and check that the file is whole.
+    Read a DICOM file's header without decoding its pixels, and check that the file is complete.
 
-    The encoding: DICOM PS3.5, chapters 7 and 10.
+    Encoding: DICOM PS3.5, chapters 7 and 10.
 
     Raises:
-        ValueError: When the file is no DICOM image, or its pixels are cut off.
+        ValueError: When the file is not a DICOM image, or its pixels are cut off.
     """
     size = Path(path).stat().st_size
     with Path(path).open("rb") as stream:
         if stream.read(132)[128:] != b"DICM":
-            raise ValueError("it is no DICOM file")
+            raise ValueError("it is not a DICOM file")
         try:
             found, length, places = _elements(stream, size)
         except struct.error as error:
@@ -91,11 +89,11 @@ def read_dicom_header(path: str | Path) -> DicomHeader:
     if frames < 1:
         raise ValueError(f"its number of frames is {text!r}")
     if found.get(SYNTAX) in UNCOMPRESSED and length != UNDEFINED:
-        # With a chroma sample for every second pixel only, a pixel takes two samples instead of three.
+        # With chroma subsampling (4:2:2), a pixel takes two samples instead of three.
         samples = 2 if str(found.get(PHOTOMETRIC)).endswith("422") else samples
         needed = (width * height * frames * samples * int(found[BITS]) + 7) // 8
         if length < needed:
-            raise ValueError(f"it holds {length} bytes of pixels, but its header tells of {needed}")
+            raise ValueError(f"it holds {length} bytes of pixels, but its header says {needed}")
     storage, patient = str(found.get(STORAGE, "")), str(found.get(PATIENT, ""))
     return DicomHeader(
         width,
@@ -106,14 +104,14 @@ def read_dicom_header(path: str | Path) -> DicomHeader:
         int(found.get(SAMPLES, 1)),
         str(found.get(PHOTOMETRIC, "")),
         places.get(PHOTOMETRIC, (0, 0)),
-        tuple(places[tag] for tag in places if tag < 0)[1:],  # the first is the table of where the others begin
+        tuple(places[tag] for tag in places if tag < 0)[1:],  # the first holds the offsets of the others
         {tag: value for tag, value in found.items() if tag in DISPLAY},
     )
 
 
 @dataclass
 class _Level:
-    """The data set, or a sequence or item in it that is being read: where it ends, and how its elements are written."""
+    """The data set, sequence or item being read: where it ends, and how its elements are encoded."""
 
     end: int
     implicit: bool = False
@@ -123,10 +121,10 @@ class _Level:
 
 def _elements(stream: BinaryIO, size: int) -> tuple[dict[int, str | int], int | None, dict[int, tuple[int, int]]]:
     """
-    The values of the outermost elements of ``NUMBERS`` and ``TEXTS``, the length of the pixels, if any, and the places
-    of texts by their tags and of compressed pictures by -1, -2 and so on.
+    The outermost elements of ``NUMBERS`` and ``TEXTS``, the length of the pixels, and positions in the file.
 
-    The whole file is gone through, from length to length: ITK takes as much memory as any of them says.
+    Positions are those of texts, by their tags, and of compressed pictures, by -1, -2 and so on. All lengths in the
+    file are checked, because ITK would allocate as much memory as any of them claims.
     """
     found: dict[int, str | int] = {}
     places: dict[int, tuple[int, int]] = {}
@@ -136,7 +134,7 @@ def _elements(stream: BinaryIO, size: int) -> tuple[dict[int, str | int], int | 
         while len(levels) > 1 and place >= levels[-1].end:
             levels.pop()
         start = stream.read(4)
-        if not body and struct.unpack("<H", start[:2])[0] != 0x0002:  # before it, all is explicit and little-endian
+        if not body and struct.unpack("<H", start[:2])[0] != 0x0002:  # group 2 is always explicit and little-endian
             body, order, levels[0].implicit = True, *_written(str(found.get(SYNTAX, "")))
         group, element = struct.unpack(order + "HH", start)
         tag, inner = group << 16 | element, levels[-1]
@@ -167,7 +165,7 @@ def _elements(stream: BinaryIO, size: int) -> tuple[dict[int, str | int], int | 
 
 
 def _written(syntax: str) -> tuple[str, bool]:
-    """The order of bytes, and whether elements are without their type, in a transfer syntax."""
+    """A transfer syntax's byte order, and whether its elements lack their type."""
     require_read(syntax)
     return ">" if syntax == BIG_ENDIAN else "<", syntax == IMPLICIT
 
@@ -179,5 +177,5 @@ def _type_and_length(stream: BinaryIO, order: str, implicit: bool) -> tuple[byte
     if kind in LONG:
         return kind, struct.unpack(order + "xxI", stream.read(6))[0]
     if kind not in SHORT:
-        raise ValueError(f"an element in it is of the unknown type {kind!r}")
+        raise ValueError(f"an element in it has the unknown type {kind!r}")
     return kind, struct.unpack(order + "H", stream.read(2))[0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a JPEG, JPEG-LS or JPEG 2000 stream says of itself, before its pixels."""
+"""The header of a JPEG, JPEG-LS or JPEG 2000 stream."""
 
 from __future__ import annotations
 
@@ -8,24 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 RGB, YCBCR, UNTOLD = "RGB", "YCbCr", ""
-FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # markers of a frame; the last is JPEG-LS's
+FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # markers of a frame; 0xF7 belongs to JPEG-LS
 ALONE = {0x01, *range(0xD0, 0xDA)}  # markers without content
 START_OF_SCAN, JFIF, ADOBE = 0xDA, 0xE0, 0xEE
 JPEG_2000 = b"\xff\x4f\xff\x51"
-BOXES = 2**12  # bytes that may stand in front of a JPEG 2000 stream
+BOXES = 2**12  # bytes that may precede a JPEG 2000 stream
 
 
 @dataclass(frozen=True)
 class Stream:
-    """
-    A stream's header.
-
-    Args:
-        width: in pixels.
-        height: in pixels.
-        channels: of each pixel.
-        colors: ``RGB`` or ``YCbCr``, where the stream says so itself, else empty.
-    """
+    """A stream's header; ``colors`` is ``RGB`` or ``YCbCr`` if the stream itself says so, otherwise empty."""
 
     width: int
     height: int
@@ -35,20 +27,10 @@ class Stream:
 
 def read_stream(content: bytes) -> Stream | None:
     """
-    The header of a stream; None if there is none in the bytes.
+    The header of a stream, given its first bytes; None if there is none.
 
-    The colors of JPEG are those that libjpeg takes: JFIF is YCbCr, Adobe's marker tells, components may be called RGB.
-    Beside these, colors of fewer samples than the brightness has are YCbCr. JPEG 2000 that transforms its colors gives
-    RGB back.
-
-    Args:
-        content: the stream, or its beginning.
-
-    Example:
-        >>> import io; from PIL import Image
-        >>> file = io.BytesIO(); Image.new("RGB", (40, 30)).save(file, "JPEG")
-        >>> read_stream(file.getvalue())
-        Stream(width=40, height=30, channels=3, colors='YCbCr')
+    The colors of JPEG are determined as in libjpeg: JFIF means YCbCr, Adobe's marker names the colors, and components
+    may be named RGB. In addition, subsampled colors mean YCbCr. JPEG 2000 with a color transform decodes to RGB.
     """
     try:
         place = content.find(JPEG_2000, 0, BOXES)
@@ -58,7 +40,7 @@ def read_stream(content: bytes) -> Stream | None:
 
 
 def _segments(content: bytes, place: int) -> Iterator[tuple[int, bytes]]:
-    """Markers and what belongs to them, up to the pixels."""
+    """Markers and their content, up to the pixels."""
     while place + 4 <= len(content):
         if content[place] != 0xFF:
             return

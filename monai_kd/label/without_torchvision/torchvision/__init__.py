@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lets MONAI Label be imported without torchvision, of which it uses two functions that draw pictures for debugging."""
+"""A stub with which MONAI Label can be imported without torchvision, which it uses to draw debugging pictures only."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ``monailabel.transform.post`` imports; only its ``DumpImagePrediction2Dd`` calls it."""
+"""Stubs of the functions that ``monailabel.transform.post`` imports; only its ``DumpImagePrediction2Dd`` calls them."""
 
 from __future__ import annotations
 

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Export of a bundle and a checkpoint to a folder of forms, each checked against the bundle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from monai_kd.bundle.open_bundle import Bundle
+from monai_kd.bundle.scripts import importable_scripts
+from monai_kd.export.agreement import Agreement, Sample, compare, inputs, samples
+from monai_kd.export.export_folder import REPORT, hashes, write_bundle
+from monai_kd.export.graph import RawNetwork, Segmenter, segmenter
+from monai_kd.export.int8 import FEWEST, require_enough, write_int8
+from monai_kd.export.onnx_file import describe, write_onnx
+from monai_kd.export.optional_packages import package
+from monai_kd.export.runners import FORMS, load_form
+from monai_kd.export.sample_images import BundleData, DataSet, Pixels, Record, phantoms
+from monai_kd.export.torchscript import write_torchscript
+from monai_kd.export.windows import windows
+from monai_kd.teachers import load_weights
+from monai_kd.utils.atomic_files import atomic_folder
+from monai_kd.utils.digest import sha256
+from monai_kd.utils.distinct_paths import require_distinct
+from monai_kd.utils.json_files import write_json
+from monai_kd.utils.messages import closest
+from monai_kd.version import __version__
+
+__all__ = ["Options", "export_student"]
+
+MOST = 64  # images for calibration; more hardly change the ranges
+CHECKED = 16
+TOLERANCE = 1e-3
+MASK_TOLERANCE = 1e-3  # share of pixels: either class may win where two are equal to the last digit
+
+
+@dataclass(frozen=True)
+class Options:
+    """
+    What to export, and how.
+
+    Args:
+        forms: some of ``onnx``, ``int8``, ``openvino``, ``torchscript``; ONNX is always written.
+        raw: export only the network, for pre-processed input.
+        float_layers: layers of the network that stay in floating point in INT8.
+        data: images for the calibration of INT8 (training part) and for the checks (validation part). Defaults to None:
+            checks with synthetic images, and no INT8.
+        tolerance: largest difference of a probability between the bundle and a form in floating point.
+
+    Raises:
+        ValueError: When a form does not exist, or with INT8 without data, or float layers without INT8.
+
+    Example:
+        >>> Options(forms=["onnx", "torchskript"])
+        Traceback (most recent call last):
+        ValueError: No form 'torchskript'. Closest: 'torchscript'. Choose from onnx, int8, openvino, torchscript.
+    """
+
+    forms: Sequence[str] = ("onnx",)
+    raw: bool = False
+    float_layers: Sequence[str] = ()
+    data: DataSet | BundleData | None = None
+    tolerance: float = TOLERANCE
+
+    def __post_init__(self) -> None:
+        for form in self.forms:
+            if form not in FORMS:
+                raise ValueError(
+                    f"No form '{form}'. Closest: '{closest(form, FORMS)}'. Choose from {', '.join(FORMS)}."
+                )
+        if "int8" in self.forms and self.data is None:
+            raise ValueError(
+                f"INT8 needs {FEWEST} or more real images for calibration. Name their data set with --dataset-dir."
+            )
+        if self.float_layers and "int8" not in self.forms:
+            raise ValueError(
+                f"--float-layers {','.join(self.float_layers)} is for INT8, which is not in --forms. Add int8 there, "
+                "or leave out --float-layers."
+            )
+
+
+def export_student(
+    bundle: Bundle,
+    checkpoint: Path,
+    output_dir: Path,
+    options: Options,
+    tell: Callable[[str], None] = lambda text: None,
+) -> dict[str, Agreement]:
+    """
+    Write a folder with a student's forms, a copy of its bundle's inference config, and its weights.
+
+    Args:
+        bundle: the student's, with the values of its training.
+        checkpoint: the student's weights.
+        output_dir: must be empty or not exist.
+        tell: called with a text at each step.
+
+    Returns:
+        The agreement of each form with the bundle.
+
+    Raises:
+        FileNotFoundError: When checkpoint or images are missing.
+        ImportError: When a package is missing.
+        ValueError: When the weights are of another network, a part cannot be exported, or a form in floating point
+            differs from the bundle by more than the tolerance. Nothing is written then.
+    """
+    require_distinct({"output_dir": output_dir}, {"the bundle": bundle.root, "checkpoint": checkpoint})
+    package("onnxruntime")
+    if "openvino" in options.forms:
+        package("openvino")
+    with ExitStack() as stack:
+        stack.enter_context(importable_scripts(bundle.root))  # the network's code may import scripts while it runs
+        module = segmenter(bundle, load_weights(bundle.network(), checkpoint), options.raw)
+        folder = stack.enter_context(atomic_folder(output_dir))
+        tell("Reading images")
+        checking, calibration = _records(bundle, options, stack)
+        made = samples(bundle, module, checking)
+        description = _description(bundle, module, checkpoint)
+        results = {}
+        for form in FORMS:
+            if form == "onnx" or form in options.forms:
+                tell(f"Writing and checking {FORMS[form]}")
+                _write(form, folder, bundle, module, made[0].image, calibration, description, options)
+                results[form] = _checked(form, folder, module, made, options.tolerance)
+        write_bundle(folder, bundle, checkpoint)
+        report = {**description, "raw": options.raw, "outputs": module.outputs, "monai_kd": __version__}
+        report |= {"windows": windows(bundle)} if options.raw else {}
+        report |= {"float_layers": list(options.float_layers), "forms": {k: asdict(v) for k, v in results.items()}}
+        report |= {"files": hashes(folder)}
+        write_json(folder / REPORT, report)
+    return results
+
+
+def _records(bundle: Bundle, options: Options, stack: ExitStack) -> tuple[list[Record], list[Record]]:
+    """Images for the checks and for the calibration, never from the test part."""
+    if options.data is None:
+        return stack.enter_context(phantoms(bundle)), []
+    parts = options.data.parts()
+    training, validation = parts["training"], parts["validation"]
+    if "int8" in options.forms:
+        require_enough(len(training))
+    return _spread(validation or training, CHECKED), _spread(training, MOST) if "int8" in options.forms else []
+
+
+def _spread(records: list[Record], most: int) -> list[Record]:
+    """At most ``most`` records, evenly spaced in the list."""
+    count = min(most, len(records))
+    return [records[index * len(records) // count] for index in range(count)]
+
+
+def _description(bundle: Bundle, module: Segmenter | RawNetwork, checkpoint: Path) -> dict[str, str]:
+    shape = bundle.input_shape
+    if isinstance(module, RawNetwork):
+        axes, kind = ", ".join(map(str, shape[1:])), "pre-processed, in MONAI's order, float32"
+    elif len(shape) == 4:
+        axes, kind = f"{shape[1]}, height, width", "raw pixels, uint8"
+    else:
+        axes, kind = f"{shape[1]}, width, height, depth", "raw voxels, in MONAI's order, float32"
+    return {
+        "student": type(module.network).__name__,
+        "classes": json.dumps(bundle.classes),
+        "input": f"image (batch, {axes}): {kind}",
+        "bundle": str(bundle.metadata.get("name", bundle.root.name)),
+        "bundle_version": str(bundle.metadata.get("version", "unknown")),
+        "weights_sha256": sha256(checkpoint),
+    }
+
+
+def _write(
+    form: str,
+    folder: Path,
+    bundle: Bundle,
+    module: Segmenter | RawNetwork,
+    image: Pixels,
+    calibration: Sequence[Record],
+    description: dict[str, str],
+    options: Options,
+) -> None:
+    source, path = folder / FORMS["onnx"], folder / FORMS[form]
+    if form == "onnx":
+        write_onnx(module, image.shape, path)
+        describe(path, description)
+    elif form == "int8":
+        layers = write_int8(source, path, inputs(bundle, module, calibration), options.float_layers)
+        describe(path, {**description, "int8_layers": json.dumps(layers), "calibration_images": str(len(calibration))})
+    elif form == "openvino":
+        openvino = package("openvino")
+        path.parent.mkdir()
+        openvino.save_model(openvino.convert_model(source), path, compress_to_fp16=False)
+    else:
+        write_torchscript(module, image, description, path)
+
+
+def _checked(
+    form: str, folder: Path, module: Segmenter | RawNetwork, made: Sequence[Sample], tolerance: float
+) -> Agreement:
+    agreement = compare(load_form(folder / FORMS[form], module.outputs), made)
+    another_mask = (agreement.pixels_that_differ or 0.0) > MASK_TOLERANCE
+    if form != "int8" and (another_mask or agreement.largest_difference > tolerance):
+        raise ValueError(
+            f"{FORMS[form]} differs from the bundle: {agreement}; the tolerance is {tolerance:g}. Nothing was "
+            "written. If the graph misses something that the bundle's transforms do, export with --raw."
+        )
+    return agreement

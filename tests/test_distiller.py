@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One module in any loop: by hand, compiled, distributed, in Lightning and in accelerate; all train alike."""
+
+import copy
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing
+from monai.losses import DeepSupervisionLoss, DiceCELoss
+from monai.networks.nets import DynUNet, UNet
+from torch import nn
+
+from monai_kd import CachedTeacher, DistillationTrainer, Distiller, Pathway, Pathways
+from monai_kd.losses import LogitsKLLoss
+from monai_kd.networks import ChannelAdapter, ChannelsFirst, TokensToMap
+
+SUPERVISED = DiceCELoss(softmax=True, to_onehot_y=True)
+
+
+def unet(width, seed):
+    torch.manual_seed(seed)
+    return UNet(2, 1, 2, channels=(width, 2 * width, 4 * width), strides=(2, 2))
+
+
+def pathways(seed=0):
+    torch.manual_seed(seed)
+    adapter = ChannelAdapter(2, 4, 8)
+    return Pathways(
+        logits=Pathway(LogitsKLLoss(temperature=4.0), weight=0.5),
+        hidden=Pathway(nn.MSELoss(), "model.0", student_adapter=adapter, weight=0.1),
+    )
+
+
+def batches(count=3, size=4):
+    generator = torch.Generator().manual_seed(7)
+    images = [torch.rand(size, 1, 16, 16, generator=generator) for _ in range(count)]
+    return [{"image": image, "label": (image > 0.5).float()} for image in images]
+
+
+def distiller(**arguments):
+    return Distiller(unet(4, 1), unet(8, 2), pathways(), SUPERVISED, supervised_weight=0.5, **arguments)
+
+
+def optimizer_of(module):
+    return torch.optim.SGD(module.parameters(), 0.1)
+
+
+def trained_by_hand(module=None, step=None):
+    module = module or distiller()
+    optimizer = optimizer_of(module)
+    for batch in batches():
+        loss = step(batch) if step else module.loss(batch["image"], batch["label"])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return module
+
+
+def same(a, b, **tolerance):
+    for name, value in a.state_dict().items():
+        torch.testing.assert_close(b.state_dict()[name], value, msg=name, **tolerance)
+
+
+def test_its_state_is_student_and_pathways():
+    module = distiller()
+    assert {name.split(".")[0] for name in module.state_dict()} == {"student", "pathways"}
+    assert len([*module.parameters()]) == len([*module.student.parameters()]) + 2
+    fresh = distiller()
+    fresh.load_state_dict(trained_by_hand(module).state_dict())
+    same(module, fresh)
+
+
+def test_it_trains_as_the_trainer_does():
+    module, other = trained_by_hand(), distiller()
+    DistillationTrainer(
+        network=other.student,
+        teacher=unet(8, 2),
+        pathways=other.pathways,
+        optimizer=optimizer_of(other),
+        loss_function=SUPERVISED,
+        supervised_weight=0.5,
+        device=torch.device("cpu"),
+        max_epochs=1,
+        train_data_loader=batches(),
+    ).run()
+    same(module, other)
+
+
+def test_the_teacher_stays_frozen_and_in_evaluation_mode():
+    teacher = unet(8, 2)
+    before = copy.deepcopy(teacher.state_dict())
+    module = Distiller(unet(4, 1), teacher, pathways(), SUPERVISED)
+    trained_by_hand(module.train())
+    assert not teacher.training and not any(p.requires_grad for p in teacher.parameters())
+    assert all(torch.equal(before[name], value) for name, value in teacher.state_dict().items())
+
+
+def test_the_student_is_left_as_it_was():
+    module = distiller()
+    module(batches()[0]["image"])
+    module.close()
+    assert not any(part._forward_hooks for part in module.student.modules())
+    module(batches()[0]["image"])  # and can go on
+
+
+def test_another_call_of_the_student_is_not_captured():
+    module, image = distiller(), batches()[0]["image"]
+    _, expected = module(image)
+    module.student(torch.rand(9, 1, 16, 16))
+    assert module(image)[1]["hidden"] == expected["hidden"]
+
+
+def test_it_moves_the_teacher_along():
+    module = distiller().double()
+    assert next(module.teacher.network.parameters()).dtype == torch.float64
+    module(batches()[0]["image"].double())
+    assert next(distiller().to("meta").teacher.network.parameters()).device.type == "meta"
+
+
+def test_a_cached_teacher_is_run_once():
+    routes = pathways()
+    cached = CachedTeacher(unet(8, 2), routes.teacher_layers)
+    module = Distiller(unet(4, 1), cached, routes, SUPERVISED, supervised_weight=0.5)
+    same(trained_by_hand(), trained_by_hand(module), rtol=1e-4, atol=1e-5)
+    assert len(cached) == 12
+
+
+def test_compiled():
+    module = distiller()
+    compiled = torch.compile(module, backend="aot_eager")
+
+    def step(batch):
+        prediction, terms = compiled(batch["image"])
+        return 0.5 * SUPERVISED(prediction, batch["label"]) + sum(terms.values())
+
+    same(trained_by_hand(), trained_by_hand(module, step), rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_missing_is_told():
+    module = Distiller(unet(4, 1), unet(8, 2), pathways())
+    with pytest.raises(ValueError, match=r"needs the supervised loss. Give Distiller\(..., loss_function=...\)"):
+        module.loss(**batches()[0])
+    with pytest.raises(ValueError, match="Wrap it: Pathways"):
+        Distiller(unet(4, 1), unet(8, 2), LogitsKLLoss())
+    student = unet(4, 1)
+    with pytest.raises(ValueError, match=r"shares .* parameters with the student"):
+        Distiller(student, student, pathways())
+
+
+@pytest.mark.parametrize("train", ["trainer", "hand"])
+def test_deep_supervision_keeps_all_heads(train):
+    torch.manual_seed(0)
+    student = DynUNet(2, 1, 2, [3] * 3, [1, 2, 2], [2, 2], filters=[4, 8, 8], deep_supervision=True, deep_supr_num=1)
+    loss = DeepSupervisionLoss(SUPERVISED)
+    weights = [p for name, p in student.named_parameters() if "deep_supervision_heads" in name]
+    before = [p.detach().clone() for p in weights]
+    routes = Pathways(logits=Pathway(LogitsKLLoss()))
+    if train == "hand":
+        trained_by_hand(Distiller(student, unet(8, 2), routes, loss))
+    else:
+        DistillationTrainer(
+            network=student,
+            teacher=unet(8, 2),
+            pathways=routes,
+            optimizer=optimizer_of(student),
+            loss_function=loss,
+            device=torch.device("cpu"),
+            max_epochs=1,
+            train_data_loader=batches(),
+        ).run()
+    assert weights and all(not torch.equal(a, b) for a, b in zip(before, weights, strict=True))
+
+
+def test_tokens_and_channels_last_become_maps():
+    class Tokens(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.patches = nn.Conv2d(1, 8, 4, 4)
+            self.tokens, self.last = nn.Identity(), nn.Identity()
+            self.head = nn.Conv2d(8, 2, 1)
+
+        def forward(self, x):
+            x = self.patches(x)
+            tokens = self.tokens(x.flatten(2).transpose(1, 2))
+            x = self.last(x.movedim(1, -1)).movedim(-1, 1) + 0 * tokens.mean()
+            return nn.functional.interpolate(self.head(x), scale_factor=4)
+
+    routes = {
+        "tokens": Pathway(nn.MSELoss(), "patches", "tokens", teacher_adapter=TokensToMap((4, 4))),
+        "last": Pathway(nn.MSELoss(), "last", "patches", student_adapter=ChannelsFirst()),
+    }
+    student = Tokens()
+    _, terms = Distiller(student, copy.deepcopy(student), Pathways(**routes))(batches()[0]["image"])
+    assert terms["tokens"] == terms["last"] == 0
+    with pytest.raises(ValueError, match=r"expected \(B, 9 \+ 1, C\)"):
+        TokensToMap((3, 3), extra_tokens=1)(torch.rand(2, 16, 8))
+
+
+def step_of(module, batch):
+    prediction, terms = module(batch["image"], batch)
+    return 0.5 * SUPERVISED(prediction, batch["label"]) + sum(terms.values())
+
+
+def halves(rank, folder):
+    """One of two processes, each on half of every batch."""
+    dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
+    module = distiller()
+    wrapped = nn.parallel.DistributedDataParallel(module)
+    optimizer = torch.optim.SGD(wrapped.parameters(), 0.1)
+    for batch in batches():
+        half = {key: value[rank::2] for key, value in batch.items()}
+        optimizer.zero_grad()
+        step_of(wrapped, half).backward()
+        optimizer.step()
+    torch.save(module.state_dict(), f"{folder}/{rank}.pt")
+    dist.destroy_process_group()
+
+
+def test_two_processes(tmp_path):
+    torch.multiprocessing.start_processes(halves, (str(tmp_path),), nprocs=2, start_method="forkserver")
+    states = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
+    assert all(torch.equal(states[0][name], value) for name, value in states[1].items())
+    # Dice is no mean over samples, so that two halves are only near the whole.
+    whole = trained_by_hand().state_dict()
+    start = distiller().state_dict()
+    moved = sum((whole[name] - start[name]).norm() for name in whole)
+    apart = sum((whole[name] - states[0][name]).norm() for name in whole)
+    assert apart < 0.1 * moved
+
+
+def test_in_lightning():
+    lightning = pytest.importorskip("pytorch_lightning")
+
+    class Module(lightning.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.distiller = distiller()
+
+        def training_step(self, batch, index):
+            return self.distiller.loss(batch["image"], batch["label"])
+
+        def configure_optimizers(self):
+            return optimizer_of(self.distiller)
+
+    module, loader = Module(), torch.utils.data.DataLoader(batches(), batch_size=None)
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    lightning.Trainer(max_epochs=1, accelerator="cpu", enable_model_summary=False, **quiet).fit(module, loader)
+    same(trained_by_hand(), module.distiller)
+
+
+def test_in_accelerate():
+    accelerate = pytest.importorskip("accelerate")
+    accelerator = accelerate.Accelerator(cpu=True)
+    module = distiller()
+    prepared, optimizer = accelerator.prepare(module, optimizer_of(module))
+    for batch in batches():
+        optimizer.zero_grad()
+        accelerator.backward(step_of(prepared, batch))
+        optimizer.step()
+    same(trained_by_hand(), module)
