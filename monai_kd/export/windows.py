@@ -29,7 +29,7 @@ def why_alone(bundle: Bundle) -> str:
     try:
         segmenter(bundle, nn.Identity())
     except NotInGraphError as error:
-        return f"{first_line(error).split(' Export the network alone')[0].rstrip('.')}."
+        return f"{first_line(error).split(' Export only the network')[0].rstrip('.')}."
     return ""
 
 

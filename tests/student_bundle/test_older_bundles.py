@@ -11,7 +11,7 @@ import torch
 
 from monai_kd.student_bundle import Request, make_draft, write_bundle
 from monai_kd.student_bundle.teacher.mending import mended
-from monai_kd.student_bundle.teacher.weights import find_weights
+from monai_kd.student_bundle.teacher.teacher_weights import find_weights
 from monai_kd.teachers import load_arrays
 from tests.student_bundle.test_variants import draft_of, read
 from tests.student_bundle.zoo_bundles import edit
@@ -118,14 +118,14 @@ def test_the_new_bundle_names_no_authors_but_the_teachers_as_such(ct, zoo, tmp_p
 
 def test_an_evaluation_with_imports_and_a_program_of_its_own(ct, zoo, tmp_path):
     overlay = read(ct, "evaluate")
-    overlay |= {"evaluate": overlay.pop("run"), "imports": ["$import glob", "$import json"]}
+    overlay |= {"evaluate": overlay.pop("run"), "imports": ["$import glob", "$import json"], "download": ["$json"]}
     (ct / "configs" / "evaluate.json").write_text(json.dumps(overlay))
     inference = read(ct, "inference")
     inference["inference"] = inference.pop("run")
     (ct / "configs" / "inference.json").write_text(json.dumps(inference))
     draft = draft_of(ct, zoo)
     new = draft.configs["evaluate"]
-    assert {"$import monai_kd", "$import json"} <= set(new["imports"]) and "evaluate" not in new
+    assert {"$import monai_kd", "$import json"} <= set(new["imports"]) and not {"evaluate", "download"} & set(new)
     assert new["run"] == ["$@validate#evaluator.run()"] and draft.configs["inference"]["run"] == ["$@evaluator.run()"]
     write_bundle(draft, draft.pairs, tmp_path / "new", zoo / "ct_data")
 
@@ -155,3 +155,9 @@ def test_labels_of_bool_are_cast(ct):
     first = new["train"]["transforms"][0]
     assert first["transforms"][0] == brats and first["transforms"][1]["dtype"] == "$torch.float32"
     assert len(new["train"]["transforms"]) == 2 and len(notes) == 1
+
+
+def test_ids_that_a_bundle_uses_otherwise(ct, zoo, tmp_path):
+    edit(ct, "train", labels={"background": 0, "spleen": 1})  # a share of labels in this package's own bundles
+    draft = draft_of(ct, zoo)
+    write_bundle(draft, draft.pairs, tmp_path / "new", zoo / "ct_data")

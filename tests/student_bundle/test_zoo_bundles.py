@@ -159,7 +159,7 @@ def test_the_new_bundle_is_whole_and_holds_no_place_of_this_machine(made, zoo):
     assert files == {
         *(f"configs/{name}.json" for name in names),
         "configs/logging.conf", "models/teacher.pt", "docs/README.md", "LICENSE", "scripts/__init__.py",
-        *(f"scripts/distilled/{name}.py" for name in ("__init__", "networks/__init__", "networks/arguments")),
+        *(f"scripts/distilled/{name}.py" for name in ("__init__", "networks/__init__", "networks/input_checks")),
         "scripts/distilled/networks/student_unet.py",
     }  # fmt: skip
     assert (made / "LICENSE").read_text() == (zoo / "ct" / "LICENSE").read_text()

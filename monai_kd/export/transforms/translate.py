@@ -40,7 +40,15 @@ def is_writer(transform: Any) -> bool:
 
 
 class NotInGraphError(ValueError):
-    """A step before or after a bundle's network that no exported graph can contain."""
+    """
+    A step before or after a bundle's network that no exported graph can contain.
+
+    Args:
+        message: names the step, says why it cannot, and ends with "Export only the network …".
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
 
 
 def refused(name: str, why: str) -> NotInGraphError:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from monai_kd.bundle.config_files import CONFIGS, is_config_file, list_files, read_any, read_file
-from monai_kd.bundle.config_ids import Config, component_ids, find
-from monai_kd.student_bundle.config_parts import components, lines_of
+from monai_kd.bundle.config_ids import Config, component_ids, find, texts
+from monai_kd.student_bundle.config_parts import components, lines_of, name_run
 from monai_kd.student_bundle.configs.safeguards import safe_overlay, safe_reading
-from monai_kd.student_bundle.configs.train_config import name_run, put_student, with_resume_handlers
+from monai_kd.student_bundle.configs.train_config import put_student, with_resume_handlers
 from monai_kd.student_bundle.student_weights import STUDENT, load_student
 from monai_kd.student_bundle.teacher.monai_ids import name_parts, renamed_overlay
 from monai_kd.student_bundle.teacher.teacher_bundle import TRAINER, TeacherBundle
@@ -21,6 +21,7 @@ __all__ = ["inference_config", "other_files", "overlays", "unreadable"]
 
 OWN = ("metadata", "train", "inference")
 NEEDED = (*OWN, "evaluate")
+PROGRAMS = ("imports", "initialize", "run", "finalize")
 EVALUATIONS = ("evaluate", "test")
 EVALUATOR = "validate#evaluator"  # the training's engine, which the evaluation overlay runs
 
@@ -80,6 +81,7 @@ def _laid_over(config: Config, file: Path, train: Config) -> Config:
     if "imports" in config:  # which would take the place of the training's
         own = lines_of(train, "imports")
         config["imports"] = [*own, *(line for line in lines_of(config, "imports") if line not in own)]
+    _drop_unused(config, train)
     reads = any(word in file.stem for word in ("eval", "infer", "test"))
     if file.stem == "evaluate" or (reads and any(components(config, "CheckpointLoader"))):
         load_student(config, train, EVALUATOR, str(file))
@@ -90,6 +92,14 @@ def _laid_over(config: Config, file: Path, train: Config) -> Config:
     for loader in components(config, "CheckpointLoader"):
         loader |= {} if loader["load_path"] == f"@{STUDENT}" else {"_disabled_": True}
     return _with_resume_handlers(config)
+
+
+def _drop_unused(config: Config, train: Config) -> None:
+    """Remove programs of an overlay that its own run does not use, such as a download; a run refuses such ids."""
+    words = " ".join([*texts(config), *texts(train)])
+    for name in [name for name in config if "#" not in name and "::" not in name]:
+        if name not in train and name not in PROGRAMS and f"@{name}" not in words:
+            del config[name]
 
 
 def other_files(bundle: TeacherBundle) -> list[Path]:

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from monai_kd.bundle.config_ids import Config, find, references, replace, texts
-from monai_kd.student_bundle.config_parts import RUN_IDS, lines_of
+from monai_kd.student_bundle.config_parts import lines_of, name_run
 from monai_kd.student_bundle.configs.safeguards import safe_training
 from monai_kd.student_bundle.configs.train_handlers import adapt_handlers, resume_handlers
 from monai_kd.student_bundle.teacher.data_format import BY_HAND
 from monai_kd.student_bundle.teacher.teacher_bundle import TRAINER, TeacherBundle
 
-__all__ = ["name_run", "put_student", "teacher_file", "train_config", "with_resume_handlers"]
+__all__ = ["put_student", "teacher_file", "train_config", "with_resume_handlers"]
 
 
 def train_config(bundle: TeacherBundle, student: Mapping[str, Any], pathways: Mapping[str, Any]) -> Config:
@@ -77,25 +77,6 @@ def put_student(config: Config, network: str, student: Mapping[str, Any]) -> Non
     config["network_def"] = dict(student)
     config["bundle_root"] = "."
     name_run(config)
-
-
-def name_run(config: Config) -> None:
-    """
-    Call the program of a config ``run``, as MONAI does since 1.0.
-
-    Args:
-        config: of a training or an inference, or an overlay; changed in place.
-
-    Example:
-        >>> config = {"evaluating": ["$@evaluator.run()"]}
-        >>> name_run(config)
-        >>> config
-        {'run': ['$@evaluator.run()']}
-    """
-    for former in RUN_IDS:
-        if "run" not in config and any(".run(" in text for text in texts(config.get(former))):
-            config["run"] = lines_of(config, former)
-            del config[former]
 
 
 def with_resume_handlers(handlers: Any) -> Any:

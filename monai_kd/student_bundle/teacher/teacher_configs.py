@@ -12,8 +12,7 @@ from monai.bundle.utils import merge_kv
 from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.config_files import read_file
 from monai_kd.bundle.config_ids import Config
-from monai_kd.student_bundle.config_parts import components, lines_of
-from monai_kd.student_bundle.configs.train_config import name_run
+from monai_kd.student_bundle.config_parts import components, lines_of, name_run
 from monai_kd.student_bundle.teacher.monai_ids import renamed_overlay
 from monai_kd.student_bundle.teacher.teacher_bundle import TeacherBundle
 
