@@ -25,7 +25,7 @@ FLOORS = [
     {"commands"},
     {"__main__"},
 ]
-BESIDE = {("benchmark", "export"), ("diagnosis", "study")}
+BESIDE = {("benchmark", "export"), ("diagnosis", "study"), ("student_bundle", "packing")}
 MOST_MODULES = 15
 
 

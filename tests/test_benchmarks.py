@@ -24,6 +24,8 @@ from peers import available  # noqa: E402
 from steps import logits, of_trainer, task  # noqa: E402
 from study_workers import schedule  # noqa: E402
 
+from tests.student_bundle.zoo_bundles import make_ct_bundle  # noqa: E402
+
 ONCE = ("--rounds", "1", "--threads", "1")
 STEP = (*ONCE, "--batch", "2", "--side", "64")
 SMALL = {
@@ -108,6 +110,20 @@ def test_killed_trainings_resume_to_the_bit():
     )
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
     assert run.stdout.splitlines()[-1].startswith("1 of 1 killed trainings ended to the bit")
+
+
+def test_a_zoo_of_one_bundle(tmp_path):
+    make_ct_bundle(tmp_path / "zoo" / "mine", size=48)
+    words = [sys.executable, HERE / "zoo.py", "--zoo", tmp_path / "zoo", "--only", "mine"]
+    words += ["--results", tmp_path / "rows.jsonl"]
+    for _ in range(2):  # the second time there is nothing left to run
+        run = subprocess.run(
+            [*words, "--results", tmp_path / "rows.jsonl"], check=False, capture_output=True, text=True
+        )
+        assert run.returncode == 0, run.stderr
+        row = next(line for line in run.stdout.splitlines() if line.startswith("| mine"))
+        assert row.split(" | ")[1:] == ["ok"] * 6 + ["ok |"], run.stdout
+    assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == 1
 
 
 def test_hostile_checkpoints_are_refused():

@@ -166,10 +166,16 @@ def set_values(configs: Collection[Config], values: Mapping[str, Any], where: st
             raise ValueError(f"No id '{name}' in {where}. Closest: '{closest(name, known)}'. Correct --set {name}=….")
         kinds = [kind for *_, kind in places if kind is not None]
         for node, key, kind in places:
-            if kind in (None, *kinds[:1]):
+            if kind is None or _same_class(kind, kinds[0]):
                 former = node.get(key) if isinstance(node, Mapping) else node[key]
                 require_kind(f"--set {name}", name, value, former, inside=kind is not None)
                 node[key] = value
+
+
+def _same_class(kind: str, other: str) -> bool:
+    """Whether two names are of one class, which a bundle may have a copy of in its scripts."""
+    copied = any(name.startswith("scripts.") for name in (kind, other))
+    return kind == other or (copied and kind.rpartition(".")[2] == other.rpartition(".")[2])
 
 
 def _parts(name: str) -> list[str]:

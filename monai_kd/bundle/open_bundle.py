@@ -49,7 +49,8 @@ class Bundle:
     def parser(self) -> ConfigParser:
         """The merged configs."""
         config = read_merged(self.configs)
-        set_values([config], self.settings, str(self.configs[0]))
+        with importable_scripts(self.root):
+            set_values([config], self.settings, str(self.configs[0]))
         config["bundle_root"] = str(self.root)
         if "device" in config:
             config["device"] = CPU

@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
+import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,13 +69,17 @@ def importable_scripts(root: Path) -> Iterator[None]:
     if sys.path[0] == str(root):
         yield
         return
-    former = {name: sys.modules.pop(name) for name in _loaded()}
+    former, path = {name: sys.modules.pop(name) for name in _loaded()}, list(sys.path)
     sys.path.insert(0, str(root))
     importlib.invalidate_caches()
+    if (root / "scripts").is_dir() and not (root / "scripts" / "__init__.py").is_file():
+        own = types.ModuleType("scripts")  # or a package of this name further down the path would take its place
+        own.__path__ = [str(root / "scripts")]
+        sys.modules["scripts"] = own
     try:
         yield
     finally:
-        sys.path.remove(str(root))
+        sys.path[:] = path  # MONAI adds the bundle's folder, too, and leaves it there
         for name in _loaded():
             del sys.modules[name]
         sys.modules.update(former)

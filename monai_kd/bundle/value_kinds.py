@@ -112,6 +112,9 @@ KINDS: dict[str, Kind] = {
     **dict.fromkeys(("layout", "target_layout"), _or_none(TEXT)),
 }
 
+# Ids under which a bundle of others may keep values by name, such as {"background": 0, "liver": 1}.
+NAMED = ("labels", "classes")
+
 
 def require_kind(where: str, name: str, value: Any, former: Any = None, inside: bool = False) -> None:
     """
@@ -156,6 +159,8 @@ def require_kinds(config: Mapping[str, Any], where: str) -> None:
         ValueError: When one is of another kind, or out of range.
     """
     for name, value in config.items():
+        if name in NAMED and isinstance(value, Mapping):
+            continue
         if name in KINDS or name == "device":
             require_kind(f"{where}, '{name}'", name, value)
 

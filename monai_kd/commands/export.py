@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -20,6 +20,9 @@ from monai_kd.commands.options import (
     SplitFile,
 )
 from monai_kd.commands.settings import parse_settings
+
+if TYPE_CHECKING:
+    from monai_kd.bundle.open_bundle import Bundle
 
 Source = Annotated[Path, typer.Argument(help="The bundle's folder or name, or its inference config.")]
 Data = Annotated[Path | None, typer.Option(help="The data set's folder. Default: synthetic images.")]
@@ -56,16 +59,17 @@ def export(
     --set spatial_size=[96,96] --set student_channels=[8,12,16,24,32] --forms onnx,int8 --dataset-dir data/BUSBRA`
     """
     from monai_kd.bundle.finding import find_path
-    from monai_kd.export import DataSet, Options, export_student, open_bundle
+    from monai_kd.export import BundleData, DataSet, Options, export_student, open_bundle, why_alone
 
-    data = None if dataset_dir is None else DataSet(dataset_dir, layout, split_file, fold)
-    options = Options(_names(forms), raw, _names(float_layers), data)
     overlays = () if network is None else (f"networks/{network}",)
     opened = open_bundle(find_path(bundle), overlays, **parse_settings(setting))
-    if checkpoint is None:
-        if "checkpoint" not in opened.parser:
-            raise ValueError(f"'{opened.configs[0]}' has no 'checkpoint'. Give --checkpoint.")
-        checkpoint = Path(opened.parser.get_parsed_content("checkpoint"))
+    data: DataSet | BundleData | None = None
+    if dataset_dir is not None:
+        own = "distillation" in opened.metadata and layout is None and split_file is None
+        data = BundleData(opened.root, dataset_dir) if own else DataSet(dataset_dir, layout, split_file, fold)
+    alone = "" if raw else why_alone(opened)
+    options = Options(_names(forms), raw or bool(alone), _names(float_layers), data)
+    checkpoint = checkpoint or _weights(opened)
     with console.status("") as status:
         results = export_student(opened, checkpoint, output_dir, options, status.update)
     table = Table("form", "images", "largest difference", "pixels that differ", title="Beside the bundle itself")
@@ -74,8 +78,22 @@ def export(
         table.add_row(form, str(result.images), f"{result.largest_difference:.2g}", pixels)
     console.print(table)
     kind = "synthetic images" if data is None else f"images of {dataset_dir}"
+    if alone:
+        note = f"{alone} So the network alone is exported: docs/export.md, 'Windows', shows how to call it."
+        console.print(f"Note: {note}", markup=False, highlight=False)
     text = f"{output_dir}, checked on {kind}. Next: python -m monai_kd benchmark {output_dir}"
     console.print(text, markup=False, highlight=False)
+
+
+def _weights(bundle: Bundle) -> Path:
+    """The file that the inference config names, else the bundle's own."""
+    for name in ("checkpoint", "student_checkpoint"):
+        if name in bundle.parser:
+            return Path(bundle.parser.get_parsed_content(name))
+    file = bundle.root / "models" / "model.pt"
+    if not file.is_file():
+        raise ValueError(f"'{bundle.configs[0]}' has no 'checkpoint', and there is no '{file}'. Give --checkpoint.")
+    return file
 
 
 def _names(text: str) -> tuple[str, ...]:

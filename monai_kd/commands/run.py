@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -105,6 +106,8 @@ def _run(arguments: dict[str, Any], errors: RunErrors) -> None:
     from monai.bundle import create_workflow
 
     begin = time.time()
+    # MONAI finds a bundle's scripts when it runs, and `initialize` may need them before.
+    sys.path.insert(1, str(Path(arguments.get("bundle_root", ".")).resolve()))
     # As monai.bundle.run does.
     workflow = create_workflow(**arguments)
     errors.watch(workflow)

@@ -15,11 +15,13 @@ from monai_kd.bundle.open_bundle import Bundle, open_bundle
 from monai_kd.export.export_folder import Exported, open_export
 from monai_kd.export.export_student import Options, export_student
 from monai_kd.export.runners import FORMS, load_form
-from monai_kd.export.sample_images import DataSet
+from monai_kd.export.sample_images import BundleData, DataSet
+from monai_kd.export.windows import why_alone
 
 __all__ = [
     "FORMS",
     "Bundle",
+    "BundleData",
     "DataSet",
     "Exported",
     "Options",
@@ -27,4 +29,5 @@ __all__ = [
     "load_form",
     "open_bundle",
     "open_export",
+    "why_alone",
 ]

@@ -18,8 +18,9 @@ from monai_kd.export.int8 import FEWEST, require_enough, write_int8
 from monai_kd.export.onnx_file import describe, write_onnx
 from monai_kd.export.optional_packages import package
 from monai_kd.export.runners import FORMS, load_form
-from monai_kd.export.sample_images import DataSet, Pixels, Record, phantoms
+from monai_kd.export.sample_images import BundleData, DataSet, Pixels, Record, phantoms
 from monai_kd.export.torchscript import write_torchscript
+from monai_kd.export.windows import windows
 from monai_kd.teachers import load_weights
 from monai_kd.utils.atomic_files import atomic_folder
 from monai_kd.utils.digest import sha256
@@ -61,7 +62,7 @@ class Options:
     forms: Sequence[str] = ("onnx",)
     raw: bool = False
     float_layers: Sequence[str] = ()
-    data: DataSet | None = None
+    data: DataSet | BundleData | None = None
     tolerance: float = TOLERANCE
 
     def __post_init__(self) -> None:
@@ -126,6 +127,7 @@ def export_student(
                 results[form] = _checked(form, folder, module, made, options.tolerance)
         write_bundle(folder, bundle, checkpoint)
         report = {**description, "raw": options.raw, "outputs": module.outputs, "monai_kd": __version__}
+        report |= {"windows": windows(bundle)} if options.raw else {}
         report |= {"float_layers": list(options.float_layers), "forms": {k: asdict(v) for k, v in results.items()}}
         report |= {"files": hashes(folder)}
         write_json(folder / REPORT, report)

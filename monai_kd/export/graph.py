@@ -15,6 +15,7 @@ from monai_kd.bundle.open_bundle import Bundle
 from monai_kd.export.transforms.postprocessing import After, after_network
 from monai_kd.export.transforms.preprocessing import Before, before_network
 from monai_kd.export.transforms.steps import ResizeBack
+from monai_kd.export.transforms.translate import NotInGraphError
 
 __all__ = ["RawNetwork", "Segmenter", "fused_norms", "one_tensor", "segmenter"]
 
@@ -97,7 +98,7 @@ def segmenter(bundle: Bundle, network: nn.Module, raw: bool = False) -> Segmente
         return RawNetwork(network).eval()
     inferer = bundle.inferer
     if not isinstance(inferer, SimpleInferer):
-        raise ValueError(
+        raise NotInGraphError(
             f"{type(inferer).__name__} cannot go into the exported graph: it runs the network on several windows of an "
             "image. Export only the network, for pre-processed windows, with --raw."
         )

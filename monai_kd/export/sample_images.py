@@ -12,16 +12,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from monai.bundle import ConfigParser
 from PIL import Image
 
+from monai_kd.bundle.bundle import BundleFolder
+from monai_kd.bundle.config_ids import find
 from monai_kd.bundle.open_bundle import Bundle
+from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.data import choose_split, read_dataset
 from monai_kd.data.image_files.saving import write_image
 from monai_kd.export.transforms.preprocessing import before_network
 from monai_kd.export.transforms.translate import LOADING, transforms_of_key
 from monai_kd.phantom import phantom, phantom_volume
+from monai_kd.utils.messages import first_cause, first_line
 
-__all__ = ["DataSet", "phantoms", "raw_pixels"]
+__all__ = ["BundleData", "DataSet", "phantoms", "raw_pixels"]
 
 Pixels = npt.NDArray[Any]
 Record = Mapping[str, Any]
@@ -48,6 +53,46 @@ class DataSet:
         split = choose_split(self.folder, self.layout, self.split_file, self.fold)
         records = {record["id"]: record for record in read_dataset(self.folder, self.layout)}
         return {part: [records[key] for key in keys] for part, keys in split.items()}
+
+
+@dataclass(frozen=True)
+class BundleData:
+    """
+    The images that a bundle's own training config lists, whatever their layout.
+
+    Args:
+        root: the bundle's folder.
+        folder: its ``dataset_dir``.
+    """
+
+    root: Path
+    folder: Path
+
+    def parts(self) -> dict[str, list[Record]]:
+        """
+        The records of training and validation.
+
+        Raises:
+            ValueError: When the bundle's lists cannot be made of the folder.
+        """
+        config = BundleFolder(self.root).config("train")
+        slash = "/" if str(config.get("dataset_dir", "")).endswith("/") else ""
+        parser = ConfigParser({**config, "bundle_root": str(self.root), "dataset_dir": f"{self.folder}{slash}"})
+        found: dict[str, list[Record]] = {}
+        for part, name in (("training", "train#dataset#data"), ("validation", "validate#dataset#data")):
+            try:
+                with importable_scripts(self.root):
+                    entries = list(parser.get_parsed_content(name)) if find(config, name) is not None else []
+                found[part] = [{"id": f"{part} {number}", **entry} for number, entry in enumerate(entries)]
+            except Exception as error:
+                cause = first_cause(error)
+                raise ValueError(
+                    f"'{name}' of the bundle {self.root} lists no images of '{self.folder}': {type(cause).__name__}: "
+                    f"{first_line(cause)}. Name the folder that it was trained on."
+                ) from error
+        if not found["training"]:
+            raise ValueError(f"No training image in '{self.folder}'. Name the folder that {self.root} was trained on.")
+        return found
 
 
 def raw_pixels(bundle: Bundle, record: Record) -> Pixels:

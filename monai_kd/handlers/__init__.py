@@ -14,6 +14,7 @@ from monai_kd.handlers.methods.adversarial_logits import AdversarialLogitsHandle
 from monai_kd.handlers.methods.gradient_attention import GradientAttentionHandler as GradientAttentionHandler
 from monai_kd.handlers.methods.holistic import HolisticHandler as HolisticHandler
 from monai_kd.handlers.methods.trajectory import TrajectoryHandler as TrajectoryHandler
+from monai_kd.handlers.metric_log import EvalMetricsHandler as EvalMetricsHandler
 from monai_kd.handlers.metric_log import MetricLogHandler as MetricLogHandler
 from monai_kd.handlers.patience import PatienceHandler as PatienceHandler
 from monai_kd.handlers.resume import ResumeHandler as ResumeHandler

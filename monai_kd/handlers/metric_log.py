@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import torch.distributed as dist
+from ignite.engine import Engine, Events
 from monai.handlers import MetricLogger
 
-__all__ = ["MetricLogHandler"]
+from monai_kd.utils.atomic_files import atomic_write
+
+__all__ = ["EvalMetricsHandler", "MetricLogHandler"]
 
 
 class MetricLogHandler(MetricLogger):
@@ -40,3 +47,57 @@ class MetricLogHandler(MetricLogger):
 
 def _plain(values: list[tuple[int, Any]]) -> list[tuple[int, float]]:
     return [(iteration, float(value)) for iteration, value in values]
+
+
+class EvalMetricsHandler:
+    """
+    Write the best key metric of a training into ``eval_metrics`` of its bundle's metadata when the training ends.
+
+    Nothing is written if the weights lie elsewhere than in the bundle's ``models/model.pt``, for the metadata describe
+    that file, or if there is no value.
+
+    Args:
+        metadata: the bundle's ``configs/metadata.json``.
+        checkpoint: the file of the weights.
+        evaluator: the engine that validates; None writes nothing.
+
+    Example:
+        >>> from tempfile import mkdtemp
+        >>> root = Path(mkdtemp())
+        >>> (root / "configs").mkdir()
+        >>> _ = (root / "configs" / "metadata.json").write_text('{"eval_metrics": {}}')
+        >>> trainer, evaluator = Engine(lambda engine, batch: None), Engine(lambda engine, batch: None)
+        >>> evaluator.state.key_metric_name, evaluator.state.best_metric = "val_mean_dice", 0.91234
+        >>> handler = EvalMetricsHandler(root / "configs" / "metadata.json", root / "models" / "model.pt", evaluator)
+        >>> handler.attach(trainer)
+        >>> _ = trainer.run([0])
+        >>> json.loads((root / "configs" / "metadata.json").read_text())
+        {'eval_metrics': {'val_mean_dice': 0.9123}}
+    """
+
+    def __init__(self, metadata: str | Path, checkpoint: str | Path, evaluator: Engine | None) -> None:
+        self.metadata, self.checkpoint, self.evaluator = Path(metadata), Path(checkpoint), evaluator
+
+    def attach(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: the trainer.
+        """
+        engine.add_event_handler(Events.COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: the trainer, at its end.
+        """
+        state = getattr(self.evaluator, "state", None)
+        name, best = getattr(state, "key_metric_name", None), getattr(state, "best_metric", None)
+        first = not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0
+        if not first or not name or not isinstance(best, int | float) or not math.isfinite(best):
+            return
+        metadata = self.metadata.resolve()
+        if metadata.is_file() and self.checkpoint.resolve() == metadata.parents[1] / "models" / "model.pt":
+            content = json.loads(metadata.read_text(encoding="utf-8"))
+            content["eval_metrics"] = {name: round(float(best), 4)}
+            with atomic_write(metadata) as temporary:
+                temporary.write_text(json.dumps(content, indent=4, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -16,6 +16,7 @@ from monai.bundle import ConfigParser
 from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.config_files import read_any, read_file, write_config
 from monai_kd.bundle.config_ids import set_values
+from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.packing.stock_inference import make_stock
 from monai_kd.teachers import load_weights
 from monai_kd.utils.atomic_files import atomic_write
@@ -81,7 +82,8 @@ def pack_bundle(
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / root.name
         _copy(root, copy)
-        _set(copy, settings)
+        with importable_scripts(copy):
+            _set(copy, settings)
         network = make_stock(copy)
         if weights:
             _save(load_weights(network, model), copy)

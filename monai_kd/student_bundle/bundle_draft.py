@@ -15,6 +15,7 @@ from monai.bundle import ConfigParser
 
 from monai_kd.bundle.config_ids import Config, find, references, set_values
 from monai_kd.bundle.scripts import importable_scripts
+from monai_kd.packing.network_sources import carry_definition
 from monai_kd.student_bundle.configs.metadata import record
 from monai_kd.student_bundle.configs.other_configs import inference_config, overlays, unreadable
 from monai_kd.student_bundle.configs.train_config import train_config
@@ -31,6 +32,7 @@ from monai_kd.student_bundle.teacher.teacher_weights import find_weights, fit, r
 
 __all__ = ["Draft", "Request", "make_draft"]
 
+SOURCES = "scripts.distilled"  # beside the teacher's own scripts
 WEIGHT = 0.5  # of all distillation terms together; the labels have the other half
 
 
@@ -75,7 +77,7 @@ class Request:
     @cached_property
     def weights_file(self) -> Path:
         """The file of the teacher's weights."""
-        return find_weights(self.teacher, self.weights)
+        return find_weights(self.teacher, self.weights, self.bundle.inference)
 
     @cached_property
     def data(self) -> str:
@@ -123,6 +125,7 @@ class Draft:
         logits: how logits are compared, a name of ``LOSSES``.
         made: the record of what the bundle is made from.
         notes: sentences for the user.
+        sources: source files of the student's network, by their path in the bundle.
     """
 
     bundle: TeacherBundle
@@ -136,6 +139,7 @@ class Draft:
     logits: str
     made: dict[str, Any]
     notes: list[str]
+    sources: dict[str, str]
 
 
 def make_draft(request: Request) -> Draft:
@@ -160,6 +164,8 @@ def make_draft(request: Request) -> Draft:
         **further,
     }
     set_values(configs.values(), made["settings"], f"the new configs ({', '.join(configs)})")
+    inference = configs["inference"]
+    inference["network_def"], sources = carry_definition(inference["network_def"], SOURCES)
     state = read_weights(request.weights_file)
     with importable_scripts(bundle.root):
         parser = _parser(configs["train"], bundle, data)
@@ -171,10 +177,12 @@ def make_draft(request: Request) -> Draft:
         teacher = probe(network, bundle.format, "teacher")
         student = probe(build(parser, "network_def", "student"), bundle.format, "student")
         probe_training(student.network, bundle.format)
-        notes = [*check_labels(parser, configs["train"], bundle.format), *unreadable(bundle)]
+        notes = [*bundle.mended, *check_labels(parser, configs["train"], bundle.format), *unreadable(bundle)]
     classes = bundle.format.out_channels
     pairs = propose_pairs(student.network, student.layers, teacher.network, teacher.layers, classes)
-    return Draft(bundle, configs, left_out, request.weights_file, state, student, teacher, pairs, logits, made, notes)
+    return Draft(
+        bundle, configs, left_out, request.weights_file, state, student, teacher, pairs, logits, made, notes, sources
+    )
 
 
 def _parser(train: Config, bundle: TeacherBundle, data: str) -> ConfigParser:

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from monai_kd.bundle.config_ids import Config, find, list_ids, references, replace
+from monai_kd.bundle.config_ids import Config, find, list_ids, references, replace, texts
 
-__all__ = ["RUN_IDS", "add_handler", "components", "handlers_of", "kind", "lines_of"]
+__all__ = ["add_handler", "components", "handlers_of", "kind", "lines_of", "name_run"]
 
-RUN_IDS = ("training", "evaluating")  # what "run" was called before MONAI 1.0
+RUN_IDS = ("training", "evaluating", "evaluate", "inference")  # what "run" was called before MONAI 1.0
 
 
 def handlers_of(config: Config, engine: str) -> list[tuple[str, dict[str, Any]]]:
@@ -87,3 +87,22 @@ def lines_of(config: Config, name: str) -> list[Any]:
     """
     lines = config.get(name, [])
     return list(lines) if isinstance(lines, list) else [lines]
+
+
+def name_run(config: Config) -> None:
+    """
+    Call the program of a config ``run``, as MONAI does since 1.0.
+
+    Args:
+        config: of a training or an inference, or an overlay; changed in place.
+
+    Example:
+        >>> config = {"evaluating": ["$@evaluator.run()"]}
+        >>> name_run(config)
+        >>> config
+        {'run': ['$@evaluator.run()']}
+    """
+    for former in RUN_IDS:
+        if "run" not in config and any(".run(" in text for text in texts(config.get(former))):
+            config["run"] = lines_of(config, former)
+            del config[former]

@@ -133,8 +133,12 @@ def _copy_files(draft: Draft, folder: Path) -> None:
         if (root / name).is_file():
             (folder / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(root / name, folder / name)
-    if uses_scripts(draft.configs):
+    if uses_scripts(draft.configs) and (root / "scripts").is_dir():
         shutil.copytree(root / "scripts", folder / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    for path, source in draft.sources.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        if not (folder / path).exists():  # the teacher's scripts/__init__.py
+            (folder / path).write_text(source, encoding="utf-8")
     words = " ".join(_read(draft.configs))
     for file in sorted((root / "models").glob("*")):
         is_teacher = file.stem in ("model", "teacher") or (file.is_file() and file.samefile(draft.weights))

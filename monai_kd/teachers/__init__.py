@@ -4,6 +4,7 @@
 from monai_kd.teachers.as_teacher import as_teacher
 from monai_kd.teachers.cached_teacher import CachedTeacher
 from monai_kd.teachers.live_teacher import LiveTeacher
+from monai_kd.teachers.load_arrays import load_arrays
 from monai_kd.teachers.load_weights import load_weights
 from monai_kd.teachers.mixed_teacher import MixedTeacher
 from monai_kd.teachers.soft_targets import LoadSoftTargetd, SoftTargets
@@ -17,5 +18,6 @@ __all__ = [
     "SoftTargets",
     "StoredTeacher",
     "as_teacher",
+    "load_arrays",
     "load_weights",
 ]

@@ -10,6 +10,7 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 
+from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.student_bundle import Request, make_draft, write_bundle
 from tests.student_bundle.test_zoo_bundles import run
 from tests.student_bundle.zoo_bundles import edit
@@ -57,15 +58,16 @@ def test_every_config_reads_what_the_training_writes(name, ct, zoo, tmp_path):
     assert names(new) == ["teacher.pt"]
     torch.save(draft.student.network.state_dict(), new / "models" / "model.pt")
     parser = ConfigParser(read(new, "inference") | {"bundle_root": str(new), "dataset_dir": str(zoo / "ct_data")})
-    for line in parser["initialize"]:
-        if "checkpointloader" in line:
-            parser["loaded"] = line
-            parser.get_parsed_content("loaded")
-    network, expected = parser.get_parsed_content("network"), draft.student.network.state_dict()
-    assert all(torch.equal(value.cpu(), expected[key]) for key, value in network.state_dict().items())
-    (new / "models" / "model.pt").unlink()
-    with pytest.raises(RuntimeError) as caught:  # random weights must not go unnoticed
-        ConfigParser(dict(parser.get())).get_parsed_content("loaded")
+    with importable_scripts(new):
+        for line in parser["initialize"]:
+            if "checkpointloader" in line:
+                parser["loaded"] = line
+                parser.get_parsed_content("loaded")
+        network, expected = parser.get_parsed_content("network"), draft.student.network.state_dict()
+        assert all(torch.equal(value.cpu(), expected[key]) for key, value in network.state_dict().items())
+        (new / "models" / "model.pt").unlink()
+        with pytest.raises(RuntimeError) as caught:  # random weights must not go unnoticed
+            ConfigParser(dict(parser.get())).get_parsed_content("loaded")
     assert isinstance(caught.value.__cause__, FileNotFoundError)
 
 

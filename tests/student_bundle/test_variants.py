@@ -165,7 +165,8 @@ def test_an_own_network_in_scripts(ct, zoo, tmp_path):
         edit(ct, name, network_def___target_="scripts.net.Net")
     draft = draft_of(ct, zoo)
     write_bundle(draft, draft.pairs, tmp_path / "new", zoo / "ct_data")
-    assert [path.name for path in (tmp_path / "new" / "scripts").iterdir()] == ["net.py"]
+    names = sorted(path.name for path in (tmp_path / "new" / "scripts").iterdir())
+    assert names == ["__init__.py", "distilled", "net.py"]  # its own, and the student's source
 
 
 def test_an_evaluation_by_itself_and_configs_that_do_not_serve(ct, zoo, tmp_path):

@@ -14,6 +14,7 @@ import torch
 from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, verify_metadata, verify_net_in_out
 from PIL import Image
 
+from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.packing import pack_bundle
 from monai_kd.student_bundle import Request, make_draft, write_bundle
 
@@ -113,17 +114,18 @@ def test_the_overlay_of_the_docs_distils_too(ct, zoo):
 
 def test_the_zoos_checks_of_the_new_bundle(made, tmp_path):
     meta, inference = str(made / "configs" / "metadata.json"), str(made / "configs" / "inference.json")
-    verify_net_in_out(net_id="network_def", meta_file=meta, config_file=inference, device="cpu")
-    network = ConfigParser(ConfigParser.load_config_file(inference)).get_parsed_content("network_def")
-    torch.save(network.state_dict(), tmp_path / "model.pt")
     exported = tmp_path / "model.ts"
-    ckpt_export(
-        net_id="network_def",
-        filepath=str(exported),
-        ckpt_file=str(tmp_path / "model.pt"),
-        meta_file=meta,
-        config_file=inference,
-    )
+    with importable_scripts(made):  # as in the bundle's folder, where the Zoo's checks are run
+        verify_net_in_out(net_id="network_def", meta_file=meta, config_file=inference, device="cpu")
+        network = ConfigParser(ConfigParser.load_config_file(inference)).get_parsed_content("network_def")
+        torch.save(network.state_dict(), tmp_path / "model.pt")
+        ckpt_export(
+            net_id="network_def",
+            filepath=str(exported),
+            ckpt_file=str(tmp_path / "model.pt"),
+            meta_file=meta,
+            config_file=inference,
+        )
     assert torch.jit.load(exported)(torch.zeros(1, 1, 16, 16, 16)).shape == (1, 2, 16, 16, 16)
 
 
@@ -138,7 +140,7 @@ def test_metadata_names_the_teacher_and_what_is_needed(made, tmp_path):
     verify_metadata(meta_file=str(made / "configs" / "metadata.json"), filepath=str(schema))
     assert metadata["version"] in metadata["changelog"] and "Spleen CT 0.5.9" in metadata["changelog"]["0.1.0"]
     assert metadata["teacher_data_format"] == metadata["network_data_format"]
-    assert "monai-kd" in metadata["required_packages_version"]  # for StudentUNet
+    assert "monai-kd" not in metadata["required_packages_version"]  # on no index; StudentUNet's source is in scripts
     assert metadata["distillation"]["teacher"]["name"] == "Spleen CT" and metadata["eval_metrics"] == {}
 
 
@@ -156,7 +158,9 @@ def test_the_new_bundle_is_whole_and_holds_no_place_of_this_machine(made, zoo):
     names = ["train", "evaluate", "inference", "multi_gpu_train", "metadata", "methods/hidden"]
     assert files == {
         *(f"configs/{name}.json" for name in names),
-        "configs/logging.conf", "models/teacher.pt", "docs/README.md", "LICENSE",
+        "configs/logging.conf", "models/teacher.pt", "docs/README.md", "LICENSE", "scripts/__init__.py",
+        *(f"scripts/distilled/{name}.py" for name in ("__init__", "networks/__init__", "networks/input_checks")),
+        "scripts/distilled/networks/student_unet.py",
     }  # fmt: skip
     assert (made / "LICENSE").read_text() == (zoo / "ct" / "LICENSE").read_text()
     written = "".join(path.read_text() for path in made.rglob("*.*") if path.suffix in (".json", ".md"))

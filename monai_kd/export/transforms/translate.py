@@ -22,7 +22,7 @@ from monai.transforms import (
 
 from monai_kd.data import AsLabelMapd, LoadUltrasoundd
 
-__all__ = ["LOADING", "TYPES", "is_writer", "refused", "transforms_of_key"]
+__all__ = ["LOADING", "TYPES", "NotInGraphError", "is_writer", "refused", "transforms_of_key"]
 
 LOADING = (LoadImaged, LoadUltrasoundd, EnsureChannelFirstd)
 TYPES = (EnsureTyped, CastToTyped, ToTensord, ToDeviced, Identityd, CopyItemsd, SelectItemsd, DeleteItemsd)
@@ -39,9 +39,21 @@ def is_writer(transform: Any) -> bool:
     return isinstance(transform, WRITING)
 
 
-def refused(name: str, why: str) -> ValueError:
+class NotInGraphError(ValueError):
+    """
+    A step before or after a bundle's network that no exported graph can contain.
+
+    Args:
+        message: names the step, says why it cannot, and ends with "Export only the network …".
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+
+
+def refused(name: str, why: str) -> NotInGraphError:
     """The error to raise for a transform that cannot be part of a graph."""
-    return ValueError(
+    return NotInGraphError(
         f"{name} cannot go into the exported graph: {why}. "
         "Export only the network, for pre-processed input, with --raw."
     )

@@ -11,15 +11,16 @@ from typing import Any
 
 from monai_kd.student_bundle.teacher.teacher_bundle import TeacherBundle
 from monai_kd.utils.digest import sha256
-from monai_kd.version import __version__
 
 __all__ = ["RECORD", "new_metadata", "record"]
 
 RECORD = "distillation"
 SCHEMA = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
 VERSION = "0.1.0"
+UNNAMED = "Not named yet: whoever trained this student"
+CREDITS = ("authors", "copyright")  # of the teacher
 INHERITED = (
-    "task", "authors", "copyright", "data_source", "data_type", "image_classes", "label_classes", "pred_classes",
+    "task", "data_source", "data_type", "image_classes", "label_classes", "pred_classes",
     "intended_use", "references",
 )  # fmt: skip
 
@@ -46,8 +47,7 @@ def new_metadata(bundle: TeacherBundle, made: Mapping[str, Any]) -> dict[str, An
     teacher = f"{bundle.name} {old.get('version', '')}".strip()
     packages = {**old.get("optional_packages_version", {}), **old.get("required_packages_version", {})}
     packages = {name: _installed(name, given) for name, given in packages.items()}
-    own = {"monai-kd": __version__}
-    needed = str(made["student"]["_target_"]).startswith("monai_kd.")
+    credits = {key: old[key] for key in CREDITS if key in old}
     return {
         "schema": SCHEMA,
         "version": VERSION,
@@ -55,10 +55,13 @@ def new_metadata(bundle: TeacherBundle, made: Mapping[str, Any]) -> dict[str, An
         "monai_version": _installed("monai", ""),
         "pytorch_version": _installed("torch", "").split("+")[0],
         "numpy_version": _installed("numpy", ""),
-        "required_packages_version": {**packages, **(own if needed else {})},
+        "required_packages_version": packages,
         "supported_apps": {},
         "name": f"{bundle.name}, distilled",
         "description": f"{network} trained on the labels and on the answers of {teacher}. {old.get('description', '')}",
+        "authors": UNNAMED,
+        "copyright": UNNAMED,
+        "teacher": {"name": teacher, **credits},
         **{key: old[key] for key in INHERITED if key in old},
         "eval_metrics": {},
         "network_data_format": copy.deepcopy(old["network_data_format"]),

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from monai_kd.bundle.config_files import CONFIGS, is_config_file, list_files, read_any, read_file
-from monai_kd.bundle.config_ids import Config, component_ids, find
-from monai_kd.student_bundle.config_parts import components
+from monai_kd.bundle.config_ids import Config, component_ids, find, texts
+from monai_kd.student_bundle.config_parts import components, lines_of, name_run
 from monai_kd.student_bundle.configs.safeguards import safe_overlay, safe_reading
 from monai_kd.student_bundle.configs.train_config import put_student, with_resume_handlers
 from monai_kd.student_bundle.student_weights import STUDENT, load_student
@@ -21,6 +21,7 @@ __all__ = ["inference_config", "other_files", "overlays", "unreadable"]
 
 OWN = ("metadata", "train", "inference")
 NEEDED = (*OWN, "evaluate")
+PROGRAMS = ("imports", "initialize", "run", "finalize")
 EVALUATIONS = ("evaluate", "test")
 EVALUATOR = "validate#evaluator"  # the training's engine, which the evaluation overlay runs
 
@@ -31,7 +32,7 @@ def inference_config(bundle: TeacherBundle, student: Mapping[str, Any]) -> Confi
     name_parts(config)
     put_student(config, bundle.inference_network, student)
     load_student(config, config, "evaluator", str(bundle.inference_file))
-    safe_reading(config, config, is_stock=not str(student["_target_"]).startswith("monai_kd."))
+    safe_reading(config, config, is_stock=True)
     return config
 
 
@@ -60,11 +61,27 @@ def overlays(bundle: TeacherBundle, student: Mapping[str, Any], train: Config) -
         kept[file.stem] = config
     if "evaluate" not in kept and "test" in kept:
         kept["evaluate"] = kept.pop("test")
+    if "evaluate" not in kept and find(train, f"{EVALUATOR}#key_val_metric"):
+        kept["evaluate"] = _laid_over(_evaluation(), Path("evaluate.json"), train)
     return kept, left_out
+
+
+def _evaluation() -> Config:
+    """An overlay that validates the student's weights, for a teacher's bundle that has none."""
+    saver = {"_target_": "MetricsSaver", "save_dir": "@output_dir", "metrics": "*"}
+    return {
+        f"{EVALUATOR}#val_handlers": [{"_target_": "StatsHandler", "iteration_log": False}, saver],
+        "run": [f"$@{EVALUATOR}.run()"],
+    }
 
 
 def _laid_over(config: Config, file: Path, train: Config) -> Config:
     """An overlay of the training. A loader of weights in it loads the student's file, or is switched off."""
+    name_run(config)
+    if "imports" in config:  # which would take the place of the training's
+        own = lines_of(train, "imports")
+        config["imports"] = [*own, *(line for line in lines_of(config, "imports") if line not in own)]
+    _drop_unused(config, train)
     reads = any(word in file.stem for word in ("eval", "infer", "test"))
     if file.stem == "evaluate" or (reads and any(components(config, "CheckpointLoader"))):
         load_student(config, train, EVALUATOR, str(file))
@@ -75,6 +92,14 @@ def _laid_over(config: Config, file: Path, train: Config) -> Config:
     for loader in components(config, "CheckpointLoader"):
         loader |= {} if loader["load_path"] == f"@{STUDENT}" else {"_disabled_": True}
     return _with_resume_handlers(config)
+
+
+def _drop_unused(config: Config, train: Config) -> None:
+    """Remove programs of an overlay that its own run does not use, such as a download; a run refuses such ids."""
+    words = " ".join([*texts(config), *texts(train)])
+    for name in [name for name in config if "#" not in name and "::" not in name]:
+        if name not in train and name not in PROGRAMS and f"@{name}" not in words:
+            del config[name]
 
 
 def other_files(bundle: TeacherBundle) -> list[Path]:

@@ -40,8 +40,8 @@ Not measured yet. Run the evaluation to measure it. The teacher's own scores are
 ## MONAI Bundle Commands
 
 Run these commands in the bundle's folder. Training needs the package `monai-kd` and the teacher's weights,
-`models/{teacher_file}`; an archive contains them if it was packed `--with-teacher`. Inference needs `monai-kd` if
-`required_packages_version` in `configs/metadata.json` lists it.
+`models/{teacher_file}`; an archive contains them if it was packed `--with-teacher`. Inference needs MONAI
+alone: `python -m monai.bundle run --config_file configs/inference.json`.
 
 {listed}
 A killed training continues when you run its command again.
@@ -96,5 +96,5 @@ def readme(
         listed=listed,
         references=references or "- The teacher's bundle lists none.",
         license=license_,
-        copyright=metadata.get("copyright", "copyright not stated"),
+        copyright=bundle.metadata.get("copyright", "copyright not stated"),
     )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from monai_kd.bundle.config_ids import Config, find, references, replace, texts
-from monai_kd.student_bundle.config_parts import RUN_IDS, lines_of
+from monai_kd.student_bundle.config_parts import lines_of, name_run
 from monai_kd.student_bundle.configs.safeguards import safe_training
 from monai_kd.student_bundle.configs.train_handlers import adapt_handlers, resume_handlers
 from monai_kd.student_bundle.teacher.data_format import BY_HAND
@@ -76,9 +76,7 @@ def put_student(config: Config, network: str, student: Mapping[str, Any]) -> Non
         replace(config, network, "$@network_def.to(@device)")
     config["network_def"] = dict(student)
     config["bundle_root"] = "."
-    for former in RUN_IDS:
-        if former in config and "run" not in config:
-            config["run"] = config.pop(former)
+    name_run(config)
 
 
 def with_resume_handlers(handlers: Any) -> Any:
@@ -90,7 +88,7 @@ def with_resume_handlers(handlers: Any) -> Any:
         '$list(@train#handlers[:-2]) + @resume_handlers'
     """
     if isinstance(handlers, list):
-        return [*handlers, "$@resume_handlers[0]", "$@resume_handlers[1]"]
+        return [*handlers, *(f"$@resume_handlers[{place}]" for place in range(3))]
     text = str(handlers or "$[]")
     return f"$list({text.removeprefix('$')}) + @resume_handlers"
 

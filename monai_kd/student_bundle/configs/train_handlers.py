@@ -7,7 +7,7 @@ from typing import Any
 
 from monai_kd.bundle.config_ids import Config, find, references
 from monai_kd.student_bundle.config_parts import handlers_of, kind
-from monai_kd.student_bundle.student_weights import BEST, save_student
+from monai_kd.student_bundle.student_weights import BEST, STUDENT, save_student
 
 __all__ = ["adapt_handlers", "resume_handlers"]
 
@@ -40,7 +40,7 @@ def adapt_handlers(config: Config) -> None:
 
 
 def resume_handlers(config: Config) -> list[dict[str, Any]]:
-    """The handlers that resume a killed run."""
+    """The handlers that resume a killed run, and the one that writes its best metric into the metadata."""
     evaluator = _evaluator(config)
     transform = find(config, "train#dataset#transform")
     seed: dict[str, Any] = {"_target_": "monai_kd.handlers.SeedHandler", "seed": "@seed"}
@@ -66,7 +66,13 @@ def resume_handlers(config: Config) -> list[dict[str, Any]]:
             **_logs(config),
         },
     }
-    return [seed, resume]
+    metrics = {
+        "_target_": "monai_kd.handlers.EvalMetricsHandler",
+        "metadata": "$@bundle_root + '/configs/metadata.json'",
+        "checkpoint": f"@{STUDENT}",
+        "evaluator": resume["evaluator"],
+    }
+    return [seed, resume, metrics]
 
 
 def _schedules(config: Config) -> dict[str, str]:

@@ -42,13 +42,15 @@ def read_format(metadata: Mapping[str, Any], file: str) -> DataFormat:
     Raises:
         ValueError: When the schema is not MONAI's for image networks, or there are several inputs or outputs.
     """
+    described = metadata.get("network_data_format", {})
+    if isinstance(described, Mapping) and all(described.get(side) for side in ("inputs", "outputs")):
+        _ = _only(described, "inputs", file), _only(described, "outputs", file)  # what matters more than its schema
     schema = str(metadata.get("schema", ""))
     if not SCHEMA.search(schema):
         raise ValueError(
             f"{file}: the schema is {schema!r}, but it must be MONAI's 'meta_schema_<date>.json', whose "
             f"network_data_format gives channels and sizes. Describe the network in that schema. {BY_HAND}"
         )
-    described = metadata.get("network_data_format", {})
     image, pred = (_only(described, side, file) for side in ("inputs", "outputs"))
     try:
         size = possible_size(image["spatial_shape"])
@@ -61,7 +63,21 @@ def read_format(metadata: Mapping[str, Any], file: str) -> DataFormat:
         ) from error
     if len(size) not in (2, 3):
         raise ValueError(f"{file}: spatial_shape has {len(size)} sides. Give 2 for images or 3 for volumes.")
+    _require_map(size, pred, file)
     return DataFormat(size, *channels, classes)
+
+
+def _require_map(size: tuple[int, ...], pred: Mapping[str, Any], file: str) -> None:
+    """Classes, points and boxes have a shape of their own; sides that the metadata leaves open tell nothing."""
+    given = pred.get("spatial_shape")
+    if isinstance(given, list) and all(isinstance(side, int) for side in given) and tuple(given) != size:
+        kind = pred.get("format") or pred.get("type") or "something else"
+        raise ValueError(
+            f"{file}: the network takes {' × '.join(map(str, size))} and gives {kind} of "
+            f"{' × '.join(map(str, given))}, and a student is distilled from one map of logits of the image's size. A "
+            "classifier's student is trained as docs/classification.md shows; a map's spatial_shape is that of the "
+            f"input. {BY_HAND}"
+        )
 
 
 def _only(described: Mapping[str, Any], side: str, file: str) -> Mapping[str, Any]:

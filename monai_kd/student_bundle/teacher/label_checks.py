@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,8 @@ def load_labels(parser: ConfigParser, config: Config) -> Iterator[tuple[str, tor
     count = min(len(data), LOOKED_AT)
     for number in (n * len(data) // count for n in range(count)):
         entry = data[number]
-        name = str(entry["label"]) if isinstance(entry["label"], str | Path) else f"number {number}"
+        file = entry.get("label")
+        name = str(file) if isinstance(file, str | Path) else f"number {number}"
         yield name, torch.as_tensor(transform(entry)["label"])
 
 
@@ -118,6 +120,9 @@ def _entries(parser: ConfigParser, config: Config) -> Any:
             f"The teacher's list of training images, {DATA}, cannot be made from dataset_dir '{folder}': "
             f"{type(cause).__name__}: {first_line(cause).rstrip('.')}. {remedy}"
         ) from error
+    if isinstance(first, Mapping) and not {"image", "label"} <= set(first) and find(config, TRANSFORM) is not None:
+        with contextlib.suppress(Exception):  # transforms may make them of other keys
+            first = {**first, **parser.get_parsed_content(TRANSFORM)(first)}
     _require_entries(first, written, folder)
     return data
 

@@ -13,6 +13,7 @@ from monai_kd.bundle.config_files import CONFIGS, read_file, read_merged
 from monai_kd.bundle.config_ids import Config, component_ids, find
 from monai_kd.bundle.scripts import require_scripts
 from monai_kd.student_bundle.teacher.data_format import BY_HAND, DataFormat, read_format
+from monai_kd.student_bundle.teacher.mending import mended
 from monai_kd.student_bundle.teacher.monai_ids import with_monai_ids
 
 __all__ = ["TRAINER", "TeacherBundle", "read_teacher"]
@@ -31,6 +32,7 @@ class TeacherBundle:
         network: id of the network's definition in ``train``.
         inference_network: id of the network's definition in ``inference``.
         renamed: MONAI's ids, by the ids that the files of ``train`` use instead.
+        mended: what was changed in ``train`` for the installed MONAI and PyTorch.
     """
 
     root: Path
@@ -43,6 +45,7 @@ class TeacherBundle:
     train_files: tuple[Path, ...]
     inference_file: Path
     renamed: dict[str, str]
+    mended: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -69,14 +72,15 @@ def read_teacher(root: Path, configs: Sequence[Path] = ()) -> TeacherBundle:
             "the folder of a bundle, or of an nnU-Net result."
         )
     folder, needed = BundleFolder(root), "The new bundle needs the teacher's {} config."
-    other = f"{needed.format('training')} If it has another name, pass it with --config. {BY_HAND}"
-    train_files = tuple(configs) or (folder.file("train", other),)
-    inference_file = folder.file("inference", f"{needed.format('inference')} {BY_HAND}")
-    train, renamed = with_monai_ids(read_merged(train_files))
-    inference = read_merged([inference_file])
     metadata_file = folder.file("metadata", f"It describes the teacher's input and output. {BY_HAND}")
     metadata = read_file(metadata_file)
     data_format = read_format(metadata, str(metadata_file))
+    other = f"{needed.format('training')} If it has another name, pass it with --config. {BY_HAND}"
+    train_files = tuple(configs) or (folder.file("train", other),)
+    inference_file = folder.file("inference", f"{needed.format('inference')} {BY_HAND}")
+    merged, notes = mended(read_merged(train_files))
+    train, renamed = with_monai_ids(merged)
+    inference = read_merged([inference_file])
     _require_supervised(train, str(train_files[0]))
     for config, file in ((train, train_files[0]), (inference, inference_file)):
         require_scripts(config, root, str(file))
@@ -91,6 +95,7 @@ def read_teacher(root: Path, configs: Sequence[Path] = ()) -> TeacherBundle:
         train_files=train_files,
         inference_file=inference_file,
         renamed=renamed,
+        mended=tuple(notes),
     )
 
 

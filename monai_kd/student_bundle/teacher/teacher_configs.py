@@ -7,11 +7,12 @@ import copy
 from pathlib import Path
 
 from monai.bundle import ConfigParser
+from monai.bundle.utils import merge_kv
 
 from monai_kd.bundle.bundle import BundleFolder
-from monai_kd.bundle.config_files import read_file, read_merged
+from monai_kd.bundle.config_files import read_file
 from monai_kd.bundle.config_ids import Config
-from monai_kd.student_bundle.config_parts import RUN_IDS, components, lines_of
+from monai_kd.student_bundle.config_parts import components, lines_of, name_run
 from monai_kd.student_bundle.teacher.monai_ids import renamed_overlay
 from monai_kd.student_bundle.teacher.teacher_bundle import TeacherBundle
 
@@ -37,19 +38,17 @@ def stock_config(bundle: TeacherBundle, what: str) -> Config | None:
             return None
         own = read_file(file)
         config = own if "network_def" in own else _merged(bundle, file)
-    for former in RUN_IDS:
-        if former in config:
-            config.setdefault("run", config.pop(former))
+    name_run(config)
     _without_weights(config)
     return config
 
 
 def _merged(bundle: TeacherBundle, file: Path) -> Config:
-    if not bundle.renamed:
-        return read_merged([*bundle.train_files, file])
+    overlay = renamed_overlay(read_file(file), bundle.renamed)
+    name_run(overlay)
     parser = ConfigParser(copy.deepcopy(bundle.train))
-    for key, value in renamed_overlay(read_file(file), bundle.renamed).items():
-        parser[key] = value
+    for key, value in overlay.items():
+        merge_kv(parser, key, value)
     return dict(parser.get())
 
 

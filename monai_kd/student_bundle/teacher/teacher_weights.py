@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from monai.bundle import ConfigParser
 from torch import nn
 
+from monai_kd.bundle.config_ids import Config
+from monai_kd.student_bundle.config_parts import components
 from monai_kd.utils.checkpoints import CheckpointError, load_checkpoint, require_finite
 from monai_kd.utils.messages import first_line
 
@@ -18,14 +23,16 @@ __all__ = ["find_weights", "fit", "read_weights"]
 KEYS = ("model", "state_dict", "network", "net", "model_state_dict")
 
 
-def find_weights(root: Path, given: Path | None = None) -> Path:
+def find_weights(root: Path, given: Path | None = None, inference: Config | None = None) -> Path:
     """
-    The file of a bundle's weights: the given one, or else ``models/model.pt`` or ``models/model.ts``.
+    The file of a bundle's weights: the given one, else ``models/model.pt`` or ``models/model.ts``, else the file that
+    its inference config loads.
 
     Raises:
         FileNotFoundError: When it does not exist.
     """
-    places = [given] if given else [root / "models" / "model.pt", root / "models" / "model.ts"]
+    usual = [root / "models" / "model.pt", root / "models" / "model.ts"]
+    places = [given] if given else [*usual, *(file for file in _loaded(root, inference or {}) if file not in usual)]
     for path in places:
         if path.is_file():
             return path
@@ -36,6 +43,16 @@ def find_weights(root: Path, given: Path | None = None) -> Path:
         else "Put them there, or name the file with --teacher-checkpoint."
     )
     raise FileNotFoundError(f"The teacher's weights are not at {' or '.join(map(str, places))}. {remedy}")
+
+
+def _loaded(root: Path, config: Config) -> list[Path]:
+    """The files that an inference config loads, as far as they can be told."""
+    parser, found = ConfigParser({**copy.deepcopy(config), "bundle_root": str(root)}), []
+    for loader in components(config, "CheckpointLoader"):
+        parser["teacher_file"] = loader.get("load_path")
+        with contextlib.suppress(Exception):  # whatever an expression of the teacher's raises
+            found.append(Path(parser.get_parsed_content("teacher_file")))
+    return found
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:

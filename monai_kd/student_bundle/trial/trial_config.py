@@ -44,7 +44,7 @@ def _shorten(config: Config, loader: Any, most: int) -> bool:
     _, loader = _resolved(config, loader)
     if not isinstance(loader, dict) or "batch_sampler" in loader:
         return False
-    given = loader.get("batch_size", 1)
+    _, given = _resolved(config, loader.get("batch_size", 1))
     count = min(given, most) if isinstance(given, int) else most
     for key in WORKERS:
         loader.pop(key, None)

@@ -20,8 +20,9 @@ from monai.utils import misc
 
 from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.config_files import write_config
-from monai_kd.bundle.config_ids import Config
+from monai_kd.bundle.config_ids import Config, find, replace
 from monai_kd.bundle.scripts import importable_scripts
+from monai_kd.student_bundle.configs.metadata import RECORD
 from monai_kd.student_bundle.teacher.teacher_bundle import TeacherBundle
 from monai_kd.student_bundle.teacher.teacher_configs import stock_config
 from monai_kd.student_bundle.trial.trial_config import shortened
@@ -54,7 +55,8 @@ def try_bundle(root: Path, bundle: TeacherBundle, dataset_dir: str, inference_di
             if empty:
                 notes.append(f"The {what} was not tried, because it finds no image in '{data}'.")
             elif error is not None:
-                raise ValueError(_told(error, what, bundle, data, Path(scratch))) from error
+                settings = BundleFolder(root).metadata[RECORD].get("settings", {})
+                raise ValueError(_told(error, what, bundle, data, Path(scratch), settings)) from error
     return notes
 
 
@@ -89,10 +91,13 @@ def _step(config: Config, root: Path, data: str, what: str) -> tuple[Exception |
     return None, False
 
 
-def _told(error: Exception, what: str, bundle: TeacherBundle, data: str, scratch: Path) -> str:
+def _told(error: Exception, what: str, bundle: TeacherBundle, data: str, scratch: Path, settings: Config) -> str:
     stock = stock_config(bundle, what)
     its: Exception | None = None
     if stock is not None:
+        for name, value in settings.items():  # of the same sizes
+            if find(stock, name) is not None:
+                replace(stock, name, value)
         its, _ = _step(stock, _copied(bundle.root, scratch / "teacher"), data, what)
     if its is not None:
         return (

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from monai.bundle import BundleWorkflow, ConfigWorkflow
+from monai.utils import OptionalImportError
 
 from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.config_files import read_file, read_merged
@@ -76,9 +77,12 @@ def _check(root: Path, kind: str, names: Sequence[str], dataset_dir: str, scratc
     except Exception as error:
         cause = first_cause(error)
         elsewhere = " If its images are elsewhere: --inference-dataset-dir DIR." if names == ["inference"] else ""
+        remedy = "Correct the teacher's config, or change its values: --set id=value."
+        if isinstance(cause, ImportError | OptionalImportError):
+            remedy, elsewhere = "The teacher's own needs it, too: install the package.", ""
         raise ValueError(
-            f"The new bundle's {' with '.join(names)} cannot be built: {type(cause).__name__}: {first_line(cause)}. "
-            f"Correct the teacher's config, or change its values: --set id=value.{elsewhere}"
+            f"The new bundle's {' with '.join(names)} cannot be built: {type(cause).__name__}: "
+            f"{first_line(cause).rstrip('.')}. {remedy}{elsewhere}"
         ) from error
     if missing:
         raise ValueError(
