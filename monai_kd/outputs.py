@@ -10,14 +10,15 @@ means what a layer receives: ``"decoder:input"``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import torch
+from torch import nn
 
 from monai_kd.utils.plain_tensor import plain
 
-__all__ = ["LayerName", "inner_layers", "main_output", "parse_layer", "pick", "resolve"]
+__all__ = ["LayerName", "inner_layers", "main_output", "parse_layer", "pick", "resolve", "watch_layers"]
 
 LAYER = re.compile(r"(?P<module>[^\[\]:]*)(?P<input>:input)?(?P<items>(\[[^\[\]]+\])*)")
 # The main head of torchvision's segmentation networks, and that of Hugging Face's.
@@ -170,6 +171,43 @@ def resolve(output: Any, layers: Iterable[str], image: Any, whose: str, side: st
         if not name.module and not name.is_input:
             found[layer] = main_output(pick(output, name.items, whose), image, whose, side)
     return found
+
+
+def watch_layers(network: nn.Module, image: torch.Tensor, see: Callable[[str, nn.Module, Any], object]) -> None:
+    """
+    Run a network once, in evaluation mode without gradients, and leave it as it was.
+
+    Args:
+        network: any module.
+        image: its input, shape BNH[WD].
+        see: called with each layer's name, the layer and what it gave, in the order in which they end; the network
+            itself has the name ``""``.
+
+    Example:
+        >>> network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU())
+        >>> watch_layers(network, torch.rand(2, 1, 8, 8), lambda name, layer, output: print(repr(name), output.shape))
+        '0' torch.Size([2, 4, 6, 6])
+        '1' torch.Size([2, 4, 6, 6])
+        '' torch.Size([2, 4, 6, 6])
+    """
+
+    def hook_of(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+            see(name, module, output)
+
+        return hook
+
+    modes = {module: module.training for module in network.modules()}
+    handles = [module.register_forward_hook(hook_of(name)) for name, module in network.named_modules()]
+    try:
+        network.eval()
+        with torch.no_grad():
+            network(image)
+    finally:
+        for handle in handles:
+            handle.remove()
+        for module, training in modes.items():
+            module.training = training
 
 
 def _children(value: Any) -> Iterator[tuple[str, Any]]:

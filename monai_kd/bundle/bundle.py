@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monai_kd.bundle.config_files import CONFIGS, find_file, is_config_file, list_files, read_file, read_merged
+from monai_kd.bundle.config_files import (
+    CONFIGS,
+    find_file,
+    is_config_file,
+    list_files,
+    read_any,
+    read_file,
+    read_merged,
+)
 from monai_kd.bundle.config_ids import Config, references, texts
 from monai_kd.utils.messages import first_few
 
@@ -184,7 +192,8 @@ def there_are(name: str, names: Iterable[str]) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    return [path for path in list_files(folder) if path.stem not in NOT_CONFIGS]
+    files = [path for path in list_files(folder) if path.stem not in NOT_CONFIGS]
+    return [path for path in files if not isinstance(read_any(path), list)]  # a list of images or splits is data
 
 
 def _open_ids(file: Path) -> list[str]:

@@ -18,7 +18,7 @@ from monai_kd.commands.settings import parse_settings
 if TYPE_CHECKING:
     from monai_kd.student_bundle import Draft, Pair, Request
 
-Teacher = Annotated[Path, typer.Option(help="The teacher's bundle: a folder or name.")]
+Teacher = Annotated[Path, typer.Option(help="The teacher's bundle, or an nnU-Net result.")]
 Student = Annotated[str, typer.Option(help="StudentUNet, or a JSON file with a network's `_target_`.")]
 Data = Annotated[str, typer.Option(metavar="<path>", help="The data set's folder.")]  # a slash at its end stays
 Output = Annotated[Path, typer.Option(help="The new bundle's folder.")]
@@ -67,26 +67,31 @@ def distill(
     --dataset-dir Task09_Spleen --output-dir spleen_student`
     """
     from monai_kd.bundle.finding import find_path
-    from monai_kd.student_bundle import Request, bundle_commands, is_made, read_names, run_training
+    from monai_kd.student_bundle import Request, bundle_commands, opened_teacher, run_training
 
     given = parse_settings(setting)
-    root, configs = find_path(teacher), tuple(config or ())
-    weights, inference_dir = teacher_checkpoint, inference_dataset_dir
-    request = Request(
-        root, student, dataset_dir, method, configs, weights, given, max_epochs, inference_dir, round_labels
-    )
-    names = {} if pairs is None else {"pairs": read_names(_text(pairs), str(pairs))}
-    made = {**request.record, **names}
-    if is_made(output_dir, made):
-        text = f"{output_dir} was written before" + (": its pairs stay, and --edit opens nothing." if edit else ".")
-        console.print(text, markup=False, highlight=False)
-    else:
-        _write(request, output_dir, pairs, edit, ask=sys.stdin.isatty() and not yes, tried=not no_try)
+    configs, weights, inference_dir = tuple(config or ()), teacher_checkpoint, inference_dataset_dir
+    with opened_teacher(find_path(teacher), dataset_dir) as (root, told):
+        for line in told:
+            console.print(line, markup=False, highlight=False)
+        arguments = (student, dataset_dir, method, configs, weights, given, max_epochs, inference_dir, round_labels)
+        _write_once(Request(root, *arguments), output_dir, pairs, edit, yes, tried=not no_try)
     folder = given.get("dataset_dir", dataset_dir)
     for name, command in bundle_commands(output_dir, folder, inference_dir).items():
         console.print(f"{name}:\n  {command}", markup=False, highlight=False)
     if not no_run:
         run_training(output_dir, folder)
+
+
+def _write_once(request: Request, output_dir: Path, pairs: Path | None, edit: bool, yes: bool, tried: bool) -> None:
+    from monai_kd.student_bundle import is_made, read_names
+
+    names = {} if pairs is None else {"pairs": read_names(_text(pairs), str(pairs))}
+    if is_made(output_dir, {**request.record, **names}):
+        text = f"{output_dir} was written before" + (": its pairs stay, and --edit opens nothing." if edit else ".")
+        console.print(text, markup=False, highlight=False)
+    else:
+        _write(request, output_dir, pairs, edit, ask=sys.stdin.isatty() and not yes, tried=tried)
 
 
 def _write(request: Request, output_dir: Path, pairs: Path | None, edit: bool, ask: bool, tried: bool) -> None:

@@ -42,6 +42,7 @@ then                        what it does
 ``SaveOverlayd``            writes pictures of images with the contours of masks
 ``AsLabelMapd``             converts masks to label maps for MONAI Label's clients
 ``ProbabilitySaver``        writes a table of class probabilities, for MONAI's ``ClassificationSaver``
+``nnunet_cases``            lists the cases of nnU-Net's raw data and folds
 ``ThreadDataLoader``        MONAI's loader in a thread; its errors reach the run
 ``TolerantDataset``         images for inference; a damaged one does not stop the others
 =========================== ==================================================================================
@@ -56,6 +57,7 @@ from monai_kd.data.datasets.breast_ultrasound_dataset import BreastUltrasoundDat
 from monai_kd.data.datasets.choose_split import choose_split
 from monai_kd.data.datasets.class_labels import class_weights
 from monai_kd.data.datasets.label_map import AsLabelMapd
+from monai_kd.data.datasets.nnunet_cases import nnunet_cases
 from monai_kd.data.datasets.pooled_dataset import PooledDataset
 from monai_kd.data.datasets.probability_saver import ProbabilitySaver
 from monai_kd.data.datasets.save_overlay import SaveOverlayd
@@ -118,6 +120,7 @@ __all__ = [
     "k_folds",
     "label_folds",
     "list_images",
+    "nnunet_cases",
     "official_folds",
     "random_splits",
     "read_dataset",

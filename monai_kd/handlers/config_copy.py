@@ -29,6 +29,7 @@ class ConfigCopyHandler:
         ValueError: When a Python program, not a config, builds it; at the start, when the file cannot be written.
 
     Example:
+        >>> import json
         >>> from tempfile import TemporaryDirectory
         >>> config = {
         ...     "imports": ["$from ignite.engine import Engine"],

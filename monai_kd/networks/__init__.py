@@ -23,6 +23,7 @@ from monai_kd.networks.layers import Layers as Layers
 from monai_kd.networks.layers import layers_of as layers_of
 from monai_kd.networks.output_checks import check_classifier as check_classifier
 from monai_kd.networks.output_checks import check_network as check_network
+from monai_kd.networks.plan_strides import plan_strides as plan_strides
 from monai_kd.networks.pretrained.efficientnet_lite import EfficientNetLiteEncoder as EfficientNetLiteEncoder
 from monai_kd.networks.pretrained.lite_medsam import LiteMedSAM as LiteMedSAM
 from monai_kd.networks.pretrained.pretrained_classifier import PretrainedClassifier as PretrainedClassifier

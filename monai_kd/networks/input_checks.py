@@ -32,22 +32,26 @@ def check_arguments(
         )
 
 
-def check_image(network: str, image: torch.Tensor, spatial_dims: int, in_channels: int, smallest: int) -> None:
+def check_image(
+    network: str, image: torch.Tensor, spatial_dims: int, in_channels: int, smallest: int | Sequence[int]
+) -> None:
     """
     Refuse an image of another shape than (B, in_channels, H, W[, D]), or one too small for the network's levels.
 
     Args:
         network: its class name, for the message.
-        smallest: pixels that its levels need along each axis.
+        smallest: pixels that its levels need along every axis, or along each.
     """
     shape = tuple(image.shape)
     if image.dim() != spatial_dims + 2 or shape[1] != in_channels:
         axes = "B, C, H, W" if spatial_dims == 2 else "B, C, H, W, D"
         raise ValueError(f"{network} got an image of shape {shape}. Give ({axes}) with C = {in_channels}.")
-    if min(shape[2:]) < smallest:
+    needed = (smallest,) * spatial_dims if isinstance(smallest, int) else tuple(smallest)
+    if any(size < least for size, least in zip(shape[2:], needed, strict=True)):
+        along = f"{needed[0]} pixels along each axis" if len(set(needed)) == 1 else f"{needed} pixels"
         raise ValueError(
-            f"{network} got an image of shape {shape}, but its levels need {smallest} pixels along each axis. Give a "
-            "larger image, or fewer levels in channels."
+            f"{network} got an image of shape {shape}, but its levels need {along}. Give a larger image, or fewer "
+            "levels in channels."
         )
 
 

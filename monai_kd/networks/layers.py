@@ -11,7 +11,7 @@ from torch import nn
 
 from monai_kd.networks.separable_unet import SeparableUNet
 from monai_kd.networks.student_unet import StudentUNet
-from monai_kd.utils.watch_layers import watch_layers
+from monai_kd.outputs import watch_layers
 
 __all__ = ["Layers", "layers_of"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import prod
 from typing import Any
 
 import torch
@@ -15,6 +16,8 @@ from torch.nn import functional
 from monai_kd.networks.input_checks import check_arguments, check_image
 
 __all__ = ["StudentUNet"]
+
+Stride = tuple[int, ...]
 
 
 class StudentUNet(nn.Module):
@@ -31,14 +34,16 @@ class StudentUNet(nn.Module):
         spatial_dims: 2 or 3.
         in_channels: channels of the image.
         out_channels: channels of the logits.
-        channels: channels of each encoder level; level ``i`` has 1 / 2^(i+1) of the image's resolution. Defaults to
-            five levels, 16 to 128 wide.
+        channels: channels of each encoder level. Defaults to five levels, 16 to 128 wide.
+        strides: of each encoder level, a number or one for each axis, 1 or 2. Thin volumes need 1 along their thin axis
+            on some levels; :func:`monai_kd.networks.plan_strides` chooses. Defaults to None: 2 everywhere, so that
+            level ``i`` has 1 / 2^(i+1) of the image's resolution.
         act: activation, in MONAI's notation. Defaults to ``"relu"``.
         norm: normalization, in MONAI's notation. Defaults to ``"instance"``, here with a learned scale and shift.
 
     Shapes:
-        image (B, in_channels, H, W[, D]) to logits (B, out_channels, H, W[, D]). Any size above 2^len(channels) is
-        allowed: feature sizes are rounded up, and the logits have the image's size.
+        image (B, in_channels, H, W[, D]) to logits (B, out_channels, H, W[, D]). Any size above the product of an
+        axis's strides is allowed: feature sizes are rounded up, and the logits have the image's size.
 
     Raises:
         ValueError: When an argument is out of range; at the call, when an image has other channels or is too small for
@@ -58,13 +63,15 @@ class StudentUNet(nn.Module):
         channels: Sequence[int] = (16, 32, 48, 80, 128),
         act: str | tuple[str, dict[str, Any]] = "relu",
         norm: str | tuple[str, dict[str, Any]] = "instance",
+        strides: Sequence[int | Sequence[int]] | None = None,
     ) -> None:
         super().__init__()
         check_arguments("StudentUNet", spatial_dims, in_channels, out_channels, channels)
+        steps = _strides(strides, spatial_dims, len(channels))
         self.spatial_dims = spatial_dims
         self.in_channels = in_channels
-        self.smallest = 2 ** len(channels) + 1
-        self.encoder = _Encoder(spatial_dims, in_channels, channels, act, norm)
+        self.smallest = tuple(total + 1 if total > 1 else 1 for total in map(prod, zip(*steps, strict=True)))
+        self.encoder = _Encoder(spatial_dims, in_channels, channels, steps, act, norm)
         self.decoder = _Decoder(spatial_dims, channels, act, norm)
         self.head = Conv[Conv.CONV, spatial_dims](channels[0], out_channels, kernel_size=1)
 
@@ -81,10 +88,19 @@ class StudentUNet(nn.Module):
 class _Encoder(nn.Module):
     """Levels of halving resolution; returns the deepest feature and appends those above it to ``skips``."""
 
-    def __init__(self, spatial_dims: int, in_channels: int, channels: Sequence[int], act: Any, norm: Any) -> None:
+    def __init__(
+        self,
+        spatial_dims: int,
+        in_channels: int,
+        channels: Sequence[int],
+        strides: Sequence[Stride],
+        act: Any,
+        norm: Any,
+    ) -> None:
         super().__init__()
-        levels: list[nn.Module] = [_ConvNormAct(spatial_dims, in_channels, channels[0], 2, act, norm)]
-        levels += [_Down(spatial_dims, wide, narrow, act, norm) for wide, narrow in pairwise(channels)]
+        levels: list[nn.Module] = [_ConvNormAct(spatial_dims, in_channels, channels[0], strides[0], act, norm)]
+        for (wide, narrow), stride in zip(pairwise(channels), strides[1:], strict=True):
+            levels.append(_Down(spatial_dims, wide, narrow, stride, act, norm))
         self.levels = nn.ModuleList(levels)
 
     def forward(self, x: Tensor, skips: list[Tensor]) -> Tensor:
@@ -112,9 +128,11 @@ class _Decoder(nn.Module):
 class _Down(nn.Module):
     """Halves the resolution, with odd sizes rounded up, then applies a residual convolution."""
 
-    def __init__(self, spatial_dims: int, in_channels: int, out_channels: int, act: Any, norm: Any) -> None:
+    def __init__(
+        self, spatial_dims: int, in_channels: int, out_channels: int, stride: Stride, act: Any, norm: Any
+    ) -> None:
         super().__init__()
-        self.halve = _ConvNormAct(spatial_dims, in_channels, out_channels, 2, act, norm)
+        self.halve = _ConvNormAct(spatial_dims, in_channels, out_channels, stride, act, norm)
         self.refine = _ConvNormAct(spatial_dims, out_channels, out_channels, 1, act, norm)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -137,7 +155,7 @@ class _Up(nn.Module):
 
 class _ConvNormAct(nn.Module):
     def __init__(
-        self, spatial_dims: int, in_channels: int, out_channels: int, stride: int, act: Any, norm: Any
+        self, spatial_dims: int, in_channels: int, out_channels: int, stride: int | Stride, act: Any, norm: Any
     ) -> None:
         super().__init__()
         convolution = Conv[Conv.CONV, spatial_dims]
@@ -147,6 +165,16 @@ class _ConvNormAct(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.act(self.norm(self.conv(x)))
+
+
+def _strides(strides: Sequence[int | Sequence[int]] | None, spatial_dims: int, levels: int) -> list[Stride]:
+    steps = [(step,) * spatial_dims if isinstance(step, int) else tuple(step) for step in strides or [2] * levels]
+    if len(steps) != levels or any(len(step) != spatial_dims or not {1, 2}.issuperset(step) for step in steps):
+        raise ValueError(
+            f"StudentUNet got strides={strides!r}. Give one entry for each of its {levels} levels: 1 or 2, or "
+            f"{spatial_dims} of them."
+        )
+    return steps
 
 
 def _norm(norm: str | tuple[str, dict[str, Any]], spatial_dims: int, channels: int) -> nn.Module:

@@ -3,6 +3,7 @@
 
 from monai_kd.student_bundle.bundle_draft import Draft, Request, make_draft
 from monai_kd.student_bundle.layer_pairs import Pair, pairs_text, read_names, read_pairs
+from monai_kd.student_bundle.nnunet.teacher_bundle import opened_teacher
 from monai_kd.student_bundle.training_commands import bundle_commands, run_training
 from monai_kd.student_bundle.write_bundle import is_made, write_bundle
 
@@ -13,6 +14,7 @@ __all__ = [
     "bundle_commands",
     "is_made",
     "make_draft",
+    "opened_teacher",
     "pairs_text",
     "read_names",
     "read_pairs",

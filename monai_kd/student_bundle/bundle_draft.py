@@ -21,6 +21,7 @@ from monai_kd.student_bundle.configs.other_configs import inference_config, over
 from monai_kd.student_bundle.configs.train_config import train_config
 from monai_kd.student_bundle.layer_pairs import Pair, propose_pairs
 from monai_kd.student_bundle.logits_method import choose_method, logits_pathway
+from monai_kd.student_bundle.nnunet.answers import store_answers
 from monai_kd.student_bundle.student_definition import student_definition
 from monai_kd.student_bundle.teacher.data_folder import absolute, data_folder, require_folder
 from monai_kd.student_bundle.teacher.label_checks import check_labels, round_labels
@@ -155,6 +156,7 @@ def make_draft(request: Request) -> Draft:
     definition = made["student"]
     pathways = {"_target_": "monai_kd.Pathways", "logits": logits_pathway(logits, WEIGHT)}
     train = train_config(bundle, definition, pathways)
+    store_answers(train)
     further, left_out = overlays(bundle, definition, train)
     configs = {
         "train": train,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from monai.utils.module import optional_import
 import monai_kd.networks
 from monai_kd.bundle.config_files import read_file
 from monai_kd.bundle.config_ids import references
+from monai_kd.networks import plan_strides
 from monai_kd.student_bundle.teacher.data_format import DataFormat
 
 __all__ = ["STUDENTS", "student_definition"]
@@ -60,7 +62,17 @@ def student_definition(student: str, data_format: DataFormat) -> dict[str, Any]:
     for name in ("spatial_dims", "in_channels", "out_channels"):
         if name in arguments:
             definition.setdefault(name, getattr(data_format, name))
+    if definition["_target_"] == STUDENTS["StudentUNet"] and "strides" not in definition:
+        definition |= _fit_thin_patches(definition.get("channels", arguments["channels"].default), data_format)
     return definition
+
+
+def _fit_thin_patches(channels: Sequence[int], data_format: DataFormat) -> dict[str, Any]:
+    """Strides, and perhaps fewer levels, for a patch that is too thin to be halved along every axis on every level."""
+    if min(data_format.spatial_size) > 2 ** len(channels):
+        return {}
+    strides = plan_strides(data_format.spatial_size, levels=len(channels))
+    return {"channels": list(channels[: len(strides)]), "strides": [list(stride) for stride in strides]}
 
 
 def _from_file(path: Path) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from monai_kd.student_bundle.configs.readme import readme
 from monai_kd.student_bundle.configs.train_config import teacher_file
 from monai_kd.student_bundle.layer_pairs import Pair, hidden_pathway
 from monai_kd.student_bundle.logits_method import HIDDEN, logits_pathway
+from monai_kd.student_bundle.nnunet.answers import live_answers
 from monai_kd.student_bundle.teacher.data_folder import data_folder
 from monai_kd.student_bundle.training_commands import commands
 from monai_kd.student_bundle.trial.try_bundle import try_bundle
@@ -95,7 +96,8 @@ def write_bundle(
         for name, config in {**draft.configs, "metadata": metadata}.items():
             write_config(configs / f"{name}.json", config)
         if pairs:
-            write_config(configs / "methods" / "hidden.json", _hidden(draft.logits, pairs))
+            hidden = _hidden(draft.logits, pairs) | live_answers(draft.configs["train"])
+            write_config(configs / "methods" / "hidden.json", hidden)
         shutil.copyfile(shipped_bundles() / OURS / LOGGING, configs / LOGGING)
         _copy_files(draft, folder)
         (folder / "models").mkdir(exist_ok=True)

@@ -8,6 +8,7 @@ transform                   what it does
 ``CropMargins``             cuts an image down to its ultrasound picture; ``CropMarginsd`` for dictionaries
 ``scan_area``               finds the ultrasound picture between margins, text and scale bars
 ``RandPixelDropout``        sets random pixels to one value; ``RandPixelDropoutd`` for dictionaries
+``NnUnetPreprocessd``       what nnU-Net does to a case before its network sees it
 ``LabelNoised``             gives a share of the training images a wrong class, for experiments
 ``class_mix``               pastes the objects of one batch onto another (ClassMix)
 ``mix_up``                  mixes the images of a batch with one another (mixup)
@@ -38,6 +39,8 @@ from monai_kd.transforms.class_mix import class_mix
 from monai_kd.transforms.crop_margins import CropMargins, CropMarginsd, scan_area
 from monai_kd.transforms.label_noise import LabelNoised
 from monai_kd.transforms.mix_up import mix_logits, mix_up
+from monai_kd.transforms.nnunet.even_windows import EvenWindowInferer
+from monai_kd.transforms.nnunet.preprocessing import NnUnetPreprocessd
 from monai_kd.transforms.pixel_dropout import RandPixelDropout, RandPixelDropoutd
 from monai_kd.transforms.view import View
 
@@ -51,7 +54,9 @@ __all__ = [
     "BatchRandShiftIntensity",
     "CropMargins",
     "CropMarginsd",
+    "EvenWindowInferer",
     "LabelNoised",
+    "NnUnetPreprocessd",
     "RandPixelDropout",
     "RandPixelDropoutd",
     "View",

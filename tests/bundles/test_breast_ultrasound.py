@@ -222,4 +222,4 @@ def test_a_finished_run_without_its_checkpoint_is_refused(phantoms, teacher, tmp
     (tmp_path / "model.pt").unlink()
     with pytest.raises(RuntimeError) as caught:
         run_bundle("train", dataset_dir=phantoms, teacher_checkpoint=teacher, **paths)
-    assert re.search(r"best checkpoint so far, '.*model\.pt', is gone", str(caught.value.__cause__))
+    assert re.search(r"best checkpoint so far, '.*model\.pt', is missing", str(caught.value.__cause__))

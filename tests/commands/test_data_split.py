@@ -26,7 +26,7 @@ def folder(tmp_path):
     ("options", "expected"),
     [
         ([], lambda records, root: random_splits(records)),
-        (["--number", 2, "--train-fraction", 0.5, "--seed", 4], lambda r, _: random_splits(r, 2, 0.5, seed=4)),
+        (["--splits", 2, "--train-fraction", 0.5, "--seed", 4], lambda r, _: random_splits(r, 2, 0.5, seed=4)),
         (["--protocol", "kfold", "--k", 3], lambda records, root: k_folds(records, 3)),
         (["--protocol", "holdout", "--test-fraction", 0.3], lambda records, root: hold_out(records, test_fraction=0.3)),
         (["--protocol", "holdout", "--test_fraction", 0.3], lambda records, root: hold_out(records, test_fraction=0.3)),
@@ -71,8 +71,8 @@ def test_near_duplicates_stay_together_unless_told_otherwise(tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--k", 3], "'random' takes number, train_fraction, validation_fraction, but not k"),
-        (["--protocol", "kfold", "--number", 3], "'kfold' takes k, validation_fraction, but not number"),
+        (["--k", 3], "'random' takes splits, train_fraction, validation_fraction, but not k"),
+        (["--protocol", "kfold", "--splits", 3], "'kfold' takes k, validation_fraction, but not splits"),
         (["--protocol", "official"], "has the layout 'breast', but only 'bus_bra' has official folds"),
         (["--train-fraction", 2], "train_fraction must lie between 0 and 1, got 2"),
     ],

@@ -26,7 +26,7 @@ def ids(dataset):
 def test_sections_are_those_of_the_papers_random_split(tmp_path):
     records = read_dataset(make_bus_bra(tmp_path))
     for fold in (0, 1):
-        expected = random_splits(records, number=2)[fold]
+        expected = random_splits(records, splits=2)[fold]
         found = {name: ids(BreastUltrasoundDataset(tmp_path, name, fold=fold, progress=False)) for name in SECTIONS}
         assert found == expected
 

@@ -10,7 +10,7 @@ from tests.data.layout_fixtures import lesion, make_bus_bra, make_dataset_a, mak
 
 def test_random_by_default(tmp_path):
     records = read_dataset(make_bus_bra(tmp_path))
-    assert choose_split(tmp_path, fold=4, seed=3) == random_splits(records, number=5, seed=3)[4]
+    assert choose_split(tmp_path, fold=4, seed=3) == random_splits(records, splits=5, seed=3)[4]
 
 
 def test_split_file_is_followed(tmp_path):
@@ -52,7 +52,7 @@ def test_duplicate_across_a_split_file(tmp_path):
     content = check_dataset(records)
     unaware = next(
         split
-        for split in random_splits(records, number=99)
+        for split in random_splits(records, splits=99)
         if len({part for part, keys in split.items() if {"000001", "000002"} & set(keys)}) == 2
     )
     assert content["000001"] == content["000002"]

@@ -63,7 +63,7 @@ def test_paper_protocol_with_dataset_a_duplicates():
     content = {record["id"]: record["id"] for record in records}
     for first, second in (("032", "040"), ("033", "042"), ("153", "159"), ("154", "160")):
         content[second] = content[first]
-    for split in random_splits(records, number=20, content=content):
+    for split in random_splits(records, splits=20, content=content):
         check_sound(split, records, content)
         assert len(split["test"]) == 33
 
@@ -124,12 +124,12 @@ def test_seed_alone_decides(make):
 
 
 def test_split_does_not_depend_on_their_number():
-    assert random_splits(make_records(60), number=5)[:2] == random_splits(make_records(60), number=2)
+    assert random_splits(make_records(60), splits=5)[:2] == random_splits(make_records(60), splits=2)
 
 
 def test_splits_are_the_same_everywhere():
     """Pinned: with another draw for the same seed, two versions would be compared on different images."""
-    assert random_splits(make_records(12), number=1)[0]["test"] == ["002", "009"]
+    assert random_splits(make_records(12), splits=1)[0]["test"] == ["002", "009"]
 
 
 def test_validation_is_taken_from_training_and_leaves_the_test_part():
@@ -149,7 +149,7 @@ def test_what_pairs_cannot_fill_single_images_do():
     records = make_records(44, per_patient=2, malignant=100)[2:] + [
         {"id": f"m{i}", "patient": f"m{i}", "pathology": "malignant"} for i in range(12)
     ]
-    for split in random_splits(records, number=5):
+    for split in random_splits(records, splits=5):
         assert len(split["test"]) == round(54 * 33 / 163)
 
 
@@ -165,7 +165,7 @@ def test_folds_of_unequal_patients_are_balanced(seed):
 
 @pytest.mark.parametrize("count", [3, 4, 5])
 def test_fewest_images_fill_every_part(count):
-    for split in random_splits(make_records(count), number=10):
+    for split in random_splits(make_records(count), splits=10):
         check_sound(split, make_records(count))
 
 

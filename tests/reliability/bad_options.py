@@ -31,7 +31,7 @@ LINES = {
     "data split nowhere --output-file out.json": "nowhere",
     "data split data --output-file data.txt": "data.txt",
     "data split data --output-file out.json --protocol randm": "random",
-    "data split data --output-file out.json --number 0": "number",
+    "data split data --output-file out.json --splits 0": "splits",
     "data split data --output-file out.json --seed -1": "seed",
     "data split data --output-file out.json --protocol kfold --k 1": "2",
     "data split data --output-file out.json --protocol kfold --k 100": "100",

@@ -32,7 +32,7 @@ class Protocol(StrEnum):
 Folders = Annotated[list[Path], typer.Argument(help="Folders of one or more data sets; several are read as one.")]
 File = Annotated[Path, typer.Option(help="JSON file to write; it must not exist.")]
 Chosen = Annotated[Protocol, typer.Option(help="How to split.")]
-Number = Annotated[int | None, typer.Option(min=1, metavar=INT, help="random: number of splits. Default: 3.")]
+Splits = Annotated[int | None, typer.Option(min=1, metavar=INT, help="random: number of splits. Default: 3.")]
 Folds = Annotated[int | None, typer.Option(help="kfold, official: number of folds. Default: 5.")]
 Training = Annotated[float | None, typer.Option(help="random: share of images to train on. Default: 130/163.")]
 Validation = Annotated[float | None, typer.Option(help="Share of images for validation. Default: 0.15.")]
@@ -45,7 +45,7 @@ def split(
     dataset_dirs: Folders,
     output_file: File,
     protocol: Chosen = Protocol.random,
-    number: Number = None,
+    splits: Splits = None,
     k: Folds = None,
     train_fraction: Training = None,
     validation_fraction: Validation = None,
@@ -81,7 +81,7 @@ def split(
     if output_file.exists():
         raise ValueError(f"{output_file} exists, and results may depend on it. Choose another name, or remove it.")
     options = _given(
-        number=number,
+        splits=splits,
         k=k,
         train_fraction=train_fraction,
         validation_fraction=validation_fraction,
@@ -91,16 +91,14 @@ def split(
     records = read_dataset(folder, layout)
     with image_progress() as progress:
         content = check_dataset(records, progress, near_duplicates=not no_near_duplicates)
-    splits = make_splits(protocol.value, records, folder, layout, seed, content, **options)
+    made = make_splits(protocol.value, records, folder, layout, seed, content, **options)
     if labels_of is not None:
-        splits = [keep_labels_of(parts, records, labels_of) for parts in splits]
+        made = [keep_labels_of(parts, records, labels_of) for parts in made]
     words = ", ".join([protocol.value, *(f"{name} {value:g}" for name, value in options.items())])
     words += "" if labels_of is None else f", labels of {labels_of}"
-    write_splits(output_file, splits, words, layout_names(folder, layout), seed)
-    console.print(_table(splits, records))
-    console.print(
-        f"{len(splits)} split{'s' if len(splits) > 1 else ''} in {output_file}", markup=False, highlight=False
-    )
+    write_splits(output_file, made, words, layout_names(folder, layout), seed)
+    console.print(_table(made, records))
+    console.print(f"{len(made)} split{'s' if len(made) > 1 else ''} in {output_file}", markup=False, highlight=False)
 
 
 def _given(**options: float | None) -> dict[str, float]:

@@ -83,7 +83,7 @@ def _of_folder(
     if split_file is None:
         if fold < 0:
             raise ValueError(f"fold counts from 0, got {fold}. Choose another number.")
-        return random_splits(records, number=fold + 1, seed=seed, content=content)[fold]
+        return random_splits(records, splits=fold + 1, seed=seed, content=content)[fold]
     splits = read_splits(split_file, records, content)
     if not 0 <= fold < len(splits):
         raise ValueError(f"{split_file} holds splits 0 to {len(splits) - 1}, got fold {fold}. Choose one of these.")

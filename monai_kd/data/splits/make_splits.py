@@ -20,7 +20,7 @@ VALIDATION_FRACTION = 0.15
 
 def random_splits(
     records: Sequence[Record],
-    number: int = 3,
+    splits: int = 3,
     train_fraction: float = TRAIN_FRACTION,
     validation_fraction: float = VALIDATION_FRACTION,
     seed: int = 0,
@@ -31,11 +31,11 @@ def random_splits(
     paper.
 
     The validation images are drawn from the training images. Split ``i`` depends only on ``seed`` and ``i``, not on
-    ``number`` or the order of ``records``.
+    ``splits`` or the order of ``records``.
 
     Args:
         records: as ``read_dataset`` gives them.
-        number: how many splits, from 1.
+        splits: how many splits, from 1.
         train_fraction: share of all images used for training and validation, between 0 and 1.
         validation_fraction: share of these used for validation, between 0 and 1.
         seed: another seed gives other splits.
@@ -56,11 +56,11 @@ def random_splits(
     require_fraction("validation_fraction", validation_fraction)
     groups = groups_of(records, content)
     require_groups(groups, 3)
-    splits = []
-    for index in range(number):
+    drawn = []
+    for index in range(splits):
         test, rest = take_stratified(shuffled(groups, seed, index), round(len(records) * (1 - train_fraction)), spare=2)
-        splits.append(split_of(test, rest, round(count(rest) * validation_fraction), seed, index))
-    return splits
+        drawn.append(split_of(test, rest, round(count(rest) * validation_fraction), seed, index))
+    return drawn
 
 
 def hold_out(

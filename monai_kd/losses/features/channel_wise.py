@@ -8,6 +8,9 @@ from monai_kd.losses.logits.softened import SoftenedLoss
 
 __all__ = ["ChannelWiseLoss"]
 
+# Finite: infinity would make 0 · ∞ in the divergence.
+_FAR_BELOW = -1e30
+
 
 class ChannelWiseLoss(SoftenedLoss):
     r"""
@@ -28,6 +31,8 @@ class ChannelWiseLoss(SoftenedLoss):
     Args:
         temperature: divisor of the logits or features, above 0; larger values take wider regions into account. Defaults
             to 4.0, as in the paper.
+        masked: whether only the positions where the batch's "mask" (shape B1H[WD]) is not 0 are in the distribution.
+            Defaults to False.
 
     Raises:
         ValueError: When ``temperature`` is not above 0; at the call, when the shapes differ, or when there is one
@@ -45,8 +50,21 @@ class ChannelWiseLoss(SoftenedLoss):
     compares = "where each channel is active, by KL divergence"
     paper = "CWD: Shu 2021"
 
-    def __init__(self, temperature: float = 4.0) -> None:
-        super().__init__(temperature)
+    def __init__(self, temperature: float = 4.0, masked: bool = False) -> None:
+        super().__init__(temperature, masked)
+
+    def hide(
+        self, student: torch.Tensor, teacher: torch.Tensor, mask: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """
+        Take positions out of the softmax by logits far below all others.
+
+        Args:
+            student: shape BNH[WD].
+            teacher: the same shape.
+            mask: booleans, shape B1H[WD].
+        """
+        return student.masked_fill(~mask, _FAR_BELOW), teacher.masked_fill(~mask, _FAR_BELOW), student.new_ones(())
 
     def compare(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
         if student[0, 0].numel() == 1:

@@ -26,6 +26,7 @@ class HiddenKLLoss(SoftenedLoss):
 
     Args:
         temperature: divisor of the features, above 0. Defaults to 1.0, as in the paper.
+        masked: whether only the positions count where the batch's "mask" (shape B1H[WD]) is not 0. Defaults to False.
 
     Raises:
         ValueError: When ``temperature`` is not above 0; at the call, when the shapes differ, or when there is one

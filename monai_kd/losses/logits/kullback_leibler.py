@@ -28,6 +28,8 @@ class LogitsKLLoss(SoftenedLoss):
         sigmoid: True for heads whose channels are independent: the divergence of two outcomes is taken per channel and
             averaged over the channels. For one channel it equals the softmax form on the two logits (0, z). Defaults to
             False: softmax over the channels.
+        masked: whether only the positions count where the batch's "mask" (shape B1H[WD]) is not 0: a scan sector, or
+            pixels of which the teacher is sure. Defaults to False.
 
     Raises:
         ValueError: When ``temperature`` is not above 0; at the call, when the shapes differ, or when there is one
@@ -45,8 +47,8 @@ class LogitsKLLoss(SoftenedLoss):
     compares = "class probabilities, by KL divergence"
     paper = "Hinton 2015; KLD of Behboodi 2025"
 
-    def __init__(self, temperature: float = 1.0, sigmoid: bool = False) -> None:
-        super().__init__(temperature)
+    def __init__(self, temperature: float = 1.0, sigmoid: bool = False, masked: bool = False) -> None:
+        super().__init__(temperature, masked)
         self.sigmoid = sigmoid
 
     def extra_repr(self) -> str:

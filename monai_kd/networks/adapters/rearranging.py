@@ -43,7 +43,7 @@ class TokensToMap(nn.Module):
             feature: shape (B, tokens, C).
 
         Returns:
-            Shape (B, C, *grid).
+            Shape (B, C, ...), with the axes of ``grid``.
         """
         if feature.ndim != 3 or feature.shape[1] != prod(self.grid) + self.extra_tokens:
             raise ValueError(

@@ -33,9 +33,8 @@ class SelfAttentionDiscriminator(nn.Module):
     - The code's last convolution covers the 4 × 4 positions left of 65 × 65 images and gives one score. The mean here
       gives one score for images of any size.
     - The code normalizes the logits over the batch (``norm="BATCH"``). Then the score of a sample depends on the
-    others,
-      which a gradient penalty does not allow and which makes several processes differ from one. The default normalizes
-      each sample by itself.
+      others, which a gradient penalty does not allow and which makes several processes differ from one. The default
+      normalizes each sample by itself.
 
     Args:
         spatial_dims: 2 or 3.

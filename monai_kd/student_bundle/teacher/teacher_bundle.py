@@ -67,7 +67,10 @@ def read_teacher(root: Path, configs: Sequence[Path] = ()) -> TeacherBundle:
             message says what was found and what to write by hand.
     """
     if not (root / CONFIGS).is_dir():
-        raise FileNotFoundError(f"'{root}' is not a bundle: it has no folder 'configs'. Name a bundle's folder.")
+        raise FileNotFoundError(
+            f"'{root}' is not a bundle: it has no folder 'configs', nor nnU-Net's plans.json and dataset.json. Name "
+            "the folder of a bundle, or of an nnU-Net result."
+        )
     folder, needed = BundleFolder(root), "The new bundle needs the teacher's {} config."
     metadata_file = folder.file("metadata", f"It describes the teacher's input and output. {BY_HAND}")
     metadata = read_file(metadata_file)

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import re
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from monai_kd.utils.json_files import read_json
+from monai_kd.utils.messages import first_few
+
+__all__ = ["nnunet_cases"]
+
+PARTS = {"training": "train", "validation": "val"}
+
+
+def nnunet_cases(
+    folder: str | PathLike[str],
+    ending: str,
+    part: str,
+    splits: str | PathLike[str] | None = None,
+    fold: int = 0,
+) -> list[dict[str, Any]]:
+    """
+    Cases of nnU-Net's raw data as MONAI takes them.
+
+    Args:
+        folder: ``nnUNet_raw/DatasetXXX_NAME``. For "inference" also any folder of files ``<case>_0000…``; of a whole
+            data set ``imagesTs`` is taken, or ``imagesTr`` if that is not there.
+        ending: of the files, as ``dataset.json`` tells.
+        part: "training", "validation" or "inference".
+        splits: nnU-Net's ``splits_final.json``, for training and validation.
+        fold: one of the splits, from 0.
+
+    Returns:
+        For each case "case", its name; "image", the file, or the files of several channels; and "label", but for
+        inference.
+
+    Raises:
+        FileNotFoundError: When there is no such folder.
+        ValueError: When the splits have no such fold, a case is in training and validation, or an image or a label is
+            missing.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     for channel in range(2):
+        ...         Path(folder, f"liver_1_000{channel}.nii.gz").touch()
+        ...     (case,) = nnunet_cases(folder, ".nii.gz", "inference")
+        >>> case["case"], [Path(file).name for file in case["image"]]
+        ('liver_1', ['liver_1_0000.nii.gz', 'liver_1_0001.nii.gz'])
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise FileNotFoundError(f"No data in '{root}': there is no such folder. Correct the path.")
+    if part == "inference":
+        found = _images(
+            next((root / name for name in ("imagesTs", "imagesTr") if (root / name).is_dir()), root), ending
+        )
+        return [{"case": case, "image": files} for case, files in found.items()]
+    names, images = _fold(splits, fold)[PARTS[part]], _images(root / "imagesTr", ending)
+    labels = {case: root / "labelsTr" / f"{case}{ending}" for case in names}
+    for what, absent in (
+        ("image in imagesTr", [case for case in names if case not in images]),
+        ("label in labelsTr", [case for case, file in labels.items() if not file.is_file()]),
+    ):
+        if absent:
+            raise ValueError(
+                f"{len(absent)} of the {len(names)} cases for {part} have no {what} of '{root}' with the ending "
+                f"{ending}: {first_few(absent)}. Name the folder that nnU-Net was trained from: "
+                "nnUNet_raw/DatasetXXX_NAME."
+            )
+    return [{"case": case, "image": images[case], "label": str(labels[case])} for case in names]
+
+
+def _images(folder: Path, ending: str) -> dict[str, Any]:
+    """Each case's file, or its files where there are several."""
+    pattern = re.compile(rf"(.+)_\d{{4}}{re.escape(ending)}")
+    found: dict[str, list[str]] = {}
+    for file in sorted(folder.iterdir()) if folder.is_dir() else ():
+        matched = pattern.fullmatch(file.name)
+        if matched:
+            found.setdefault(matched[1], []).append(str(file))
+    return {case: files[0] if len(files) == 1 else files for case, files in found.items()}
+
+
+def _fold(splits: str | PathLike[str] | None, fold: int) -> dict[str, list[str]]:
+    if splits is None:
+        raise ValueError("Training and validation need nnU-Net's splits_final.json. Give its path as splits.")
+    folds = read_json(splits, "Copy it again from nnUNet_preprocessed/DatasetXXX_NAME.")
+    if not isinstance(folds, list) or not all(isinstance(one, dict) and {"train", "val"} <= set(one) for one in folds):
+        raise ValueError(f"'{splits}' is no list of folds with 'train' and 'val'. Give nnU-Net's splits_final.json.")
+    if not 0 <= fold < len(folds):
+        raise ValueError(f"'{splits}' has {len(folds)} folds, and fold {fold} is asked for. Folds begin with 0.")
+    both = sorted(set(folds[fold]["train"]) & set(folds[fold]["val"]))
+    if both:
+        raise ValueError(
+            f"Fold {fold} of '{splits}' has {len(both)} cases in both 'train' and 'val': {first_few(both)}. A score on "
+            "them would mean nothing. Take each out of one."
+        )
+    return {part: [str(case) for case in folds[fold][part]] for part in ("train", "val")}
