@@ -69,16 +69,9 @@ def _feature(features: Mapping[str, Any], layer: str, side: str, image: Any) -> 
     if layer not in features:
         remedy = f"Capture it: FeatureHooks({side}, pathways.{side}_layers)."
         if side == "teacher":
-            remedy += " Without a teacher_layer, a Pathway looks for its student_layer in the teacher: set "
-            remedy += "teacher_layer to the teacher's layer, or teacher_layer='' for its output."
+            remedy += " Without teacher_layer, a Pathway looks for student_layer in the teacher: set teacher_layer=''."
         raise ValueError(f"The {side}'s features hold {list(features)}, but not the layer '{layer}'. {remedy}")
-    feature: torch.Tensor = plain(features[layer])
-    return feature
-
-
-def _require_number(weight: object) -> None:
-    if not isinstance(weight, Real | torch.Tensor):
-        raise ValueError(f"weight must be a number, got {weight!r}. Write for example weight=0.5.")
+    return plain(features[layer])
 
 
 class Pathway(nn.Module):
@@ -123,7 +116,9 @@ class Pathway(nn.Module):
         weight: float = 1.0,
     ) -> None:
         super().__init__()
-        _require_number(weight)
+        given: object = weight
+        if not isinstance(given, Real | torch.Tensor):
+            raise ValueError(f"weight must be a number, got {weight!r}. Write for instance weight=0.5.")
         self.student_layers = _names(student_layer)
         self.teacher_layers = _names(student_layer if teacher_layer is None else teacher_layer)
         if len(self.student_layers) != len(self.teacher_layers) or not self.student_layers:

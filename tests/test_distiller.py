@@ -57,7 +57,7 @@ def trained_by_hand(module=None, step=None):
     return module
 
 
-def same(a, b, **tolerance):
+def assert_same(a, b, **tolerance):
     for name, value in a.state_dict().items():
         torch.testing.assert_close(b.state_dict()[name], value, msg=name, **tolerance)
 
@@ -68,7 +68,7 @@ def test_its_state_is_student_and_pathways():
     assert len([*module.parameters()]) == len([*module.student.parameters()]) + 2
     fresh = distiller()
     fresh.load_state_dict(trained_by_hand(module).state_dict())
-    same(module, fresh)
+    assert_same(module, fresh)
 
 
 def test_it_trains_as_the_trainer_does():
@@ -84,7 +84,7 @@ def test_it_trains_as_the_trainer_does():
         max_epochs=1,
         train_data_loader=batches(),
     ).run()
-    same(module, other)
+    assert_same(module, other)
 
 
 def test_the_teacher_stays_frozen_and_in_evaluation_mode():
@@ -122,7 +122,7 @@ def test_a_cached_teacher_is_run_once():
     routes = pathways()
     cached = CachedTeacher(unet(8, 2), routes.teacher_layers)
     module = Distiller(unet(4, 1), cached, routes, SUPERVISED, supervised_weight=0.5)
-    same(trained_by_hand(), trained_by_hand(module), rtol=1e-4, atol=1e-5)
+    assert_same(trained_by_hand(), trained_by_hand(module), rtol=1e-4, atol=1e-5)
     assert len(cached) == 12
 
 
@@ -134,7 +134,7 @@ def test_compiled():
         prediction, terms = compiled(batch["image"])
         return 0.5 * SUPERVISED(prediction, batch["label"]) + sum(terms.values())
 
-    same(trained_by_hand(), trained_by_hand(module, step), rtol=1e-4, atol=1e-5)
+    assert_same(trained_by_hand(), trained_by_hand(module, step), rtol=1e-4, atol=1e-5)
 
 
 def test_what_is_missing_is_told():
@@ -246,7 +246,7 @@ def test_in_lightning():
     module, loader = Module(), torch.utils.data.DataLoader(batches(), batch_size=None)
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     lightning.Trainer(max_epochs=1, accelerator="cpu", enable_model_summary=False, **quiet).fit(module, loader)
-    same(trained_by_hand(), module.distiller)
+    assert_same(trained_by_hand(), module.distiller)
 
 
 def test_in_accelerate():
@@ -258,4 +258,4 @@ def test_in_accelerate():
         optimizer.zero_grad()
         accelerator.backward(step_of(prepared, batch))
         optimizer.step()
-    same(trained_by_hand(), module)
+    assert_same(trained_by_hand(), module)

@@ -210,6 +210,7 @@ def test_commands(page, commands, checkout, monkeypatch):
         make_tools_data(Path("data/tools"))
     if page.name == "nnunet.md":  # nnU-Net's own commands on that page are not run here
         make_results(Path(), folds=tuple("01234"), dataset="Dataset501_Phantoms")
+        monkeypatch.setenv("PYTHONPATH", str(ROOT))  # of the training's process, for the networks of these results
     monkeypatch.syspath_prepend(home)  # a module saved there is found, as by `python -m`
     for name, text in files(page).items():
         Path(name).parent.mkdir(exist_ok=True)

@@ -36,7 +36,7 @@ class StudentUNet(nn.Module):
         out_channels: channels of the logits.
         channels: channels of each encoder level. Defaults to five levels, 16 to 128 wide.
         strides: of each encoder level, a number or one for each axis, 1 or 2. Thin volumes need 1 along their thin axis
-            on some levels; :func:`monai_kd.networks.plan_strides` chooses. Defaults to None: 2 everywhere, so that
+            on some levels; ``plan_strides`` chooses. Defaults to None: 2 everywhere, so that
             level ``i`` has 1 / 2^(i+1) of the image's resolution.
         act: activation, in MONAI's notation. Defaults to ``"relu"``.
         norm: normalization, in MONAI's notation. Defaults to ``"instance"``, here with a learned scale and shift.

@@ -175,7 +175,10 @@ def test_no_bundle_and_no_data(ct, zoo, tmp_path):
         ({"_target_": "StudentUNet", "depth": 3}, ["The student cannot be built from", "depth"]),
         ({**DEEP, "deep_supervision": True}, ["The student, DynUNet, in training gives (2, 2, 2, 16", BY_HAND]),
         ({"_target_": "StudentUNet", "channels": [4, 4], "out_channels": 5}, ["The student, StudentUNet, gives (1, 5"]),
-        ("StudentUNet", ["The student, StudentUNet, cannot take an image of shape (1, 1, 16, 16, 16)", "33"]),
+        (
+            {"_target_": "StudentUNet", "strides": [2, 2, 2, 2, 2]},
+            ["The student, StudentUNet, cannot take an image of shape (1, 1, 16, 16, 16)", "33"],
+        ),
     ],
 )
 def test_a_student_that_does_not_fit(student, words, zoo, tmp_path):

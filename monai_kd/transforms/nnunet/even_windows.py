@@ -77,16 +77,15 @@ class EvenWindowInferer(SlidingWindowInferer):
     ) -> torch.Tensor:
         weight = _gaussian(self.window).to(image)
         total = image.new_zeros((len(image), 1, *image.shape[2:]))
-        answer = None
+        answer = torch.empty(0)
         for first in range(0, len(places), self.sw_batch_size):
             chosen = places[first : first + self.sw_batch_size]
             maps = run(torch.cat([image[place] for place in chosen]))
-            if answer is None:
+            if not first:
                 answer = maps.new_zeros((len(image), maps.shape[1], *image.shape[2:]))
             for place, found in zip(chosen, maps, strict=True):
                 answer[place] += found * weight
                 total[place] += weight
-        assert answer is not None
         return answer / total
 
     def _starts(self, side: int, window: int) -> list[int]:
