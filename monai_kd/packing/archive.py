@@ -82,8 +82,7 @@ def pack_bundle(
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / root.name
         _copy(root, copy)
-        with importable_scripts(copy):
-            _set(copy, settings)
+        _set(copy, settings)
         network = make_stock(copy)
         if weights:
             _save(load_weights(network, model), copy)
@@ -117,7 +116,8 @@ def _set(copy: Path, settings: dict[str, Any]) -> None:
     files = sorted(BundleFolder(copy).files(), key=lambda file: file.stem != "inference")
     contents = {file: read_any(file) for file in files}
     configs = {file: content for file, content in contents.items() if isinstance(content, dict)}  # skips image lists
-    set_values(configs.values(), settings, f"the configs of '{copy.name}'")
+    with importable_scripts(copy):
+        set_values(configs.values(), settings, f"the configs of '{copy.name}'")
     for path, config in configs.items() if settings else ():
         if path.stem == "metadata" and "spatial_size" in settings:
             _describe(config, settings["spatial_size"])

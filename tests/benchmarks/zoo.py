@@ -58,6 +58,7 @@ WARM = (
 HERE = Path(__file__).resolve().parent
 STEPS = ("stock training", "stock inference", "distil", "training", "with layers", "evaluation", "inference")
 ERROR = re.compile(r"^(?:[\w.]*(?:Error|Exception|Interrupt)\b.*|Error: .*|╭.*)$", re.M)
+COLOR = re.compile(r"\x1b\[[0-9;]*m")
 PRINTED = re.compile(r"^(\S.*):\n  python (.+)$", re.M)
 LENGTH = 160  # of an error in the table
 
@@ -83,7 +84,8 @@ class Runner:
             log.write(f"\n$ python {shlex.join(words)}\n{said}\n{errors}")
         if status is None:
             return f"not finished in {self.seconds:.0f} s", said
-        return ("ok" if status == 0 else _reason(errors, said, status)), said
+        reason = COLOR.sub("", _reason(errors, said, status)).replace(f"{self.folder}/", "")
+        return ("ok" if status == 0 else reason), said
 
     def _wait(self, process: int) -> int | None:
         end, status = time.monotonic() + self.seconds, None
@@ -188,10 +190,10 @@ def show(rows: Sequence[dict[str, Any]]) -> str:
     for row in sorted(rows, key=lambda row: (not row["dense"], row["bundle"])):
         cells = []
         for step in STEPS:
-            said = row.get(step, "")
-            if said not in ("ok", ""):
+            said = row.get(step, "–")
+            if said not in ("ok", "–"):
                 text = said if len(said) <= LENGTH or step == "distil" else said[: LENGTH - 1] + "…"
-                notes.append(f"{text}")
+                notes.append(text)
                 said = f"[{len(notes)}]"
             cells.append(said)
         lines.append(f"| {row['bundle']}{'*' if row['smaller'] else ''} | {' | '.join(cells)} |")

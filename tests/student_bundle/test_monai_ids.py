@@ -109,3 +109,14 @@ def test_former_ids_still_lead_to_their_objects():
     assert renamed == {"trainer": "train#trainer", "loader": "train#dataloader", "data": "train#dataset"}
     assert config["data"] == "@train#dataset" and config["train"]["dataloader"]["dataset"] == "@train#dataset"
     assert config["train"]["trainer"]["train_handlers"] == "$make()"
+
+
+def test_references_to_parts_of_what_was_moved():
+    trainer = {
+        "_target_": "SupervisedTrainer",
+        "train_data_loader": "@loader",
+        "epoch_length": "$10 // @loader#batch_size",
+    }
+    new, renamed = with_monai_ids({"trainer": trainer, "loader": {"_target_": "DataLoader", "batch_size": 2}})
+    assert new["train"]["trainer"]["epoch_length"] == "$10 // @train#dataloader#batch_size"
+    assert new["train"]["dataloader"]["batch_size"] == 2 and renamed["loader"] == "train#dataloader"

@@ -146,6 +146,7 @@ def test_images_that_the_transforms_make_of_several(ct, zoo, tmp_path):
                 config[f"{part}_datalist"] = f"$[{{'first': e['image'], 'label': e['label']}} for e in {listed}]"
         (ct / "configs" / f"{name}.json").write_text(json.dumps(config))
     draft = draft_of(ct, zoo)
+    assert draft.notes == []  # every label was found
     write_bundle(draft, draft.pairs, tmp_path / "new", zoo / "ct_data", tried=False)
 
 
@@ -161,3 +162,4 @@ def test_ids_that_a_bundle_uses_otherwise(ct, zoo, tmp_path):
     edit(ct, "train", labels={"background": 0, "spleen": 1})  # a share of labels in this package's own bundles
     draft = draft_of(ct, zoo)
     write_bundle(draft, draft.pairs, tmp_path / "new", zoo / "ct_data")
+    assert read(tmp_path / "new", "train")["labels"] == {"background": 0, "spleen": 1}

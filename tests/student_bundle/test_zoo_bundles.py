@@ -30,10 +30,11 @@ def run(root, names, data, **values):
         dataset_dir=str(data),
         **values,
     )
-    workflow.initialize()
-    assert workflow.check_properties() == []
-    workflow.run()
-    workflow.finalize()
+    with importable_scripts(root):
+        workflow.initialize()
+        assert workflow.check_properties() == []
+        workflow.run()
+        workflow.finalize()
     return workflow
 
 

@@ -80,7 +80,19 @@ def with_monai_ids(config: Config) -> tuple[Config, dict[str, str]]:
             renamed |= _move(config, engine, VALIDATE)
     for place, name in PLACES:
         renamed |= _name(config, place, name)
-    return config, renamed
+    return _followed(config, renamed), renamed
+
+
+def _followed(node: Any, renamed: dict[str, str]) -> Any:
+    """Texts that refer to a part of what was moved, such as ``@loader#batch_size``, refer to its new place."""
+    if isinstance(node, dict):
+        return {key: _followed(value, renamed) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_followed(item, renamed) for item in node]
+    for old, new in renamed.items() if isinstance(node, str) else ():
+        for mark in "@%":
+            node = node.replace(f"{mark}{old}#", f"{mark}{new}#").replace(f"{mark}{old}::", f"{mark}{new}#")
+    return node
 
 
 def renamed_overlay(config: Config, renamed: dict[str, str]) -> Config:

@@ -79,7 +79,7 @@ def _check(root: Path, kind: str, names: Sequence[str], dataset_dir: str, scratc
         elsewhere = " If its images are elsewhere: --inference-dataset-dir DIR." if names == ["inference"] else ""
         remedy = "Correct the teacher's config, or change its values: --set id=value."
         if isinstance(cause, ImportError | OptionalImportError):
-            remedy, elsewhere = "The teacher's own needs it, too: install the package.", ""
+            remedy, elsewhere = "The teacher's own needs it, too: install its package, or a MONAI that has it.", ""
         raise ValueError(
             f"The new bundle's {' with '.join(names)} cannot be built: {type(cause).__name__}: "
             f"{first_line(cause).rstrip('.')}. {remedy}{elsewhere}"
