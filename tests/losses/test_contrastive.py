@@ -27,7 +27,7 @@ class TestContrastiveRepresentation(LossContract):
 
     def make_training_loss(self):
         torch.manual_seed(0)
-        return ContrastiveRepresentationLoss(3, 3, code=8, memory=16).double()
+        return ContrastiveRepresentationLoss(3, code=8, memory=16).double()
 
     def pairs(self):
         generator = torch.Generator().manual_seed(3)
@@ -59,7 +59,7 @@ class TestContrastiveRepresentation(LossContract):
             remembered[1].append(t.detach())
 
     def test_it_is_lower_where_the_codes_agree(self):
-        loss = ContrastiveRepresentationLoss(3, 3, code=8).eval()
+        loss = ContrastiveRepresentationLoss(3, code=8).eval()
         loss.teacher_code.load_state_dict(loss.student_code.state_dict())
         images = torch.randn(6, 3, 4, 4)
         assert loss(images, images) < loss(images, images.roll(1, 0))
@@ -83,10 +83,12 @@ class TestContrastiveRepresentation(LossContract):
         second.load_state_dict(first.state_dict())
         assert torch.equal(first(*following), second(*following))
 
-    def test_sizes_and_channels_may_differ_and_wrong_channels_are_refused(self):
-        loss = ContrastiveRepresentationLoss(4, 8)
-        assert loss(torch.rand(3, 4, 5, 5), torch.rand(3, 8, 2, 2)).isfinite()
-        with pytest.raises(ValueError, match=r"student_channels=4, teacher_channels=8.*\(3, 5, 5, 5\)"):
-            loss(torch.rand(3, 5, 5, 5), torch.rand(3, 8, 2, 2))
-        with pytest.raises(ValueError, match="a temperature above 0"):
-            ContrastiveRepresentationLoss(4, 8, temperature=0.0)
+    def test_sizes_may_differ_and_other_channels_are_refused(self):
+        loss = ContrastiveRepresentationLoss(4)
+        assert loss(torch.rand(3, 4, 5, 5), torch.rand(3, 4, 2, 2)).isfinite()
+        with pytest.raises(ValueError, match=r"channels=4, but the features are \(3, 5, 5, 5\).*ChannelAdapter"):
+            loss(torch.rand(3, 5, 5, 5), torch.rand(3, 4, 2, 2))
+        with pytest.raises(ValueError, match="temperature must be above 0"):
+            ContrastiveRepresentationLoss(4, temperature=0.0)
+        with pytest.raises(ValueError, match="memory=0"):
+            ContrastiveRepresentationLoss(4, memory=0)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from monai_kd.losses.parts.precision import full_precision
-from monai_kd.losses.parts.shape_checks import check_same_batch
+from monai_kd.losses.parts.shape_checks import check_same_batch, check_temperature
 from monai_kd.losses.parts.unit_vectors import unit_vectors
 
 __all__ = ["ContrastiveRepresentationLoss"]
@@ -31,8 +31,7 @@ class ContrastiveRepresentationLoss(nn.Module):
     no index. An image of a segmentation task is one code: use it on a deep layer, beside a loss that compares places.
 
     Args:
-        student_channels: of the student's feature.
-        teacher_channels: of the teacher's feature.
+        channels: of both features; a student's other channels need an adapter, such as ``ChannelAdapter``.
         code: length of a code. Defaults to 128.
         temperature: divisor of the cosines, above 0. Defaults to 0.07.
         memory: how many images' codes are kept. Defaults to 1024; the first steps compare with those there are.
@@ -41,8 +40,8 @@ class ContrastiveRepresentationLoss(nn.Module):
         ValueError: When an argument is out of range; at the call, when the batches differ, or channels do.
 
     Example:
-        >>> loss = ContrastiveRepresentationLoss(student_channels=4, teacher_channels=8)
-        >>> loss(torch.rand(6, 4, 5, 5), torch.rand(6, 8, 3, 3)).shape, int(loss.remembered)
+        >>> loss = ContrastiveRepresentationLoss(channels=8)
+        >>> loss(torch.rand(6, 8, 5, 5), torch.rand(6, 8, 3, 3)).shape, int(loss.remembered)
         (torch.Size([]), 6)
     """
 
@@ -56,21 +55,20 @@ class ContrastiveRepresentationLoss(nn.Module):
 
     def __init__(
         self,
-        student_channels: int,
-        teacher_channels: int,
+        channels: int,
         code: int = 128,
         temperature: float = 0.07,
         memory: int = 1024,
     ) -> None:
         super().__init__()
-        if min(student_channels, teacher_channels, code, memory) < 1 or not temperature > 0:
+        if min(channels, code, memory) < 1:
             raise ValueError(
-                "ContrastiveRepresentationLoss wants channels, code and memory of 1 or more and a temperature above "
-                f"0, got {(student_channels, teacher_channels, code, memory)} and {temperature}."
+                f"ContrastiveRepresentationLoss(channels={channels}, code={code}, memory={memory}): expected 1 or more."
             )
+        check_temperature(temperature)
         self.temperature = temperature
-        self.student_code = nn.Linear(student_channels, code)
-        self.teacher_code = nn.Linear(teacher_channels, code)
+        self.student_code = nn.Linear(channels, code)
+        self.teacher_code = nn.Linear(channels, code)
         self.register_buffer("student_codes", torch.zeros(memory, code))
         self.register_buffer("teacher_codes", torch.zeros(memory, code))
         self.register_buffer("remembered", torch.zeros((), dtype=torch.long))
@@ -84,8 +82,8 @@ class ContrastiveRepresentationLoss(nn.Module):
     def forward(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
         """
         Args:
-            student: feature, shape (B, student_channels, H, W[, D]).
-            teacher: feature of the same batch, shape (B, teacher_channels, H, W[, D]), of any size; no gradient flows
+            student: feature, shape (B, channels, H, W[, D]).
+            teacher: feature of the same batch, shape (B, channels, H, W[, D]), of any size; no gradient flows
                 into it.
         """
         check_same_batch(student, teacher)
@@ -137,9 +135,9 @@ class ContrastiveRepresentationLoss(nn.Module):
         self.remembered += len(student)
 
     def _check_channels(self, student: torch.Tensor, teacher: torch.Tensor) -> None:
-        expected = (self.student_code.in_features, self.teacher_code.in_features)
-        if (student.shape[1], teacher.shape[1]) != expected:
+        channels = self.teacher_code.in_features
+        if (student.shape[1], teacher.shape[1]) != (channels, channels):
             raise ValueError(
-                f"ContrastiveRepresentationLoss has student_channels={expected[0]}, teacher_channels={expected[1]}, "
-                f"but the features are {tuple(student.shape)} and {tuple(teacher.shape)}."
+                f"ContrastiveRepresentationLoss has channels={channels}, but the features are {tuple(student.shape)} "
+                f"and {tuple(teacher.shape)}. Give the teacher's channels, and the student a ChannelAdapter."
             )
