@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.handlers import MetricLogger
 
-from monai_kd.utils.atomic_files import atomic_write
+from monai_kd.utils.json_files import read_json, write_json
+from monai_kd.utils.processes import is_first_process
 
 __all__ = ["EvalMetricsHandler", "MetricLogHandler"]
 
@@ -92,12 +91,8 @@ class EvalMetricsHandler:
         """
         state = getattr(self.evaluator, "state", None)
         name, best = getattr(state, "key_metric_name", None), getattr(state, "best_metric", None)
-        first = not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0
-        if not first or not name or not isinstance(best, int | float) or not math.isfinite(best):
+        if not is_first_process() or not name or not isinstance(best, int | float) or not math.isfinite(best):
             return
         metadata = self.metadata.resolve()
         if metadata.is_file() and self.checkpoint.resolve() == metadata.parents[1] / "models" / "model.pt":
-            content = json.loads(metadata.read_text(encoding="utf-8"))
-            content["eval_metrics"] = {name: round(float(best), 4)}
-            with atomic_write(metadata) as temporary:
-                temporary.write_text(json.dumps(content, indent=4, ensure_ascii=False) + "\n", encoding="utf-8")
+            write_json(metadata, {**read_json(metadata), "eval_metrics": {name: round(float(best), 4)}})

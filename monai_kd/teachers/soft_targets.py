@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from monai.transforms import MapTransform, RandomizableTrait
 
 from monai_kd.utils.atomic_files import atomic_write, require_writable
 from monai_kd.utils.digest import sha256
-from monai_kd.utils.json_files import read_json
+from monai_kd.utils.json_files import read_json, write_json
 from monai_kd.utils.plain_tensor import plain
+from monai_kd.utils.processes import gather, process_count, rank
 
 __all__ = ["LoadSoftTargetd", "SoftTargets"]
 
@@ -90,8 +90,7 @@ class SoftTargets:
         Returns:
             How many cases it ran on in this process.
         """
-        several = dist.is_available() and dist.is_initialized()
-        own = _once(cases)[dist.get_rank() :: dist.get_world_size()] if several else _once(cases)
+        own = _once(cases)[rank() :: process_count()]
         self._claim()
         missing = [(case, of) for case in own if not self._has(case["case"], of := _digest(case))]
         if missing:
@@ -101,8 +100,7 @@ class SoftTargets:
             for case, of in missing:
                 self._write(case["case"], of, self._answer(transform(case)["image"], network, inferer, device))
             network.to(former)  # leaves the device's memory to the student
-        if several:
-            dist.barrier()
+        gather([])  # each process reads what the others wrote
         return len(missing)
 
     def load(self, case: str) -> np.ndarray:
@@ -132,15 +130,14 @@ class SoftTargets:
         own = {"weights_sha256": sha256(self.weights), "mirror_axes": list(self.mirror_axes), "settings": self.settings}
         own, file = json.loads(json.dumps(own)), self.folder / PROVENANCE
         if not file.is_file():
-            with atomic_write(file) as temporary:
-                temporary.write_text(json.dumps(own, indent=1) + "\n", encoding="utf-8")
+            write_json(file, own)
             return
         former = read_json(file, "Remove the folder; the teacher then runs anew.")
         changed = [key for key, value in own.items() if former.get(key) != value]
         if changed:
             raise ValueError(
                 f"The soft targets in '{self.folder}' were made with another {' and '.join(changed)}. Remove the "
-                "folder, or name another one: --soft_target_dir DIR."
+                "folder, or name another one: --soft-target-dir DIR."
             )
 
     def _has(self, case: str, digest: str) -> bool:
@@ -170,9 +167,7 @@ class SoftTargets:
             )
         with atomic_write(self.folder / f"{case}.npy") as temporary:
             np.save(temporary, kept)
-        with atomic_write(self.folder / f"{case}.json") as temporary:
-            told = {"image_sha256": digest, "shape": list(kept.shape)}
-            temporary.write_text(json.dumps(told) + "\n", encoding="utf-8")
+        write_json(self.folder / f"{case}.json", {"image_sha256": digest, "shape": list(kept.shape)})
 
 
 class LoadSoftTargetd(RandomizableTrait, MapTransform):
