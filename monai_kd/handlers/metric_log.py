@@ -61,6 +61,7 @@ class EvalMetricsHandler:
         evaluator: the engine that validates; None writes nothing.
 
     Example:
+        >>> import json
         >>> from tempfile import mkdtemp
         >>> root = Path(mkdtemp())
         >>> (root / "configs").mkdir()
