@@ -2,7 +2,11 @@
 """A distilled student is exported without --raw and --checkpoint, and calibrated with its bundle's own images."""
 
 import json
+import re
+import shutil
+from pathlib import Path
 
+import nibabel
 import numpy as np
 import onnxruntime
 import pytest
@@ -15,6 +19,8 @@ from monai_kd.export.windows import windows
 from monai_kd.student_bundle import write_bundle
 from tests.student_bundle.test_variants import draft_of
 from tests.student_bundle.zoo_bundles import make_ct_data
+
+EXPORT_PAGE = Path(__file__).parents[2] / "docs" / "export.md"
 
 
 @pytest.fixture
@@ -48,6 +54,24 @@ def test_its_images_are_those_that_its_training_lists(made, zoo, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"'train#dataset#data' of the bundle .* lists no images"):
         BundleData(made, tmp_path / "empty").parts()
+
+
+def test_the_example_of_the_page_gives_the_bundles_own_mask(made, tmp_path, monkeypatch):
+    data = make_ct_data(tmp_path / "data", count=10)
+    assert export(made, "--forms", "onnx", "--output-dir", tmp_path / "exported").exit_code == 0
+    image = next((data / "imagesTr").glob("*.nii.gz"))
+    shutil.copy(image, tmp_path / "volume.nii.gz")
+    monkeypatch.chdir(tmp_path)
+    exec(re.findall(r"^```py\n(.*?)^```", EXPORT_PAGE.read_text(), re.M | re.S)[-1], {})
+    (mask,) = (path for path in tmp_path.rglob("volume_*.nii.gz"))
+    bundle = open_bundle(made)
+    with torch.no_grad():
+        network = bundle.network()
+        network.load_state_dict(torch.load(made / "models" / "model.pt", weights_only=True))
+        data = bundle.parser.get_parsed_content("preprocessing")({"image": str(image)})
+        data["pred"] = bundle.parser.get_parsed_content("inferer")(data["image"][None], network.eval())[0]
+        own = bundle.parser.get_parsed_content("postprocessing")(data)["pred"]
+    assert (nibabel.load(mask).get_fdata() != own[0].numpy()).mean() < 1e-3 and len(np.unique(own)) == 2
 
 
 def test_why_a_network_is_exported_alone(made, zoo):
