@@ -14,7 +14,7 @@ import torch
 from monai.networks.nets import BasicUNet, FlexibleUNet, SegResNet, UNet
 from torch import nn
 
-from monai_kd.bundle.open_bundle import open_bundle
+from monai_kd.bundle.open_bundle import Bundle, open_bundle
 from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.export.export_folder import Exported, files_of, open_export
 from monai_kd.export.graph import segmenter
@@ -89,14 +89,14 @@ def teacher_of(bundle: Path, checkpoint: Path, settings: Mapping[str, Any], raw:
     Args:
         bundle: has ``configs/teacher.json``, an overlay of the inference config.
         checkpoint: the teacher's weights.
-        settings: values by id.
+        settings: values by id; a checkpoint with a record needs none.
         raw: run the network alone, without pre- and postprocessing, as its students do.
 
     Raises:
         FileNotFoundError: When the config or the checkpoint does not exist.
         ValueError: When the weights belong to another network.
     """
-    network = load_weights(open_bundle(bundle, ("teacher",), **settings).network(), checkpoint)
+    network = _opened(bundle, checkpoint, settings)[1]
     load = partial(_teacher, bundle, checkpoint, dict(settings), raw)
     size = checkpoint.stat().st_size / 1e6
     return Candidate("teacher, PyTorch", load, ("monai_kd.export",), _count(network), size, "teacher, PyTorch")
@@ -125,9 +125,14 @@ def _exported(file: Path, outputs: tuple[str, ...], threads: int, shape: tuple[i
 def _teacher(
     bundle: Path, checkpoint: Path, settings: dict[str, Any], raw: bool, shape: tuple[int, ...] | None
 ) -> Runner:
-    opened = open_bundle(bundle, ("teacher",), **settings)
-    module = segmenter(opened, load_weights(opened.network(), checkpoint), raw)
+    opened, network = _opened(bundle, checkpoint, settings)
+    module = segmenter(opened, network, raw)
     return _within(opened.root, run_module(module, module.outputs))
+
+
+def _opened(bundle: Path, checkpoint: Path, settings: Mapping[str, Any]) -> tuple[Bundle, nn.Module]:
+    opened = open_bundle(bundle, ("teacher",), **settings).of(checkpoint)
+    return opened, load_weights(opened.network(), checkpoint)
 
 
 def _within(root: Path, run: Runner) -> Runner:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["check_arguments"]
+__all__ = ["check_arguments", "training_record", "use_records"]
 
 
 def __getattr__(name: str) -> Any:
@@ -14,4 +14,8 @@ def __getattr__(name: str) -> Any:
         from monai_kd.bundle.argument_checks import check_arguments
 
         return check_arguments
+    if name in __all__:
+        from monai_kd.bundle import record
+
+        return getattr(record, name)
     raise AttributeError(f"module 'monai_kd.bundle' has no attribute {name!r}")

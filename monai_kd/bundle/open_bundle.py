@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.config_files import CONFIGS, find_file, read_file, read_merged
 from monai_kd.bundle.config_ids import find, set_values
 from monai_kd.bundle.image_size import possible_size
+from monai_kd.bundle.record import recorded_settings
 from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.utils.messages import first_cause
 
@@ -55,6 +56,20 @@ class Bundle:
         if "device" in config:
             config["device"] = CPU
         return ConfigParser(config)
+
+    def of(self, checkpoint: Path) -> Bundle:
+        """
+        The bundle with the network and sizes in the record of a checkpoint, if there is a file that has one.
+
+        Raises:
+            ValueError: When a setting contradicts the record, or the record was changed.
+        """
+        if not checkpoint.is_file():
+            return self
+        with importable_scripts(self.root):
+            config, folder = self.parser.get(), self.configs[0].parent
+            recorded = recorded_settings(config, checkpoint, given=self.settings, folder=folder)
+        return replace(self, settings={**self.settings, **recorded}) if recorded else self
 
     def network(self) -> nn.Module:
         """``network_def`` with random weights, in evaluation mode."""

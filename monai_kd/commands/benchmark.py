@@ -11,7 +11,7 @@ from rich import box
 from rich.progress import Progress, TaskID
 from rich.table import Table as Shown
 
-from monai_kd.commands.console import console
+from monai_kd.commands.console import console, show_log
 from monai_kd.commands.options import BUNDLE, INT, Bundle, Fold, Layout, Setting, SplitFile, Threads
 from monai_kd.commands.settings import parse_settings
 
@@ -46,8 +46,8 @@ def benchmark(
     Time every form of a student on the CPU.
 
     The table also has the student's teacher and networks of MONAI (BasicUNet, UNet, SegResNet and FlexibleUNet).
-    `--bundle` has the teacher's `configs/teacher.json`; `--set` gives what the teacher was trained with, such as
-    `spatial_size=[96,96]`. With `--dataset-dir`, the models are scored on the test images of the training.
+    `--bundle` has the teacher's `configs/teacher.json`. For weights without a record, `--set` gives what the teacher
+    was trained with. With `--dataset-dir`, the models are scored on the test images of the training.
 
     Example: `python -m monai_kd benchmark exported --teacher-checkpoint runs/teacher.pt --dataset-dir data/BUSBRA`
     """
@@ -58,6 +58,7 @@ def benchmark(
     from monai_kd.export.sample_images import DataSet
     from monai_kd.utils.atomic_files import atomic_write
 
+    show_log("monai_kd.bundle.record")
     opened, forms = {}, {}
     for path in students:  # several may be files of one folder
         student, rows = forms_of(path, threads)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from monai_kd.commands.console import console
+from monai_kd.commands.console import console, show_log
 from monai_kd.commands.options import (
     Checkpoint,
     Fold,
@@ -51,25 +51,27 @@ def export(
     The exported student takes raw pixels and gives the mask. ONNX is always written. Each form is run beside the bundle
     itself; where a form in floating point differs, nothing is written. Give the data set, split file and fold of the
     training: its images check the forms and calibrate INT8. Without a data set, synthetic images check the forms.
-    `--set` gives what the student was trained with.
+    The checkpoint's record says what the student was trained with; for weights without a record, `--set` says it.
 
     Example: `python -m monai_kd export breast_ultrasound_segmentation --network small`
 
     Example: `python -m monai_kd export breast_ultrasound_segmentation --checkpoint runs/model.pt
-    --set spatial_size=[96,96] --set student_channels=[8,12,16,24,32] --forms onnx,int8 --dataset-dir data/BUSBRA`
+    --forms onnx,int8 --dataset-dir data/BUSBRA`
     """
     from monai_kd.bundle.finding import find_path
     from monai_kd.export import BundleData, DataSet, Options, export_student, open_bundle, why_alone
 
+    show_log("monai_kd.bundle.record")
     overlays = () if network is None else (f"networks/{network}",)
     opened = open_bundle(find_path(bundle), overlays, **parse_settings(setting))
+    checkpoint = checkpoint or _weights(opened)
+    opened = opened.of(checkpoint)
     data: DataSet | BundleData | None = None
     if dataset_dir is not None:
         own = "distillation" in opened.metadata and layout is None and split_file is None
         data = BundleData(opened.root, dataset_dir) if own else DataSet(dataset_dir, layout, split_file, fold)
     alone = "" if raw else why_alone(opened)
     options = Options(_names(forms), raw or bool(alone), _names(float_layers), data)
-    checkpoint = checkpoint or _weights(opened)
     with console.status("") as status:
         results = export_student(opened, checkpoint, output_dir, options, status.update)
     table = Table("form", "images", "largest difference", "pixels that differ", title="Beside the bundle itself")

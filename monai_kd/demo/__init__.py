@@ -62,16 +62,16 @@ def run_demo(output_dir: Path, bundle_root: Path, seed: int, epochs: int, consol
         Model("Student alone", ("train_student", "recipes/patient"), ("evaluate",), runs / "student", epochs),
         Model("Student distilled", distilled, ("evaluate",), runs / "distilled", epochs),
     ]
-    bundle = DemoBundle(bundle_root, console, dataset_dir=str(phantoms), device=torch.device("cpu"), **SETTINGS)
+    bundle = DemoBundle(bundle_root, console, dataset_dir=str(phantoms), device=torch.device("cpu"))
     with _quiet(), bundle.progress as progress:
         if not phantoms.is_dir():
             task = progress.add_task("Phantoms", total=PHANTOMS, note="synthetic images")
             write_phantoms(phantoms, PHANTOMS, progress=lambda done: progress.update(task, completed=done))
         for model in models:
             extra = {"teacher_checkpoint": str(teacher.checkpoint)} if model.train == distilled else {}
-            bundle.train(model, seed=seed, **TRAINING, **extra)
+            bundle.train(model, seed=seed, **SETTINGS, **TRAINING, **extra)
         networks = [bundle.evaluate(model) for model in models]
-    report(models, networks, bundle.arguments, output_dir, console, TRAINING["labels"])
+    report(models, networks, {**bundle.arguments, **SETTINGS}, output_dir, console, TRAINING["labels"])
 
 
 @contextmanager

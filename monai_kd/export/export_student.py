@@ -93,7 +93,7 @@ def export_student(
     Write a folder with a student's forms, a copy of its bundle's inference config, and its weights.
 
     Args:
-        bundle: the student's, with the values of its training.
+        bundle: the student's; a checkpoint with a record brings the values of its training.
         checkpoint: the student's weights.
         output_dir: must be empty or not exist.
         tell: called with a text at each step.
@@ -111,6 +111,7 @@ def export_student(
     package("onnxruntime")
     if "openvino" in options.forms:
         package("openvino")
+    bundle = bundle.of(checkpoint)
     with ExitStack() as stack:
         stack.enter_context(importable_scripts(bundle.root))  # the network's code may import scripts while it runs
         module = segmenter(bundle, load_weights(bundle.network(), checkpoint), options.raw)

@@ -18,7 +18,9 @@ from monai_kd.utils.processes import is_first_process
 __all__ = ["AtomicCheckpointSaver", "save_atomically"]
 
 
-def save_atomically(checkpoint: Mapping[str, Any], path: Path, objects: Mapping[str, Any]) -> None:
+def save_atomically(
+    checkpoint: Mapping[str, Any], path: Path, objects: Mapping[str, Any], record: Mapping[str, Any] | None = None
+) -> None:
     """
     Save a checkpoint with :func:`monai_kd.utils.checkpoints.save_checkpoint` if all weights are finite.
 
@@ -26,6 +28,7 @@ def save_atomically(checkpoint: Mapping[str, Any], path: Path, objects: Mapping[
         checkpoint: state dicts by name.
         path: file to replace; after an error the old file is still there.
         objects: the objects of the state dicts, by name; networks among them are checked.
+        record: how the weights were made, for the file.
 
     Raises:
         ValueError: When the file cannot be written (no space, no permission), or weights are NaN or infinite.
@@ -38,21 +41,24 @@ def save_atomically(checkpoint: Mapping[str, Any], path: Path, objects: Mapping[
                     f"'{path}' was not saved: the weights of '{name}' are not finite, first {found}. An older file "
                     "was kept. Lower the learning rate, or check images and loss."
                 )
-    save_checkpoint(checkpoint, path)
+    save_checkpoint(checkpoint, path, record)
 
 
 class _AtomicSaveHandler(BaseSaveHandler):
     """Remove the old file after the new one is complete; ignite removes it before."""
 
-    def __init__(self, folder: str, filename: str | None, objects: Mapping[str, Any]) -> None:
+    def __init__(
+        self, folder: str, filename: str | None, objects: Mapping[str, Any], record: Mapping[str, Any] | None
+    ) -> None:
         self.folder, self.filename, self.objects = Path(folder).expanduser(), filename, objects
+        self.record = record
         self._retired: list[Path] = []
 
     def __call__(self, checkpoint: Mapping[str, Any], filename: str, metadata: Mapping[str, Any] | None = None) -> None:
         if not is_first_process():
             return
         path = self.path(filename)
-        save_atomically(checkpoint, path, self.objects)
+        save_atomically(checkpoint, path, self.objects, self.record)
         for retired in self._retired:
             if retired != path:
                 retired.unlink(missing_ok=True)
@@ -79,6 +85,8 @@ class AtomicCheckpointSaver(CheckpointSaver):
     Args:
         save_dir: folder of the checkpoints.
         save_dict: objects to save, by name; a single object is saved as a bare state dict.
+        record: plain values that say how the weights were made, saved in the same file. Bundles give
+            :func:`monai_kd.bundle.training_record`. Defaults to None: no record.
         checkpoint_saver_args: all other arguments of ``monai.handlers.CheckpointSaver``.
 
     Raises:
@@ -98,7 +106,13 @@ class AtomicCheckpointSaver(CheckpointSaver):
         ['bias', 'weight']
     """
 
-    def __init__(self, save_dir: str, save_dict: dict[str, Any], **checkpoint_saver_args: Any) -> None:
+    def __init__(
+        self,
+        save_dir: str,
+        save_dict: dict[str, Any],
+        record: Mapping[str, Any] | None = None,
+        **checkpoint_saver_args: Any,
+    ) -> None:
         try:
             plain = {k: unwrap(v) if isinstance(v, nn.Module) else v for k, v in save_dict.items()}
             super().__init__(save_dir=save_dir, save_dict=plain, **checkpoint_saver_args)
@@ -113,7 +127,7 @@ class AtomicCheckpointSaver(CheckpointSaver):
         )
         for checkpoint, filename in filenames:
             if checkpoint is not None:
-                checkpoint.save_handler = _AtomicSaveHandler(save_dir, filename, plain)  # type: ignore[assignment]
+                checkpoint.save_handler = _AtomicSaveHandler(save_dir, filename, plain, record)  # type: ignore[assignment]
 
     def attach(self, engine: Engine) -> None:
         mark_undefined(engine)

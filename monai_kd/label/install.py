@@ -11,6 +11,7 @@ from typing import Any
 
 from monai_kd.bundle.config_files import CONFIGS, write_config
 from monai_kd.bundle.config_ids import set_values
+from monai_kd.bundle.record import NETWORK, load_record, recorded_settings
 from monai_kd.label.bundle import SETTINGS, AppBundle
 from monai_kd.teachers import load_weights
 from monai_kd.utils.atomic_files import atomic_folder
@@ -25,6 +26,7 @@ from monai_kd.label.app import DistillationApp
 __all__ = ["DistillationApp"]
 '''
 
+TEACHER = "teacher_def"
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 
 
@@ -39,7 +41,8 @@ def install(
         student: weights to serve; None for the bundle's ``models/model.pt``.
         teacher: the teacher's weights; None for the bundle's ``models/teacher.pt``. Without them the app only serves
             the student: it cannot train it or compare it with a teacher.
-        settings: the arguments of the networks' training, by id: ``student_channels``, ``spatial_size`` …
+        settings: the arguments of the networks' training, by id: ``student_channels``, ``spatial_size`` … Checkpoints
+            with a record need none.
 
     Raises:
         FileNotFoundError: When the bundle or the weights do not exist.
@@ -53,20 +56,36 @@ def install(
         copy = app / "bundle"
         ignored = shutil.ignore_patterns("models", "runs", "data", "studies", "__pycache__", ".*")
         shutil.copytree(bundle, copy, ignore=ignored)
-        write_config(copy / CONFIGS / f"{SETTINGS}.json", settings)
+        values = dict(settings)
+        write_config(copy / CONFIGS / f"{SETTINGS}.json", values)
         made = AppBundle(copy)
         made.student.parent.mkdir()
-        for given, own, there, names in (
-            (student, source.student, made.student, ("inference",)),
-            (teacher, source.teacher, made.teacher, ("inference", "teacher")),
+        for given, own, there, names, network in (
+            (student, source.student, made.student, ("inference",), NETWORK),
+            (teacher, source.teacher, made.teacher, ("inference", "teacher"), TEACHER),
         ):
             if given is None and own == source.teacher and not own.is_file():
                 continue
+            values |= _recorded(made.parser(*names).get(), given or own, network, settings, source)
+            write_config(copy / CONFIGS / f"{SETTINGS}.json", values)
             load_weights(made.parser(*names).get_parsed_content("network_def"), given or own)
             shutil.copyfile(given or own, there)
         (app / "main.py").write_text(MAIN, encoding="utf-8")
         shutil.copyfile(REQUIREMENTS, app / REQUIREMENTS.name)
     return AppBundle(dest / "bundle")
+
+
+def _recorded(
+    config: dict[str, Any], weights: Path, network: str, settings: Mapping[str, Any], source: AppBundle
+) -> dict[str, Any]:
+    """The settings that the record of the weights says."""
+    if not weights.is_file():
+        return {}
+    found = recorded_settings(config, weights, network, settings, source.root / CONFIGS)
+    inside = [name for name in found if name.startswith(f"{network}#")]
+    # The whole definition, because some of the app's configs have no such network.
+    whole = {network: (load_record(weights) or {})[NETWORK]} if inside else {}
+    return {name: value for name, value in found.items() if name not in inside} | whole
 
 
 def _check_settings(bundle: AppBundle, settings: Mapping[str, Any]) -> None:

@@ -14,8 +14,9 @@ import torch
 from monai.bundle import ConfigParser
 
 from monai_kd.bundle.bundle import BundleFolder
-from monai_kd.bundle.config_files import read_any, read_file, write_config
+from monai_kd.bundle.config_files import CONFIGS, read_any, read_file, write_config
 from monai_kd.bundle.config_ids import set_values
+from monai_kd.bundle.record import NETWORK, load_record, recorded_settings
 from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.packing.stock_inference import make_stock
 from monai_kd.teachers import load_weights
@@ -51,8 +52,8 @@ def pack_bundle(
         checkpoint: the weights to pack. Defaults to the bundle's ``models/model.pt``.
         weights: whether to pack the student's weights. Without them the archive can be trained, but not loaded.
         teacher: whether to pack the teacher's weights, which ``configs/train.json`` loads from the bundle's folder.
-        settings: what the network was trained with, by id, such as ``spatial_size`` or ``network_def#norm``; written
-            into every config that has the id.
+        settings: what the network was trained with, by id, such as ``spatial_size`` or ``network_def#norm``, for every
+            config that has the id. A checkpoint with a record needs none.
 
     Returns:
         The path of the archive.
@@ -68,14 +69,13 @@ def pack_bundle(
         pack_bundle("bundles/breast_ultrasound_segmentation", "dist", checkpoint="runs/model.pt")
     """
     root = Path(bundle).resolve()
-    version = _version(root)
+    path = Path(output_dir) / f"{root.name}_v{_version(root)}.zip"
     model = Path(checkpoint) if checkpoint else root / "models" / "model.pt"
     if weights and not model.is_file():
         raise FileNotFoundError(
             f"'{model}': there are no weights. Train the bundle, name other weights (--checkpoint), or pack none "
             "(--without-weights)."
         )
-    path = Path(output_dir) / f"{root.name}_v{version}.zip"
     require_distinct({"The archive": path}, {"checkpoint": model})
     for part in (*PARTS, "models"):
         require_outside("output_dir", output_dir, {"the bundle's folder": root / part})
@@ -83,9 +83,10 @@ def pack_bundle(
         copy = Path(folder) / root.name
         _copy(root, copy)
         _set(copy, settings)
+        _set(copy, _recorded(copy, model, settings) if weights else {})
         network = make_stock(copy)
         if weights:
-            _save(load_weights(network, model), copy)
+            _save(load_weights(network, model), copy, load_record(model))
         if teacher:
             _copy_teacher(root, copy)
         _require_small(copy)
@@ -132,9 +133,22 @@ def _describe(metadata: dict[str, Any], spatial_size: list[int]) -> None:
                 tensor["spatial_shape"] = tensor["spatial_shape"] and spatial_size
 
 
-def _save(network: torch.nn.Module, copy: Path) -> None:
+def _recorded(copy: Path, model: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """The values by id that the record of the weights says, for the configs."""
+    folder = BundleFolder(copy)
+    with importable_scripts(copy):
+        recorded = recorded_settings(folder.config("inference"), model, given=settings, folder=copy / CONFIGS)
+    if NETWORK in recorded:
+        raise ValueError(
+            f"'{model}' was trained as a {recorded[NETWORK]['_target_']}, but the '{NETWORK}' of '{copy.name}' is "
+            "another. Write that network into the bundle's configs, or pack other weights."
+        )
+    return recorded
+
+
+def _save(network: torch.nn.Module, copy: Path, record: dict[str, Any] | None) -> None:
     (copy / "models").mkdir()
-    save_checkpoint(network.state_dict(), copy / "models" / "model.pt")
+    save_checkpoint(network.state_dict(), copy / "models" / "model.pt", record)
 
 
 def _copy_teacher(root: Path, copy: Path) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from monai_kd.bundle.record import load_record
 from monai_kd.features import unwrap
 from monai_kd.utils.checkpoints import load_checkpoint, require_finite
 from monai_kd.utils.messages import first_few
@@ -44,6 +46,12 @@ def _prefix(network: Mapping[str, Any], checkpoint: Mapping[str, Any]) -> str:
     own, names = next(iter(network), ""), set(map(str, checkpoint))
     candidates = (name.removesuffix(own) for name in names if own and name.endswith(own))
     return next((prefix for prefix in candidates if {prefix + key for key in network} == names), "")
+
+
+def _recorded(path: Path) -> str:
+    """A sentence about the network in the record of a training, if the file has one."""
+    record = load_record(path)
+    return "" if record is None else f"The record in the file says: {json.dumps(record['network_def'])}. "
 
 
 def load_weights(network: nn.Module, path: str | PathLike[str], key: str = "model") -> nn.Module:
@@ -86,6 +94,7 @@ def load_weights(network: nn.Module, path: str | PathLike[str], key: str = "mode
         shown = first_few(differences, 3, "; ")
         raise ValueError(
             f"'{path}' holds the weights of another network than this {type(inner).__name__}: {shown}. "
+            + _recorded(path)
             + (
                 f"Its names are this network's behind '{prefix}': save them without it."
                 if prefix

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,12 +16,14 @@ import torch
 from monai_kd.utils.atomic_files import atomic_write
 from monai_kd.utils.digest import sha256_of_open
 
-__all__ = ["CheckpointError", "first_not_finite", "load_checkpoint", "require_finite", "save_checkpoint"]
+__all__ = ["RECORD", "CheckpointError", "first_not_finite", "load_checkpoint", "require_finite", "save_checkpoint"]
 
 MARK = b"sha256="
 LENGTH = len(MARK) + 64
 END = b"PK\5\6"  # starts a ZIP archive's last record: 22 bytes; the last two give the length of the comment after it
 END_LENGTH = 22
+RECORD = "record.json"  # an entry of the archive beside torch's own, which other readers ignore
+DATE = (1980, 1, 1, 0, 0, 0)  # of this entry, so that the same content gives the same file
 
 
 class CheckpointError(ValueError):
@@ -37,12 +40,17 @@ class CheckpointError(ValueError):
         self.reason = reason
 
 
-def save_checkpoint(content: Any, path: str | PathLike[str]) -> None:
+def save_checkpoint(content: Any, path: str | PathLike[str], record: Mapping[str, Any] | None = None) -> None:
     """
     ``torch.save`` in one step, with a SHA-256 of the bytes: after a failure, the earlier file is unchanged.
 
-    The digest is the comment of the ZIP archive, which other readers ignore: ``torch.load`` and MONAI's
-    ``CheckpointLoader`` read the file as usual.
+    The digest is the comment of the ZIP archive, and the record is one more entry of it. Other readers ignore both:
+    ``torch.load`` and MONAI's ``CheckpointLoader`` read the file as usual.
+
+    Args:
+        content: what ``torch.save`` takes.
+        path: of the file; its folder is made if missing.
+        record: plain values that say how the content was made, as JSON. Defaults to None: no record.
 
     Raises:
         ValueError: When the file cannot be written (no space, no permission). An earlier file is unchanged.
@@ -60,6 +68,10 @@ def save_checkpoint(content: Any, path: str | PathLike[str]) -> None:
             torch.save(content, file)
         except RuntimeError as error:  # closing the unfinished archive hides the cause
             raise error.__context__ if isinstance(error.__context__, OSError) else error  # noqa: B904
+        if record is not None:
+            with zipfile.ZipFile(file, "a") as archive:
+                folder = archive.namelist()[0].partition("/")[0]
+                archive.writestr(zipfile.ZipInfo(f"{folder}/{RECORD}", DATE), json.dumps(record))
         file.seek(-END_LENGTH, 2)
         if file.read(4) != END:
             raise ValueError(

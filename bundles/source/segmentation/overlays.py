@@ -15,6 +15,8 @@ def several_teachers(count: int) -> Config:
         "teacher_checkpoint": [parts.model(f"teacher_{number}") for number in range(count)],
         "teacher_files": "$monai.utils.ensure_tuple(@teacher_checkpoint)",
         "teacher_member": pretrained_unet(False, _mode_="callable"),
+        "recorded#teacher_def": None,
+        "recorded#teacher_member": "@teacher_files",
     }
 
 
@@ -28,7 +30,7 @@ TEACHERS = {
     "teachers/student": {"teacher_def": STUDENT_UNET},
     "teachers/imagenet": {
         "teacher_def": pretrained_unet(True),
-        "inputs#teacher_checkpoint": None,
+        **parts.NO_TEACHER_CHECKPOINT,
         "settings#teacher": "$'ImageNet weights of ' + @teacher_def#backbone",
         "run": [parts.RUN],
     },
@@ -45,7 +47,7 @@ TEACHERS = {
         "views#_target_": "monai_kd.engines.PrepareBatchOutOfFold",
         "views#fold_of": "$monai_kd.data.label_folds(@train#dataset.data, @label_folds)",
         **SETTINGS,
-        "initialize#6": "$monai_kd.networks.check_network(@teacher_def, @spatial_size, in_channels=2)",
+        "initialize#7": "$monai_kd.networks.check_network(@teacher_def, @spatial_size, in_channels=2)",
         **LOAD_MEMBERS,
     },
 }
@@ -116,7 +118,7 @@ BOXES = {
     "supervised_weight": 0.0,
     **pathways(logits=logits_kl(2.0, 1.0), overlap=overlap(1.0)),
     **cached("@teacher_def", [""]),
-    "inputs#teacher_checkpoint": None,
+    **parts.NO_TEACHER_CHECKPOINT,
     "settings#teacher": "$repr([@teacher_def.jitter, type(@teacher_def.network).__name__])",
     "initialize": [*parts.BEGIN, "$@network_def", "$monai_kd.networks.check_network(@network_def, @spatial_size)"],
     "run": [parts.RUN],

@@ -172,10 +172,12 @@ def evaluator(target: str, **metrics: str) -> Config:
 
 def start(task: Task, **inputs: str) -> Config:
     return {
+        "recorded": {"network_def": "@checkpoint"},
         "inputs": inputs,
         "initialize": [
             "$monai_kd.bundle.check_arguments()",
             "$monai_kd.utils.claim_outputs(@output_dir, inputs=@inputs, images=True)",
+            parts.USE_RECORDS,
             task.check.format("@network_def"),
         ],
         "run": ["$monai_kd.load_weights(@network_def, @checkpoint)", "$@evaluator.run()"],

@@ -22,7 +22,7 @@ OF_BOTH = {
             "handle_buffers": "update",
         },
         "teacher_def": "$@average.ema_model",
-        "inputs#teacher_checkpoint": None,
+        **parts.NO_TEACHER_CHECKPOINT,
         "resumed#teacher": "@teacher_def",
         "settings#teacher": "$'moving average of the student, momentum ' + str(@average#momentum)",
         "run": ["$@average.attach(@train#trainer)", parts.RUN],

@@ -19,11 +19,14 @@ NORMALIZE = {"_target_": "NormalizeIntensityd", "keys": "image", "subtrahend": 1
 BLACK = "$-{subtrahend} / {divisor}".format(**NORMALIZE)  # after normalization
 PREDICTED = {"output_transform": "$monai.handlers.from_engine(['pred', 'label'])"}
 LOAD_TEACHER = "$monai_kd.load_weights(@teacher_def, @teacher_checkpoint)"
+NO_TEACHER_CHECKPOINT = {"inputs#teacher_checkpoint": None, "recorded#teacher_def": None}
 RUN = "$@train#trainer.run()"
+USE_RECORDS = "$monai_kd.bundle.use_records(@recorded)"
 BEGIN = [
     "$monai_kd.bundle.check_arguments()",
     "$@processes",
     "$monai_kd.utils.claim_outputs(@output_dir, @output_files, @inputs)",
+    USE_RECORDS,
     "$torch.manual_seed(@seed)",
 ]
 
@@ -62,6 +65,12 @@ def progress(title: str) -> Config:
 
 def copy_of_config(name: str) -> Config:
     return {"_target_": "monai_kd.handlers.ConfigCopyHandler", "path": f"$@output_dir + '/{name}_config.json'"}
+
+
+def record_of(network: str, *values: str) -> str:
+    """The record of a training, in which the id ``network`` is trained, for its checkpoint saver."""
+    given = "".join(f", {name}=@{name}" for name in ("spatial_size", "crop_margins", *values))
+    return f"$monai_kd.bundle.training_record('{network}'{given})"
 
 
 def choose_split(transforms: str, more: str = "", folder: str = "dataset_dir", prefix: str = "") -> str:

@@ -25,6 +25,7 @@ def with_teacher(stage: Stage, **more: Any) -> Stage:
         stage,
         files={**stage.files, "teacher_checkpoint": parts.model("teacher")},
         inputs={"teacher_checkpoint": "@teacher_checkpoint"},
+        recorded={"teacher_def": "@teacher_checkpoint"},
         before=(parts.LOAD_TEACHER,),
         **more,
     )

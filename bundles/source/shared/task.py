@@ -58,6 +58,7 @@ class Stage:
     resumed: Config = field(default_factory=dict)
     settings: Config = field(default_factory=dict)
     inputs: Config = field(default_factory=dict)
+    recorded: Config = field(default_factory=dict)  # checkpoints by the ids of the networks that their records define
     trained: str = "@network_def"
     checked: tuple[str, ...] = ("@network_def",)
     before: tuple[str, ...] = ()  # expressions that run before the trainer

@@ -53,7 +53,7 @@ def training(task: Task, stage: Stage) -> Config:
         **task.prepare_batch,
         "further_handlers": [],
         "train": train_section(task, stage),
-        "validate": validate_section(task),
+        "validate": validate_section(task, stage),
         **start(task, stage),
     }
 
@@ -84,7 +84,7 @@ def train_section(task: Task, stage: Stage) -> Config:
     }
 
 
-def validate_section(task: Task) -> Config:
+def validate_section(task: Task, stage: Stage) -> Config:
     return {
         "preprocessing": {"_target_": "Compose", "transforms": "@deterministic_transforms"},
         "dataset": dataset(task, "validate", section="validation", split="@split"),
@@ -96,6 +96,7 @@ def validate_section(task: Task) -> Config:
             "_target_": "monai_kd.handlers.AtomicCheckpointSaver",
             "save_dir": "$os.path.dirname(os.path.abspath(@checkpoint))",
             "save_dict": {"model": "@network"},
+            "record": parts.record_of(stage.trained.removeprefix("@"), *task.classes),
             "save_key_metric": True,
             **task.best,
             "key_metric_filename": "$os.path.basename(@checkpoint)",
@@ -181,6 +182,7 @@ def start(task: Task, stage: Stage) -> Config:
             "loss": "$repr(@loss)",
             **stage.settings,
         },
+        "recorded": stage.recorded,
         "inputs": {**stage.inputs, "dataset_dir": "@dataset_dir", "split_file": "@split_file"},
         "output_files": {"checkpoint": "@checkpoint", "last.pt": "$@output_dir + '/last.pt'"},
         "initialize": [

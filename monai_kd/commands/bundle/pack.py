@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from monai_kd.commands.console import console
+from monai_kd.commands.console import console, show_log
 from monai_kd.commands.options import Checkpoint, Setting
 from monai_kd.commands.settings import parse_settings
 
@@ -25,14 +25,15 @@ def pack(
     Pack a bundle as MONAI downloads and loads it.
 
     The archive is `NAME_vVERSION.zip`. Inference in it needs MONAI only; a training in it needs the teacher's weights.
-    A bundle without weights can be trained, but not loaded. `--set` gives what the student was trained with.
+    A bundle without weights can be trained, but not loaded. The configs get the sizes in the checkpoint's record; for
+    weights without a record, `--set` gives them.
 
-    Example: `python -m monai_kd bundle pack breast_ultrasound_segmentation --checkpoint runs/model.pt
-    --set spatial_size=[96,96] --set student_channels=[8,12,16,24,32]`
+    Example: `python -m monai_kd bundle pack breast_ultrasound_segmentation --checkpoint runs/model.pt`
     """
     from monai_kd.bundle.finding import find_path
     from monai_kd.packing import pack_bundle
 
+    show_log("monai_kd.bundle.record")
     root = find_path(bundle)
     path = pack_bundle(root, output_dir, checkpoint, not without_weights, with_teacher, **parse_settings(setting))
     text = f"{path}: {path.stat().st_size / 1000:.0f} kB" + (", without weights" if without_weights else "")

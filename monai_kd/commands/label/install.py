@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from monai_kd.commands.console import console
+from monai_kd.commands.console import console, show_log
 from monai_kd.commands.options import BUNDLE, Bundle, Checkpoint, Setting
 from monai_kd.commands.settings import parse_settings
 
@@ -25,15 +25,16 @@ def install(
     """
     Write a MONAI Label app that serves and distils a student.
 
-    The app serves the bundle's student, and distils it from the annotator's work. `--set` gives what the networks were
-    trained with.
+    The app serves the bundle's student, and distils it from the annotator's work. The checkpoints' records say what the
+    networks were trained with; for weights without a record, `--set` says it.
 
     Example: `python -m monai_kd label install --output-dir label/app --checkpoint runs/model.pt
-    --teacher-checkpoint runs/teacher.pt --set spatial_size=[96,96] --set student_channels=[8,12,16,24,32]`
+    --teacher-checkpoint runs/teacher.pt`
     """
     from monai_kd.bundle.finding import find_path
     from monai_kd.label.install import install as write
 
+    show_log("monai_kd.bundle.record")
     app = write(output_dir, find_path(bundle), checkpoint, teacher_checkpoint, **parse_settings(setting))
     if not app.teacher.is_file():
         text = "No teacher: the app serves the student, and does not train it. "
