@@ -177,20 +177,26 @@ def test_an_unwritable_output_folder_is_found_before_anything_else(name, tmp_pat
     [
         ({"dataset_dir": "none"}, r"none"),
         ({"teacher_checkpoint": "none.pt"}, r"No checkpoint at 'none\.pt'"),
+        ({"teacher_def#channels": [4, 4, 8, 8]}, r"'teacher_def#channels' is \[4, 4, 8, 8\], but .* was trained with"),
         (
-            {"teacher_def#channels": [4, 4, 8, 8]},
+            {"teacher_def#channels": [4, 4, 8, 8], "teacher_checkpoint": "bare.pt"},
             r"another network than this UNet: 'model\.1\.submodule\.1\.submodule\.",
         ),
         (
             {"pathways#logits#student_layer": "encoder.level.0", "pathways#logits#teacher_layer": ""},
             r"No layer 'encoder\.level\.0' in StudentUNet\. Closest: 'encoder\.levels\.0'",
         ),
-        ({"teacher_def#out_channels": 3}, r"UNet gives \(1, 3, 32, 32\).*Set its out_channels to 2"),
+        (
+            {"teacher_def#out_channels": 3, "teacher_checkpoint": "bare.pt"},
+            r"UNet gives \(1, 3, 32, 32\).*Set its out_channels to 2",
+        ),
         ({"network_def#out_channels": 1}, r"StudentUNet gives \(1, 1, 32, 32\).*one channel for each of 2 classes"),
         ({"spatial_size": [36, 36]}, r"UNet cannot take an image of shape \(1, 1, 36, 36\)"),
     ],
 )
-def test_what_a_user_can_get_wrong_is_one_clear_error(arguments, cause, phantoms, teacher, tmp_path):
+def test_what_a_user_can_get_wrong_is_one_clear_error(arguments, cause, phantoms, teacher, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save(torch.load(teacher, weights_only=True), "bare.pt")  # without the record of its training
     paths = {"output_dir": str(tmp_path / "o"), "checkpoint": str(tmp_path / "o" / "model.pt")}
     with pytest.raises(RuntimeError) as caught:
         run_bundle("train", **{"dataset_dir": phantoms, "teacher_checkpoint": teacher, **paths, **arguments})

@@ -198,13 +198,22 @@ def test_two_processes_train_together(phantoms, class_teacher, tmp_path):
     ("arguments", "cause"),
     [
         ({"classes": ["benign", "malign"]}, r"no image is malign \(there are: 8 benign, 3 malignant\)"),
-        ({"classes": ["benign"]}, r"two or more different pathologies, got \['benign'\]"),
+        ({"classes": ["benign"]}, r"'teacher_def#num_classes' is '\$len\(@classes\)', but .* was trained with 2"),
+        (
+            {"classes": ["benign"], "teacher_checkpoint": "bare.pt"},
+            r"two or more different pathologies, got \['benign'\]",
+        ),
         ({"network_def#num_classes": 3}, r"ResNet gives \(1, 3\).*logits of shape \(1, 2\).*to 2"),
-        ({"teacher_channels": [4, 4, 8, 8]}, r"another network than this ResNet"),
+        (
+            {"teacher_channels": [4, 4, 8, 8]},
+            r"'teacher_channels' is \[4, 4, 8, 8\], but .* trained with \[4, 4, 6, 6\]",
+        ),
         ({"teacher_checkpoint": "none.pt"}, r"No checkpoint at 'none\.pt'"),
     ],
 )
-def test_what_a_user_can_get_wrong_is_one_clear_error(arguments, cause, phantoms, class_teacher, tmp_path):
+def test_what_a_user_can_get_wrong_is_one_clear_error(arguments, cause, phantoms, class_teacher, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save(torch.load(class_teacher, weights_only=True), "bare.pt")  # without the record of its training
     common = {"dataset_dir": phantoms, "teacher_checkpoint": class_teacher, **files(tmp_path / "o")}
     with pytest.raises(RuntimeError) as caught:
         run_classification("train", **{**common, **arguments})

@@ -18,7 +18,7 @@ OF_THE_TEACHER = {
     *("output_dir", "checkpoint", "teacher_checkpoint", "teacher_def", "teacher_channels", "student_layers"),
     *("teacher_layers", "supervised_weight", "pathways", "optimizer#params", "train#handlers", "train#trainer"),
     *("resumed#pathways", "settings#supervised_weight", "settings#pathways", "settings#teacher"),
-    *("inputs#teacher_checkpoint", "initialize", "run"),
+    *("inputs#teacher_checkpoint", "recorded#teacher_def", "initialize", "run"),
 }
 
 

@@ -94,10 +94,10 @@ def recorded_settings(
     parser = ConfigParser(copy.deepcopy(dict(config)))
     places = [] if folder is None else [folder, *(folder.glob("*/") if network != NETWORK else ())]
     found: dict[str, Any] = {}
-    for name in VALUES:
+    for name in VALUES if network == NETWORK else SIZES:
         if name not in record or name not in parser or (current := plain(parser, name)) == record[name]:
             continue
-        is_given = _is_given(name, find(dict(config), name), given, places)
+        is_given = _is_given(name, config, given, places)
         if name in SIZES and (is_given or network != NETWORK):
             logger.warning("%s is %s, but '%s' was trained with %s.", name, current, path, record[name])
             continue
@@ -106,9 +106,8 @@ def recorded_settings(
     require_network(record[NETWORK], class_of(parser, network), path)
     shared = () if network == NETWORK else references(find(dict(config), NETWORK))
     for name, value in settings_for(parser, network, record[NETWORK], shared).items():
-        _require_not_given(
-            name, find(dict(config), name), value, path, _is_given(name, find(dict(config), name), given, places)
-        )
+        is_given = _is_given(name, config, given, places)
+        _require_not_given(name, find(dict(config), name), value, path, is_given)
         found[name] = value
     if found:
         logger.info("From the record of '%s': %s.", path, ", ".join(f"{name} {value}" for name, value in found.items()))
@@ -128,14 +127,17 @@ def _require_not_given(name: str, current: Any, wanted: Any, path: str | PathLik
         )
 
 
-def _is_given(name: str, value: Any, given: Collection[str], places: Sequence[Path]) -> bool:
+def _is_given(name: str, config: Mapping[str, Any], given: Collection[str], places: Sequence[Path]) -> bool:
     """Whether a user chose the value of an id, by an argument or so that no config in these folders has it."""
     ids = [one.replace("::", "#") for one in given]
     if any(one == name or one.startswith(f"{name}#") or name.startswith(f"{one}#") for one in ids):
         return True
+    value = find(dict(config), name)
     if value is None or not places:
         return False
-    return all(find(config, name) != value for place in places for config in _configs(place))
+    if all(find(other, name) != value for place in places for other in _configs(place)):
+        return True
+    return any(_is_given(other, config, given, places) for other in references(value))
 
 
 def _configs(folder: Path) -> Iterator[dict[str, Any]]:
