@@ -16,7 +16,7 @@ from torch import nn
 
 from monai_kd.bundle.open_bundle import Bundle, open_bundle
 from monai_kd.bundle.scripts import importable_scripts
-from monai_kd.export.export_folder import Exported, files_of, open_export
+from monai_kd.export.export_folder import Exported, megabytes_of, open_export
 from monai_kd.export.graph import segmenter
 from monai_kd.export.runners import FORMS, Arrays, Runner, load_form, run_module
 from monai_kd.teachers import load_weights
@@ -33,8 +33,8 @@ PEERS: dict[str, Callable[[int, int, int], nn.Module]] = {
         channels, classes, "efficientnet-b0", pretrained=False, spatial_dims=dims
     ),
 }
-NAMES = {"onnx": "ONNX", "int8": "INT8", "openvino": "OpenVINO", "torchscript": "TorchScript"}
-LIBRARIES = {"onnx": "onnxruntime", "int8": "onnxruntime", "openvino": "openvino"}
+NAMES = {"onnx": "ONNX", "fp16": "FP16", "int8": "INT8", "openvino": "OpenVINO", "torchscript": "TorchScript"}
+LIBRARIES = {**dict.fromkeys(("onnx", "fp16", "int8"), "onnxruntime"), "openvino": "openvino"}
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def forms_of(path: Path, threads: int) -> tuple[Exported, list[Candidate]]:
         file = exported.folder / FORMS[form]
         load = partial(_exported, file, tuple(exported.report["outputs"]), threads)
         libraries = ("monai_kd.export", LIBRARIES.get(form, "torch"))
-        size = sum((exported.folder / one).stat().st_size for one in files_of(form)) / 1e6
+        size = megabytes_of(exported.folder, form)
         rows.append(Candidate(f"{name}, {NAMES[form]}", load, libraries, parameters, size, first))
     return exported, rows
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Source = Annotated[Path, typer.Argument(help="The bundle's folder or name, or its inference config.")]
 Data = Annotated[Path | None, typer.Option(help="The data set's folder. Default: synthetic images.")]
-Forms = Annotated[str, typer.Option(help="Any of onnx,int8,openvino,torchscript.")]
+Forms = Annotated[str, typer.Option(help="Any of onnx,fp16,int8,openvino,torchscript.")]
 FloatLayers = Annotated[str, typer.Option(help="Layers that INT8 leaves in floating point: head,encoder.")]
 Raw = Annotated[bool, typer.Option("--raw", help="Export the network alone, for prepared input.")]
 
@@ -46,7 +46,7 @@ def export(
     raw: Raw = False,
 ) -> None:
     """
-    Write a student as ONNX, INT8, OpenVINO or TorchScript.
+    Write a student as ONNX, FP16, INT8, OpenVINO or TorchScript.
 
     The exported student takes raw pixels and gives the mask. ONNX is always written. Each form is run beside the bundle
     itself; where a form in floating point differs, nothing is written. Give the data set, split file and fold of the
@@ -60,6 +60,7 @@ def export(
     """
     from monai_kd.bundle.finding import find_path
     from monai_kd.export import BundleData, DataSet, Options, export_student, open_bundle, why_alone
+    from monai_kd.export.export_folder import megabytes_of
 
     show_log("monai_kd.bundle.record")
     overlays = () if network is None else (f"networks/{network}",)
@@ -74,10 +75,11 @@ def export(
     options = Options(_names(forms), raw or bool(alone), _names(float_layers), data)
     with console.status("") as status:
         results = export_student(opened, checkpoint, output_dir, options, status.update)
-    table = Table("form", "images", "largest difference", "pixels that differ", title="Beside the bundle itself")
+    table = Table("form", "MB", "images", "largest difference", "pixels that differ", title="Beside the bundle itself")
     for form, result in results.items():
         pixels = "–" if result.pixels_that_differ is None else f"{100 * result.pixels_that_differ:.4f} %"
-        table.add_row(form, str(result.images), f"{result.largest_difference:.2g}", pixels)
+        size = f"{megabytes_of(output_dir, form):.2f}"
+        table.add_row(form, size, str(result.images), f"{result.largest_difference:.2g}", pixels)
     console.print(table)
     kind = "synthetic images" if data is None else f"images of {dataset_dir}"
     if alone:

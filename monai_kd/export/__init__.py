@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Export of a student as ONNX, INT8, OpenVINO and TorchScript, with pre- and post-processing inside.
+Export of a student as ONNX, FP16, INT8, OpenVINO and TorchScript, with pre- and post-processing inside.
 
 ==================== ====================================================================================
 ``open_bundle``      the inference config of any bundle, with the values its network was trained with

@@ -19,7 +19,7 @@ from monai_kd.export.sample_images import Pixels, Record, raw_pixels
 from monai_kd.export.transforms.translate import is_writer, transforms_of_key
 from monai_kd.utils.messages import first_line
 
-__all__ = ["Agreement", "Sample", "compare", "inputs", "samples"]
+__all__ = ["Agreement", "Sample", "another_size", "compare", "inputs", "samples"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,25 @@ def samples(bundle: Bundle, module: Segmenter | RawNetwork, records: Sequence[Re
             prediction = _predicted(bundle, module, _plain(data["image"])[None])[0]
             made.append(Sample(pixels, _answer({**data, "pred": MetaTensor(prediction)}, after, module)))
     return made
+
+
+def another_size(module: Segmenter | RawNetwork, shape: Sequence[int], step: int) -> list[Sample]:
+    """
+    Random numbers of another size than the bundle's, and the network's own answer.
+
+    Args:
+        module: the network alone; a :class:`Segmenter` is checked on images of several sizes as it is.
+        shape: of the bundle's images, (B, C, W, H[, D]).
+        step: each side becomes longer by this number; 0 if no other size is possible.
+
+    Returns:
+        One sample, or none.
+    """
+    if isinstance(module, Segmenter) or not step:
+        return []
+    image = torch.randn(1, shape[1], *(side + step for side in shape[2:]), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        return [Sample(image.numpy(), {"logits": module(image)[0].numpy()})]
 
 
 def _predicted(bundle: Bundle, module: Segmenter | RawNetwork, image: torch.Tensor) -> torch.Tensor:

@@ -20,7 +20,7 @@ from monai_kd.teachers import load_weights
 from monai_kd.utils.digest import sha256
 from monai_kd.utils.json_files import read_json
 
-__all__ = ["Exported", "files_of", "hashes", "open_export", "write_bundle"]
+__all__ = ["Exported", "files_of", "hashes", "megabytes_of", "open_export", "write_bundle"]
 
 REPORT = "export.json"
 CHECKPOINT = Path("models", "model.pt")
@@ -114,6 +114,11 @@ def files_of(form: str) -> list[str]:
     """
     name = FORMS[form]
     return [name, name.replace(".xml", ".bin")] if name.endswith(".xml") else [name]
+
+
+def megabytes_of(folder: Path, form: str) -> float:
+    """The size of a form's files in an export's folder, in 10⁶ bytes."""
+    return sum((folder / file).stat().st_size for file in files_of(form)) / 1e6
 
 
 def hashes(folder: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from monai_kd.bundle.open_bundle import Bundle
 from monai_kd.bundle.scripts import importable_scripts
-from monai_kd.export.agreement import Agreement, Sample, compare, inputs, samples
+from monai_kd.export.agreement import Agreement, Sample, another_size, compare, inputs, samples
 from monai_kd.export.export_folder import REPORT, hashes, write_bundle
 from monai_kd.export.graph import RawNetwork, Segmenter, segmenter
 from monai_kd.export.int8 import FEWEST, require_enough, write_int8
@@ -19,6 +19,7 @@ from monai_kd.export.onnx_file import describe, write_onnx
 from monai_kd.export.optional_packages import package
 from monai_kd.export.runners import FORMS, load_form
 from monai_kd.export.sample_images import BundleData, DataSet, Pixels, Record, phantoms
+from monai_kd.export.sizes import sides_of
 from monai_kd.export.torchscript import write_torchscript
 from monai_kd.export.windows import windows
 from monai_kd.teachers import load_weights
@@ -34,6 +35,7 @@ __all__ = ["Options", "export_student"]
 MOST = 64  # images for calibration; more hardly change the ranges
 CHECKED = 16
 TOLERANCE = 1e-3
+IN_HALF = 20  # times the tolerance for FP16, whose numbers have 11 bits
 MASK_TOLERANCE = 1e-3  # share of pixels: either class may win where two are equal to the last digit
 
 
@@ -43,12 +45,13 @@ class Options:
     What to export, and how.
 
     Args:
-        forms: some of ``onnx``, ``int8``, ``openvino``, ``torchscript``; ONNX is always written.
+        forms: some of ``onnx``, ``fp16``, ``int8``, ``openvino``, ``torchscript``; ONNX is always written.
         raw: export only the network, for pre-processed input.
         float_layers: layers of the network that stay in floating point in INT8.
         data: images for the calibration of INT8 (training part) and for the checks (validation part). Defaults to None:
             checks with synthetic images, and no INT8.
-        tolerance: largest difference of a probability between the bundle and a form in floating point.
+        tolerance: largest difference of a probability between the bundle and a form in floating point; in FP16 it may
+            be 20 times as large.
 
     Raises:
         ValueError: When a form does not exist, or with INT8 without data, or float layers without INT8.
@@ -56,7 +59,7 @@ class Options:
     Example:
         >>> Options(forms=["onnx", "torchskript"])
         Traceback (most recent call last):
-        ValueError: No form 'torchskript'. Closest: 'torchscript'. Choose from onnx, int8, openvino, torchscript.
+        ValueError: No form 'torchskript'. Closest: 'torchscript'. Choose from onnx, fp16, int8, openvino, torchscript.
     """
 
     forms: Sequence[str] = ("onnx",)
@@ -181,8 +184,11 @@ def _write(
     options: Options,
 ) -> None:
     source, path = folder / FORMS["onnx"], folder / FORMS[form]
-    if form == "onnx":
-        write_onnx(module, image.shape, path)
+    if form in ("onnx", "fp16"):
+        step = write_onnx(module, image.shape, path, in_half=form == "fp16")
+        if others := another_size(module, image.shape, step):
+            _checked(form, folder, module, others, options.tolerance)
+        description["sides"] = sides_of(step)
         describe(path, description)
     elif form == "int8":
         layers = write_int8(source, path, inputs(bundle, module, calibration), options.float_layers)
@@ -200,6 +206,7 @@ def _checked(
 ) -> Agreement:
     agreement = compare(load_form(folder / FORMS[form], module.outputs), made)
     another_mask = (agreement.pixels_that_differ or 0.0) > MASK_TOLERANCE
+    tolerance *= IN_HALF if form == "fp16" else 1
     if form != "int8" and (another_mask or agreement.largest_difference > tolerance):
         raise ValueError(
             f"{FORMS[form]} differs from the bundle: {agreement}; the tolerance is {tolerance:g}. Nothing was "

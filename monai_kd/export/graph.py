@@ -17,7 +17,7 @@ from monai_kd.export.transforms.preprocessing import Before, before_network
 from monai_kd.export.transforms.steps import ResizeBack
 from monai_kd.export.transforms.translate import NotInGraphError
 
-__all__ = ["RawNetwork", "Segmenter", "fused_norms", "one_tensor", "segmenter"]
+__all__ = ["RawNetwork", "Segmenter", "fused_norms", "in_half_precision", "one_tensor", "segmenter"]
 
 
 class Segmenter(nn.Module):
@@ -134,4 +134,22 @@ def fused_norms(module: nn.Module) -> nn.Module:
     for name, child in list(module.named_modules()):
         if name and isinstance(child, nn.GroupNorm) and child.num_groups == child.num_channels and child.affine:
             setattr(module.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2], _InstanceNorm(child))
+    return module
+
+
+class _Half(nn.Module):
+    """A network in FP16 whose input and output are in FP32."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network.half()
+
+    def forward(self, image: Tensor) -> Tensor:
+        return one_tensor(self.network, self.network(image.half())).float()
+
+
+def in_half_precision(module: Segmenter | RawNetwork) -> Segmenter | RawNetwork:
+    """A copy whose network computes in FP16; pixels are scaled, and probabilities made, in FP32."""
+    module = copy.deepcopy(module)
+    module.network = _Half(module.network)
     return module

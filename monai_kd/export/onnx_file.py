@@ -7,11 +7,14 @@ import logging
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
-from monai_kd.export.graph import RawNetwork, Segmenter, fused_norms
+from monai_kd.export.graph import RawNetwork, Segmenter, fused_norms, in_half_precision
 from monai_kd.export.optional_packages import package
+from monai_kd.export.sizes import FIXED, side_steps
 from monai_kd.utils.messages import first_line
 
 __all__ = ["describe", "write_onnx"]
@@ -19,7 +22,7 @@ __all__ = ["describe", "write_onnx"]
 OPSET = 20
 
 
-def write_onnx(module: Segmenter | RawNetwork, shape: tuple[int, ...], path: Path) -> None:
+def write_onnx(module: Segmenter | RawNetwork, shape: tuple[int, ...], path: Path, in_half: bool = False) -> int:
     """
     Write a module as ONNX, with the input ``image`` and the outputs that the module names.
 
@@ -28,8 +31,13 @@ def write_onnx(module: Segmenter | RawNetwork, shape: tuple[int, ...], path: Pat
 
     Args:
         module: in evaluation mode.
-        shape: of one image. In the file the batch size can vary, and for a :class:`Segmenter` height and width, too.
+        shape: of one image. In the file the batch size can vary, and the sides as the return value says.
         path: file to write.
+        in_half: write the network, but not what is before and after it, in FP16.
+
+    Returns:
+        A number whose multiples each side can be; 0 if only the given sides are possible. It is 1 for a
+        :class:`Segmenter`.
 
     Raises:
         ImportError: When onnx or onnxscript is not installed.
@@ -37,11 +45,36 @@ def write_onnx(module: Segmenter | RawNetwork, shape: tuple[int, ...], path: Pat
     """
     onnx = package("onnx")
     package("onnxscript")
-    raw = isinstance(module, RawNetwork)
-    dtype = torch.uint8 if len(shape) == 4 and not raw else torch.float32
-    image = torch.zeros((2, *shape[1:]), dtype=dtype)
-    names = {0: "batch"} if raw else {0: "batch", **dict(enumerate(("height", "width", "depth")[: len(shape) - 2], 2))}
-    axes = {axis: torch.export.Dim(name) for axis, name in names.items()}
+    whole = isinstance(module, Segmenter)
+    ready = fused_norms(in_half_precision(module) if in_half else module)
+    steps = [1] if whole else [*side_steps(module.network, shape), FIXED]
+    for step in steps:
+        try:
+            _export(ready, whole, shape, step, path)
+            break
+        except Exception as error:
+            if step == steps[-1]:
+                raise ValueError(
+                    f"{type(module.network).__name__} cannot be written as ONNX: {first_line(error)}. Its forward() "
+                    "may only use operations that torch.export takes; run torch.export.export on the network for the "
+                    "whole message."
+                ) from error
+    model = onnx.load(path)
+    for node in model.graph.node:
+        del node.metadata_props[:]  # stack traces: a third of the file, with folders of this machine
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+    return step
+
+
+def _export(module: nn.Module, whole: bool, shape: tuple[int, ...], step: int, path: Path) -> None:
+    names = ("height", "width") if whole and len(shape) == 4 else ("width", "height", "depth")
+    axes: dict[int, Any] = {0: torch.export.Dim("batch")}
+    sides = list(shape[2:])
+    for axis, name in enumerate(names[: len(sides)] if step != FIXED else ()):
+        axes[axis + 2] = torch.export.Dim(name) if step == 1 else step * torch.export.Dim(name)
+        sides[axis] = max(sides[axis], 2 * step)  # torch takes a size of 1 for one that never changes
+    dtype = torch.uint8 if len(shape) == 4 and whole else torch.float32
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)  # hides messages about operators of packages that are not installed
@@ -49,8 +82,8 @@ def write_onnx(module: Segmenter | RawNetwork, shape: tuple[int, ...], path: Pat
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                fused_norms(module),
-                (image,),
+                module,
+                (torch.zeros((2, shape[1], *sides), dtype=dtype),),
                 str(path),
                 dynamo=True,
                 dynamic_shapes=(axes,),
@@ -60,18 +93,8 @@ def write_onnx(module: Segmenter | RawNetwork, shape: tuple[int, ...], path: Pat
                 external_data=False,
                 verbose=False,
             )
-    except Exception as error:
-        raise ValueError(
-            f"{type(module.network).__name__} cannot be written as ONNX: {first_line(error)}. Its forward() may only "
-            "use operations that torch.export takes; run torch.export.export on the network for the whole message."
-        ) from error
     finally:
         logger.setLevel(level)
-    model = onnx.load(path)
-    for node in model.graph.node:
-        del node.metadata_props[:]  # stack traces: a third of the file, with folders of this machine
-    onnx.checker.check_model(model)
-    onnx.save(model, path)
 
 
 def describe(path: Path, description: Mapping[str, str]) -> None:

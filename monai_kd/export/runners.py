@@ -22,6 +22,7 @@ Runner = Callable[[npt.NDArray[Any]], Arrays]
 
 FORMS = {
     "onnx": "student.onnx",
+    "fp16": "student.fp16.onnx",
     "int8": "student.int8.onnx",
     "openvino": "openvino/student.xml",
     "torchscript": "student.ts",

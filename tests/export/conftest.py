@@ -18,7 +18,7 @@ from monai_kd.phantom import write_phantoms
 from tests.bundles.conftest import ROOT
 
 SETTINGS: dict[str, Any] = {"spatial_size": [32, 32], "student_channels": [2, 4, 4], "quiet": True}
-FORMS = ("onnx", "int8", "torchscript", *(("openvino",) if find_spec("openvino") else ()))
+FORMS = ("onnx", "fp16", "int8", "torchscript", *(("openvino",) if find_spec("openvino") else ()))
 
 
 def save_student(path: Path) -> Path:

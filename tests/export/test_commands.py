@@ -90,7 +90,7 @@ def test_benchmark(tmp_path, exported, images, monkeypatch):
     result = run("benchmark", copy, *few, "--dataset-dir", images, "--output-dir", out)
     assert result.exit_code == 0 and "Written to" in result.output
     rows = rows_of(out)
-    assert list(rows) == ["tiny, PyTorch", "tiny, ONNX", "tiny, INT8"]
+    assert list(rows) == ["tiny, PyTorch", "tiny, ONNX", "tiny, FP16", "tiny, INT8"]
     for row in rows.values():
         assert 0 < float(row["median ms"]) <= float(row["p95 ms"])
         assert float(row["images / s"]) == pytest.approx(1000 / float(row["median ms"]), rel=0.3)

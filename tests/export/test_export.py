@@ -87,6 +87,20 @@ def test_norms_are_one_node_each(exported):
     assert "Softmax" not in counts and counts.count("Conv") > norms
 
 
+def test_fp16_is_the_network_alone(exported):
+    sizes = {form: exported.forms()[form].stat().st_size for form in ("onnx", "fp16")}
+    types = {}
+    for form in sizes:
+        graph = onnx.load(exported.forms()[form]).graph
+        held = {one.name: onnx.TensorProto.DataType.Name(one.data_type) for one in graph.initializer}
+        types[form] = {held[node.input[1]] for node in graph.node if node.op_type == "Conv"}
+        answers = {node.name: node.type.tensor_type.elem_type for node in graph.output}
+        assert answers == {"mask": onnx.TensorProto.UINT8, "probabilities": onnx.TensorProto.FLOAT}
+    assert types == {"onnx": {"FLOAT"}, "fp16": {"FLOAT16"}} and sizes["fp16"] < sizes["onnx"]
+    assert 0 < exported.report["forms"]["fp16"]["largest_difference"] < 0.02
+    assert exported.module().network.head.weight.dtype == torch.float32
+
+
 def test_int8_quantizes_the_convolutions_and_nothing_else(exported):
     model = onnx.load(exported.forms()["int8"])
     found = {entry.key: entry.value for entry in model.metadata_props}

@@ -88,10 +88,15 @@ def test_volumes(tmp_path):
 
 
 def test_sizes_that_the_metadata_leave_open(tmp_path):
-    bundle, weights = volume_bundle(tmp_path / "bundle", shape=(1, "32*n", "*", 16))
-    results, _, run = export(bundle, weights, tmp_path, raw=True)
-    assert results["onnx"].largest_difference < 1e-4
-    assert run(np.zeros((1, 1, 64, 64, 16), dtype=np.float32))["logits"].shape == (1, 2, 64, 64, 16)
+    deeper = {**UNET, "spatial_dims": 3, "in_channels": 1, "out_channels": 2, "channels": [2, 4, 4], "strides": [2, 2]}
+    bundle, weights = volume_bundle(tmp_path / "bundle", shape=(1, "32*n", "*", 16), network_def=deeper)
+    results, exported, run = export(bundle, weights, tmp_path, raw=True)
+    assert results["onnx"].largest_difference < 1e-4 and exported.report["sides"] == "multiples of 4"
+    network = exported.module().network
+    for sides in ((64, 64, 16), (20, 16, 36)):
+        image = torch.randn(2, 1, *sides)
+        with torch.no_grad():
+            assert np.allclose(run(image.numpy())["logits"], network(image).numpy(), atol=1e-4)
 
 
 def test_what_an_inferer_does_is_part_of_the_check(tmp_path):
@@ -127,6 +132,26 @@ class Net(torch.nn.Module):
         from scripts.numbers import FACTOR
         return torch.cat([image, FACTOR * self.scale * image], 1)
 """
+
+
+PLACES = """
+import torch
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.places = torch.nn.Parameter(torch.ones(1, 1, 16, 16))
+    def forward(self, image):
+        return torch.cat([image, self.places * image], 1)
+"""
+
+
+def test_a_network_that_knows_its_places_takes_one_size(tmp_path):
+    (tmp_path / "bundle" / "scripts").mkdir(parents=True)
+    (tmp_path / "bundle" / "scripts" / "net.py").write_text(PLACES)
+    bundle, weights = make_bundle(tmp_path / "bundle", {"_target_": "scripts.net.Net"}, (1, 16, 16), LOAD, [INVERT])
+    _, exported, run = export(bundle, weights, tmp_path, raw=True)
+    assert exported.report["sides"] == "fixed"
+    assert run(np.zeros((3, 1, 16, 16), dtype=np.float32))["logits"].shape == (3, 2, 16, 16)
 
 
 def test_two_bundles_each_have_their_own_scripts(tmp_path):
