@@ -17,6 +17,7 @@ from monai_kd.benchmark.memory import peak_memory
 from monai_kd.export import Options, export_student, open_bundle
 from monai_kd.export.graph import RawNetwork
 from monai_kd.networks import StudentUNet
+from monai_kd.utils.checkpoints import save_checkpoint
 from tests.bundles.conftest import ROOT, unet
 from tests.export.conftest import student
 
@@ -27,14 +28,35 @@ def run(*arguments):
     return CliRunner().invoke(command_line.app, [*map(str, arguments)], catch_exceptions=False)
 
 
-def test_export(tmp_path, checkpoint):
+@pytest.fixture(scope="module")
+def recorded(checkpoint, tmp_path_factory):
+    """The weights of the tiny student with the record of their training."""
+    path = tmp_path_factory.mktemp("recorded") / "model.pt"
+    network = {**open_bundle(ROOT).parser["network_def"], "channels": [2, 4, 4]}
+    record = {"network_def": network, "spatial_size": [32, 32], "crop_margins": False}
+    save_checkpoint(torch.load(checkpoint, weights_only=True)["model"], path, record)
+    return path
+
+
+def test_export(tmp_path, recorded):
     out = tmp_path / "out"
-    result = run("export", ROOT, "--checkpoint", checkpoint, "--output-dir", out, *SMALL)
+    result = run("export", ROOT, "--checkpoint", recorded, "--output-dir", out)
     assert result.exit_code == 0
-    for words in ("onnx", "checked on synthetic images", f"Next: python -m monai_kd benchmark {out}"):
+    said = f"From the record of '{recorded}': spatial_size [32, 32], student_channels [2, 4, 4]."
+    for words in (said, "onnx", "0.0", "checked on synthetic images", f"Next: python -m monai_kd benchmark {out}"):
         assert words in result.output
     assert sorted(path.name for path in out.iterdir()) == ["configs", "export.json", "models", "student.onnx"]
-    assert json.loads((out / "configs" / "inference.json").read_text())["student_channels"] == [2, 4, 4]
+    config = json.loads((out / "configs" / "inference.json").read_text())
+    assert config["student_channels"] == [2, 4, 4] and config["spatial_size"] == [32, 32]
+
+
+def test_what_was_set_does_not_contradict_the_record(tmp_path, recorded):
+    out = tmp_path / "out"
+    with pytest.raises(
+        ValueError, match=r"'student_channels' is \[2, 4\], but .* trained with \[2, 4, 4\]\. Leave out"
+    ):
+        run("export", ROOT, "--checkpoint", recorded, "--output-dir", out, "--set", "student_channels=[2,4]")
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(("options", "name"), [([], "model.pt"), (["--network", "small"], "model_small.pt")])

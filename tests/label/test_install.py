@@ -9,6 +9,7 @@ from monai_kd.label.bundle import AppBundle
 from monai_kd.label.infer import BundleInfer
 from monai_kd.label.install import install
 from monai_kd.phantom import write_phantoms
+from monai_kd.utils.checkpoints import save_checkpoint
 from tests.bundle.in_yaml import in_yaml
 from tests.label.apps import BUNDLE, TINY, tiny_app, weights
 
@@ -24,6 +25,19 @@ def test_an_app_is_a_bundle_with_weights_and_an_entrance(tmp_path):
     for names, path in ((["inference"], bundle.student), (["inference", "teacher"], bundle.teacher)):
         network = bundle.parser(*names).get_parsed_content("network_def")
         assert network.state_dict().keys() == torch.load(path, weights_only=True)["model"].keys()
+
+
+def test_records_say_what_the_networks_were_trained_with(tmp_path):
+    files = weights(tmp_path)
+    student = {**AppBundle(BUNDLE).config("inference")["network_def"], "channels": TINY["student_channels"]}
+    for name, network in (("student", student), ("teacher", TINY["teacher_def"])):
+        state = torch.load(files[name], weights_only=True)
+        save_checkpoint(state, files[name], {"network_def": network, "spatial_size": TINY["spatial_size"]})
+    app = install(tmp_path / "app", BUNDLE, **files)
+    assert json.loads((app.root / "configs" / "app.json").read_text()) == TINY
+    with pytest.raises(ValueError, match=r"'student_channels' is \[3, 4, 4\], but .* was trained with \[2, 4, 4\]"):
+        install(tmp_path / "other", BUNDLE, **files, student_channels=[3, 4, 4])
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.parametrize(

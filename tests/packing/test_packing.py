@@ -19,11 +19,13 @@ from typer.testing import CliRunner
 from monai_kd import __main__ as command_line
 from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.config_files import write_config
+from monai_kd.bundle.record import load_record
 from monai_kd.export import open_bundle
 from monai_kd.networks import StudentUNet
 from monai_kd.packing import pack_bundle
 from monai_kd.packing.network_sources import network_from_scripts
 from monai_kd.phantom import write_phantoms
+from monai_kd.utils.checkpoints import save_checkpoint
 from tests.bundles.conftest import CLASSIFICATION, ROOT, run_bundle, unet
 
 SIZES = {"spatial_size": [32, 32], "student_channels": [2, 4, 4], "teacher_def": unet(4, 4, 6)}
@@ -162,6 +164,22 @@ def test_a_value_inside_the_networks_definition(weights, tmp_path):
     assert torch.equal(own(image), batch(image))
     metadata = json.loads((root / "configs" / "metadata.json").read_text())
     assert metadata["network_data_format"]["inputs"]["image"]["spatial_shape"] == [32, 32]
+
+
+def test_the_configs_get_what_the_record_says(weights, archive, tmp_path):
+    network = {**BundleFolder(ROOT).config("inference")["network_def"], "channels": SIZES["student_channels"]}
+    record = {"network_def": network, "spatial_size": SIZES["spatial_size"], "crop_margins": False}
+    state = torch.load(weights, weights_only=True)
+    save_checkpoint(state, tmp_path / "model.pt", record)
+    teacher = {"teacher_def": SIZES["teacher_def"]}
+    root = unpacked(pack_bundle(ROOT, tmp_path / "dist", tmp_path / "model.pt", **teacher), tmp_path / "recorded")
+    given = unpacked(archive, tmp_path / "given")
+    for file in (given / "configs").rglob("*.json"):
+        assert file.read_text() == (root / file.relative_to(given)).read_text(), file.name
+    assert load_record(root / "models" / "model.pt") == record
+    save_checkpoint(state, tmp_path / "other.pt", {"network_def": unet(4, 8)})
+    with pytest.raises(ValueError, match=r"other\.pt' was trained as a UNet, but the 'network_def' of .* is another"):
+        pack_bundle(ROOT, tmp_path / "dist", tmp_path / "other.pt")
 
 
 def test_the_same_bundle_is_the_same_archive(archive, weights, tmp_path):
