@@ -50,8 +50,7 @@ label/app: | $(LABEL)
 		--output_dir label/training/student --checkpoint label/training/model.pt --teacher_checkpoint label/training/teacher.pt
 	[ -d label/images ] || cp -r label/phantoms/original label/images
 	$(BIN)/python -m monai_kd label install --output-dir label/app --bundle $(BUNDLE) \
-		--checkpoint label/training/model.pt --teacher-checkpoint label/training/teacher.pt \
-		--set "spatial_size=[64,64]" --set "student_channels=[4,8,12,16]"
+		--checkpoint label/training/model.pt --teacher-checkpoint label/training/teacher.pt
 
 # Every table and figure of docs/benchmarks.md, and the costs in docs/methods.md, made anew: about 50 minutes, on a machine that does
 # nothing else. torchdistill asks for torchvision, which has no release for torch's CPU build.

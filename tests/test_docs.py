@@ -68,12 +68,6 @@ def smaller(words):
         return [*words, "--max-epochs", "1"]
     if "export" in words and "--network" in words:  # the shipped weights, not those that trainings left here
         return [str(ROOT / BUNDLE) if word == str(BUNDLE) else word for word in words]
-    if "export" in words:
-        small = {"spatial_size": "[32,32]", "student_channels": "[2,4,4]"}
-        kept = [word for word in words if word.partition("=")[0] not in small]
-        pairs = itertools.pairwise([*kept, "--"])
-        plain = [word for word, after in pairs if word != "--set" or not after.startswith("--")]
-        return [*plain, *(part for key, value in small.items() for part in ("--set", f"{key}={value}"))]
     if "segment" in words:
         return [*words, "--bundle", str(ROOT / BUNDLE)]  # trainings of other pages overwrite the checkout's weights
     if "--seeds" in words:
@@ -100,6 +94,8 @@ def smaller_run(words):
     of_classes = CLASSIFICATION.name in files[0] or Path.cwd().name == CLASSIFICATION.name
     small = {**SMALL["bundle"], **SMALL[CLASSIFICATION.name if of_classes else BUNDLE.name]}
     config = ConfigParser.load_config_files(files)
+    if "max_epochs" not in config:  # evaluation and inference take the sizes from the record in the checkpoint
+        small = {"device": small["device"]}
     at = place(words, "args_file")
     settings = "" if at is None else Path(words[at + 1]).read_text()
     if any(word.isdigit() for key, word in itertools.pairwise(words) if key == "--labels") or '"labels"' in settings:
