@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 Source = Annotated[Path, typer.Argument(help="The bundle's folder or name, or its inference config.")]
 Data = Annotated[Path | None, typer.Option(help="The data set's folder. Default: synthetic images.")]
-Forms = Annotated[str, typer.Option(help="Any of onnx,fp16,int8,openvino,torchscript.")]
-FloatLayers = Annotated[str, typer.Option(help="Layers that INT8 leaves in floating point: head,encoder.")]
+Forms = Annotated[str, typer.Option(help="Names with commas between them, as in onnx,int8.")]
+FloatLayers = Annotated[str, typer.Option(help="Layers that 8 bits leave in floating point: head,encoder.")]
 Raw = Annotated[bool, typer.Option("--raw", help="Export the network alone, for prepared input.")]
 
 
@@ -46,12 +46,13 @@ def export(
     raw: Raw = False,
 ) -> None:
     """
-    Write a student as ONNX, FP16, INT8, OpenVINO or TorchScript.
+    Write a student for a device, as ONNX or in another form.
 
-    The exported student takes raw pixels and gives the mask. ONNX is always written. Each form is run beside the bundle
-    itself; where a form in floating point differs, nothing is written. Give the data set, split file and fold of the
-    training: its images check the forms and calibrate INT8. Without a data set, synthetic images check the forms.
-    The checkpoint's record says what the student was trained with; for weights without a record, `--set` says it.
+    The exported student takes raw pixels and gives the mask. The forms are onnx (always written), fp16, int8,
+    openvino, openvino_int8, torchscript, executorch and ncnn. Each is run beside the bundle itself; where a form in
+    floating point differs, nothing is written. Give the data set, split file and fold of the training: its images check
+    the forms and calibrate those of 8 bits. Without a data set, synthetic images check them. The checkpoint's record
+    says what the student was trained with; for weights without a record, `--set` says it.
 
     Example: `python -m monai_kd export breast_ultrasound_segmentation --network small`
 
@@ -59,8 +60,7 @@ def export(
     --forms onnx,int8 --dataset-dir data/BUSBRA`
     """
     from monai_kd.bundle.finding import find_path
-    from monai_kd.export import BundleData, DataSet, Options, export_student, open_bundle, why_alone
-    from monai_kd.export.export_folder import megabytes_of
+    from monai_kd.export import FORMS, BundleData, DataSet, Options, export_student, open_bundle, why_alone
 
     show_log("monai_kd.bundle.record")
     overlays = () if network is None else (f"networks/{network}",)
@@ -78,7 +78,7 @@ def export(
     table = Table("form", "MB", "images", "largest difference", "pixels that differ", title="Beside the bundle itself")
     for form, result in results.items():
         pixels = "–" if result.pixels_that_differ is None else f"{100 * result.pixels_that_differ:.4f} %"
-        size = f"{megabytes_of(output_dir, form):.2f}"
+        size = f"{FORMS[form].megabytes(output_dir):.2f}"
         table.add_row(form, size, str(result.images), f"{result.largest_difference:.2g}", pixels)
     console.print(table)
     kind = "synthetic images" if data is None else f"images of {dataset_dir}"

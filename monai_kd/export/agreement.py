@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,13 @@ from monai.data import MetaTensor
 from monai.transforms import AsDiscreted, Compose, ResizeWithPadOrCrop
 
 from monai_kd.bundle.open_bundle import Bundle
+from monai_kd.export.forms.form import Arrays, Pixels, Runner
 from monai_kd.export.graph import RawNetwork, Segmenter, one_tensor
-from monai_kd.export.runners import Arrays, Runner
-from monai_kd.export.sample_images import Pixels, Record, raw_pixels
+from monai_kd.export.sample_images import Record, raw_pixels
 from monai_kd.export.transforms.translate import is_writer, transforms_of_key
 from monai_kd.utils.messages import first_line
 
-__all__ = ["Agreement", "Sample", "another_size", "compare", "inputs", "samples"]
+__all__ = ["Agreement", "Sample", "compare", "inputs", "samples"]
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,17 @@ class Agreement:
         return f"{self.images} images, {masks}, largest difference {self.largest_difference:.2g}"
 
 
-def inputs(bundle: Bundle, module: Segmenter | RawNetwork, records: Sequence[Record]) -> Iterator[Pixels]:
-    """Images as the exported graph takes them; those for a :class:`RawNetwork` are pre-processed."""
+def inputs(bundle: Bundle, module: Segmenter | RawNetwork, records: Sequence[Record]) -> list[Callable[[], Pixels]]:
+    """Images as the exported graph takes them, each read when it is called; a network alone takes prepared ones."""
     before = Compose(bundle.preprocessing())
-    for record in records:
+
+    def read(record: Record) -> Pixels:
         if isinstance(module, Segmenter):
-            yield raw_pixels(bundle, record)
-        else:
-            yield _window(before(_only_image(record))["image"], bundle).numpy()
+            return raw_pixels(bundle, record)
+        prepared: Pixels = _window(before(_only_image(record))["image"], bundle).numpy()
+        return prepared
+
+    return [partial(read, record) for record in records]
 
 
 def samples(bundle: Bundle, module: Segmenter | RawNetwork, records: Sequence[Record]) -> list[Sample]:
@@ -84,25 +88,6 @@ def samples(bundle: Bundle, module: Segmenter | RawNetwork, records: Sequence[Re
             prediction = _predicted(bundle, module, _plain(data["image"])[None])[0]
             made.append(Sample(pixels, _answer({**data, "pred": MetaTensor(prediction)}, after, module)))
     return made
-
-
-def another_size(module: Segmenter | RawNetwork, shape: Sequence[int], step: int) -> list[Sample]:
-    """
-    Random numbers of another size than the bundle's, and the network's own answer.
-
-    Args:
-        module: the network alone; a :class:`Segmenter` is checked on images of several sizes as it is.
-        shape: of the bundle's images, (B, C, W, H[, D]).
-        step: each side becomes longer by this number; 0 if no other size is possible.
-
-    Returns:
-        One sample, or none.
-    """
-    if isinstance(module, Segmenter) or not step:
-        return []
-    image = torch.randn(1, shape[1], *(side + step for side in shape[2:]), generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        return [Sample(image.numpy(), {"logits": module(image)[0].numpy()})]
 
 
 def _predicted(bundle: Bundle, module: Segmenter | RawNetwork, image: torch.Tensor) -> torch.Tensor:

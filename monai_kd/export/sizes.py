@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-__all__ = ["FIXED", "side_steps", "sides_of"]
+__all__ = ["FIXED", "side_steps"]
 
 FIXED = 0
 STEPS = (1, 2, 4, 8, 16, 32)
@@ -39,17 +39,6 @@ def side_steps(network: nn.Module, shape: Sequence[int]) -> list[int]:
     steps = [step for step in STEPS if all(side % step == 0 for side in shape[2:])]
     least = next((step for step in steps if _runs(network, shape, step)), None)
     return [] if least is None else sorted({least, steps[-1]})
-
-
-def sides_of(step: int) -> str:
-    """
-    Words for the sides that a graph takes.
-
-    Example:
-        >>> sides_of(FIXED), sides_of(1), sides_of(8)
-        ('fixed', 'any', 'multiples of 8')
-    """
-    return {FIXED: "fixed", 1: "any"}.get(step, f"multiples of {step}")
 
 
 def _runs(network: nn.Module, shape: Sequence[int], step: int) -> bool:

@@ -84,7 +84,7 @@ def load_record(path: str | PathLike[str]) -> dict[str, Any] | None:
         if name is None:
             return None
         record = _parsed(archive.open(name).read(MOST)) if archive.comment.startswith(MARK) else None
-    if not _is_record(record):
+    if not isinstance(record, dict) or not _is_record(record):
         raise ValueError(
             f"The record of the training in '{path}' is not as it was saved: another program has written the file "
             "again. Copy the original file, or train anew."
@@ -92,7 +92,7 @@ def load_record(path: str | PathLike[str]) -> dict[str, Any] | None:
     for key in VALUES:
         if key in record:
             require_kind(f"In the record of '{path}', '{key}'", key, record[key])
-    return dict(record)
+    return record
 
 
 def require_network(definition: Mapping[str, Any], own: str | None, path: str | PathLike[str]) -> None:
@@ -108,7 +108,8 @@ def require_network(definition: Mapping[str, Any], own: str | None, path: str | 
         ValueError: Naming what is no network of MONAI or of this package.
     """
     for target in {str(one["_target_"]) for one in _components(definition)} - {own}:
-        name = str(ConfigComponent({"_target_": target}, locator=ComponentLocator()).resolve_module_name())
+        component = ConfigComponent({"_target_": target}, locator=ComponentLocator())
+        name = str(component.resolve_module_name())  # type: ignore[no-untyped-call]
         if not (name.startswith(ROOMS) and _is_network(*name.rsplit(".", 1))):
             raise ValueError(
                 f"'{path}' says that it holds the weights of a '{target}', which is no network of MONAI or monai_kd, "
@@ -123,8 +124,8 @@ def _parsed(text: bytes) -> Any:
         return None
 
 
-def _is_record(record: Any) -> bool:
-    network = record.get(NETWORK) if isinstance(record, dict) else None
+def _is_record(record: dict[str, Any]) -> bool:
+    network = record.get(NETWORK)
     return isinstance(network, dict) and "_target_" in network and not any(map(is_program, texts(record)))
 
 
