@@ -101,9 +101,9 @@ def smaller_run(words):
     of_classes = CLASSIFICATION.name in files[0] or Path.cwd().name == CLASSIFICATION.name
     small = {**SMALL["bundle"], **SMALL[CLASSIFICATION.name if of_classes else BUNDLE.name]}
     config = ConfigParser.load_config_files(files)
-    if "max_epochs" not in config:  # evaluation and inference take the sizes from the record in the checkpoint
-        small = {"device": small["device"]}
     at = place(words, "args_file")
+    if "max_epochs" not in config and at is None:  # the record in the checkpoint has the sizes
+        small = {"device": small["device"]}
     settings = "" if at is None else Path(words[at + 1]).read_text()
     if any(word.isdigit() for key, word in itertools.pairwise(words) if key == "--labels") or '"labels"' in settings:
         small["labels"] = "3"

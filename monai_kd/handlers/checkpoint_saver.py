@@ -86,7 +86,7 @@ class AtomicCheckpointSaver(CheckpointSaver):
         save_dir: folder of the checkpoints.
         save_dict: objects to save, by name; a single object is saved as a bare state dict.
         record: plain values that say how the weights were made, saved in the same file. Bundles give
-            :func:`monai_kd.bundle.training_record`. Defaults to None: no record.
+            :func:`monai_kd.bundle.record.training_record`. Defaults to None: no record.
         checkpoint_saver_args: all other arguments of ``monai.handlers.CheckpointSaver``.
 
     Raises:

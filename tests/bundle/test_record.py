@@ -77,7 +77,9 @@ def test_other_readers_see_a_plain_state_dict(tmp_path):
 def test_files_without_a_record(tmp_path):
     torch.save(student().state_dict(), tmp_path / "new.pt")
     torch.save(student().state_dict(), tmp_path / "old.pt", _use_new_zipfile_serialization=False)
-    for name in ("new.pt", "old.pt"):
+    torch.jit.script(nn.Conv2d(1, 1, 1)).save(tmp_path / "scripted.ts")
+    (tmp_path / "cut.pt").write_bytes((tmp_path / "new.pt").read_bytes()[:-30] + b"PK\5\6" + bytes(18))
+    for name in ("new.pt", "old.pt", "scripted.ts", "cut.pt"):  # load_weights says what is wrong with them
         assert load_record(tmp_path / name) is None
     assert load_record(saved(tmp_path / "own.pt", None)) is None
     with pytest.raises(FileNotFoundError, match=r"No file '.*none\.pt'"):

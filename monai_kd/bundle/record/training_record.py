@@ -78,12 +78,15 @@ def load_record(path: str | PathLike[str]) -> dict[str, Any] | None:
         raise FileNotFoundError(f"No file '{path}'. Correct the path.")
     if not zipfile.is_zipfile(path):
         return None
-    load_checkpoint(path, mapped=True)  # which refuses a damaged file, and one that was changed under its digest
-    with zipfile.ZipFile(path) as archive:
-        name = next((name for name in archive.namelist() if name.partition("/")[2] == RECORD), None)
-        if name is None:
-            return None
-        record = _parsed(archive.open(name).read(MOST)) if archive.comment.startswith(MARK) else None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            name = next((name for name in archive.namelist() if name.partition("/")[2] == RECORD), None)
+            if name is None:
+                return None
+            load_checkpoint(path, mapped=True)  # which refuses a file that was changed under its digest
+            record = _parsed(archive.open(name).read(MOST)) if archive.comment.startswith(MARK) else None
+    except zipfile.BadZipFile:
+        return None  # load_checkpoint will say what is wrong with it
     if not isinstance(record, dict) or not _is_record(record):
         raise ValueError(
             f"The record of the training in '{path}' is not as it was saved: another program has written the file "
