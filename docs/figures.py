@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The figures of results.md and choosing.md, drawn from the tables of results.md and methods.md:
+The figures of results.md and choosing.md, drawn from docs/tables and from the tables of results.md and methods.md:
 
     python docs/figures.py [FOLDER]
 
@@ -9,6 +9,7 @@ Each PNG carries the digest of the figures it was drawn from, so that a test tel
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import re
 import sys
@@ -20,11 +21,7 @@ from matplotlib.figure import Figure
 
 DOCS = Path(__file__).parent
 DATA_SETS = ("BUS-BRA", "BrEaST")
-SPLITS, SEEDS, PAPER = (
-    "Every method",
-    "Every method with three training seeds",
-    "The paper's comparison at reduced size",
-)
+SPLITS, SEEDS, PAPER = "methods", "methods_seeds", "paper"  # tables
 COLORS = {"logits": "#1b6ca8", "logits and hidden features": "#3a923a", "hidden features": "#c4572a"}
 OTHER = "#666666"
 
@@ -47,15 +44,15 @@ def table(page: str, heading: str) -> list[list[str]]:
     return [cells[0], *cells[2:]]
 
 
-def differences(heading: str, data_set: str) -> dict[str, Difference]:
-    """By row of results.md; rows that were not run on the data set are not in it."""
-    names, *rows = table("results.md", heading)
-    column = next(i for i, name in enumerate(names) if name.startswith(f"{data_set}: Dice")) + 1
+def differences(name: str, data_set: str) -> dict[str, Difference]:
+    """By row of a file in docs/tables; rows that were not run on the data set are not in it."""
     found = {}
-    for row in rows:
-        numbers = [float(number.replace("−", "-")) for number in re.findall(r"[+−]\d+\.\d", row[column])]
-        if len(numbers) == 3:
-            found[row[0]] = Difference(*numbers)
+    with (DOCS / "tables" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            cell = row[f"{data_set}: − Student (95 %)"]
+            numbers = [float(number.replace("−", "-")) for number in re.findall(r"[+−]\d+\.\d", cell)]
+            if len(numbers) == 3:
+                found[row["model"]] = Difference(*numbers)
     return found
 
 
@@ -79,7 +76,7 @@ def beside_the_student(axes: Axes, data_set: str) -> None:
 def methods() -> tuple[Figure, object]:
     """Every method: gain on both data sets, over splits and over seeds, and cost of a step."""
     of = kinds_and_costs()
-    splits, seeds = ({name: differences(heading, name) for name in DATA_SETS} for heading in (SPLITS, SEEDS))
+    splits, seeds = ({name: differences(study, name) for name in DATA_SETS} for study in (SPLITS, SEEDS))
     rows = sorted(splits["BUS-BRA"], key=lambda row: (row == "Teacher", splits["BUS-BRA"][row].mean))
     figure = Figure(figsize=(10.5, 0.3 * len(rows) + 1.6), layout="constrained")
     *panels, cost = figure.subplots(1, 3, sharey=True, width_ratios=[5, 5, 3])
