@@ -34,7 +34,9 @@ Config = Annotated[list[Path] | None, typer.Option(help="The teacher's training 
 Weights = Annotated[Path | None, typer.Option(help="The teacher's weights. Default: the bundle's.")]
 Inference = Annotated[str | None, typer.Option(metavar="<path>", help="Data of the inference. Default: --dataset-dir.")]
 NoTry = Annotated[bool, typer.Option("--no-try", help="Write the bundle without trying one step of it.")]
-Classes = Annotated[str | None, typer.Option(metavar="<names>", help="Of the teacher's, as in 'liver,spleen+stomach'.")]
+Classes = Annotated[
+    str | None, typer.Option(metavar="<names>", help="Such as 'liver,spleen'. Default: all.")
+]
 Round = Annotated[bool, typer.Option("--round-labels", help="Give each pixel of a label the nearest class.")]
 
 

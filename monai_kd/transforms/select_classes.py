@@ -112,7 +112,7 @@ def before_random(transform: Callable[[Any], Any], steps: Sequence[Callable[[Any
         >>> [type(step).__name__ for step in new.transforms]
         ['ScaleIntensityd', 'SelectClassesd', 'RandFlipd']
     """
-    chain = transform.flatten() if type(transform) is Compose else Compose([transform])
+    chain: Compose = transform.flatten() if type(transform) is Compose else Compose([transform])  # type: ignore[no-untyped-call]
     every = chain.transforms
     place = next((n for n, step in enumerate(every) if isinstance(step, RandomizableTrait)), len(every))
     chain.transforms = (*every[:place], *steps, *every[place:])

@@ -169,7 +169,7 @@ def test_no_bundle_and_no_data(ct, zoo, tmp_path):
     ("student", "words"),
     [
         ("StudentUnet", ["No student 'StudentUnet'", "Closest: StudentUNet"]),
-        ("xyz", ["There are: StudentUNet"]),
+        ("xyz", ["Choose from: StudentUNet"]),
         ("none.json", ["No file 'none.json'. Correct the path."]),
         ({"channels": [1]}, ["does not define a network", "_target_"]),
         ({"_target_": "SegResNett"}, ["no network 'SegResNett'", "Closest: SegResNet"]),
