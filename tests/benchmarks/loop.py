@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Time and memory of `segment` over a long cine loop, frame by frame on one thread: a table in Markdown.
+
+    python tests/benchmarks/loop.py [--frames 1500] [--size 640 480] [--smooth 5]
+
+The loop is a synthetic sweep forwards and backwards, as a DICOM file of ultrasound: 1,500 frames are a minute at 25 per
+second. A frame's time goes from the mask before to its own: preparing, the network, its size again, mask and picture
+in their files. A Segmentation is written at the end, which is given apart. Memory is that of the process, from the
+100th frame to the last. Each row is a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parents[2]
+PAGE = 4096
+WARM_UP = 100
+ROWS: dict[str, dict[str, object]] = {
+    "default student, NRRD": {},
+    "default student, Segmentation": {"mask_format": "dicom-seg"},
+    "default student, Segmentation, smoothed": {"mask_format": "dicom-seg", "smooth_frames": 5},
+    "small student, Segmentation, smoothed": {"mask_format": "dicom-seg", "smooth_frames": 5, "network": "small"},
+}
+
+
+def write_loop(file: Path, frames: int, size: tuple[int, int]) -> None:
+    """A sweep through a synthetic volume, forwards and backwards until there are enough frames."""
+    sys.path.insert(0, str(ROOT / "docs" / "examples"))
+    from ultrasound_loop import ultrasound_loop
+
+    from monai_kd.phantom import phantom_volume
+
+    slices = max(16, min(frames, 64))
+    volume = phantom_volume(0, size=(224, 224, slices)).image.transpose(2, 1, 0)
+    columns, rows = (np.linspace(0, 223, side).round().astype(int) for side in size)
+    sweep = [*range(slices), *range(slices - 2, 0, -1)]
+    order = [sweep[number % len(sweep)] for number in range(frames)]
+    ultrasound_loop(np.ascontiguousarray(volume[order][:, rows][:, :, columns])).save_as(
+        file, write_like_original=False
+    )
+
+
+def memory() -> float:
+    """MB of this process that lie in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE / 2**20
+
+
+def run_one(loop: Path, output: Path, options: dict[str, object]) -> dict[str, list[float]]:
+    """The milliseconds of each frame, the memory after it, and the milliseconds after the last."""
+    import torch
+
+    from monai_kd.segmentation.segment import segment
+
+    torch.set_num_threads(1)
+    times, held = [], []
+
+    def note(done: int, of: int) -> None:
+        times.append(time.perf_counter())
+        held.append(memory())
+
+    segment([loop], output, progress=note, **options)  # type: ignore[arg-type]
+    end = time.perf_counter()
+    return {"frames": (1000 * np.diff(times)).tolist(), "memory": held, "end": [1000 * (end - times[-1])]}
+
+
+def row(name: str, found: dict[str, list[float]]) -> str:
+    skipped = min(WARM_UP, len(found["frames"]) // 2)
+    p50, p95, p99 = np.percentile(found["frames"][skipped:], (50, 95, 99))
+    held = found["memory"][skipped:]
+    return (
+        f"| {name} | {p50:.1f} | {p95:.1f} | {p99:.1f} | {found['end'][0] / 1000:.1f} | {held[0]:.0f} | "
+        f"{held[-1] - held[0]:+.0f} |"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=int, default=1500)
+    parser.add_argument("--size", type=int, nargs=2, default=(640, 480), metavar=("WIDTH", "HEIGHT"))
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)  # a row's process: loop, output folder, options
+    arguments = parser.parse_args()
+    if arguments.one:
+        loop, output, options = arguments.one
+        found = run_one(Path(loop), Path(output), json.loads(options))
+        Path(output, "times.json").write_text(json.dumps(found))
+        return
+    print("| segment, one thread | p50 ms | p95 ms | p99 ms | file at the end, s | memory MB | growth MB |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    with tempfile.TemporaryDirectory() as folder:
+        loop = Path(folder, "loop.dcm")
+        write_loop(loop, arguments.frames, tuple(arguments.size))
+        for number, (name, options) in enumerate(ROWS.items()):
+            output = Path(folder, str(number))
+            command = [sys.executable, __file__, "--one", str(loop), str(output), json.dumps(options)]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            print(row(name, json.loads((output / "times.json").read_text())), flush=True)
+
+
+if __name__ == "__main__":
+    main()
