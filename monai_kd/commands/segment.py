@@ -44,7 +44,7 @@ def segment(
 
     Example: `python -m monai_kd segment scan.png data/BUSBRA/Images --output-dir masks`
 
-    Example: `python -m monai_kd segment loop.dcm --mask-format dicom-seg --smooth-frames 5 --output-dir masks`
+    Example: `python -m monai_kd segment loop.dcm --mask-format dicom-seg --smooth-frames 3 --output-dir masks`
     """
     with RunErrors(trace) as errors:
         from monai_kd.segmentation.segment import segment as segment_images

@@ -44,7 +44,9 @@ class TemporalSmoothingInferer(Inferer):
 
     Args:
         frames: number of frames to average, at least 1. 1 changes nothing.
-        least_correlation: from -1 to 1. Defaults to 0.9.
+        least_correlation: from -1 to 1. Defaults to 0.8. Neighboring slices of synthetic sweeps, 0.6 mm apart, have
+            0.97 or more. 99 % of BUS-BRA's images against themselves, moved by 5 % of their width, have 0.81 or more.
+            Of the pairs of different images, 0.07 % have more than 0.8.
 
     Raises:
         ValueError: When an argument is out of its range, or the network does not return one tensor.
@@ -59,11 +61,11 @@ class TemporalSmoothingInferer(Inferer):
         [[0.0, 0.0]]
     """
 
-    def __init__(self, frames: int = 5, least_correlation: float = 0.9) -> None:
+    def __init__(self, frames: int = 3, least_correlation: float = 0.8) -> None:
         if frames < 1:
             raise ValueError(f"frames must be at least 1, got {frames}. 1 switches the smoothing off.")
         if not -1 <= least_correlation <= 1:
-            raise ValueError(f"least_correlation must be from -1 to 1, got {least_correlation}. Take the default, 0.9.")
+            raise ValueError(f"least_correlation must be from -1 to 1, got {least_correlation}. Take the default, 0.8.")
         super().__init__()
         self.frames, self.least_correlation = frames, least_correlation
         self._logits: deque[Tensor] = deque(maxlen=frames)

@@ -28,8 +28,8 @@ WARM_UP = 100
 ROWS: dict[str, dict[str, object]] = {
     "default student, NRRD": {},
     "default student, Segmentation": {"mask_format": "dicom-seg"},
-    "default student, Segmentation, smoothed": {"mask_format": "dicom-seg", "smooth_frames": 5},
-    "small student, Segmentation, smoothed": {"mask_format": "dicom-seg", "smooth_frames": 5, "network": "small"},
+    "default student, Segmentation, smoothed": {"mask_format": "dicom-seg", "smooth_frames": 3},
+    "small student, Segmentation, smoothed": {"mask_format": "dicom-seg", "smooth_frames": 3, "network": "small"},
 }
 
 

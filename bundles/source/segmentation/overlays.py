@@ -147,7 +147,7 @@ OF_INFERENCE = {
         "+handlers": ["@dicom_segmentation"],
     },
     "smooth_frames": {
-        "smooth_frames": 5,
+        "smooth_frames": 3,
         "inferer#_target_": "monai_kd.engines.TemporalSmoothingInferer",
         "inferer#frames": "@smooth_frames",
     },

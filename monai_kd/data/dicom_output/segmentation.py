@@ -38,9 +38,9 @@ def make_segmentation(
         parameters: further settings of the algorithm.
     """
     made = instance(source, SEGMENTATIONS, "SEG", new_uid(), "Segmentation by monai_kd", weights=weights)
-    for name in ("FrameOfReferenceUID", "PositionReferenceIndicator"):
-        if name in source:
-            setattr(made, name, source[name].value)
+    if source.get("FrameOfReferenceUID"):
+        made.FrameOfReferenceUID = source.FrameOfReferenceUID
+        made.PositionReferenceIndicator = source.get("PositionReferenceIndicator")
     made.ImageType = ["DERIVED", "PRIMARY"]
     made.Rows, made.Columns = masks.rows, masks.columns
     made.SamplesPerPixel, made.PhotometricInterpretation, made.PixelRepresentation = 1, "MONOCHROME2", 0

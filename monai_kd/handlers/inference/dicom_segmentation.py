@@ -36,7 +36,7 @@ class DicomSegmentationHandler:
         output_dir: folder of the files; made if missing. An earlier segmentation of the same image is replaced.
         checkpoint: the file of the weights.
         segments: what the classes 1, 2, … of a mask are. Defaults to None: a lesion of the breast.
-        parameters: further settings to write down, by name, such as ``{"smooth_frames": 5}``.
+        parameters: further settings to write down, by name, such as ``{"smooth_frames": 3}``.
         key: of the masks in the engine's output; each has the metadata of ``LoadUltrasoundd``.
 
     Raises:
