@@ -113,11 +113,11 @@ def test_classes_of_another_student(tmp_path):
     source, masks, file = write(tmp_path, 3, (LESION, CYST))
     found = by_highdicom(source, file, 3, (1, 2))
     for number in (1, 2):
-        assert np.array_equal(found[..., number - 1], np.stack([mask.numpy()[0].T == number for mask in masks]))
+        assert np.array_equal(found[..., number - 1], np.stack([number == mask.numpy()[0].T for mask in masks]))
     with pytest.raises(ValueError, match=r"scan\.dcm is a DICOM Segmentation of 2 segments; a mask has one"):
         read_mask(file)
     made = ImageSegmentation(tmp_path / "scan.dcm", tmp_path / "one.dcm", (LESION,))
-    with pytest.raises(ValueError, match="holds the class 2, but 1 class is described. Describe each"):
+    with pytest.raises(ValueError, match=r"holds the class 2, but 1 class is described\. Describe each"):
         made.add("a", 0, masks[0].numpy())
     with pytest.raises(ValueError, match=r"has the shape .*, but its image is 7 × 5 pixels"):
         made.add("a", 0, masks[0].numpy()[:, :4])
