@@ -2,7 +2,7 @@
 """
 Time and memory of `segment` over a long cine loop, frame by frame on one thread: a table in Markdown.
 
-    python tests/benchmarks/loop.py [--frames 1500] [--size 640 480] [--smooth 5]
+    python tests/benchmarks/loop.py [--frames 1500] [--size 640 480]
 
 The loop is a synthetic sweep forwards and backwards, as a DICOM file of ultrasound: 1,500 frames are a minute at 25 per
 second. A frame's time goes from the mask before to its own: preparing, the network, its size again, mask and picture
@@ -40,9 +40,9 @@ def write_loop(file: Path, frames: int, size: tuple[int, int]) -> None:
 
     from monai_kd.phantom import phantom_volume
 
-    slices = max(16, min(frames, 64))
-    volume = phantom_volume(0, size=(224, 224, slices)).image.transpose(2, 1, 0)
-    columns, rows = (np.linspace(0, 223, side).round().astype(int) for side in size)
+    slices, drawn = max(16, min(frames, 64)), min(224, *size)
+    volume = phantom_volume(0, size=(drawn, drawn, slices)).image.transpose(2, 1, 0)
+    columns, rows = (np.linspace(0, drawn - 1, side).round().astype(int) for side in size)
     sweep = [*range(slices), *range(slices - 2, 0, -1)]
     order = [sweep[number % len(sweep)] for number in range(frames)]
     ultrasound_loop(np.ascontiguousarray(volume[order][:, rows][:, :, columns])).save_as(

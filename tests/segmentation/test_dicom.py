@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +128,15 @@ def test_other_images_are_refused_before_anything_is_written(name, value, weight
 def test_an_unknown_format_is_refused(images, weights, tmp_path):
     result = run(images, tmp_path / "out", weights, "--mask-format", "jpeg")
     assert result.exit_code == 1 and "mask_format is 'jpeg'. Choose one of image, dicom-seg" in told(result)
+
+
+def test_the_benchmark_of_a_loop(tmp_path):
+    script = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "loop.py"))
+    script["write_loop"](tmp_path / "loop.dcm", 6, (48, 40))
+    found = script["run_one"](tmp_path / "loop.dcm", tmp_path / "out", {"network": "small", "mask_format": "dicom-seg"})
+    name, *figures = script["row"]("small", found).strip("| ").split(" | ")
+    assert name == "small" and len(figures) == 6 and all(np.isfinite(float(figure)) for figure in figures)
+    assert read_mask(tmp_path / "out" / "loop.dcm").shape == (1, 48, 40, 6)
 
 
 def test_the_page_reads_a_segmentation(weights, tmp_path, monkeypatch, capsys):
