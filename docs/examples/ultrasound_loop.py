@@ -2,7 +2,7 @@
 """
 A synthetic ultrasound loop as a DICOM file, to try DICOM without images of patients.
 
-    python docs/examples/ultrasound_loop.py loop.dcm [--frames 24] [--size 224]
+    python docs/examples/ultrasound_loop.py loop.dcm [--frames 16] [--size 224]
 
 The frames are the slices of a synthetic volume: a sweep over a lesion. It needs highdicom, which brings pydicom.
 """
@@ -66,7 +66,7 @@ def calibration(rows: int, columns: int, x: float, y: float) -> Dataset:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
-    parser.add_argument("--frames", type=int, default=24)
+    parser.add_argument("--frames", type=int, default=16)
     parser.add_argument("--size", type=int, default=224)
     arguments = parser.parse_args()
     volume = phantom_volume(0, size=(arguments.size, arguments.size, arguments.frames))
