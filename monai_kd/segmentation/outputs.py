@@ -11,6 +11,7 @@ from typing import Any
 from monai.data import MetaTensor
 
 from monai_kd.data.dicom_output.image_segmentation import segmentation_name
+from monai_kd.data.dicom_output.source import highdicom
 from monai_kd.data.image_files.formats import format_of, mask_suffix
 from monai_kd.data.image_files.saving import mask_name
 from monai_kd.utils.messages import first_few
@@ -65,9 +66,16 @@ class Outputs:
         return {**smoothed, **({"dicom_segmentation#parameters": smoothed} if self.dicom_masks and smoothed else {})}
 
     def require_fitting(self, images: Iterable[Path]) -> None:
-        """Refuse images that are no DICOM, to which a DICOM result cannot refer; a ValueError names them."""
+        """
+        Check that DICOM can be written of these images.
+
+        Raises:
+            ImportError: When highdicom is not installed.
+            ValueError: When there are images that are no DICOM, to which a DICOM result cannot refer.
+        """
         if not self.dicom_masks and not self.dicom_pictures:
             return
+        highdicom()
         others = [path for path in images if (found := format_of(path)) is None or found.name != "DICOM"]
         if others:
             option = "mask_format" if self.dicom_masks else "picture_format"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import runpy
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,13 @@ def test_other_images_are_refused_before_anything_is_written(name, value, weight
     assert "but 1 images are no DICOM" in told(result) and f"without {name}" in told(result)
 
 
+def test_without_highdicom_nothing_is_written(images, weights, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "highdicom.seg", None)
+    result = run(images, tmp_path / "out", weights, "--mask-format", "dicom-seg")
+    assert result.exit_code == 1 and not (tmp_path / "out").exists()
+    assert "DICOM output needs highdicom" in told(result) and "pip install 'monai_kd[dicom]'" in told(result)
+
+
 def test_an_unknown_format_is_refused(images, weights, tmp_path):
     result = run(images, tmp_path / "out", weights, "--mask-format", "jpeg")
     assert result.exit_code == 1 and "mask_format is 'jpeg'. Choose one of image, dicom-seg" in told(result)
@@ -135,7 +143,7 @@ def test_the_benchmark_of_a_loop(tmp_path):
     script["write_loop"](tmp_path / "loop.dcm", 6, (48, 40))
     found = script["run_one"](tmp_path / "loop.dcm", tmp_path / "out", {"network": "small", "mask_format": "dicom-seg"})
     name, *figures = script["row"]("small", found).strip("| ").split(" | ")
-    assert name == "small" and len(figures) == 6 and all(np.isfinite(float(figure)) for figure in figures)
+    assert name == "small" and len(figures) == 7 and all(np.isfinite(float(figure)) for figure in figures)
     assert read_mask(tmp_path / "out" / "loop.dcm").shape == (1, 48, 40, 6)
 
 

@@ -23,7 +23,7 @@ __all__ = ["ImageSegmentation", "segmentation_name"]
 
 def segmentation_name(mask: MetaTensor) -> str:
     """The name of the file of a mask's segmentation: the image's id, without the number of a loop's frame."""
-    name, frame = mask_name(mask), int(mask.meta["frame"])
+    name, frame = mask_name(mask), int(mask.meta.get("frame", -1))
     return f"{name if frame < 0 else name.removesuffix(frame_name('', frame))}.dcm"
 
 

@@ -55,7 +55,7 @@ class SaveSecondaryCaptured(SaveOverlayd):
     def write(self, picture: npt.NDArray[np.uint8], mask: MetaTensor) -> None:
         """As in ``SaveOverlayd``, in DICOM."""
         source = read_source(Path(str(mask.meta["filename_or_obj"])))
-        frame = int(mask.meta["frame"]) if frames_of(source) > 1 else None
+        frame = int(mask.meta.get("frame", 0)) if frames_of(source) > 1 else None
         if self._series[0] != source.SOPInstanceUID:
             self._series = (str(source.SOPInstanceUID), new_uid())
         made = _capture(source, self._series[1], picture, frame)

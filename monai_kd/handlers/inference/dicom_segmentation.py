@@ -72,12 +72,12 @@ class DicomSegmentationHandler:
         """Forget what a run that was broken off left open."""
         self._open = None
 
-    def _collect(self, engine: Engine) -> None:
+    def _collect(self, engine: Any) -> None:
         for sample in engine.state.output:
             mask = sample[self.key]
             name = mask_name(mask)
             try:
-                self._of_image(engine, mask).add(name, max(int(mask.meta["frame"]), 0), mask.cpu().numpy())
+                self._of_image(engine, mask).add(name, max(int(mask.meta.get("frame", 0)), 0), mask.cpu().numpy())
             except Exception as error:
                 _leave_out(engine, [name], error)
                 continue
