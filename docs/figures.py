@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The figures of results.md and choosing.md, drawn from the tables of results.md and methods.md:
+The figures of results.md and choosing.md, drawn from docs/tables and from the tables of results.md and methods.md:
 
     python docs/figures.py [FOLDER]
 
@@ -9,24 +9,24 @@ Each PNG carries the digest of the figures it was drawn from, so that a test tel
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import re
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 DOCS = Path(__file__).parent
 DATA_SETS = ("BUS-BRA", "BrEaST")
-SPLITS, SEEDS, PAPER = (
-    "Every method",
-    "Every method with three training seeds",
-    "The paper's comparison at reduced size",
-)
+SPLITS, SEEDS, PAPER = "methods", "methods_seeds", "paper"  # tables
 COLORS = {"logits": "#1b6ca8", "logits and hidden features": "#3a923a", "hidden features": "#c4572a"}
 OTHER = "#666666"
+WIDTH, STYLE, DPI = 4.8, {"font.size": 8.5}, 130  # inches, points: letters that can be read on a phone of 400 pixels
+BELOW = {"loc": "outside lower center", "ncols": 2, "fontsize": 8.5}
 
 
 class Difference(NamedTuple):
@@ -47,15 +47,15 @@ def table(page: str, heading: str) -> list[list[str]]:
     return [cells[0], *cells[2:]]
 
 
-def differences(heading: str, data_set: str) -> dict[str, Difference]:
-    """By row of results.md; rows that were not run on the data set are not in it."""
-    names, *rows = table("results.md", heading)
-    column = next(i for i, name in enumerate(names) if name.startswith(f"{data_set}: Dice")) + 1
+def differences(name: str, data_set: str) -> dict[str, Difference]:
+    """By row of a file in docs/tables; rows that were not run on the data set are not in it."""
     found = {}
-    for row in rows:
-        numbers = [float(number.replace("−", "-")) for number in re.findall(r"[+−]\d+\.\d", row[column])]
-        if len(numbers) == 3:
-            found[row[0]] = Difference(*numbers)
+    with (DOCS / "tables" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            cell = row[f"{data_set}: − Student (95 %)"]
+            numbers = [float(number.replace("−", "-")) for number in re.findall(r"[+−]\d+\.\d", cell)]
+            if len(numbers) == 3:
+                found[row["model"]] = Difference(*numbers)
     return found
 
 
@@ -72,48 +72,43 @@ def draw(axes: Axes, place: float, what: Difference, color: str, **style: Any) -
 def beside_the_student(axes: Axes, data_set: str) -> None:
     axes.axvline(0, color="black", linewidth=0.8, zorder=1)
     axes.set_title(data_set, fontsize=10)
-    axes.set_xlabel("Dice, points above the student alone")
+    axes.set_xlabel("Dice, points above\nthe student alone")
     axes.grid(axis="x", alpha=0.3)
 
 
 def methods() -> tuple[Figure, object]:
-    """Every method: gain on both data sets, over splits and over seeds, and cost of a step."""
+    """Every method: gain on both data sets, over splits and over seeds; at the right, the cost of a step."""
     of = kinds_and_costs()
-    splits, seeds = ({name: differences(heading, name) for name in DATA_SETS} for heading in (SPLITS, SEEDS))
+    splits, seeds = ({name: differences(study, name) for name in DATA_SETS} for study in (SPLITS, SEEDS))
     rows = sorted(splits["BUS-BRA"], key=lambda row: (row == "Teacher", splits["BUS-BRA"][row].mean))
-    figure = Figure(figsize=(10.5, 0.3 * len(rows) + 1.6), layout="constrained")
-    *panels, cost = figure.subplots(1, 3, sharey=True, width_ratios=[5, 5, 3])
+    figure = Figure(figsize=(WIDTH, 0.25 * len(rows) + 1.6), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
     for axes, data_set in zip(panels, DATA_SETS, strict=True):
         for place, row in enumerate(rows):
             color = COLORS.get(of.get(row, ("", 0))[0], OTHER)
             draw(axes, place + 0.17, splits[data_set][row], color)
             draw(axes, place - 0.17, seeds[data_set][row], color, markerfacecolor="white")
         beside_the_student(axes, data_set)
-    for place, row in enumerate(rows):
-        if row in of:
-            cost.plot(of[row][1], place, "s", color=COLORS.get(of[row][0], OTHER), markersize=5)
-    cost.set_xscale("log")
-    cost.set_xticks([1, 2, 5, 10, 20], ["1", "2", "5", "10", "20"])
-    cost.minorticks_off()
-    cost.set_title("cost of a step", fontsize=10)
-    cost.set_xlabel("times the student's own step")
-    cost.grid(axis="x", alpha=0.3)
     panels[0].set_yticks(range(len(rows)), rows)
     panels[0].set_ylim(-0.7, len(rows) - 0.3)
+    costs = panels[1].secondary_yaxis("right")
+    shown = {"Teacher": "step"} | {row: f"{step:.2g}×" for row, (_, step) in of.items()}
+    costs.set_yticks(range(len(rows)), [shown.get(row, "") for row in rows])
+    costs.tick_params(length=0)
     for name, color in [*COLORS.items(), ("something else", OTHER)]:
         panels[0].plot([], [], "o", color=color, label=f"compares {name}")
     panels[0].plot([], [], "o", color="black", label="three splits, one seed")
     panels[0].plot([], [], "o", color="black", markerfacecolor="white", label="one split, three seeds")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
+    figure.legend(*panels[0].get_legend_handles_labels(), **BELOW)
     return figure, (rows, splits, seeds, of)
 
 
 def pathways() -> tuple[Figure, object]:
     """The paper's rows: which layer, which loss, which view of the teacher's."""
-    layers = {"L": "logits", "H": "deepest feature", "HReg": "deepest feature, through a regressor"}
+    layers = {"L": "logits", "H": "deepest feature", "HReg": "deepest feature,\nthrough a regressor"}
     found = {data_set: differences(PAPER, data_set) for data_set in DATA_SETS}
     rows = [(layer, loss) for layer in layers for loss in ("MSE", "KLD")][::-1]
-    figure = Figure(figsize=(9, 3.9), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, data_set in zip(panels, DATA_SETS, strict=True):
         for place, row in enumerate(rows):
@@ -124,7 +119,7 @@ def pathways() -> tuple[Figure, object]:
     panels[0].set_yticks(range(len(rows)), [f"{layers[layer]}:\n{losses[loss]}" for layer, loss in rows])
     panels[0].plot([], [], "o", color=COLORS["logits"], label="the teacher sees the image as it is")
     panels[0].plot([], [], "o", color=COLORS["hidden features"], label="the teacher sees it weakly augmented")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
+    figure.legend(*panels[0].get_legend_handles_labels(), **{**BELOW, "ncols": 1})
     return figure, found
 
 
@@ -139,7 +134,7 @@ def labels() -> tuple[Figure, object]:
         for model in MODELS:
             mean, spread = (float(number) for number in row[names.index(model)].split(" ± "))
             found.setdefault(row[0], {}).setdefault(model, []).append((int(row[1]), mean, spread))
-    figure = Figure(figsize=(5.2 * len(found), 3.8), layout="constrained")
+    figure = Figure(figsize=(WIDTH / 2 * len(found), 3.4), layout="constrained")
     panels = figure.subplots(1, len(found), squeeze=False, sharex=True, sharey=True)[0]
     every = sorted({int(row[1]) for row in rows})
     for axes, (data_set, curves) in zip(panels, found.items(), strict=True):
@@ -153,9 +148,9 @@ def labels() -> tuple[Figure, object]:
         axes.minorticks_off()
         axes.set_title(data_set, fontsize=10)
         axes.set_xlabel("labelled training images")
-        axes.set_ylabel("Dice of the test images (%)")
         axes.grid(alpha=0.3)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
+    panels[0].set_ylabel("Dice of the test images (%)")
+    figure.legend(*axes.get_legend_handles_labels(), **BELOW)
     return figure, found
 
 
@@ -170,6 +165,7 @@ def digest(numbers: object) -> str:
 if __name__ == "__main__":
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else DOCS / "images"
     for name, make in FIGURES.items():
-        figure, numbers = make()
-        figure.savefig(folder / name, dpi=110, metadata={"Description": digest(numbers)})
+        with matplotlib.rc_context(STYLE):
+            figure, numbers = make()
+            figure.savefig(folder / name, dpi=DPI, metadata={"Description": digest(numbers)})
         print(folder / name)

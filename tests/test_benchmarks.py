@@ -71,14 +71,13 @@ def test_a_benchmark_prints_a_table(script, tmp_path):
 
 def test_a_page_gets_what_its_command_prints(tmp_path):
     path = tmp_path / "page.md"
-    path.write_text(
-        "before\n<!-- made by: python a.py --b 1 -->\nold\n<!-- end -->\n<!-- made by: python c.py -->\n<!-- end -->\n"
-    )
+    place = "```console\n$ python {}\n```\n{}<!-- end -->\n"
+    path.write_text("before\n" + place.format("a.py --b 1", "old\n") + place.format("c.py", ""))
     page_tables.put(path, "a.py --b 1", "| new |\n")
     text = path.read_text()
     assert page_tables.commands(path) == ["a.py --b 1", "c.py"]
     assert "| new |" in text and "old" not in text and text.startswith("before")
-    assert re.search(r"c\.py -->\n<!-- end", text)
+    assert text.endswith(place.format("c.py", ""))
 
 
 def test_the_model_of_a_study_waits_for_teachers():

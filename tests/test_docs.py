@@ -21,7 +21,14 @@ from monai_kd.study import read_plan
 from tests.bundles.conftest import run_bundle
 from tests.data.layout_fixtures import make_breast
 from tests.student_bundle.nnunet.fake_results import make_results
-from tests.student_bundle.zoo_bundles import make_ct_bundle, make_ct_data, make_tools_bundle, make_tools_data
+from tests.student_bundle.zoo_bundles import (
+    make_ct_bundle,
+    make_ct_data,
+    make_organs_bundle,
+    make_organs_data,
+    make_tools_bundle,
+    make_tools_data,
+)
 
 ROOT = Path(__file__).parents[1]
 BUNDLE = Path("bundles", "breast_ultrasound_segmentation")
@@ -151,6 +158,8 @@ def shorter(study):
     """A study's first two rows and its last, for one epoch of one split."""
     for name, value in (("splits", 1), ("max_epochs", 1), ("spatial_size", [64, 64])):
         study = re.sub(rf"{name}: .*", f"{name}: {value}", study)
+    if "recipes/" in study:  # they count steps
+        study = study.replace("settings:\n", "settings:\n  steps_per_epoch: 2\n  max_epochs: 1\n", 1)
     head, _, rows = study.partition("rows:\n")
     _, first, second, *_, last = re.split(r"(?m)^(?=  \w)", rows) if rows else [""] * 4
     return head + "rows:\n" + first + second + last if rows else study
@@ -207,6 +216,8 @@ def test_commands(page, commands, checkout, monkeypatch):
         make_ct_bundle(Path("zoo/spleen_ct_segmentation"), size=48)
         make_tools_bundle(Path("zoo/endoscopic_tool_segmentation"))
         make_ct_data(Path("data/Task09_Spleen"), side=48)
+        make_organs_bundle(Path("zoo/wholeBody_ct_segmentation"))
+        make_organs_data(Path("data/TotalSegmentator"))
         make_tools_data(Path("data/tools"))
     if page.name == "nnunet.md":  # nnU-Net's own commands on that page are not run here
         make_results(Path(), folds=tuple("01234"), dataset="Dataset501_Phantoms")

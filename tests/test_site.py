@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The site: built without a warning, every page in it, figures and commands those of today's tables and code."""
 
+import csv
+import html
 import re
 import runpy
 import shlex
@@ -65,6 +67,18 @@ def test_every_public_name_is_in_the_reference(site):
         for name, value in vars(getattr(monai_kd, room)).items():
             if name in getattr(monai_kd, room).__all__ and (isclass(value) or isfunction(value)):
                 assert name in names, f"monai_kd.{room}.{name}"
+
+
+@pytest.mark.parametrize("file", sorted((DOCS / "tables").glob("*.csv")), ids=lambda file: file.name)
+def test_every_row_of_a_table_is_shown(site, file):
+    with file.open(encoding="utf-8", newline="") as opened:
+        names, *rows = csv.reader(opened)
+    assert len(set(names)) == len(names)
+    assert rows and all(len(row) == len(names) and all(row) for row in rows)
+    text = html.unescape(re.sub("<[^>]+>", "\n", (site / "tables.html").read_text()))
+    shown = {line.strip() for line in text.splitlines()}
+    for cell in (cell for row in (names, *rows) for cell in row):
+        assert cell.replace("'", "’") in shown, cell
 
 
 @pytest.mark.parametrize("name", FIGURES["FIGURES"])

@@ -16,9 +16,10 @@ from torch import nn
 
 from monai_kd.bundle.open_bundle import open_bundle
 from monai_kd.bundle.scripts import importable_scripts
-from monai_kd.export.export_folder import Exported, files_of, open_export
+from monai_kd.export.export_folder import Exported, open_export
+from monai_kd.export.forms import FORMS, load_form
+from monai_kd.export.forms.form import Arrays, Runner, around, run_module
 from monai_kd.export.graph import segmenter
-from monai_kd.export.runners import FORMS, Arrays, Runner, load_form, run_module
 from monai_kd.teachers import load_weights
 
 __all__ = ["PEERS", "Candidate", "forms_of", "peers_of", "teacher_of"]
@@ -33,8 +34,6 @@ PEERS: dict[str, Callable[[int, int, int], nn.Module]] = {
         channels, classes, "efficientnet-b0", pretrained=False, spatial_dims=dims
     ),
 }
-NAMES = {"onnx": "ONNX", "int8": "INT8", "openvino": "OpenVINO", "torchscript": "TorchScript"}
-LIBRARIES = {"onnx": "onnxruntime", "int8": "onnxruntime", "openvino": "openvino"}
 
 
 @dataclass(frozen=True)
@@ -73,12 +72,11 @@ def forms_of(path: Path, threads: int) -> tuple[Exported, list[Candidate]]:
     first = f"{name}, PyTorch"
     size = exported.checkpoint.stat().st_size / 1e6
     rows = [Candidate(first, partial(_pytorch, exported.folder), ("monai_kd.export",), parameters, size, first)]
-    for form in chosen:
-        file = exported.folder / FORMS[form]
-        load = partial(_exported, file, tuple(exported.report["outputs"]), threads)
-        libraries = ("monai_kd.export", LIBRARIES.get(form, "torch"))
-        size = sum((exported.folder / one).stat().st_size for one in files_of(form)) / 1e6
-        rows.append(Candidate(f"{name}, {NAMES[form]}", load, libraries, parameters, size, first))
+    for form in (FORMS[one] for one in chosen):
+        load = partial(_exported, exported.folder, form.name, threads)
+        size = sum((exported.folder / file).stat().st_size for file in form.files) / 1e6
+        libraries = ("monai_kd.export", form.packages[-1] if form.packages else "torch")
+        rows.append(Candidate(f"{name}, {form.title}", load, libraries, parameters, size, first))
     return exported, rows
 
 
@@ -118,8 +116,11 @@ def _pytorch(folder: Path, shape: tuple[int, ...] | None) -> Runner:
     return _within(folder, run_module(module, module.outputs))
 
 
-def _exported(file: Path, outputs: tuple[str, ...], threads: int, shape: tuple[int, ...] | None) -> Runner:
-    return load_form(file, outputs, threads, shape)
+def _exported(folder: Path, form: str, threads: int, shape: tuple[int, ...] | None) -> Runner:
+    exported = open_export(folder)[0]
+    if FORMS[form].is_network and not exported.report["raw"]:
+        return _within(folder, around(exported.module(), load_form(exported.forms()[form], ["logits"], threads)))
+    return load_form(exported.forms()[form], exported.report["outputs"], threads, shape)
 
 
 def _teacher(

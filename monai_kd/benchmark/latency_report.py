@@ -22,7 +22,7 @@ from monai_kd.benchmark.scoring import mean_dice
 from monai_kd.benchmark.timing import in_turns, timed
 from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.export.export_folder import Exported
-from monai_kd.export.runners import Runner
+from monai_kd.export.forms.form import Runner
 from monai_kd.export.sample_images import DataSet
 from monai_kd.phantom import phantom
 from monai_kd.utils.processes import cpu_name

@@ -13,7 +13,7 @@ from typing import Any
 import numpy.typing as npt
 import torch
 
-from monai_kd.export.runners import Runner
+from monai_kd.export.forms.form import Runner
 
 __all__ = ["peak_memory"]
 

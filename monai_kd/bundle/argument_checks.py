@@ -99,7 +99,7 @@ def check_start(start: Start) -> None:
     for key in ("init_id", "run_id", "final_id"):  # MONAI silently does nothing if it does not find the id
         wanted = start.arguments.get(key)
         if wanted is not None and wanted not in final:
-            raise ValueError(f"--{key}: no config of this run has the id '{wanted}'. There are {_runnable(final)}.")
+            raise ValueError(f"--{key}: no config of this run has the id '{wanted}'. Choose from {_runnable(final)}.")
     # The overlays count too: one may replace the only use of another one's id.
     used = used_ids(final.get()).union(*(used_ids(content) for _, content in overlays))
     free = (*MONAI_IDS, *_tracked(start.arguments.get("tracking")), *_of_monai(start.arguments))

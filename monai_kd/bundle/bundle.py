@@ -188,7 +188,7 @@ def there_are(name: str, names: Iterable[str]) -> str:
     if near:
         return f"Closest: '{near[0]}'."
     more = ", which 'run' without a config lists" if len(names) > SHOWN else ""
-    return f"There are {first_few(names, SHOWN)}{more}." if names else "There are none here."
+    return f"Choose from {first_few(names, SHOWN)}{more}." if names else "None exists here."
 
 
 def _files(folder: Path) -> list[Path]:

@@ -78,7 +78,7 @@ def require_known(
     near = _meant(name, state) or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if near:
         raise ValueError(f"{told} Closest: {mark}{near[0]}.")
-    raise ValueError(f"{told} There are {', '.join(sorted(names))}.")
+    raise ValueError(f"{told} Choose from {', '.join(sorted(names))}.")
 
 
 def require_value(where: str, name: str, value: Any, state: ConfigParser) -> None:

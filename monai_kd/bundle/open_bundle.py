@@ -132,7 +132,7 @@ class Bundle:
         """Build the object of an id."""
         if key not in self.parser:
             there = ", ".join(sorted(self.parser.get()))
-            raise ValueError(f"{self.configs[0]} has no '{key}'. There are {there}. Name an inference config.")
+            raise ValueError(f"{self.configs[0]} has no '{key}'. It has {there}. Name an inference config.")
         try:
             with importable_scripts(self.root):
                 return self.parser.get_parsed_content(key)

@@ -34,6 +34,7 @@ Config = Annotated[list[Path] | None, typer.Option(help="The teacher's training 
 Weights = Annotated[Path | None, typer.Option(help="The teacher's weights. Default: the bundle's.")]
 Inference = Annotated[str | None, typer.Option(metavar="<path>", help="Data of the inference. Default: --dataset-dir.")]
 NoTry = Annotated[bool, typer.Option("--no-try", help="Write the bundle without trying one step of it.")]
+Classes = Annotated[str | None, typer.Option(metavar="<names>", help="Such as 'liver,spleen'. Default: all.")]
 Round = Annotated[bool, typer.Option("--round-labels", help="Give each pixel of a label the nearest class.")]
 
 
@@ -54,6 +55,7 @@ def distill(
     inference_dataset_dir: Inference = None,
     no_try: NoTry = False,
     round_labels: Round = False,
+    classes: Classes = None,
 ) -> None:
     """
     Distil a student from any MONAI bundle.
@@ -61,7 +63,8 @@ def distill(
     Writes a new bundle, whose training is the teacher's own, and trains the student. The teacher's bundle must train
     with a SupervisedTrainer, and the data must be as that bundle expects them. The methods are logits_kl, logits_mse,
     logits_bce and hidden (logits and pairs of layers). `--config` may be repeated for overlays. `--set` is for those
-    of the new configs that have the id. Give the same command again to continue after a stop.
+    of the new configs that have the id. `--classes` makes a student of some of the teacher's classes; the others are
+    background. Give the same command again to continue after a stop.
 
     Example: `python -m monai_kd distill --teacher spleen_ct_segmentation --student StudentUNet
     --dataset-dir Task09_Spleen --output-dir spleen_student`
@@ -74,7 +77,18 @@ def distill(
     with opened_teacher(find_path(teacher), dataset_dir) as (root, told):
         for line in told:
             console.print(line, markup=False, highlight=False)
-        arguments = (student, dataset_dir, method, configs, weights, given, max_epochs, inference_dir, round_labels)
+        arguments = (
+            student,
+            dataset_dir,
+            method,
+            configs,
+            weights,
+            given,
+            max_epochs,
+            inference_dir,
+            round_labels,
+            classes,
+        )
         _write_once(Request(root, *arguments), output_dir, pairs, edit, yes, tried=not no_try)
     folder = given.get("dataset_dir", dataset_dir)
     for name, command in bundle_commands(output_dir, folder, inference_dir).items():
@@ -122,7 +136,7 @@ def _text(path: Path) -> str:
 
 def _show(draft: Draft, pairs: list[Pair]) -> None:
     for network, whose in ((draft.student, "student"), (draft.teacher, "teacher")):
-        text = f"{whose}: {type(network.network).__name__}, {network.parameters:,} parameters"
+        text = f"{whose}: {network.name}, {network.parameters:,} parameters"
         console.print(text, markup=False, highlight=False)
     table = Table("at", "channels", title="Pairs of layers")
     for whose in ("student", "teacher"):

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 Source = Annotated[Path, typer.Argument(help="The bundle's folder or name, or its inference config.")]
 Data = Annotated[Path | None, typer.Option(help="The data set's folder. Default: synthetic images.")]
-Forms = Annotated[str, typer.Option(help="Any of onnx,int8,openvino,torchscript.")]
-FloatLayers = Annotated[str, typer.Option(help="Layers that INT8 leaves in floating point: head,encoder.")]
+Forms = Annotated[str, typer.Option(help="Names with commas between them, as in onnx,int8.")]
+FloatLayers = Annotated[str, typer.Option(help="Layers that 8 bits leave in floating point: head,encoder.")]
 Raw = Annotated[bool, typer.Option("--raw", help="Export the network alone, for prepared input.")]
 
 
@@ -46,12 +46,13 @@ def export(
     raw: Raw = False,
 ) -> None:
     """
-    Write a student as ONNX, INT8, OpenVINO or TorchScript.
+    Write a student for a device, as ONNX or in another form.
 
-    The exported student takes raw pixels and gives the mask. ONNX is always written. Each form is run beside the bundle
-    itself; where a form in floating point differs, nothing is written. Give the data set, split file and fold of the
-    training: its images check the forms and calibrate INT8. Without a data set, synthetic images check the forms.
-    `--set` gives what the student was trained with.
+    The exported student takes raw pixels and gives the mask. The forms are onnx (always written), int8, openvino,
+    openvino_int8, torchscript, executorch and ncnn. Each is run beside the bundle itself; where a form in floating
+    point differs, nothing is written. Give the data set, split file and fold of the training: its images check the
+    forms and calibrate those of 8 bits. Without a data set, synthetic images check them. `--set` gives what the student
+    was trained with.
 
     Example: `python -m monai_kd export breast_ultrasound_segmentation --network small`
 

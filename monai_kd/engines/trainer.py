@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ from monai_kd.engines.setup_checks import check_resuming, check_weights
 from monai_kd.features import unwrap
 from monai_kd.handlers.feature_hooks import FeatureHookHandler
 from monai_kd.handlers.finite_loss import FiniteLossHandler
-from monai_kd.outputs import inner_layers
+from monai_kd.outputs import inner_layers, main_output
 from monai_kd.pathways import Pathways
 from monai_kd.teachers import CachedTeacher, LiveTeacher, as_teacher
 from monai_kd.utils.loss_terms import add_loss_term
@@ -40,7 +41,8 @@ class DistillationTrainer(SupervisedTrainer):
     of the pathways are added to ``engine.state.output["loss"]`` at ``LOSS_COMPLETED``. ``engine.state.output`` holds
     every term by name for the log, the supervised one as "supervised_loss". From that event until the next iteration,
     ``engine.state.features`` holds the student's layers that the pathways name, and ``engine.state.teacher_features``
-    the teacher's, on the grid of its own view; ``""`` is its output.
+    the teacher's, on the grid of its own view; ``""`` is its output. A student of several outputs is trained on all
+    that ``loss_function`` takes; after the backward step, ``engine.state.output["pred"]`` is the main one alone.
 
     Args:
         network: the student.
@@ -127,6 +129,7 @@ class DistillationTrainer(SupervisedTrainer):
         self.add_event_handler(Events.EPOCH_STARTED, lambda engine: pathways.train())
         self.add_event_handler(Events.ITERATION_STARTED, self._forget)
         self.add_event_handler(IterationEvents.LOSS_COMPLETED, self._distil)
+        self.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self._keep_main_output)
         FiniteLossHandler().attach(self)  # before handlers that save weights
         # After our own handlers, so that users' handlers see the distillation terms in the loss.
         self._register_handlers(train_handlers or ())
@@ -183,6 +186,13 @@ class DistillationTrainer(SupervisedTrainer):
             self._check.look(engine, student, terms)
         for name, term in terms.items():
             add_loss_term(engine, name, term)
+
+    @staticmethod
+    def _keep_main_output(engine: Engine) -> None:
+        """Of several outputs, post-processing and metrics take the main one, as they do in evaluation."""
+        state: Any = engine.state
+        with contextlib.suppress(ValueError):  # which one it is, only the user knows
+            state.output["pred"] = main_output(state.output["pred"], state.output["image"], "The student", "student")
 
     @staticmethod
     def _forget(engine: Engine) -> None:

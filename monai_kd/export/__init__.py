@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Export of a student as ONNX, INT8, OpenVINO and TorchScript, with pre- and post-processing inside.
+Export of a student for a device, with pre- and post-processing inside; ``forms`` has a file for each kind.
 
 ==================== ====================================================================================
 ``open_bundle``      the inference config of any bundle, with the values its network was trained with
@@ -14,7 +14,7 @@ from __future__ import annotations
 from monai_kd.bundle.open_bundle import Bundle, open_bundle
 from monai_kd.export.export_folder import Exported, open_export
 from monai_kd.export.export_student import Options, export_student
-from monai_kd.export.runners import FORMS, load_form
+from monai_kd.export.forms import FORMS, load_form
 from monai_kd.export.sample_images import BundleData, DataSet
 from monai_kd.export.windows import why_alone
 

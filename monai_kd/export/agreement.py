@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,9 @@ from monai.data import MetaTensor
 from monai.transforms import AsDiscreted, Compose, ResizeWithPadOrCrop
 
 from monai_kd.bundle.open_bundle import Bundle
+from monai_kd.export.forms.form import Arrays, Pixels, Runner
 from monai_kd.export.graph import RawNetwork, Segmenter, one_tensor
-from monai_kd.export.runners import Arrays, Runner
-from monai_kd.export.sample_images import Pixels, Record, raw_pixels
+from monai_kd.export.sample_images import Record, raw_pixels
 from monai_kd.export.transforms.translate import is_writer, transforms_of_key
 from monai_kd.utils.messages import first_line
 
@@ -52,14 +53,17 @@ class Agreement:
         return f"{self.images} images, {masks}, largest difference {self.largest_difference:.2g}"
 
 
-def inputs(bundle: Bundle, module: Segmenter | RawNetwork, records: Sequence[Record]) -> Iterator[Pixels]:
-    """Images as the exported graph takes them; those for a :class:`RawNetwork` are pre-processed."""
+def inputs(bundle: Bundle, module: Segmenter | RawNetwork, records: Sequence[Record]) -> list[Callable[[], Pixels]]:
+    """Images as the exported graph takes them, each read when it is called; a network alone takes prepared ones."""
     before = Compose(bundle.preprocessing())
-    for record in records:
+
+    def read(record: Record) -> Pixels:
         if isinstance(module, Segmenter):
-            yield raw_pixels(bundle, record)
-        else:
-            yield _window(before(_only_image(record))["image"], bundle).numpy()
+            return raw_pixels(bundle, record)
+        prepared: Pixels = _window(before(_only_image(record))["image"], bundle).numpy()
+        return prepared
+
+    return [partial(read, record) for record in records]
 
 
 def samples(bundle: Bundle, module: Segmenter | RawNetwork, records: Sequence[Record]) -> list[Sample]:

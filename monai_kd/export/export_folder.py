@@ -14,13 +14,13 @@ from torch import nn
 
 from monai_kd.bundle.config_files import CONFIGS, read_merged, write_config
 from monai_kd.bundle.open_bundle import Bundle, open_bundle
+from monai_kd.export.forms import FORMS
 from monai_kd.export.graph import RawNetwork, Segmenter, segmenter
-from monai_kd.export.runners import FORMS
 from monai_kd.teachers import load_weights
 from monai_kd.utils.digest import sha256
 from monai_kd.utils.json_files import read_json
 
-__all__ = ["Exported", "files_of", "hashes", "open_export", "write_bundle"]
+__all__ = ["Exported", "hashes", "open_export", "write_bundle"]
 
 REPORT = "export.json"
 CHECKPOINT = Path("models", "model.pt")
@@ -50,7 +50,8 @@ class Exported:
 
     def forms(self) -> dict[str, Path]:
         """The files that exist, by form."""
-        return {form: self.folder / file for form, file in FORMS.items() if (self.folder / file).is_file()}
+        files = {name: self.folder / form.files[0] for name, form in FORMS.items()}
+        return {name: file for name, file in files.items() if file.is_file()}
 
 
 def write_bundle(folder: Path, bundle: Bundle, checkpoint: Path) -> None:
@@ -94,26 +95,14 @@ def open_export(path: Path) -> tuple[Exported, list[str]]:
     chosen = [form for form, file in files.items() if path.is_dir() or file == whole]
     if not chosen:
         raise ValueError(f"'{path}' is no exported form. Name one of: {', '.join(map(str, files.values())) or 'none'}.")
-    of_forms = {file for form in FORMS for file in files_of(form)}
-    for file in [*(set(written) - of_forms), *(file for form in chosen for file in files_of(form))]:
+    of_forms = {file for form in FORMS.values() for file in form.files}
+    for file in [*(set(written) - of_forms), *(file for form in chosen for file in FORMS[form].files)]:
         if sha256(folder / file) != written.get(file):
             raise ValueError(
                 f"'{folder / file}' is not the file that was exported: {REPORT} has another SHA-256, or none. It "
                 "belongs to other weights, or was changed. Restore the exported file, or export the student again."
             )
     return exported, chosen
-
-
-def files_of(form: str) -> list[str]:
-    """
-    A form's files within the folder of an export; OpenVINO has a second file for its weights.
-
-    Example:
-        >>> files_of("openvino")
-        ['openvino/student.xml', 'openvino/student.bin']
-    """
-    name = FORMS[form]
-    return [name, name.replace(".xml", ".bin")] if name.endswith(".xml") else [name]
 
 
 def hashes(folder: Path) -> dict[str, str]:

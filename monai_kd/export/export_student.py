@@ -13,13 +13,11 @@ from monai_kd.bundle.open_bundle import Bundle
 from monai_kd.bundle.scripts import importable_scripts
 from monai_kd.export.agreement import Agreement, Sample, compare, inputs, samples
 from monai_kd.export.export_folder import REPORT, hashes, write_bundle
+from monai_kd.export.forms import FORMS, load_form
+from monai_kd.export.forms.form import Form, Source, around
 from monai_kd.export.graph import RawNetwork, Segmenter, segmenter
-from monai_kd.export.int8 import FEWEST, require_enough, write_int8
-from monai_kd.export.onnx_file import describe, write_onnx
 from monai_kd.export.optional_packages import package
-from monai_kd.export.runners import FORMS, load_form
-from monai_kd.export.sample_images import BundleData, DataSet, Pixels, Record, phantoms
-from monai_kd.export.torchscript import write_torchscript
+from monai_kd.export.sample_images import BundleData, DataSet, Record, phantoms
 from monai_kd.export.windows import windows
 from monai_kd.teachers import load_weights
 from monai_kd.utils.atomic_files import atomic_folder
@@ -31,7 +29,7 @@ from monai_kd.version import __version__
 
 __all__ = ["Options", "export_student"]
 
-MOST = 64  # images for calibration; more hardly change the ranges
+FEWEST, MOST = 8, 64  # images for calibration: fewer depend too much on single ones, more hardly change the ranges
 CHECKED = 16
 TOLERANCE = 1e-3
 MASK_TOLERANCE = 1e-3  # share of pixels: either class may win where two are equal to the last digit
@@ -43,20 +41,20 @@ class Options:
     What to export, and how.
 
     Args:
-        forms: some of ``onnx``, ``int8``, ``openvino``, ``torchscript``; ONNX is always written.
+        forms: names of :data:`FORMS`; ONNX is always written.
         raw: export only the network, for pre-processed input.
-        float_layers: layers of the network that stay in floating point in INT8.
-        data: images for the calibration of INT8 (training part) and for the checks (validation part). Defaults to None:
-            checks with synthetic images, and no INT8.
+        float_layers: layers of the network that stay in floating point in the forms of 8 bits.
+        data: images for the calibration of 8 bits (training part) and for the checks (validation part). Defaults to
+            None: checks with synthetic images, and no 8 bits.
         tolerance: largest difference of a probability between the bundle and a form in floating point.
 
     Raises:
-        ValueError: When a form does not exist, or with INT8 without data, or float layers without INT8.
+        ValueError: When a form does not exist, or with 8 bits without data, or float layers without 8 bits.
 
     Example:
         >>> Options(forms=["onnx", "torchskript"])
         Traceback (most recent call last):
-        ValueError: No form 'torchskript'. Closest: 'torchscript'. Choose from onnx, int8, openvino, torchscript.
+        ValueError: No form 'torchskript'. Closest: 'torchscript'. Choose from onnx, int8, ...
     """
 
     forms: Sequence[str] = ("onnx",)
@@ -71,15 +69,21 @@ class Options:
                 raise ValueError(
                     f"No form '{form}'. Closest: '{closest(form, FORMS)}'. Choose from {', '.join(FORMS)}."
                 )
-        if "int8" in self.forms and self.data is None:
+        if self.rounded and self.data is None:
             raise ValueError(
-                f"INT8 needs {FEWEST} or more real images for calibration. Name their data set with --dataset-dir."
+                f"{FORMS[self.rounded[0]].title} needs {FEWEST} or more real images for calibration. Name their data "
+                "set with --dataset-dir."
             )
-        if self.float_layers and "int8" not in self.forms:
+        if self.float_layers and not self.rounded:
             raise ValueError(
-                f"--float-layers {','.join(self.float_layers)} is for INT8, which is not in --forms. Add int8 there, "
-                "or leave out --float-layers."
+                f"--float-layers {','.join(self.float_layers)} is for a form of 8 bits, and --forms has none. Add int8 "
+                "there, or leave out --float-layers."
             )
+
+    @property
+    def rounded(self) -> list[str]:
+        """The forms of 8 bits among them."""
+        return [form for form in self.forms if FORMS[form].is_rounded]
 
 
 def export_student(
@@ -108,9 +112,9 @@ def export_student(
             differs from the bundle by more than the tolerance. Nothing is written then.
     """
     require_distinct({"output_dir": output_dir}, {"the bundle": bundle.root, "checkpoint": checkpoint})
-    package("onnxruntime")
-    if "openvino" in options.forms:
-        package("openvino")
+    chosen = [form for form in FORMS.values() if form.name == "onnx" or form.name in options.forms]
+    for name in (name for form in chosen for name in form.packages):
+        package(name)
     with ExitStack() as stack:
         stack.enter_context(importable_scripts(bundle.root))  # the network's code may import scripts while it runs
         module = segmenter(bundle, load_weights(bundle.network(), checkpoint), options.raw)
@@ -118,15 +122,24 @@ def export_student(
         tell("Reading images")
         checking, calibration = _records(bundle, options, stack)
         made = samples(bundle, module, checking)
-        description = _description(bundle, module, checkpoint)
+        source = Source(
+            module=module,
+            image=made[0].image,
+            network_shape=bundle.input_shape,
+            onnx=folder / FORMS["onnx"].files[0],
+            images=inputs(bundle, module, calibration),
+            float_layers=options.float_layers,
+            description=_description(bundle, module, checkpoint),
+        )
         results = {}
-        for form in FORMS:
-            if form == "onnx" or form in options.forms:
-                tell(f"Writing and checking {FORMS[form]}")
-                _write(form, folder, bundle, module, made[0].image, calibration, description, options)
-                results[form] = _checked(form, folder, module, made, options.tolerance)
+        for form in chosen:
+            tell(f"Writing and checking {form.files[0]}")
+            path = folder / form.files[0]
+            path.parent.mkdir(exist_ok=True)
+            form.write(source, path)
+            results[form.name] = _checked(form, path, module, made, options.tolerance)
         write_bundle(folder, bundle, checkpoint)
-        report = {**description, "raw": options.raw, "outputs": module.outputs, "monai_kd": __version__}
+        report = {**source.description, "raw": options.raw, "outputs": module.outputs, "monai_kd": __version__}
         report |= {"windows": windows(bundle)} if options.raw else {}
         report |= {"float_layers": list(options.float_layers), "forms": {k: asdict(v) for k, v in results.items()}}
         report |= {"files": hashes(folder)}
@@ -140,9 +153,12 @@ def _records(bundle: Bundle, options: Options, stack: ExitStack) -> tuple[list[R
         return stack.enter_context(phantoms(bundle)), []
     parts = options.data.parts()
     training, validation = parts["training"], parts["validation"]
-    if "int8" in options.forms:
-        require_enough(len(training))
-    return _spread(validation or training, CHECKED), _spread(training, MOST) if "int8" in options.forms else []
+    if options.rounded and len(training) < FEWEST:
+        raise ValueError(
+            f"{FORMS[options.rounded[0]].title} needs at least {FEWEST} images to calibrate with, got {len(training)} "
+            f"training images. Name a larger data set with --dataset-dir, or leave {options.rounded[0]} out of --forms."
+        )
+    return _spread(validation or training, CHECKED), _spread(training, MOST) if options.rounded else []
 
 
 def _spread(records: list[Record], most: int) -> list[Record]:
@@ -169,39 +185,17 @@ def _description(bundle: Bundle, module: Segmenter | RawNetwork, checkpoint: Pat
     }
 
 
-def _write(
-    form: str,
-    folder: Path,
-    bundle: Bundle,
-    module: Segmenter | RawNetwork,
-    image: Pixels,
-    calibration: Sequence[Record],
-    description: dict[str, str],
-    options: Options,
-) -> None:
-    source, path = folder / FORMS["onnx"], folder / FORMS[form]
-    if form == "onnx":
-        write_onnx(module, image.shape, path)
-        describe(path, description)
-    elif form == "int8":
-        layers = write_int8(source, path, inputs(bundle, module, calibration), options.float_layers)
-        describe(path, {**description, "int8_layers": json.dumps(layers), "calibration_images": str(len(calibration))})
-    elif form == "openvino":
-        openvino = package("openvino")
-        path.parent.mkdir()
-        openvino.save_model(openvino.convert_model(source), path, compress_to_fp16=False)
-    else:
-        write_torchscript(module, image, description, path)
-
-
 def _checked(
-    form: str, folder: Path, module: Segmenter | RawNetwork, made: Sequence[Sample], tolerance: float
+    form: Form, path: Path, module: Segmenter | RawNetwork, made: Sequence[Sample], tolerance: float
 ) -> Agreement:
-    agreement = compare(load_form(folder / FORMS[form], module.outputs), made)
+    run = load_form(path, module.outputs)
+    if form.is_network and isinstance(module, Segmenter):
+        run = around(module, load_form(path, ["logits"]))
+    agreement = compare(run, made)
     another_mask = (agreement.pixels_that_differ or 0.0) > MASK_TOLERANCE
-    if form != "int8" and (another_mask or agreement.largest_difference > tolerance):
+    if not form.is_rounded and (another_mask or agreement.largest_difference > tolerance):
         raise ValueError(
-            f"{FORMS[form]} differs from the bundle: {agreement}; the tolerance is {tolerance:g}. Nothing was "
+            f"{form.files[0]} differs from the bundle: {agreement}; the tolerance is {tolerance:g}. Nothing was "
             "written. If the graph misses something that the bundle's transforms do, export with --raw."
         )
     return agreement

@@ -202,7 +202,7 @@ class DistillationApp(MONAILabelApp):
     @staticmethod
     def _named(kind: str, name: Any, known: dict[str, Any]) -> Any:
         if not isinstance(name, str) or name not in known:
-            raise HTTPException(404, f"No {kind} {repr(name)[:80]} here. There are {', '.join(known)}.")
+            raise HTTPException(404, f"No {kind} {repr(name)[:80]} here. Choose from {', '.join(known)}.")
         return known[name]
 
     def _image(self, image: Any, datastore: Datastore) -> tuple[str, str]:

@@ -41,16 +41,18 @@ def propose_pairs(
     student_layers: dict[str, Layer],
     teacher: nn.Module,
     teacher_layers: dict[str, Layer],
-    classes: int,
+    classes: tuple[int, int],
 ) -> list[Pair]:
     """
     For each resolution that both networks have, pair the last encoder blocks, and pair the last decoder blocks.
 
+    ``classes`` are the numbers of the student's and the teacher's.
+
     Returns:
         Pairs in the order of the student's layers; empty if the networks have no resolution in common.
     """
-    learner = comparable_layers(student, student_layers, classes)
-    guide = comparable_layers(teacher, teacher_layers, classes)
+    learner = comparable_layers(student, student_layers, classes[0])
+    guide = comparable_layers(teacher, teacher_layers, classes[1])
     return [Pair(layer, guide[key]) for key, layer in learner.items() if key in guide]
 
 

@@ -34,7 +34,7 @@ def choose_method(method: str | None, config: Config, out_channels: int) -> tupl
     if method is None or method == HIDDEN:
         return method or natural, natural
     if method not in LOSSES:
-        raise ValueError(f"No method '{method}'. There are {', '.join((*LOSSES, HIDDEN))}.")
+        raise ValueError(f"No method '{method}'. Choose from {', '.join((*LOSSES, HIDDEN))}.")
     if method == "logits_kl" and is_sigmoid:
         raise ValueError(
             f"Method logits_kl needs a softmax over the classes, but each of the teacher's {out_channels} channel(s) "

@@ -55,7 +55,7 @@ def student_definition(student: str, data_format: DataFormat) -> dict[str, Any]:
     else:
         close = difflib.get_close_matches(student, STUDENTS, n=2, cutoff=0.3)
         raise ValueError(
-            f"No student '{student}'. {'Closest' if close else 'There are'}: {', '.join(close or STUDENTS)}. For any "
+            f"No student '{student}'. {'Closest' if close else 'Choose from'}: {', '.join(close or STUDENTS)}. For any "
             "other network, pass a file with its _target_ and arguments: --student student.json."
         )
     arguments = inspect.signature(_class(definition["_target_"], student)).parameters

@@ -90,7 +90,7 @@ def write_bundle(
             "Method hidden compares layers, but the networks have no resolution in common. Name pairs with --pairs."
         )
     made = {**draft.made, "pairs": [(pair.student.name, pair.teacher.name) for pair in pairs]}
-    metadata = new_metadata(draft.bundle, made)
+    metadata = new_metadata(draft.bundle, made, draft.format)
     with atomic_folder(output_dir) as folder:
         configs = folder / "configs"
         for name, config in {**draft.configs, "metadata": metadata}.items():
@@ -107,7 +107,7 @@ def write_bundle(
             Path(), data_folder("DATA", draft.configs.values()), made["method"], bool(pairs), evaluation_configs(folder)
         )
         (folder / "docs").mkdir(exist_ok=True)
-        page = readme(draft.bundle, metadata, pairs, parameters, listed)
+        page = readme(draft.bundle, draft.format, metadata, pairs, parameters, listed)
         (folder / "docs" / "README.md").write_text(page, encoding="utf-8")
         places = str(dataset_dir), str(inference_dir or dataset_dir)
         check_bundle(folder, *places)

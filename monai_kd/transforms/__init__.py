@@ -9,6 +9,8 @@ transform                   what it does
 ``scan_area``               finds the ultrasound picture between margins, text and scale bars
 ``RandPixelDropout``        sets random pixels to one value; ``RandPixelDropoutd`` for dictionaries
 ``NnUnetPreprocessd``       what nnU-Net does to a case before its network sees it
+``SelectClassesd``          keeps a few classes of a label, and joins the others into the background
+``before_random``           a chain of transforms with further steps before its first random one
 ``LabelNoised``             gives a share of the training images a wrong class, for experiments
 ``class_mix``               pastes the objects of one batch onto another (ClassMix)
 ``mix_up``                  mixes the images of a batch with one another (mixup)
@@ -42,6 +44,7 @@ from monai_kd.transforms.mix_up import mix_logits, mix_up
 from monai_kd.transforms.nnunet.even_windows import EvenWindowInferer
 from monai_kd.transforms.nnunet.preprocessing import NnUnetPreprocessd
 from monai_kd.transforms.pixel_dropout import RandPixelDropout, RandPixelDropoutd
+from monai_kd.transforms.select_classes import SelectClassesd, before_random
 from monai_kd.transforms.view import View
 
 __all__ = [
@@ -59,8 +62,10 @@ __all__ = [
     "NnUnetPreprocessd",
     "RandPixelDropout",
     "RandPixelDropoutd",
+    "SelectClassesd",
     "View",
     "alignment",
+    "before_random",
     "class_mix",
     "geometry",
     "mix_logits",

@@ -27,10 +27,10 @@ from steps import now
 from torch import Tensor, nn
 
 from monai_kd.benchmark.timing import in_turns
+from monai_kd.export.forms import load_form
+from monai_kd.export.forms.onnx_file import write_onnx
+from monai_kd.export.forms.onnx_int8 import write_int8
 from monai_kd.export.graph import RawNetwork, fused_norms
-from monai_kd.export.int8 import write_int8
-from monai_kd.export.onnx_file import write_onnx
-from monai_kd.export.runners import load_form
 
 Call = Callable[[Tensor], object]
 IMAGES = 8  # to calibrate with

@@ -4,9 +4,8 @@ Make the tables of a page anew: each stands below the command that prints it.
 
     python tests/benchmarks/page_tables.py docs/benchmarks.md [--only views startup] [--list]
 
-What a command prints replaces all between ``<!-- made by: python tests/benchmarks/views.py -->`` and ``<!-- end -->``,
-as soon as it is there, with the commit that it was made at; a command that fails leaves what was there, and is told at
-the end.
+What a command prints replaces all between the ``console`` block that shows the command and ``<!-- end -->``, as soon as
+it is there, with the commit that it was made at; a command that fails leaves what was there, and is told at the end.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from rich.progress import track
 from monai_kd.utils.atomic_files import atomic_write
 
 ROOT = Path(__file__).parents[2]
-PLACE = re.compile(r"(<!-- made by: python (?P<command>.+?) -->\n)(?P<made>.*?)(<!-- end -->)", re.S)
+PLACE = re.compile(r"(^```console\n\$ python (?P<command>[^\n]+)\n```\n)(?P<made>.*?)(^<!-- end -->)", re.S | re.M)
 
 
 def commands(page: Path) -> list[str]:

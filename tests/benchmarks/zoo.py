@@ -136,9 +136,9 @@ def _reason(errors: str, said: str, status: int) -> str:
     return str(found[0]).strip()
 
 
-def try_bundle(source: Path, folder: Path, case: Case, run: Runner) -> dict[str, Any]:
+def try_bundle(source: Path, folder: Path, case: Case, run: Runner, classes: str | None = None) -> dict[str, Any]:
     """One row of the table."""
-    row: dict[str, Any] = {"bundle": source.name, "smaller": sorted(case.smaller), "dense": case.dense}
+    row: dict[str, Any] = {"bundle": _title(source.name, classes), "smaller": sorted(case.smaller), "dense": case.dense}
     teacher, student = folder / "teacher", folder / "student"
     shutil.copytree(source, teacher, ignore=shutil.ignore_patterns(".git"))
     data, other = case.layout(folder / "data", teacher, case)
@@ -154,6 +154,7 @@ def try_bundle(source: Path, folder: Path, case: Case, run: Runner) -> dict[str,
     words += ["--dataset-dir", places["training"], "--output-dir", str(student), "--yes", "--no-run"]
     if data != other:
         words += ["--inference-dataset-dir", places["inference"]]
+    words += ["--classes", classes] if classes else []
     for name, value in case.smaller.items():
         words += ["--set", f"{name}={json.dumps(value)}"]
     row["distil"], said = run(words)
@@ -162,6 +163,10 @@ def try_bundle(source: Path, folder: Path, case: Case, run: Runner) -> dict[str,
         step = "with layers" if "layers" in name else name.split(" (")[0].lower()
         row[step], _ = run(shlex.split(command))
     return row
+
+
+def _title(bundle: str, classes: str | None) -> str:
+    return f"{bundle} ({classes})" if classes else bundle
 
 
 def _stock(what: str, teacher: Path, data: str, case: Case, run: Runner) -> str:
@@ -206,6 +211,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--zoo", type=Path, required=True, help="folder of the bundles, model-zoo/models")
     parser.add_argument("--only", nargs="+", default=None, help="names of bundles; default: all")
+    parser.add_argument("--classes", default=None, help="of the teacher's that the student learns; default: all")
     parser.add_argument("--results", type=Path, default=Path("zoo.jsonl"), help="JSON lines, which are continued")
     parser.add_argument("--seconds", type=float, default=1800, help="limit of each step")
     parser.add_argument("--gigabytes", type=float, default=12, help="memory of each step")
@@ -219,7 +225,7 @@ def main() -> None:
     )
     names = arguments.only or [name for name in CASES if (arguments.zoo / name / "configs").is_dir()]
     for name in names:
-        if any(row["bundle"] == name for row in done):
+        if any(row["bundle"] == _title(name, arguments.classes) for row in done):
             continue
         started = time.monotonic()
         with tempfile.TemporaryDirectory() as scratch:
@@ -227,7 +233,7 @@ def main() -> None:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             run = Runner(folder, arguments.seconds, arguments.gigabytes)
-            row = try_bundle(arguments.zoo / name, folder, case_of(name), run)
+            row = try_bundle(arguments.zoo / name, folder, case_of(name), run, arguments.classes)
         row["seconds"] = round(time.monotonic() - started)
         with arguments.results.open("a") as file:
             file.write(json.dumps(row) + "\n")

@@ -182,7 +182,7 @@ def test_a_missing_file_of_monais_is_refused(name):
 
 @pytest.mark.parametrize("name", ["init_id", "run_id", "final_id"])
 def test_a_missing_program_is_refused(name):
-    with pytest.raises(ValueError, match=f"--{name}: no config of this run has the id 'runn'. There are .*run"):
+    with pytest.raises(ValueError, match=f"--{name}: no config of this run has the id 'runn'. Choose from .*run"):
         check("train", **{name: "runn"})
 
 

@@ -12,13 +12,16 @@ import pytest
 import torch
 from torch import nn
 
-from monai_kd.export import Bundle, DataSet, Exported, Options, export_student, open_bundle, open_export
+from monai_kd import export
+from monai_kd.export import Bundle, DataSet, Exported, Options, export_student, load_form, open_bundle, open_export
+from monai_kd.export.forms.form import Runner, around
 from monai_kd.networks import StudentUNet
 from monai_kd.phantom import write_phantoms
 from tests.bundles.conftest import ROOT
 
 SETTINGS: dict[str, Any] = {"spatial_size": [32, 32], "student_channels": [2, 4, 4], "quiet": True}
-FORMS = ("onnx", "int8", "torchscript", *(("openvino",) if find_spec("openvino") else ()))
+# What is not installed here is not tested; `pip install 'monai_kd[openvino,executorch]'` adds the rest.
+FORMS = tuple(name for name, form in export.FORMS.items() if all(map(find_spec, form.packages)))
 
 
 def save_student(path: Path) -> Path:
@@ -32,6 +35,14 @@ def save_student(path: Path) -> Path:
         student.head.bias[0] += (lesion - background).median()
     torch.save({"model": student.state_dict()}, path)
     return path
+
+
+def run_form(exported: Exported, form: str) -> Runner:
+    """A form as a function from pixels, prepared by the module's own steps where it holds the network alone."""
+    path = exported.forms()[form]
+    if export.FORMS[form].is_network:
+        return around(exported.module(), load_form(path, ["logits"]))
+    return load_form(path, exported.report["outputs"])
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ def test_bundles(checkpoint, tmp_path):
     config.write_text(json.dumps({"network_def": "$[]"}))
     assert_refused(ValueError, "is a list, not a network", open_bundle(tmp_path), checkpoint, tmp_path)
     config.write_text(json.dumps({"other": 1}))
-    assert_refused(ValueError, "has no 'network_def'. There are", open_bundle(tmp_path), checkpoint, tmp_path)
+    assert_refused(ValueError, "has no 'network_def'. It has", open_bundle(tmp_path), checkpoint, tmp_path)
 
 
 def test_several_inputs(tmp_path):

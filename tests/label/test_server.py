@@ -193,14 +193,14 @@ def test_two_trainings_at_once_and_one_stopped(client, server, place):
 @pytest.mark.parametrize(
     ("path", "arguments", "status", "message"),
     [
-        ("/infer/nobody?image=000003", {}, 404, "No model 'nobody' here. There are student, teacher."),
+        ("/infer/nobody?image=000003", {}, 404, "No model 'nobody' here. Choose from student, teacher."),
         ("/infer/student?image=999", {}, 404, "No image '999' among the study's 10."),
         ("/infer/student", {"files": {"file": ("a.txt", b"text")}}, 400, "the uploaded image is in no known format"),
         ("/infer/student", {"files": {"file": ("a.png", b"text")}}, 400, "the uploaded image"),
         ("/infer/student?image=000003", {"data": {"params": '{"result_extension": ".exe"}'}}, 400, "No answer in the"),
         ("/train/student?run_sync=true", {"json": {"pathway": "logits"}}, 400, "No pathway 'logits'. Closest:"),
         ("/train/student?run_sync=true", {"json": {"max_epochs": -1}}, 400, "max_epochs must be a whole number"),
-        ("/train/nobody?run_sync=true", {"json": {}}, 404, "No model 'nobody' here. There are student"),
+        ("/train/nobody?run_sync=true", {"json": {}}, 404, "No model 'nobody' here. Choose from student"),
         ("/scoring/nothing?run_sync=true&enqueue=true", {"json": {}}, 404, "No method 'nothing' here."),
         ("/activelearning/nothing", {"json": {}}, 404, "No strategy 'nothing' here."),
     ],

@@ -13,13 +13,7 @@ from tests.student_bundle.zoo_bundles import edit, make_ct_data, save_weights
 SECOND = {"num_channels": 1, "spatial_shape": [16, 16, 16], "channel_def": {}}
 GAN = {"_target_": "GanTrainer", "g_network": "@gnetwork", "d_network": "@dnetwork"}
 BY_HAND = "docs/distill.md"
-DEEP = {
-    "_target_": "DynUNet",
-    "kernel_size": [3, 3, 3, 3],
-    "strides": [1, 2, 2, 2],
-    "upsample_kernel_size": [2, 2, 2],
-    "filters": [2, 2, 4, 4],
-}
+LISTS = {"_target_": "BasicUNetPlusPlus", "features": [2, 2, 2, 2, 2, 2], "norm": "batch"}
 
 
 def remove(*names):
@@ -86,8 +80,8 @@ CASES = {
     ),
     "no dataset_dir": (change("train", dataset_dir=None), ["no id 'dataset_dir'", "Add it"]),
     "deep supervision": (
-        change("train", loss={"_target_": "DeepSupervisionLoss", "loss": "$torch.nn.MSELoss()"}),
-        ["deep supervision", BY_HAND],
+        change("train", network_def__deep_supervision=True, loss="$lambda heads, label: sum(map(torch.mean, heads))"),
+        ["deep supervision", "DeepSupervisionLoss", BY_HAND],
     ),
     "network by expression": (
         change("train", network_def=None, network="$torch.jit.load('model.ts')"),
@@ -143,17 +137,25 @@ def test_a_bundle_that_cannot_be_a_teacher(name, ct, zoo):
         assert word in str(caught.value)
 
 
-def test_a_network_of_several_outputs(ct, zoo):
+@pytest.mark.parametrize("returned", ["{'pred': x}", "{'pred': x, 'border': x}", "{'class': x.mean()}"])
+def test_a_network_that_returns_a_dictionary(returned, ct, zoo):
     (ct / "scripts").mkdir()
     (ct / "scripts" / "__init__.py").write_text("")
     (ct / "scripts" / "net.py").write_text(
         "from monai.networks.nets import UNet\n\n\nclass Net(UNet):\n"
-        "    def forward(self, x):\n        return {'pred': super().forward(x)}\n"
+        f"    def forward(self, x):\n        x = super().forward(x)\n        return {returned}\n"
     )
     edit(ct, "train", network_def___target_="scripts.net.Net")
-    with pytest.raises(ValueError, match="The teacher, Net, gives a dict for an image") as caught:
-        make_draft(Request(ct, str(zoo / "student.json"), zoo / "ct_data"))
-    assert BY_HAND in str(caught.value)
+    request = Request(ct, str(zoo / "student.json"), zoo / "ct_data")
+    if returned == "{'pred': x}":
+        assert make_draft(request).teacher.parameters
+        return
+    problem = (
+        "several outputs of one resolution: '\\[pred" if "border" in returned else "a dict without a tensor of pred"
+    )
+    with pytest.raises(ValueError, match=f"The teacher returned {problem}") as caught:
+        make_draft(request)
+    assert "One of them must be the answer" in str(caught.value) and BY_HAND in str(caught.value)
 
 
 def test_no_bundle_and_no_data(ct, zoo, tmp_path):
@@ -167,13 +169,13 @@ def test_no_bundle_and_no_data(ct, zoo, tmp_path):
     ("student", "words"),
     [
         ("StudentUnet", ["No student 'StudentUnet'", "Closest: StudentUNet"]),
-        ("xyz", ["There are: StudentUNet"]),
+        ("xyz", ["Choose from: StudentUNet"]),
         ("none.json", ["No file 'none.json'. Correct the path."]),
         ({"channels": [1]}, ["does not define a network", "_target_"]),
         ({"_target_": "SegResNett"}, ["no network 'SegResNett'", "Closest: SegResNet"]),
         ({"_target_": "StudentUNet", "channels": "@channels"}, ["refers to @channels"]),
         ({"_target_": "StudentUNet", "depth": 3}, ["The student cannot be built from", "depth"]),
-        ({**DEEP, "deep_supervision": True}, ["The student, DynUNet, in training gives (2, 2, 2, 16", BY_HAND]),
+        (LISTS, ["The student, BasicUNetPlusPlus, gives a list for an image", BY_HAND]),
         ({"_target_": "StudentUNet", "channels": [4, 4], "out_channels": 5}, ["The student, StudentUNet, gives (1, 5"]),
         (
             {"_target_": "StudentUNet", "strides": [2, 2, 2, 2, 2]},

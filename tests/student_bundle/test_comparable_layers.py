@@ -33,7 +33,7 @@ def test_pairs_are_of_one_size_and_can_be_compared(name, dims):
     teacher, student = TEACHERS[name](dims), student_of(dims)
     image = torch.rand(1, 1, *[32, 16, 16][:dims])
     layers = all_layers(student, image), all_layers(teacher, image)
-    pairs = propose_pairs(student, layers[0], teacher, layers[1], classes=2)
+    pairs = propose_pairs(student, layers[0], teacher, layers[1], classes=(2, 2))
     assert len(pairs) >= 2 and {pair.student.part for pair in pairs} == {"encoder", "decoder"}
     assert all(pair.student.size == pair.teacher.size and pair.teacher.channels != 2 for pair in pairs)
     config = {"_target_": "monai_kd.Pathways", "hidden": hidden_pathway(pairs, 0.5)}
@@ -60,7 +60,7 @@ def test_pairs_by_hand():
     image = torch.zeros(1, 1, 32, 32)
     student, teacher = student_of(2), TEACHERS["UNet"](2)
     ours, theirs = all_layers(student, image), all_layers(teacher, image)
-    proposed = propose_pairs(student, ours, teacher, theirs, classes=2)
+    proposed = propose_pairs(student, ours, teacher, theirs, classes=(2, 2))
     text = pairs_text(proposed)
     assert [pair.teacher.name for pair in read_pairs(text, "file", ours, theirs)] == [p.teacher.name for p in proposed]
     assert len(text.splitlines()) == len(proposed) + 2  # a pair a line

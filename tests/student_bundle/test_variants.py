@@ -32,8 +32,8 @@ NET = (
 )
 
 
-def draft_of(root, zoo, **values):
-    return make_draft(Request(root, str(zoo / "student.json"), zoo / "ct_data", **values))
+def draft_of(root, zoo, data=None, **values):
+    return make_draft(Request(root, str(zoo / "student.json"), data or zoo / "ct_data", **values))
 
 
 def read(root, name):

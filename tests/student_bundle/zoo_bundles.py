@@ -19,6 +19,7 @@ DEVICE = "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')"
 FIRST_LOSS = "$monai.handlers.from_engine(['loss'], first=True)"
 PRED_AND_LABEL = "$monai.handlers.from_engine(['pred', 'label'])"
 BOTH = ["image", "label"]
+ORGANS = ["background", "liver", "spleen", "kidney_left", "kidney_right"]
 DECATHLON = "$monai.data.load_decathlon_datalist(@data_list_file_path, data_list_key='{}', base_dir=@dataset_dir)"
 
 
@@ -350,6 +351,35 @@ def make_ct_bundle(root: Path, size: int = 16) -> Path:
     image = {"format": "hounsfield", "modality": "CT", "num_channels": 1, "channel_def": {"0": "image"}}
     write(root, "metadata", metadata("Spleen CT", image, ["background", "spleen"], roi))
     return finish(root)
+
+
+def make_organs_bundle(root: Path, size: int = 16) -> Path:
+    """As wholeBody_ct_segmentation: the CT bundle with several organs, whose number the configs say in three ways."""
+    make_ct_bundle(root, size)
+    edit(root, "train", network_def__out_channels=5, organs=ORGANS)
+    config = json.loads((root / "configs" / "train.json").read_text())
+    one_hot = config["train"]["postprocessing"]["transforms"][1] | {"to_onehot": "$len(@organs)"}
+    edit(root, "train", train__postprocessing__transforms__1=one_hot)
+    config = json.loads((root / "configs" / "evaluate.json").read_text())
+    config["validate#postprocessing"]["transforms"][2]["to_onehot"] = [5, 5]
+    write(root, "evaluate", config)
+    edit(root, "inference", network_def__out_channels=5)
+    channels = {str(channel): name for channel, name in enumerate(ORGANS)}
+    edit(root, "metadata", network_data_format__outputs__pred__num_channels=5, label_classes="1 is liver")
+    edit(root, "metadata", network_data_format__outputs__pred__channel_def=channels)
+    save_weights(root)
+    return root
+
+
+def make_organs_data(root: Path, **values: int) -> Path:
+    """The balls of :func:`make_ct_data` in four parts."""
+    make_ct_data(root, **values)
+    for file in (root / "labelsTr").glob("*.nii.gz"):
+        old = nibabel.load(file)
+        first, second, _ = np.indices(old.shape) > old.shape[0] // 2
+        parts = old.get_fdata() * (1 + first + 2 * second)
+        nibabel.save(nibabel.Nifti1Image(parts.astype(np.uint8), old.affine), file)
+    return root
 
 
 def make_tools_bundle(root: Path, size: tuple[int, int] = (64, 32)) -> Path:

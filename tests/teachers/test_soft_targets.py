@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,6 +60,20 @@ def test_the_teacher_runs_once_on_each_case(setup):
         kept = stored.load(case["case"])
         assert kept.dtype == np.float16
         assert np.allclose(kept, expected.detach(), rtol=2**-10, atol=2**-14)
+
+
+def one_half(rank, folder, cases):
+    torch.distributed.init_process_group("gloo", f"file://{folder}/together", rank=rank, world_size=2)
+    count = targets(Path(folder)).fill(cases, transform=read, network=Counting())
+    (Path(folder) / f"count{rank}").write_text(f"{count} {len(targets(Path(folder)).load('ab'[1 - rank]))}")
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_share_the_cases_and_each_reads_the_others(setup):
+    folder, cases, how, teacher = setup
+    torch.multiprocessing.start_processes(one_half, (str(folder), cases), nprocs=2, start_method="forkserver")
+    assert [(folder / f"count{rank}").read_text() for rank in range(2)] == ["1 2", "1 2"]
+    assert targets(folder).fill(cases, **how) == 0 and teacher.calls == 0
 
 
 def test_a_stopped_run_goes_on(setup):

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from monai_kd.outputs import main_output
+
 __all__ = ["ClassSubset"]
 
 
@@ -24,14 +26,15 @@ class ClassSubset(nn.Module):
     channels.
 
     Args:
-        network: from an image to logits, shape BNH[WD] or (B, N).
+        network: from an image to logits, shape BNH[WD] or (B, N). Of several outputs, the main one counts
+            (:func:`monai_kd.outputs.main_output`).
         classes: the network's channels, one entry for each channel of the answer: an index, or a list of indices
             that are joined. The background is not named.
         sigmoid: whether the network's channels are independent (multi-label). Defaults to False: one class a pixel.
 
     Raises:
         ValueError: When there is no class, one is named twice or is below 0, or the background (index 0) is named
-            without ``sigmoid``; at the call, when the network has no such channel or returns several tensors.
+            without ``sigmoid``; at the call, when the network has no such channel, or no main output.
 
     Example:
         >>> network, image = torch.nn.Conv2d(1, 5, 1), torch.rand(1, 1, 4, 4)
@@ -65,13 +68,12 @@ class ClassSubset(nn.Module):
         Returns:
             Logits of ``len(classes)`` channels, and of the background first without ``sigmoid``.
         """
-        logits = self.network(image)
+        logits = main_output(self.network(image), image, "ClassSubset's network", "teacher")
         highest = max(index for group in self.groups for index in group)
-        if not isinstance(logits, torch.Tensor) or logits.shape[1] <= highest:
-            got = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+        if logits.shape[1] <= highest:
             raise ValueError(
-                f"ClassSubset's network gives {got}, expected one tensor of more than {highest} channels. Name classes "
-                "that the network has."
+                f"ClassSubset's network gives {tuple(logits.shape)}, expected more than {highest} channels. Name "
+                "classes that the network has."
             )
         if self.sigmoid:
             return torch.stack([logits[:, group].amax(1) for group in self.groups], dim=1)

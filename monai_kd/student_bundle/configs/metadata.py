@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from monai_kd.student_bundle.teacher.data_format import DataFormat
 from monai_kd.student_bundle.teacher.teacher_bundle import TeacherBundle
 from monai_kd.utils.digest import sha256
 
@@ -19,6 +20,7 @@ SCHEMA = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/downlo
 VERSION = "0.1.0"
 UNNAMED = "Not named yet: whoever trained this student"
 CREDITS = ("authors", "copyright")  # of the teacher
+CLASSES = ("label_classes", "pred_classes")
 INHERITED = (
     "task", "data_source", "data_type", "image_classes", "label_classes", "pred_classes",
     "intended_use", "references",
@@ -40,8 +42,8 @@ def record(bundle: TeacherBundle, weights: Path, student: Mapping[str, Any], **a
     return {"teacher": teacher, "configs": configs, "student": dict(student), **arguments}
 
 
-def new_metadata(bundle: TeacherBundle, made: Mapping[str, Any]) -> dict[str, Any]:
-    """The new bundle's ``metadata.json``, with the :func:`record`."""
+def new_metadata(bundle: TeacherBundle, made: Mapping[str, Any], data_format: DataFormat) -> dict[str, Any]:
+    """The new bundle's ``metadata.json``, with the :func:`record`; ``data_format`` is the student's."""
     old = bundle.metadata
     network = str(made["student"]["_target_"]).split(".")[-1]
     teacher = f"{bundle.name} {old.get('version', '')}".strip()
@@ -64,10 +66,25 @@ def new_metadata(bundle: TeacherBundle, made: Mapping[str, Any]) -> dict[str, An
         "teacher": {"name": teacher, **credits},
         **{key: old[key] for key in INHERITED if key in old},
         "eval_metrics": {},
-        "network_data_format": copy.deepcopy(old["network_data_format"]),
+        **({} if data_format == bundle.format else {key: _named(data_format) for key in CLASSES if key in old}),
+        "network_data_format": _network_data_format(old, data_format),
         "teacher_data_format": copy.deepcopy(old["network_data_format"]),
         RECORD: dict(made),
     }
+
+
+def _network_data_format(old: Mapping[str, Any], data_format: DataFormat) -> dict[str, Any]:
+    described: dict[str, Any] = copy.deepcopy(old["network_data_format"])
+    (output,) = described["outputs"].values()
+    if data_format.out_channels != int(output["num_channels"]):
+        last = data_format.out_channels - 1 if data_format.classes.get(0) == "background" else 1
+        output |= {"num_channels": data_format.out_channels, "value_range": [0, last]}
+        output["channel_def"] = {str(channel): name for channel, name in data_format.classes.items()}
+    return described
+
+
+def _named(data_format: DataFormat) -> str:
+    return ", ".join(f"{channel} is {name}" for channel, name in data_format.classes.items())
 
 
 def _installed(name: str, otherwise: str) -> str:

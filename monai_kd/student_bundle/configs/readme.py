@@ -8,6 +8,7 @@ from typing import Any
 
 from monai_kd.student_bundle.configs.train_config import teacher_file
 from monai_kd.student_bundle.layer_pairs import Pair
+from monai_kd.student_bundle.teacher.data_format import DataFormat
 from monai_kd.student_bundle.teacher.teacher_bundle import TeacherBundle
 
 __all__ = ["readme"]
@@ -59,19 +60,19 @@ A killed training continues when you run its command again.
 
 def readme(
     bundle: TeacherBundle,
+    data_format: DataFormat,
     metadata: Mapping[str, Any],
     pairs: Sequence[Pair],
     parameters: tuple[int, int],
     commands: Mapping[str, str],
 ) -> str:
-    """The text of ``docs/README.md``; ``parameters`` are the sizes of student and teacher."""
+    """The text of ``docs/README.md``; ``data_format`` is the student's, ``parameters`` are both sizes."""
     made = metadata["distillation"]
     network = str(made["student"]["_target_"])
-    image = bundle.format
     layers = "\n".join(f"| `{pair.student.name}` | `{pair.teacher.name}` |" for pair in pairs)
     hidden = f"\n\n| student | teacher |\n| --- | --- |\n{layers}" if pairs else " none were found or given."
     listed = "\n".join(f"{name}:\n\n```\n{command}\n```\n" for name, command in commands.items())
-    classes = ", ".join(f"{channel} {name}" for channel, name in sorted(image.classes.items()))
+    classes = ", ".join(f"{channel} {name}" for channel, name in sorted(data_format.classes.items()))
     has_license = (bundle.root / "LICENSE").is_file()
     license_ = (
         "The license of the teacher's bundle, in `LICENSE`, applies"
@@ -87,9 +88,9 @@ def readme(
         teacher=bundle.name,
         teacher_file=teacher_file(bundle),
         data_source=metadata.get("data_source", "The data are those of the teacher's bundle."),
-        in_channels=image.in_channels,
-        out_channels=image.out_channels,
-        size=" × ".join(map(str, image.spatial_size)),
+        in_channels=data_format.in_channels,
+        out_channels=data_format.out_channels,
+        size=" × ".join(map(str, data_format.spatial_size)),
         classes=classes or "not named",
         method=made["method"],
         hidden=hidden,

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from monai_kd.bundle.config_ids import Config, find, references, replace, texts
-from monai_kd.student_bundle.config_parts import lines_of, name_run
+from monai_kd.student_bundle.config_parts import kind, lines_of, name_run
 from monai_kd.student_bundle.configs.safeguards import safe_training
 from monai_kd.student_bundle.configs.train_handlers import adapt_handlers, resume_handlers
 from monai_kd.student_bundle.teacher.data_format import BY_HAND
-from monai_kd.student_bundle.teacher.teacher_bundle import TRAINER, TeacherBundle
+from monai_kd.student_bundle.teacher.teacher_bundle import DEEP, TRAINER, TeacherBundle, loss_of
 
-__all__ = ["put_student", "teacher_file", "train_config", "with_resume_handlers"]
+__all__ = ["keep_all_heads", "put_student", "teacher_file", "train_config", "with_resume_handlers"]
 
 
 def train_config(bundle: TeacherBundle, student: Mapping[str, Any], pathways: Mapping[str, Any]) -> Config:
@@ -64,6 +64,21 @@ def train_config(bundle: TeacherBundle, student: Mapping[str, Any], pathways: Ma
 def teacher_file(bundle: TeacherBundle) -> str:
     """A name for the teacher's weights in the new bundle that its training does not write."""
     return "frozen_teacher.pt" if any("teacher.pt" in text for text in texts(bundle.train)) else "teacher.pt"
+
+
+def keep_all_heads(config: Config) -> None:
+    """
+    Let the supervised loss of a training, changed in place, take all outputs of a student with deep supervision.
+
+    Example:
+        >>> config = {"loss": {"_target_": "DiceLoss"}, "train": {"trainer": {"loss_function": "@loss"}}}
+        >>> keep_all_heads(config)
+        >>> config["train"]["trainer"]["loss_function"]
+        {'_target_': 'DeepSupervisionLoss', 'loss': '@loss'}
+    """
+    trainer = find(config, TRAINER)
+    if kind(loss_of(config)) != DEEP:
+        trainer["loss_function"] = {"_target_": DEEP, "loss": trainer["loss_function"]}
 
 
 def put_student(config: Config, network: str, student: Mapping[str, Any]) -> None:

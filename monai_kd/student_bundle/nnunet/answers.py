@@ -34,6 +34,7 @@ def store_answers(config: Config) -> None:
                 "preprocessing": _plans(config),
                 "roi_size": inferer["roi_size"],
                 "overlap": inferer["overlap"],
+                **({"classes": "@teacher_classes"} if "teacher_classes" in config else {}),
             },
             "mirror_axes": "@mirror_axes",
         },

@@ -15,11 +15,11 @@ from monai.utils import OptionalImportError
 from monai_kd.bundle.config_ids import Config, find
 from monai_kd.student_bundle.logits_method import has_sigmoid
 from monai_kd.student_bundle.teacher.data_format import DataFormat
-from monai_kd.student_bundle.teacher.label_rounding import add_rounding, rounding
+from monai_kd.student_bundle.teacher.label_rounding import rounding
 from monai_kd.student_bundle.teacher.label_values import LabelValues
 from monai_kd.utils.messages import first_cause, first_few, first_line
 
-__all__ = ["check_labels", "load_labels", "round_labels"]
+__all__ = ["check_labels", "ignored_values", "label_rounding", "load_labels"]
 
 LOOKED_AT = 16  # labels that are loaded at most, spread over the whole list, which may be sorted
 DATA = "train#dataset#data"
@@ -48,7 +48,7 @@ def check_labels(parser: ConfigParser, config: Config, data_format: DataFormat) 
     seen: set[int] = set()
     notes: list[str] = []
     for file, label in load_labels(parser, config):
-        values = LabelValues(label, file, data_format, _ignored(config))
+        values = LabelValues(label, file, data_format, ignored_values(config))
         if values.lie_between():
             values.require_taken(parser)
             notes = notes or [values.told()]
@@ -63,14 +63,14 @@ def check_labels(parser: ConfigParser, config: Config, data_format: DataFormat) 
     return [*notes, *_missing(absent, bool(seen - background), (min(total, LOOKED_AT), total), folder)]
 
 
-def round_labels(configs: Mapping[str, Config], parser: ConfigParser, classes: int) -> None:
+def label_rounding(parser: ConfigParser, config: Config, classes: int) -> dict[str, Any]:
     """
-    Let every config with labels, "train" among them, replace each pixel by the nearest of so many classes, in place.
+    The transform that replaces each pixel of this training's labels by the nearest of so many classes.
 
     Raises:
         ValueError: When no rule gives the nearest class.
     """
-    values = torch.cat([torch.unique(label) for _, label in load_labels(parser, configs["train"])])
+    values = torch.cat([torch.unique(label) for _, label in load_labels(parser, config)])
     transform = rounding(values, classes)
     if transform is None:
         raise ValueError(
@@ -78,9 +78,7 @@ def round_labels(configs: Mapping[str, Config], parser: ConfigParser, classes: i
             f"rule assigns them to {classes} classes. Convert the labels to the classes, for instance with "
             "MapLabelValued in the teacher's transforms."
         )
-    for name, config in configs.items():
-        if name != "inference":
-            add_rounding(config, transform, ("train#dataset", "validate#dataset", "dataset"))
+    return transform
 
 
 def load_labels(parser: ConfigParser, config: Config) -> Iterator[tuple[str, torch.Tensor]]:
@@ -141,8 +139,8 @@ def _require_entries(first: Any, written: Any, folder: str) -> None:
         )
 
 
-def _ignored(config: Config) -> set[float]:
-    """Values that the loss ignores."""
+def ignored_values(config: Config) -> set[float]:
+    """Class numbers in a training's labels that its loss ignores."""
     found = [node["ignore_index"] for node in _nodes(config) if "ignore_index" in node]
     return {float(value) for value in found if isinstance(value, int | float)}
 

@@ -8,17 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import monai.losses
+
 from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.config_files import CONFIGS, read_file, read_merged
 from monai_kd.bundle.config_ids import Config, component_ids, find
 from monai_kd.bundle.scripts import require_scripts
+from monai_kd.student_bundle.config_parts import kind
 from monai_kd.student_bundle.teacher.data_format import BY_HAND, DataFormat, read_format
 from monai_kd.student_bundle.teacher.mending import mended
 from monai_kd.student_bundle.teacher.monai_ids import with_monai_ids
 
-__all__ = ["TRAINER", "TeacherBundle", "read_teacher"]
+__all__ = ["DEEP", "TRAINER", "TeacherBundle", "loss_of", "read_teacher"]
 
 TRAINER = "train#trainer"
+DEEP = "DeepSupervisionLoss"
 
 
 @dataclass(frozen=True)
@@ -122,12 +126,26 @@ def _require_supervised(train: Config, file: str) -> None:
             f"{file}: there is no id 'dataset_dir', which --dataset-dir needs. Add it to the teacher's config, and use "
             "it in the list of images."
         )
-    deep = find(train, "network_def#deep_supervision") is True or "DeepSupervision" in str(train.get("loss"))
-    if deep:
+    loss = loss_of(train)
+    if find(train, "network_def#deep_supervision") is True and not hasattr(monai.losses, kind(loss)):
         raise ValueError(
-            f"{file}: the network is trained with deep supervision, on several outputs, but the student returns one. "
-            f"Set deep_supervision to false, and use the loss of one output. {BY_HAND}"
+            f"{file}: the network is trained with deep supervision, on several outputs, by the loss {loss!r}, which "
+            f"need not take the one output of a student. Use a loss of MONAI, in DeepSupervisionLoss. {BY_HAND}"
         )
+
+
+def loss_of(train: Config) -> dict[str, Any]:
+    """
+    The component of a training's supervised loss, behind references; empty if it is no component.
+
+    Example:
+        >>> loss_of({"loss": {"_target_": "DiceLoss"}, "train": {"trainer": {"loss_function": "@loss"}}})
+        {'_target_': 'DiceLoss'}
+    """
+    node = find(train, f"{TRAINER}#loss_function")
+    while isinstance(node, str) and node.startswith("@"):
+        node = find(train, node[1:].replace("::", "#"))
+    return node if isinstance(node, dict) else {}
 
 
 def _network(config: Config, engine: str, file: str) -> str:

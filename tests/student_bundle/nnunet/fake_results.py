@@ -77,7 +77,7 @@ def make_results(
     described = {"channel_names": {"0": "gray"}, "labels": labels or LABELS, "numTraining": 4, "file_ending": ending}
     (root / "dataset.json").write_text(json.dumps(described))
     for fold in folds:
-        save_fold(root, fold, name, flat)
+        save_fold(root, fold, name, flat, len(labels or LABELS))
     cases = make_raw(folder / "nnUNet_raw" / dataset, flat)
     splits = [{"train": cases[:3], "val": cases[3:]}, {"train": cases[1:], "val": cases[:1]}]
     preprocessed = folder / "nnUNet_preprocessed" / dataset
@@ -86,11 +86,11 @@ def make_results(
     return root
 
 
-def save_fold(root: Path, fold: str, name: str, flat: bool) -> None:
+def save_fold(root: Path, fold: str, name: str, flat: bool, classes: int = 2) -> None:
     torch.manual_seed(int(fold) if fold.isdigit() else 9)
     conv = nn.Conv2d if flat else nn.Conv3d
     content = {
-        "network_weights": TinyNet(1, 2, 4, conv, False).state_dict(),
+        "network_weights": TinyNet(1, classes, 4, conv, False).state_dict(),
         "optimizer_state": {},
         "logging": {"mean_fg_dice": [np.float64(0.5), np.float32(0.25)], "epoch": np.int64(3)},
         "_best_ema": np.float64(0.5),

@@ -81,6 +81,18 @@ def test_an_ensemble_of_folds_distils(tmp_path, flat):
             same_grid(tmp_path / "masks" / f"ball.{number}.nii.gz", raw / f"ball.{number}_0000.nii.gz")
 
 
+def test_a_few_classes(tmp_path):
+    """The folds run once, and the stored answers are already those of the student's classes."""
+    root = make_results(tmp_path, labels={"background": 0, "ball": 1, "cube": 2, "cone": 3})
+    assert "teacher: Ensemble" in distilled(tmp_path, root, "--classes", "cone,ball+cube")
+    run(tmp_path, "train")
+    answer = np.load(tmp_path / "student" / "soft_targets" / "ball.1.npy", mmap_mode="r")
+    network = torch.load(tmp_path / "student" / "models" / "model.pt", weights_only=True)
+    assert len(answer) == 3 and next(reversed(network.values())).shape[0] == 3
+    with pytest.raises(ValueError, match="was made with another classes"):
+        distilled(tmp_path, root, "--classes", "ball,cube+cone")
+
+
 def test_a_2d_teacher_of_volumes_sees_slices(tmp_path):
     root = make_results(tmp_path, reader="SimpleITKIO")
     description = json.loads((root / "dataset.json").read_text())

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Static quantization of the network's convolutions by ONNX Runtime."""
+"""ONNX whose convolutions ONNX Runtime has quantized to 8 bits."""
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,11 +12,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from monai_kd.export.forms.form import Form, Runner, Source
+from monai_kd.export.forms.onnx_file import describe, load_onnx
 from monai_kd.export.optional_packages import package
 
-__all__ = ["FEWEST", "layers", "require_enough", "write_int8"]
+__all__ = ["OnnxInt8", "chosen_layers", "layers", "write_int8"]
 
-FEWEST = 8  # images; with fewer, the ranges depend too much on single images
+
+class OnnxInt8(Form):
+    """Convolutions in 8 bits, everything else in floating point."""
+
+    name, title, files = "int8", "INT8", ("student.int8.onnx",)
+    packages, is_rounded = ("onnx", "onnxruntime"), True
+
+    def write(self, source: Source, path: Path) -> None:
+        """Quantize the ONNX file by the ranges of the images."""
+        layers = write_int8(source.onnx, path, (read() for read in source.images), source.float_layers)
+        more = {"int8_layers": json.dumps(layers), "calibration_images": str(len(source.images))}
+        describe(path, {**source.description, **more})
+
+    def load(self, path: Path, outputs: Sequence[str], threads: int, shape: Sequence[int] | None) -> Runner:
+        """Run it by ONNX Runtime on the CPU, for any shape."""
+        return load_onnx(path, outputs, threads)
 
 
 def write_int8(
@@ -43,16 +61,7 @@ def write_int8(
     """
     onnx = package("onnx")
     tool = package("onnxruntime.quantization")
-    of_layer = layers(onnx.load(source))
-    kept = {name: layer for name, layer in of_layer.items() if any(_within(layer, wanted) for wanted in float_layers)}
-    for wanted in float_layers:
-        if not any(_within(layer, wanted) for layer in kept.values()):
-            raise ValueError(
-                f"float_layers: no convolution in a layer '{wanted}'. Choose from {', '.join(of_layer.values())}."
-            )
-    quantized = [layer for name, layer in of_layer.items() if name not in kept]
-    if not quantized:
-        raise ValueError("No convolution is left to quantize. Leave int8 out of --forms.")
+    kept, quantized = chosen_layers(onnx.load(source), float_layers)
     logger = logging.getLogger()
     level = logger.level
     logger.setLevel(logging.ERROR)  # hides the advice to optimize first, which would rename the layers
@@ -66,7 +75,7 @@ def write_int8(
             activation_type=tool.QuantType.QUInt8,
             weight_type=tool.QuantType.QInt8,
             op_types_to_quantize=["Conv"],
-            nodes_to_exclude=list(kept),
+            nodes_to_exclude=kept,
         )
     finally:
         logger.setLevel(level)
@@ -94,13 +103,24 @@ def _round_for_convolutions_alone(graph: Any) -> None:
                     node.input[i] = original
 
 
-def require_enough(images: int) -> None:
-    """Refuse to calibrate with fewer than ``FEWEST`` images."""
-    if images < FEWEST:
-        raise ValueError(
-            f"INT8 needs at least {FEWEST} images to calibrate with, got {images} training images. Name a larger data "
-            "set with --dataset-dir, or leave int8 out of --forms."
-        )
+def chosen_layers(model: Any, float_layers: Sequence[str]) -> tuple[list[str], list[str]]:
+    """
+    Which convolutions of an ONNX model stay in floating point, by node name, and which do not, by layer name.
+
+    Raises:
+        ValueError: When a float layer does not exist, or no convolution is left to quantize.
+    """
+    of_layer = layers(model)
+    kept = {name: layer for name, layer in of_layer.items() if any(_within(layer, wanted) for wanted in float_layers)}
+    for wanted in float_layers:
+        if not any(_within(layer, wanted) for layer in kept.values()):
+            raise ValueError(
+                f"float_layers: no convolution in a layer '{wanted}'. Choose from {', '.join(of_layer.values())}."
+            )
+    quantized = [layer for name, layer in of_layer.items() if name not in kept]
+    if not quantized:
+        raise ValueError("No convolution is left to quantize. Leave int8 out of --forms.")
+    return list(kept), quantized
 
 
 def layers(model: Any) -> dict[str, str]:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writing of TorchScript files, as ``monai.bundle ckpt_export`` does."""
+"""TorchScript, as ``monai.bundle ckpt_export`` writes it."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,25 @@ import torch
 from monai.data import save_net_with_metadata
 from torch import nn
 
+from monai_kd.export.forms.form import Form, Runner, Source, run_module
 from monai_kd.utils.messages import first_line
 
-__all__ = ["write_torchscript"]
+__all__ = ["TorchScript"]
+
+
+class TorchScript(Form):
+    """A traced module with metadata."""
+
+    name, title, files = "torchscript", "TorchScript", ("student.ts",)
+
+    def write(self, source: Source, path: Path) -> None:
+        """Trace the module; image sizes stay variable."""
+        write_torchscript(source.module, source.image, source.description, path)
+
+    def load(self, path: Path, outputs: Sequence[str], threads: int, shape: Sequence[int] | None) -> Runner:
+        """Run it with the threads of this process."""
+        module = torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
+        return run_module(module, outputs)
 
 
 def write_torchscript(

@@ -1,22 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writing of ONNX files."""
+"""ONNX, run by ONNX Runtime."""
 
 from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 
+from monai_kd.export.forms.form import Form, Runner, Source
 from monai_kd.export.graph import RawNetwork, Segmenter, fused_norms
 from monai_kd.export.optional_packages import package
 from monai_kd.utils.messages import first_line
 
-__all__ = ["describe", "write_onnx"]
+__all__ = ["Onnx", "describe", "load_onnx", "write_onnx"]
 
 OPSET = 20
+
+
+class Onnx(Form):
+    """The form that is always written, and that others are made from."""
+
+    name, title, files = "onnx", "ONNX", ("student.onnx",)
+    packages = ("onnx", "onnxscript", "onnxruntime")
+
+    def write(self, source: Source, path: Path) -> None:
+        """Write the module by torch's exporter."""
+        write_onnx(source.module, source.image.shape, path)
+        describe(path, source.description)
+
+    def load(self, path: Path, outputs: Sequence[str], threads: int, shape: Sequence[int] | None) -> Runner:
+        """Run it by ONNX Runtime on the CPU, for any shape."""
+        return load_onnx(path, outputs, threads)
+
+
+def load_onnx(path: Path, outputs: Sequence[str], threads: int) -> Runner:
+    """A file as a function from an array to arrays by output name, run by ONNX Runtime on so many CPU threads."""
+    runtime = package("onnxruntime")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return lambda image: dict(zip(outputs, session.run(list(outputs), {"image": image}), strict=True))
 
 
 def write_onnx(module: Segmenter | RawNetwork, shape: tuple[int, ...], path: Path) -> None:
