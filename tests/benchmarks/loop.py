@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Time and memory of `segment` over a long cine loop, frame by frame on one thread: a table in Markdown.
+Time and memory over a long cine loop, frame by frame on one thread: a table in Markdown.
 
-    python tests/benchmarks/loop.py [--frames 1500] [--size 640 480]
+    python tests/benchmarks/loop.py [--frames 1500] [--size 640 480] [--rows live]
 
 The loop is a synthetic sweep forwards and backwards, as a DICOM file of ultrasound: 1,500 frames are a minute at 25 per
-second. A frame's time goes from the mask before to its own: preparing, the network, its size again, mask and picture
-in their files. A Segmentation is written at the end, which is given apart. Memory is that of the process, from the
+second. `live` goes from gray values to a mask in memory. `segment` is the command: it also writes a picture of each
+frame, and a Segmentation of the loop at the end, whose seconds are given apart. Memory is that of the process, from the
 100th frame to the last. The processor's time is that of all threads; beside other programs it says more than the
 clock's. Each row is a process of its own.
 """
@@ -20,17 +20,20 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 ROOT = Path(__file__).parents[2]
+WEIGHTS = ROOT / "bundles" / "breast_ultrasound_segmentation" / "models"
 PAGE = 4096
 WARM_UP = 100
-ROWS: dict[str, dict[str, object]] = {
-    "default student, NRRD": {},
-    "default student, Segmentation": {"mask_format": "dicom-seg"},
-    "default student, Segmentation, smoothed": {"mask_format": "dicom-seg", "smooth_frames": 3},
-    "small student, Segmentation, smoothed": {"mask_format": "dicom-seg", "smooth_frames": 3, "network": "small"},
+ROWS: dict[str, dict[str, Any]] = {
+    "live, default student": {"live": True},
+    "live, default student, 3 frames": {"live": True, "smooth_frames": 3},
+    "live, small student, 3 frames": {"live": True, "smooth_frames": 3, "network": "small"},
+    "segment, default student, 3 frames": {"mask_format": "dicom-seg", "smooth_frames": 3},
+    "segment, small student, 3 frames": {"mask_format": "dicom-seg", "smooth_frames": 3, "network": "small"},
 }
 
 
@@ -56,11 +59,9 @@ def memory() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE / 2**20
 
 
-def run_one(loop: Path, output: Path, options: dict[str, object]) -> dict[str, list[float]]:
+def run_one(loop: Path, output: Path, options: dict[str, Any]) -> dict[str, list[float]]:
     """Milliseconds of each frame, by the clock and of the processor; memory after it; seconds after the last."""
     import torch
-
-    from monai_kd.segmentation.segment import segment
 
     torch.set_num_threads(1)
     times, used, held = [], [], []
@@ -70,7 +71,8 @@ def run_one(loop: Path, output: Path, options: dict[str, object]) -> dict[str, l
         used.append(time.process_time())
         held.append(memory())
 
-    segment([loop], output, progress=note, **options)  # type: ignore[arg-type]
+    run = segment_live if options.pop("live", False) else segment_files
+    run(loop, output, note, **options)
     end = time.perf_counter()
     return {
         "frames": (1000 * np.diff(times)).tolist(),
@@ -78,6 +80,37 @@ def run_one(loop: Path, output: Path, options: dict[str, object]) -> dict[str, l
         "memory": held,
         "end": [end - times[-1]],
     }
+
+
+def segment_files(loop: Path, output: Path, note: Any, **options: Any) -> None:
+    """The command."""
+    from monai_kd.segmentation.segment import segment
+
+    segment([loop], output, progress=note, **options)
+
+
+def segment_live(loop: Path, output: Path, note: Any, smooth_frames: int = 1, network: str = "") -> None:
+    """From gray values in memory to a mask in memory, as in a program that gets frames from a probe."""
+    import torch
+    from torch.nn.functional import interpolate
+
+    from monai_kd import load_weights
+    from monai_kd.data.image_files.formats import read_pixels
+    from monai_kd.engines import TemporalSmoothingInferer
+    from monai_kd.networks import StudentUNet
+
+    channels = (8, 12, 16, 24, 32) if network == "small" else (16, 32, 48, 80, 128)
+    student = StudentUNet(spatial_dims=2, in_channels=1, out_channels=2, channels=channels).eval()
+    load_weights(student, WEIGHTS / ("model_small.pt" if network == "small" else "model.pt"))
+    values, smooth = read_pixels(loop)[0], TemporalSmoothingInferer(smooth_frames)
+    for number in range(values.shape[2]):
+        with torch.inference_mode():
+            frame = torch.from_numpy(values[None, None, :, :, number].astype(np.float32))
+            image = (interpolate(frame, (224, 224), mode="bilinear") - 114.5) / 57.6
+            logits = smooth(image, student) if smooth_frames > 1 else student(image)
+            lesion = interpolate(logits[:, 1:] - logits[:, :1], frame.shape[2:], mode="bilinear") > 0
+        note(number + int(lesion.any()), values.shape[2])
+    output.mkdir(exist_ok=True)
 
 
 def row(name: str, found: dict[str, list[float]]) -> str:
@@ -94,6 +127,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=1500)
     parser.add_argument("--size", type=int, nargs=2, default=(640, 480), metavar=("WIDTH", "HEIGHT"))
+    parser.add_argument("--rows", default="", help="Only rows with this in their name.")
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)  # a row's process: loop, output folder, options
     arguments = parser.parse_args()
     if arguments.one:
@@ -101,12 +135,13 @@ def main() -> None:
         found = run_one(Path(loop), Path(output), json.loads(options))
         Path(output, "times.json").write_text(json.dumps(found))
         return
-    print("| segment, one thread | p50 ms | p95 ms | p99 ms | CPU ms | file at the end, s | memory MB | growth MB |")
+    print("| one thread | p50 ms | p95 ms | p99 ms | CPU ms | file at the end, s | memory MB | growth MB |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     with tempfile.TemporaryDirectory() as folder:
         loop = Path(folder, "loop.dcm")
         write_loop(loop, arguments.frames, tuple(arguments.size))
-        for number, (name, options) in enumerate(ROWS.items()):
+        rows = {name: options for name, options in ROWS.items() if arguments.rows in name}
+        for number, (name, options) in enumerate(rows.items()):
             output = Path(folder, str(number))
             command = [sys.executable, __file__, "--one", str(loop), str(output), json.dumps(options)]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

@@ -141,9 +141,10 @@ def test_an_unknown_format_is_refused(images, weights, tmp_path):
 def test_the_benchmark_of_a_loop(tmp_path):
     script = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "loop.py"))
     script["write_loop"](tmp_path / "loop.dcm", 6, (48, 40))
-    found = script["run_one"](tmp_path / "loop.dcm", tmp_path / "out", {"network": "small", "mask_format": "dicom-seg"})
-    name, *figures = script["row"]("small", found).strip("| ").split(" | ")
-    assert name == "small" and len(figures) == 7 and all(np.isfinite(float(figure)) for figure in figures)
+    for options in ({"live": True, "smooth_frames": 3}, {"mask_format": "dicom-seg"}):
+        found = script["run_one"](tmp_path / "loop.dcm", tmp_path / "out", {"network": "small", **options})
+        name, *figures = script["row"]("small", found).strip("| ").split(" | ")
+        assert name == "small" and len(figures) == 7 and all(np.isfinite(float(figure)) for figure in figures)
     assert read_mask(tmp_path / "out" / "loop.dcm").shape == (1, 48, 40, 6)
 
 
