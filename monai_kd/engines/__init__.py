@@ -7,6 +7,7 @@ from monai_kd.engines.prepare_mix_up import PrepareBatchMixUp
 from monai_kd.engines.prepare_out_of_fold import PrepareBatchOutOfFold
 from monai_kd.engines.prepare_teacher_feature import PrepareTeacherFeature
 from monai_kd.engines.prepare_views import PrepareBatchViews
+from monai_kd.engines.temporal_smoothing import TemporalSmoothingInferer
 from monai_kd.engines.trainer import DistillationTrainer
 from monai_kd.utils.loss_terms import add_loss_term, loss_terms
 
@@ -18,6 +19,7 @@ __all__ = [
     "PrepareBatchOutOfFold",
     "PrepareBatchViews",
     "PrepareTeacherFeature",
+    "TemporalSmoothingInferer",
     "add_loss_term",
     "distribute",
     "loss_terms",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ignite.engine import Engine, Events
@@ -76,6 +76,17 @@ class InferenceEvaluator(SupervisedEvaluator):
         super().run(global_epoch)
         self._report()
 
+    def leave_out(self, ids: Iterable[str], reason: str) -> None:
+        """
+        List images at the end as images without a result.
+
+        Args:
+            ids: of images that were predicted, but whose results a handler could not write.
+            reason: in words.
+        """
+        self._done.difference_update(ids)
+        self.failures.update(dict.fromkeys(ids, reason))
+
     def _iteration(self, engine: Any, batchdata: Any) -> Any:
         batch = dict(batchdata)
         self.failures.update(batch.pop(FAILURES, ()))
@@ -112,14 +123,15 @@ class InferenceEvaluator(SupervisedEvaluator):
         records = [record for record in self._records() if str(record["id"]) not in self._done]
         if not self.failures and not records:
             return
-        count, lines = len(self._done) + len(records or self.failures), []
+        failed = len(records or self.failures)
+        count, lines = len(self._done) + failed, dict[str, None]()  # all frames of a loop may fail for one reason
         for record in records:
             name, reason = str(record["id"]), self.failures.get(str(record["id"]), "it was never loaded.")
             file = str(record.get("image", name)) if isinstance(record.get("image"), (str, type(None))) else name
-            lines.append(f"  {reason}" if file in reason else f"  {file}: {reason}")
-        verb = "has" if len(lines) == 1 else "have"
+            lines[f"  {reason}" if file in reason else f"  {file}: {reason}"] = None
+        verb = "has" if failed == 1 else "have"
         others = "; all others are done" if self._done else ""
-        raise ImagesLeftOutError(f"{len(lines)} of {count} images {verb} no result{others}:\n" + "\n".join(lines))
+        raise ImagesLeftOutError(f"{failed} of {count} images {verb} no result{others}:\n" + "\n".join(lines))
 
     def _records(self) -> list[Mapping[str, Any]]:
         """The records of all images; without a data set, those that failed."""

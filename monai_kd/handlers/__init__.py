@@ -9,6 +9,7 @@ from monai_kd.handlers.each_image_once import EachImageOnceHandler as EachImageO
 from monai_kd.handlers.feature_hooks import FeatureHookHandler as FeatureHookHandler
 from monai_kd.handlers.final_validation import FinalValidationHandler as FinalValidationHandler
 from monai_kd.handlers.finite_loss import FiniteLossHandler as FiniteLossHandler
+from monai_kd.handlers.inference.dicom_segmentation import DicomSegmentationHandler as DicomSegmentationHandler
 from monai_kd.handlers.methods.adversarial import AdversarialHandler as AdversarialHandler
 from monai_kd.handlers.methods.adversarial_logits import AdversarialLogitsHandler as AdversarialLogitsHandler
 from monai_kd.handlers.methods.gradient_attention import GradientAttentionHandler as GradientAttentionHandler

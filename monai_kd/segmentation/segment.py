@@ -18,8 +18,7 @@ from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.finding import find_bundle
 from monai_kd.bundle.running_config import Start
 from monai_kd.data import Record, list_images
-from monai_kd.data.image_files.formats import mask_suffix
-from monai_kd.data.image_files.saving import mask_name
+from monai_kd.segmentation.outputs import Outputs
 from monai_kd.utils.digest import sha256
 from monai_kd.utils.json_files import read_json
 from monai_kd.utils.messages import first_few
@@ -58,6 +57,9 @@ def segment(
     network: str | None = None,
     checkpoint: str | PathLike[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    mask_format: str = "image",
+    picture_format: str = "png",
+    smooth_frames: int = 1,
 ) -> Segmentation:
     """
     Write a mask, and a picture with its contour, for each image, with the ``inference`` config of a bundle.
@@ -69,26 +71,33 @@ def segment(
         network: an overlay of ``configs/networks``, such as ``"small"``; None takes the bundle's own student.
         checkpoint: weights; None takes the bundle's own.
         progress: called after each image with the number of images done and of all.
+        mask_format: ``"image"`` takes a format that fits the image, ``"dicom-seg"`` writes DICOM Segmentations.
+        picture_format: ``"png"``, or ``"dicom-sc"`` for DICOM Secondary Captures.
+        smooth_frames: number of frames of a loop over which the logits are averaged
+            (``monai_kd.engines.TemporalSmoothingInferer``); 1 does not average.
 
     Raises:
         FileNotFoundError: When the bundle, the network, an image or the checkpoint does not exist.
-        ValueError: When there is no image, or two images would give masks of the same name.
+        ImportError: When DICOM is to be written and highdicom is not installed.
+        ValueError: When there is no image, two images would give masks of the same name, a format is unknown, or DICOM
+            is to be written of other images.
         SystemExit: At the end, when an image could not be segmented. The masks of all others are written.
     """
     records = [record for path in images for record in list_images(path)]
     _require_names(records)
+    outputs = Outputs.of(Path(output_dir), mask_format, picture_format, smooth_frames)
+    outputs.require_fitting(Path(record["image"]) for record in records)
     given: dict[str, Any] = {} if checkpoint is None else {"checkpoint": str(checkpoint)}
     given |= {"dataset_dir": [str(path) for path in images], "dataset#data": records, "output_dir": str(output_dir)}
-    workflow = _inference(find_bundle(bundle), network, given)
-    folder, found = Path(output_dir), list[Segmented]()
+    workflow = _inference(find_bundle(bundle), network, outputs.overlays, {**given, **outputs.settings})
+    found = list[Segmented]()
 
     def collect(engine: Any) -> None:
         for output in engine.state.output:
             mask = output["pred"]
-            image, name = Path(mask.meta["filename_or_obj"]), mask_name(mask)
-            written = folder / f"{name}{mask_suffix(image)}"
             share = float((mask > 0).float().mean())
-            found.append(Segmented(image, written, folder / "overlays" / f"{name}.png", share))
+            image = Path(mask.meta["filename_or_obj"])
+            found.append(Segmented(image, outputs.mask_file(mask), outputs.picture_file(mask), share))
         if progress is not None:
             progress(engine.state.iteration, len(records))
 
@@ -99,11 +108,12 @@ def segment(
     return Segmentation(found, weights, _is_shipped(weights))
 
 
-def _inference(root: Path, network: str | None, given: dict[str, Any]) -> ConfigWorkflow:
+def _inference(root: Path, network: str | None, overlays: Sequence[str], given: dict[str, Any]) -> ConfigWorkflow:
     folder = BundleFolder(root)
     files = [folder.find_config("inference")]
     if network is not None:
         files.append(folder.find_overlay(network, "networks"))
+    files += [folder.find_overlay(name) for name in overlays]
     names = [str(file) for file in files]
     arguments = {"bundle_root": str(root), "overlays": True, "quiet": True, **given}
     check_start(Start.of(names, arguments, None))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 
 import nibabel
 import numpy as np
@@ -108,3 +109,15 @@ def test_a_label_of_another_spacing_or_place_is_refused(tmp_path):
         with pytest.raises(HTTPException, match=f"400: The label of '{image}' is not at its image's position"):
             store.save_label(image, nifti(tmp_path / "upload" / "label.nii.gz", mask, affine), "final", {})
     assert not store.get_labeled_images()
+
+
+def test_a_dicom_segmentation_lies_on_its_image_pixel_by_pixel(tmp_path):
+    pytest.importorskip("highdicom")
+    from tests.data.dicom_output.test_segmentation import write
+
+    _, masks, file = write(tmp_path / "scan", PixelSpacing=[0.3, 0.2])
+    (tmp_path / "study").mkdir()
+    shutil.copy(tmp_path / "scan" / "scan.dcm", tmp_path / "study" / "scan.dcm")
+    store = StudyDatastore(tmp_path / "study")
+    store.save_label("scan", str(file), "final", {})
+    assert np.array_equal(read_mask(store.get_label_uri("scan", "final")).numpy(), masks[0].numpy())

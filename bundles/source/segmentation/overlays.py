@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The overlays of both bundles, and those of this bundle that share a part with another config."""
 
+from bundles.source.segmentation.evaluate import EVALUATIONS
 from bundles.source.segmentation.methods import METHODS, SEPARABLE
 from bundles.source.segmentation.task import STUDENT_UNET, TEACHER, pretrained_unet
 from bundles.source.shared import parts
@@ -125,8 +126,38 @@ BOXES = {
     **patient(**WHOLE, **ALIGNED, prompt=True),
 }
 
+
+def saving(transform: str) -> str:
+    """The id of a step of the inference that writes files."""
+    steps = EVALUATIONS["inference"]["postprocessing"]["transforms"]
+    number = next(i for i, step in enumerate(steps) if step["_target_"] == f"monai_kd.data.{transform}")
+    return f"postprocessing#transforms#{number}"
+
+
+OF_INFERENCE = {
+    "dicom_pictures": {"overlays": True, f"{saving('SaveOverlayd')}#_target_": "monai_kd.data.SaveSecondaryCaptured"},
+    "dicom_segmentation": {
+        "segments": None,
+        f"{saving('SaveMaskd')}#_disabled_": True,
+        "dicom_segmentation": {
+            "_target_": "monai_kd.handlers.DicomSegmentationHandler",
+            "output_dir": "@output_dir",
+            "checkpoint": "@checkpoint",
+            "segments": "@segments",
+            "parameters": {},
+        },
+        "+handlers": ["@dicom_segmentation"],
+    },
+    "smooth_frames": {
+        "smooth_frames": 3,
+        "inferer#_target_": "monai_kd.engines.TemporalSmoothingInferer",
+        "inferer#frames": "@smooth_frames",
+    },
+}
+
 OVERLAYS = {
     **OF_BOTH,
+    **OF_INFERENCE,
     **METHODS,
     **TEACHERS,
     **ADAPTATION,

@@ -8,7 +8,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from monai.config import KeysCollection
+from monai.data import MetaTensor
 from monai.transforms import SaveImaged
 from PIL import Image
 
@@ -57,6 +60,16 @@ class SaveOverlayd(SaveImaged):
             if mask.ndim != 3:
                 raise ValueError(f"A picture needs a mask (1, W, H), got {tuple(mask.shape)}. Set overlays to False.")
             image, inside = sample[self.image_key][0].cpu().numpy().T, mask[0].cpu().numpy().T
-            with atomic_write(self.output_dir / f"{mask_name(mask)}.png") as temporary:
-                Image.fromarray(overlay(image, [(inside, RED)])).save(temporary, format="PNG")
+            self.write(overlay(image, [(inside, RED)]), mask)
         return sample
+
+    def write(self, picture: npt.NDArray[np.uint8], mask: MetaTensor) -> None:
+        """
+        Write a picture in one step.
+
+        Args:
+            picture: RGB, shape (H, W, 3).
+            mask: with the metadata of its image.
+        """
+        with atomic_write(self.output_dir / f"{mask_name(mask)}.png") as temporary:
+            Image.fromarray(picture).save(temporary, format="PNG")

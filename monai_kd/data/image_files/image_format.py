@@ -53,6 +53,7 @@ class Header:
         display: settings that viewers apply to the values but reading does not, in words.
         encoding: format and type of the pixels, in words.
         pixel_bytes: bytes of one decoded pixel before it becomes float32; 0 if not more than those.
+        is_mask: whether the file itself says that it is a mask of another image.
     """
 
     shape: tuple[int, ...]
@@ -61,6 +62,7 @@ class Header:
     display: str = ""
     encoding: str = ""
     pixel_bytes: int = 0
+    is_mask: bool = False
 
     @property
     def planes(self) -> int:

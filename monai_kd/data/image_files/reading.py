@@ -31,7 +31,7 @@ def read_image(path: str | Path, frame: int | None = None, name: str = "") -> Me
 
     Returns:
         (1, W, H) or, for a volume, (1, W, H, D), float32, with ``affine``, ``original_affine``, ``spatial_shape``,
-        ``filename_or_obj`` and ``name``, which distinguishes the frames of a file.
+        ``filename_or_obj``, ``frame`` (-1 for a whole file) and ``name``, which distinguishes the frames of a file.
 
     Raises:
         FileNotFoundError: When there is no such file.
@@ -44,7 +44,7 @@ def read_image(path: str | Path, frame: int | None = None, name: str = "") -> Me
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         count = int((~np.isfinite(values)).sum())
         raise ValueError(f"{path} holds {count} NaN or infinite values. Export the image again without them.")
-    return _tensor(_spatial(values, path), affine, path, name or name_of(path, frame))
+    return _tensor(_spatial(values, path), affine, path, name or name_of(path, frame), frame)
 
 
 def read_mask(paths: str | Path | Sequence[str | Path], frame: int | None = None) -> MetaTensor:
@@ -130,7 +130,7 @@ def _one_mask(path: str | Path, frame: int | None) -> MetaTensor:
         mask = binarize(values)
     except ValueError as error:
         raise ValueError(f"{path}: {error}. Save it with 0 outside the lesion and 255 (or 1) inside.") from None
-    return _tensor(_spatial(mask, path), affine, path, name_of(path, frame))
+    return _tensor(_spatial(mask, path), affine, path, name_of(path, frame), frame)
 
 
 def _spatial(values: Values, path: str | Path) -> Values:
@@ -142,7 +142,7 @@ def _spatial(values: Values, path: str | Path) -> Values:
     return values
 
 
-def _tensor(values: Values, affine: Values, path: str | Path, name: str) -> MetaTensor:
+def _tensor(values: Values, affine: Values, path: str | Path, name: str, frame: int | None = None) -> MetaTensor:
     # The same metadata for every format, because batches of mixed formats must collate.
     affine = to_affine_nd(3, affine)
     meta = {
@@ -151,6 +151,7 @@ def _tensor(values: Values, affine: Values, path: str | Path, name: str) -> Meta
         "original_channel_dim": float("nan"),  # MONAI's value for a file without channel axis
         "filename_or_obj": str(path),
         "name": name,
+        "frame": -1 if frame is None else frame,  # batches of None do not collate
     }
     tensor = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
     # Add the channel last, as EnsureChannelFirst does: a MetaTensor counts its spatial axes when it is made.

@@ -30,7 +30,7 @@ def list_images(root: Folders) -> list[Record]:
 
     If a folder has images only in subfolders, such as one for each patient, these are read, and an image's id begins
     with the subfolders' names: ``patient1_scan``. DICOM files need no suffix; files without an image (reports, the
-    DICOMDIR of a CD) are left out.
+    DICOMDIR of a CD) and segmentations are left out.
 
     Args:
         root: a file or folder, or a list of several folders with different names. With a list, ids begin with the
@@ -90,7 +90,7 @@ def _of_folder(root: Path) -> tuple[Path, list[Path]]:
 
 
 def _with_pixels(files: list[Path]) -> list[Path]:
-    """The files without DICOM files that hold no image."""
+    """The files without DICOM files that hold no image, such as reports and masks."""
     without = {path for path in files if _is_without_image(path)}
     if without:
         logger.warning("%d DICOM files hold no image and are left out: %s.", len(without), first_few(sorted(without)))
@@ -101,12 +101,11 @@ def _is_without_image(path: Path) -> bool:
     if (found := format_of(path)) is None or not found.tells_frames:
         return False
     try:
-        read_header(path)
+        return read_header(path).is_mask
     except NoImageError:
         return True
     except (OSError, ValueError):
         return False  # loading reports the error
-    return False
 
 
 def _own_images(folder: Path) -> list[Path]:

@@ -114,7 +114,7 @@ def require_placed(file: Path, image: Path) -> None:
 
 def _turned(values: Array, affine: Array, file: Path, image: Path, what: str) -> Path:
     header, wanted = read_header(image), PICTURE
-    if is_picture(file):  # a picture has no position in space
+    if is_picture(file) or read_header(file).is_mask:  # has no position in space: its pixels are the image's
         turned = values if values.shape == header.shape else None
     elif is_picture(image):
         turned = on_picture(values, affine, header.shape)

@@ -23,6 +23,7 @@ VOLUMES = {  # storage classes whose frames are slices in space, not moments in 
 LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
 SHORT = {b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL", b"SS"}
 SHORT |= {b"ST", b"TM", b"UI", b"UL", b"US"}
+SEGMENTATIONS = {f"1.2.840.10008.5.1.4.1.1.66.{kind}" for kind in (4, 7)}  # bits or fractions, label maps
 UNDEFINED = 0xFFFFFFFF
 SYNTAX, STORAGE, PATIENT, PIXELS = 0x00020010, 0x00080016, 0x00100020, 0x7FE00010
 SAMPLES, PHOTOMETRIC, FRAMES, ROWS, COLUMNS, BITS = (0x00280000 + n for n in (0x02, 0x04, 0x08, 0x10, 0x11, 0x100))
@@ -32,6 +33,7 @@ NUMBERS = {SAMPLES, ROWS, COLUMNS, BITS, BITS_STORED, SIGN}
 TEXTS = {SYNTAX, STORAGE, PATIENT, PHOTOMETRIC, FRAMES, CENTER, WIDTH, INTERCEPT, SLOPE, SHAPE}
 TABLES = {MODALITY_LUT, VOI_LUT}
 DISPLAY = {BITS_STORED, SIGN, CENTER, WIDTH, INTERCEPT, SLOPE, SHAPE, *TABLES}
+SEGMENT_NUMBER = 0x00620004  # in the items of the segments, which are in order
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 LONGEST_TEXT = 1024
 
@@ -50,6 +52,8 @@ class DicomHeader:
         photometric_place: start and length of that text in the file.
         pictures: start and length of each compressed picture, or part of one.
         display: other settings for showing the pixels, by their tags.
+        pixels: start and length of the pixels.
+        segments: number of segments of a segmentation; 0 for an image.
     """
 
     width: int
@@ -62,6 +66,8 @@ class DicomHeader:
     photometric_place: tuple[int, int] = (0, 0)
     pictures: tuple[tuple[int, int], ...] = ()
     display: Mapping[int, str | int] = field(default_factory=dict)
+    pixels: tuple[int, int] = (0, 0)
+    segments: int = 0
 
 
 def read_dicom_header(path: str | Path) -> DicomHeader:
@@ -106,6 +112,8 @@ def read_dicom_header(path: str | Path) -> DicomHeader:
         places.get(PHOTOMETRIC, (0, 0)),
         tuple(places[tag] for tag in places if tag < 0)[1:],  # the first holds the offsets of the others
         {tag: value for tag, value in found.items() if tag in DISPLAY},
+        places[PIXELS],
+        int(found.get(SEGMENT_NUMBER, 1)) if storage in SEGMENTATIONS else 0,
     )
 
 
@@ -143,7 +151,7 @@ def _elements(stream: BinaryIO, size: int) -> tuple[dict[int, str | int], int | 
         if end > inner.end:
             raise ValueError("the file is cut off, or an element in it is longer than the file")
         if tag == PIXELS and len(levels) == 1:
-            pixels = length
+            pixels, places[PIXELS] = length, (stream.tell(), length)
         if tag in TABLES and len(levels) == 1:
             found[tag] = 1
         if tag == ITEM and inner.is_pixels:
@@ -154,7 +162,7 @@ def _elements(stream: BinaryIO, size: int) -> tuple[dict[int, str | int], int | 
             is_raw = tag == PIXELS or kind in (b"OB", b"OW")
             is_pixels = tag == PIXELS and len(levels) == 1
             levels.append(_Level(end, inner.implicit or kind == b"UN", is_raw, is_pixels))
-        elif len(levels) == 1 and tag in NUMBERS and length == 2:
+        elif ((len(levels) == 1 and tag in NUMBERS) or tag == SEGMENT_NUMBER) and length == 2:
             found[tag] = struct.unpack(order + "H", stream.read(2))[0]
         elif len(levels) == 1 and tag in TEXTS and length <= LONGEST_TEXT:
             places[tag] = stream.tell(), length
