@@ -16,6 +16,7 @@ from monai_kd.commands.options import (
     Layout,
     Network,
     OutputDir,
+    RuntimeDir,
     Setting,
     SplitFile,
 )
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 Source = Annotated[Path, typer.Argument(help="The bundle's folder or name, or its inference config.")]
 Data = Annotated[Path | None, typer.Option(help="The data set's folder. Default: synthetic images.")]
-Forms = Annotated[str, typer.Option(help="Any of onnx,int8,openvino,torchscript.")]
+Forms = Annotated[str, typer.Option(help="Any of onnx,int8,openvino,torchscript,web.")]
 FloatLayers = Annotated[str, typer.Option(help="Layers that INT8 leaves in floating point: head,encoder.")]
 Raw = Annotated[bool, typer.Option("--raw", help="Export the network alone, for prepared input.")]
 
@@ -44,9 +45,10 @@ def export(
     fold: Fold = 0,
     float_layers: FloatLayers = "",
     raw: Raw = False,
+    runtime_dir: RuntimeDir = None,
 ) -> None:
     """
-    Write a student as ONNX, INT8, OpenVINO or TorchScript.
+    Write a student as ONNX, INT8, OpenVINO or TorchScript, or as a page for browsers.
 
     The exported student takes raw pixels and gives the mask. ONNX is always written. Each form is run beside the bundle
     itself; where a form in floating point differs, nothing is written. Give the data set, split file and fold of the
@@ -60,6 +62,7 @@ def export(
     """
     from monai_kd.bundle.finding import find_path
     from monai_kd.export import BundleData, DataSet, Options, export_student, open_bundle, why_alone
+    from monai_kd.export.web.writing import WEB
 
     overlays = () if network is None else (f"networks/{network}",)
     opened = open_bundle(find_path(bundle), overlays, **parse_settings(setting))
@@ -68,7 +71,7 @@ def export(
         own = "distillation" in opened.metadata and layout is None and split_file is None
         data = BundleData(opened.root, dataset_dir) if own else DataSet(dataset_dir, layout, split_file, fold)
     alone = "" if raw else why_alone(opened)
-    options = Options(_names(forms), raw or bool(alone), _names(float_layers), data)
+    options = Options(_names(forms), raw or bool(alone), _names(float_layers), data, runtime_dir=runtime_dir)
     checkpoint = checkpoint or _weights(opened)
     with console.status("") as status:
         results = export_student(opened, checkpoint, output_dir, options, status.update)
@@ -81,7 +84,8 @@ def export(
     if alone:
         note = f"{alone} So the network alone is exported: docs/export.md, 'Windows', shows how to call it."
         console.print(f"Note: {note}", markup=False, highlight=False)
-    text = f"{output_dir}, checked on {kind}. Next: python -m monai_kd benchmark {output_dir}"
+    after = "web" if WEB in options.forms else "benchmark"
+    text = f"{output_dir}, checked on {kind}. Next: python -m monai_kd {after} {output_dir}"
     console.print(text, markup=False, highlight=False)
 
 

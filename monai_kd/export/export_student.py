@@ -20,6 +20,7 @@ from monai_kd.export.optional_packages import package
 from monai_kd.export.runners import FORMS, load_form
 from monai_kd.export.sample_images import BundleData, DataSet, Pixels, Record, phantoms
 from monai_kd.export.torchscript import write_torchscript
+from monai_kd.export.web.writing import WEB, page_archives, write_page
 from monai_kd.export.windows import windows
 from monai_kd.teachers import load_weights
 from monai_kd.utils.atomic_files import atomic_folder
@@ -43,12 +44,14 @@ class Options:
     What to export, and how.
 
     Args:
-        forms: some of ``onnx``, ``int8``, ``openvino``, ``torchscript``; ONNX is always written.
+        forms: some of ``onnx``, ``int8``, ``openvino``, ``torchscript``, ``web``; ONNX is always written.
         raw: export only the network, for pre-processed input.
         float_layers: layers of the network that stay in floating point in INT8.
         data: images for the calibration of INT8 (training part) and for the checks (validation part). Defaults to None:
             checks with synthetic images, and no INT8.
         tolerance: largest difference of a probability between the bundle and a form in floating point.
+        runtime_dir: folder of the npm packages that ``web`` needs; what it lacks is downloaded into it. Defaults to
+            None: the user's cache.
 
     Raises:
         ValueError: When a form does not exist, or with INT8 without data, or float layers without INT8.
@@ -56,7 +59,7 @@ class Options:
     Example:
         >>> Options(forms=["onnx", "torchskript"])
         Traceback (most recent call last):
-        ValueError: No form 'torchskript'. Closest: 'torchscript'. Choose from onnx, int8, openvino, torchscript.
+        ValueError: No form 'torchskript'. Closest: 'torchscript'. Choose from onnx, int8, openvino, torchscript, web.
     """
 
     forms: Sequence[str] = ("onnx",)
@@ -64,12 +67,14 @@ class Options:
     float_layers: Sequence[str] = ()
     data: DataSet | BundleData | None = None
     tolerance: float = TOLERANCE
+    runtime_dir: Path | None = None
 
     def __post_init__(self) -> None:
+        known = (*FORMS, WEB)
         for form in self.forms:
-            if form not in FORMS:
+            if form not in known:
                 raise ValueError(
-                    f"No form '{form}'. Closest: '{closest(form, FORMS)}'. Choose from {', '.join(FORMS)}."
+                    f"No form '{form}'. Closest: '{closest(form, known)}'. Choose from {', '.join(known)}."
                 )
         if "int8" in self.forms and self.data is None:
             raise ValueError(
@@ -114,6 +119,7 @@ def export_student(
     with ExitStack() as stack:
         stack.enter_context(importable_scripts(bundle.root))  # the network's code may import scripts while it runs
         module = segmenter(bundle, load_weights(bundle.network(), checkpoint), options.raw)
+        archives = page_archives(bundle, module, options.runtime_dir) if WEB in options.forms else []
         folder = stack.enter_context(atomic_folder(output_dir))
         tell("Reading images")
         checking, calibration = _records(bundle, options, stack)
@@ -125,6 +131,9 @@ def export_student(
                 tell(f"Writing and checking {FORMS[form]}")
                 _write(form, folder, bundle, module, made[0].image, calibration, description, options)
                 results[form] = _checked(form, folder, module, made, options.tolerance)
+        if archives:
+            tell("Writing the page")
+            write_page(folder / WEB, archives, folder / FORMS["onnx"], bundle, module.outputs, description)
         write_bundle(folder, bundle, checkpoint)
         report = {**description, "raw": options.raw, "outputs": module.outputs, "monai_kd": __version__}
         report |= {"windows": windows(bundle)} if options.raw else {}
