@@ -118,7 +118,7 @@ def new_page(chromium: Any) -> Iterator[Any]:
     def make(**options: Any) -> Page:
         contexts.append(chromium.new_context(**options))
         tab = contexts[-1].new_page()
-        tab.set_default_timeout(20_000)
+        tab.set_default_timeout(60_000)
         return Page(tab)
 
     yield make

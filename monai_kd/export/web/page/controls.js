@@ -96,10 +96,10 @@ function showResult({ source, frame, result, isPlaying }, page) {
   const labels = counts.map((_, label) => label).slice(1);
   const name = (label) => page.classes[label] ?? `class ${label}`;
   const share = (label) => `${number((100 * counts[label]) / result.mask.length, 1)} %`;
-  const rows = [["Picture", source.name], ["Size", `${frame.width} × ${frame.height} pixels`]];
+  const rows = [["Picture", `${frame.width} × ${frame.height}`]];
   for (const label of labels) {
     rows.unshift([name(label), counts[label] ? plural(counts[label], "pixel") : "none found", label]);
-    if (labels.length === 1) rows.push(["Share of the picture", share(label)]);
+    if (labels.length === 1) rows.push(["Share", share(label)]);
     const area = source.spacing && counts[label] * source.spacing[0] * source.spacing[1];
     rows.push([labels.length === 1 ? "Area" : `Area, ${name(label)}`, area === null ? "unknown" : `${number(area, 1)} mm²`]);
   }

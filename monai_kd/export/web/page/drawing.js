@@ -35,7 +35,8 @@ function tintMask(rgba, mask, opacity) {
 
 function tintUncertainty(rgba, uncertainty) {
   for (let pixel = 0; pixel < uncertainty.length; pixel++) {
-    tint(rgba, 4 * pixel, LEVELS[Math.round(255 * uncertainty[pixel])], 0.75);
+    const level = uncertainty[pixel];
+    tint(rgba, 4 * pixel, LEVELS[Math.round(255 * level)], 0.8 * Math.min(1, 2 * level)); // a sure pixel stays as it is
   }
 }
 

@@ -47,7 +47,7 @@ async function start() {
   const { page, file, examples } = await loadPage();
   const student = await openStudent(page, file("student.onnx"), file("ort-wasm-simd-threaded.wasm"));
   forbidRequests();
-  element("student").textContent = `Student of ${page.bundle} ${page.version}`;
+  element("student").textContent = `${page.bundle}, version ${page.version}`;
   element("about").textContent =
     `${page.runtime}: ${student.computed}. Weights ${page.weights.slice(0, 12)}, compared with the export's SHA-256.`;
   const viewer = new Viewer(student, page.channels, (it) => showViewer(it, page), showProblem);

@@ -36,5 +36,7 @@ export async function openStudent(page, student, runtime) {
     const ms = performance.now() - start;
     return { mask: answers.mask.data, probabilities: answers.probabilities?.data ?? null, width, height, ms };
   }
+  const side = 64;
+  await segment({ planes: new Uint8Array(page.channels * side * side), width: side, height: side }); // warms up
   return { segment, computed: `WebAssembly with SIMD, ${threads === 1 ? "1 thread" : `${threads} threads`}` };
 }
