@@ -14,7 +14,8 @@ export async function openStudent(page, student, runtime) {
   if (typeof WebAssembly !== "object" || !WebAssembly.validate(new Uint8Array(SIMD))) {
     throw new Problem("This browser has no WebAssembly with SIMD, which the student needs. Use a browser of 2023 or later.");
   }
-  const threads = crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency) : 1;
+  // Half of the cores: threads wait for each other while they compute, and the page itself needs one.
+  const threads = crossOriginIsolated ? Math.min(4, Math.ceil(navigator.hardwareConcurrency / 2)) : 1;
   Object.assign(ort.env.wasm, {
     wasmBinary: runtime,
     wasmPaths: new URL("vendor/onnxruntime-web/", import.meta.url).href,
