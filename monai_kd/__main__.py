@@ -31,6 +31,7 @@ from monai_kd.commands.segment import segment
 from monai_kd.commands.study.groups import groups
 from monai_kd.commands.study.report import report
 from monai_kd.commands.study.run import run
+from monai_kd.commands.web import web
 from monai_kd.utils.messages import first_cause
 
 INTERRUPTED = 130  # what typer ends with after Ctrl+C
@@ -65,7 +66,7 @@ def _group(name: str, summary: str) -> typer.Typer:
     return group
 
 
-_add(app, benchmark, demo, diagnose, distill, export, segment)
+_add(app, benchmark, demo, diagnose, distill, export, segment, web)
 _add(
     _group("data", "Check, split, convert, download and make data sets."),
     boxes,

@@ -16,6 +16,7 @@ from monai_kd.commands.options import (
     Layout,
     Network,
     OutputDir,
+    RuntimeDir,
     Setting,
     SplitFile,
 )
@@ -44,12 +45,13 @@ def export(
     fold: Fold = 0,
     float_layers: FloatLayers = "",
     raw: Raw = False,
+    runtime_dir: RuntimeDir = None,
 ) -> None:
     """
-    Write a student for a device, as ONNX or in another form.
+    Write a student for a device, a browser or a phone.
 
-    The exported student takes raw pixels and gives the mask. The forms are onnx (always written), fp16, int8,
-    openvino, openvino_int8, torchscript, executorch and ncnn. Each is run beside the bundle itself; where a form in
+    The exported student takes raw pixels and gives the mask. The forms are onnx (always written), fp16, int8, openvino,
+    openvino_int8, torchscript, executorch, ncnn, and web, a page. Each is run beside the bundle itself; where a form in
     floating point differs, nothing is written. Give the data set, split file and fold of the training: its images check
     the forms and calibrate those of 8 bits. Without a data set, synthetic images check them. The checkpoint's record
     says what the student was trained with; for weights without a record, `--set` says it.
@@ -61,6 +63,7 @@ def export(
     """
     from monai_kd.bundle.finding import find_path
     from monai_kd.export import FORMS, BundleData, DataSet, Options, export_student, open_bundle, why_alone
+    from monai_kd.export.web.writing import WEB
 
     show_log("monai_kd.bundle.record")
     overlays = () if network is None else (f"networks/{network}",)
@@ -72,7 +75,7 @@ def export(
         own = "distillation" in opened.metadata and layout is None and split_file is None
         data = BundleData(opened.root, dataset_dir) if own else DataSet(dataset_dir, layout, split_file, fold)
     alone = "" if raw else why_alone(opened)
-    options = Options(_names(forms), raw or bool(alone), _names(float_layers), data)
+    options = Options(_names(forms), raw or bool(alone), _names(float_layers), data, runtime_dir=runtime_dir)
     with console.status("") as status:
         results = export_student(opened, checkpoint, output_dir, options, status.update)
     table = Table("form", "MB", "images", "largest difference", "pixels that differ", title="Beside the bundle itself")
@@ -85,7 +88,8 @@ def export(
     if alone:
         note = f"{alone} So the network alone is exported: docs/export.md, 'Windows', shows how to call it."
         console.print(f"Note: {note}", markup=False, highlight=False)
-    text = f"{output_dir}, checked on {kind}. Next: python -m monai_kd benchmark {output_dir}"
+    after = "web" if WEB in options.forms else "benchmark"
+    text = f"{output_dir}, checked on {kind}. Next: python -m monai_kd {after} {output_dir}"
     console.print(text, markup=False, highlight=False)
 
 

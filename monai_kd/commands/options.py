@@ -18,6 +18,7 @@ __all__ = [
     "Layout",
     "Network",
     "OutputDir",
+    "RuntimeDir",
     "Seed",
     "Setting",
     "SplitFile",
@@ -35,6 +36,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of the t
 Layout = Annotated[str | None, typer.Option(help="The data set's layout. Default: found from its files.")]
 Network = Annotated[str | None, typer.Option(help="An overlay of configs/networks: small. Default: none.")]
 OutputDir = Annotated[Path, typer.Option(help="Folder to write; it must be new or empty.")]
+RuntimeDir = Annotated[Path | None, typer.Option(help="Folder of npm packages for the page. Default: a cache.")]
 Seed = Annotated[int, typer.Option(min=0, metavar=INT, help="The same seed gives the same result.")]
 Setting = Annotated[list[str] | None, typer.Option("--set", help="id=value of the config; may be repeated.")]
 SplitFile = Annotated[Path | None, typer.Option(help="A file of 'data split'. Default: random splits.")]

@@ -19,6 +19,7 @@ from monai_kd.export.forms.onnx_file import sides_of
 from monai_kd.export.graph import RawNetwork, Segmenter, segmenter
 from monai_kd.export.optional_packages import package
 from monai_kd.export.sample_images import BundleData, DataSet, Record, phantoms
+from monai_kd.export.web.writing import WEB, page_archives, write_page
 from monai_kd.export.windows import windows
 from monai_kd.teachers import load_weights
 from monai_kd.utils.atomic_files import atomic_folder
@@ -42,13 +43,15 @@ class Options:
     What to export, and how.
 
     Args:
-        forms: names of :data:`FORMS`; ONNX is always written.
+        forms: names of :data:`FORMS`, or ``web``; ONNX is always written.
         raw: export only the network, for pre-processed input.
         float_layers: layers of the network that stay in floating point in the forms of 8 bits.
         data: images for the calibration of 8 bits (training part) and for the checks (validation part). Defaults to
             None: checks with synthetic images, and no 8 bits.
         tolerance: largest difference of a probability between the bundle and a form in floating point; times the form's
             own slack.
+        runtime_dir: folder of the npm packages that ``web`` needs; what it lacks is downloaded into it. Defaults to
+            None: the user's cache.
 
     Raises:
         ValueError: When a form does not exist, or with 8 bits without data, or float layers without 8 bits.
@@ -64,12 +67,14 @@ class Options:
     float_layers: Sequence[str] = ()
     data: DataSet | BundleData | None = None
     tolerance: float = TOLERANCE
+    runtime_dir: Path | None = None
 
     def __post_init__(self) -> None:
+        known = (*FORMS, WEB)
         for form in self.forms:
-            if form not in FORMS:
+            if form not in known:
                 raise ValueError(
-                    f"No form '{form}'. Closest: '{closest(form, FORMS)}'. Choose from {', '.join(FORMS)}."
+                    f"No form '{form}'. Closest: '{closest(form, known)}'. Choose from {', '.join(known)}."
                 )
         if self.rounded and self.data is None:
             raise ValueError(
@@ -85,7 +90,7 @@ class Options:
     @property
     def rounded(self) -> list[str]:
         """The forms of 8 bits among them."""
-        return [form for form in self.forms if FORMS[form].is_rounded]
+        return [form for form in self.forms if form in FORMS and FORMS[form].is_rounded]
 
 
 def export_student(
@@ -121,19 +126,12 @@ def export_student(
     with ExitStack() as stack:
         stack.enter_context(importable_scripts(bundle.root))  # the network's code may import scripts while it runs
         module = segmenter(bundle, load_weights(bundle.network(), checkpoint), options.raw)
+        archives = page_archives(bundle, module, options.runtime_dir) if WEB in options.forms else []
         folder = stack.enter_context(atomic_folder(output_dir))
         tell("Reading images")
         checking, calibration = _records(bundle, options, stack)
         made = samples(bundle, module, checking)
-        source = Source(
-            module=module,
-            image=made[0].image,
-            network_shape=bundle.input_shape,
-            onnx=folder / FORMS["onnx"].files[0],
-            images=inputs(bundle, module, calibration),
-            float_layers=options.float_layers,
-            description=_description(bundle, module, checkpoint),
-        )
+        source = _source(bundle, checkpoint, module, made[0], calibration, folder, options)
         results = {}
         for form in chosen:
             tell(f"Writing and checking {form.files[0]}")
@@ -141,6 +139,9 @@ def export_student(
             path.parent.mkdir(exist_ok=True)
             form.write(source, path)
             results[form.name] = _checked(form, path, module, made, options.tolerance)
+        if archives:
+            tell("Writing the page")
+            write_page(folder / WEB, archives, source.onnx, bundle, module.outputs, source.description)
         write_bundle(folder, bundle, checkpoint)
         report = {**source.description, "raw": options.raw, "outputs": module.outputs, "monai_kd": __version__}
         report |= {"sides": sides_of(source.onnx), **({"windows": windows(bundle)} if options.raw else {})}
@@ -162,6 +163,26 @@ def _records(bundle: Bundle, options: Options, stack: ExitStack) -> tuple[list[R
             f"training images. Name a larger data set with --dataset-dir, or leave {options.rounded[0]} out of --forms."
         )
     return _spread(validation or training, CHECKED), _spread(training, MOST) if options.rounded else []
+
+
+def _source(
+    bundle: Bundle,
+    checkpoint: Path,
+    module: Segmenter | RawNetwork,
+    sample: Sample,
+    calibration: list[Record],
+    folder: Path,
+    options: Options,
+) -> Source:
+    return Source(
+        module=module,
+        image=sample.image,
+        network_shape=bundle.input_shape,
+        onnx=folder / FORMS["onnx"].files[0],
+        images=inputs(bundle, module, calibration),
+        float_layers=options.float_layers,
+        description=_description(bundle, module, checkpoint),
+    )
 
 
 def _spread(records: list[Record], most: int) -> list[Record]:

@@ -30,7 +30,7 @@ def test_raw_leaves_them_to_the_caller(checkpoint, tmp_path):
 
 def test_unknown_form():
     with pytest.raises(
-        ValueError, match=r"No form 'int4'. Closest: 'int8'. Choose from onnx, fp16, int8, openvino, .*, ncnn\."
+        ValueError, match=r"No form 'int4'. Closest: 'int8'. Choose from onnx, fp16, int8, openvino, .*, ncnn, web\."
     ):
         Options(("onnx", "int4"))
     with pytest.raises(ValueError, match=r"INT8 needs 8 or more real images for calibration. .*--dataset-dir"):
