@@ -98,5 +98,6 @@ def _tensor(picture: np.ndarray, spacing: tuple[float, float], key: str) -> Meta
         "original_channel_dim": float("nan"),
         "filename_or_obj": f"{key}.png",
         "name": key,
+        "frame": -1,
     }
     return cast(MetaTensor, MetaTensor(values, affine=torch.from_numpy(affine), meta=meta)[None])

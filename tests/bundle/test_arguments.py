@@ -134,6 +134,7 @@ def test_every_overlay_of_the_bundles_is_taken():
             name = str(overlay.relative_to(folder).with_suffix(""))
             if name != "metadata" and "run" not in json.loads(overlay.read_text()):
                 base = "evaluate" if name in ("teacher", "adaptation/target") else "train"
+                base = "inference" if name in ("dicom_segmentation", "dicom_pictures", "smooth_frames") else base
                 if '"views#' in overlay.read_text():  # it changes the views of the recipe for few labels
                     base = "train+recipes/few_labels"
                 check(f"{base}+{name}", folder)

@@ -11,11 +11,13 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 pytest.importorskip("monailabel")
 
 from monai_kd.phantom import write_phantoms
-from tests.label.apps import TINY, weights
+from monai_kd.utils.checkpoints import save_checkpoint
+from tests.label.apps import BUNDLE, TINY, weights
 from tests.label.conftest import ROOT, environment, served
 
 PAGE = ROOT / "docs" / "label.md"
@@ -33,8 +35,12 @@ def place(tmp_path_factory):
     """Networks, images and a mask by the names that the page gives them."""
     folder = tmp_path_factory.mktemp("page")
     (folder / "runs").mkdir()
+    student = json.loads((BUNDLE / "configs" / "inference.json").read_text())["network_def"]
+    networks = {"student": {**student, "channels": TINY["student_channels"]}, "teacher": TINY["teacher_def"]}
     for name, path in weights(folder).items():
-        path.rename(folder / "runs" / {"student": "model.pt"}.get(name, "teacher.pt"))
+        record = {"network_def": networks[name], "spatial_size": TINY["spatial_size"]}  # as a training's checkpoint
+        state = torch.load(path, weights_only=True)
+        save_checkpoint(state, folder / "runs" / {"student": "model.pt"}.get(name, "teacher.pt"), record)
     shutil.copytree(ROOT / "bundles", folder / "bundles", ignore=shutil.ignore_patterns("runs", "*.pt"))
     write_phantoms(folder / "phantoms", count=6)
     images = sorted((folder / "phantoms" / "original").iterdir())

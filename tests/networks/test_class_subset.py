@@ -58,12 +58,21 @@ def test_classes_that_make_no_sense_are_refused(classes):
 
 
 def test_classes_that_the_network_lacks_are_refused():
-    with pytest.raises(ValueError, match=r"gives \(2, 6, 5, 4\), expected one tensor of more than 6 channels"):
+    with pytest.raises(ValueError, match=r"gives \(2, 6, 5, 4\), expected more than 6 channels"):
         ClassSubset(Known(), [6])(LOGITS)
 
+
+@pytest.mark.parametrize("heads", [1, 2])
+def test_of_several_outputs_the_main_one_counts(heads):
     class Several(nn.Module):
         def forward(self, image):
-            return [image]
+            return [image, image[..., ::2, ::2]][:heads]
 
-    with pytest.raises(ValueError, match="gives list"):
-        ClassSubset(Several(), [1])(LOGITS)
+    assert torch.equal(ClassSubset(Several(), [1])(LOGITS), ClassSubset(Known(), [1])(LOGITS))
+
+    class Equal(nn.Module):
+        def forward(self, image):
+            return [image, image]
+
+    with pytest.raises(ValueError, match="ClassSubset's network returned several outputs of one resolution"):
+        ClassSubset(Equal(), [1])(LOGITS)
