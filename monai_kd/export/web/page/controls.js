@@ -95,7 +95,7 @@ function showResult({ source, frame, result, isPlaying }, page) {
   const counts = countClasses(result.mask, classCount(page));
   const labels = counts.map((_, label) => label).slice(1);
   const name = (label) => page.classes[label] ?? `class ${label}`;
-  const share = (label) => `${number((100 * counts[label]) / result.mask.length, 1)} %`;
+  const share = (label) => `${number((100 * counts[label]) / result.mask.length, 1)}\u00a0%`;
   const rows = [["Picture", `${frame.width} × ${frame.height}`]];
   for (const label of labels) {
     rows.unshift([name(label), counts[label] ? plural(counts[label], "pixel") : "none found", label]);
