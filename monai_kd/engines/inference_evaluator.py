@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ignite.engine import Engine, Events
@@ -76,7 +76,7 @@ class InferenceEvaluator(SupervisedEvaluator):
         super().run(global_epoch)
         self._report()
 
-    def leave_out(self, ids: Iterable[str], reason: str) -> None:
+    def leave_out(self, ids: Collection[str], reason: str) -> None:
         """
         List images at the end as images without a result.
 

@@ -191,8 +191,11 @@ class DistillationTrainer(SupervisedTrainer):
     def _keep_main_output(engine: Engine) -> None:
         """Of several outputs, post-processing and metrics take the main one, as they do in evaluation."""
         state: Any = engine.state
+        image, prediction = state.output["image"], state.output["pred"]
+        if isinstance(prediction, torch.Tensor) and prediction.ndim <= image.ndim:
+            return
         with contextlib.suppress(ValueError):  # which one it is, only the user knows
-            state.output["pred"] = main_output(state.output["pred"], state.output["image"], "The student", "student")
+            state.output["pred"] = main_output(prediction, image, "The student", "student")
 
     @staticmethod
     def _forget(engine: Engine) -> None:

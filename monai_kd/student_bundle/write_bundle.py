@@ -39,7 +39,7 @@ def is_made(output_dir: Path, made: Mapping[str, Any]) -> bool:
     """
     Whether a folder already has the bundle of this record; False if it is empty or does not exist.
 
-    The pairs of layers are compared only if the record has any.
+    The pairs of layers are compared only if the new record has any; what only the former one has counts, too.
 
     Raises:
         ValueError: When the folder has anything else.
@@ -49,11 +49,12 @@ def is_made(output_dir: Path, made: Mapping[str, Any]) -> bool:
     former = BundleFolder(output_dir).metadata.get(RECORD)
     if former is None:
         raise ValueError(f"'{output_dir}' has files that this command did not write. Choose another --output-dir.")
-    for key, value in json.loads(json.dumps(made)).items():
-        if former.get(key) != value:
+    wanted = json.loads(json.dumps(made))
+    for key in [*wanted, *(former.keys() - wanted.keys() - {"pairs"})]:
+        if former.get(key) != wanted.get(key):
             raise ValueError(
                 f"The bundle in '{output_dir}' was made with another {key}: {_short(former.get(key))} there, "
-                f"{_short(value)} here. Repeat its arguments to continue it, or choose another --output-dir."
+                f"{_short(wanted.get(key))} here. Repeat its arguments to continue it, or choose another --output-dir."
             )
     return True
 

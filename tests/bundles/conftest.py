@@ -58,17 +58,23 @@ def tiny(configs: list[str], root: Path) -> dict[str, Any]:
     return values
 
 
-def run_bundle(config: str | list[str], root: Path = ROOT, **arguments: Any) -> ConfigWorkflow:
-    """Initialize, check, run and finalize a config of a bundle, as the Model Zoo's checks do."""
-    configs = [config] if isinstance(config, str) else config
+def started(configs: list[str], root: Path = ROOT, **arguments: Any) -> ConfigWorkflow:
+    """A config of a bundle and its overlays, initialized."""
     workflow = ConfigWorkflow(
         config_file=[str(root / "configs" / f"{name}.json") for name in configs],
         workflow_type="train" if configs[0].startswith("train") else "infer",
         logging_file=False,
         bundle_root=str(root),
-        **{**tiny(configs, root), **arguments},
+        **arguments,
     )
     workflow.initialize()
+    return workflow
+
+
+def run_bundle(config: str | list[str], root: Path = ROOT, **arguments: Any) -> ConfigWorkflow:
+    """Initialize, check, run and finalize a config of a bundle, as the Model Zoo's checks do."""
+    configs = [config] if isinstance(config, str) else config
+    workflow = started(configs, root, **{**tiny(configs, root), **arguments})
     assert workflow.check_properties() == []
     workflow.run()
     workflow.finalize()

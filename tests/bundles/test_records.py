@@ -10,7 +10,7 @@ import pytest
 from monai.bundle import ConfigWorkflow, run
 
 from monai_kd.utils.messages import first_cause
-from tests.bundles.conftest import ROOT, TINY, run_bundle, unet
+from tests.bundles.conftest import ROOT, TINY, run_bundle, started, unet
 
 PLAIN = {"device": "$torch.device('cpu')", "quiet": True}
 SMALL = {"spatial_size", "student_channels"}
@@ -19,15 +19,7 @@ SMALL = {"spatial_size", "student_channels"}
 def workflow(config, **values):
     """A config without the sizes of the training."""
     configs = [config] if isinstance(config, str) else config
-    made = ConfigWorkflow(
-        config_file=[str(ROOT / "configs" / f"{name}.json") for name in configs],
-        workflow_type="train" if configs[0].startswith("train") else "infer",
-        logging_file=False,
-        bundle_root=str(ROOT),
-        **{**PLAIN, **{key: str(value) for key, value in values.items()}},
-    )
-    made.initialize()
-    return made
+    return started(configs, **PLAIN, **{key: str(value) for key, value in values.items()})
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,9 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 
+from monai_kd.bundle.config_files import write_config
 from monai_kd.networks import ClassSubset
-from monai_kd.student_bundle import run_training, write_bundle
+from monai_kd.student_bundle import is_made, run_training, write_bundle
 from monai_kd.student_bundle.class_choice import choose_classes
 from monai_kd.student_bundle.teacher.data_format import DataFormat
 from tests.student_bundle.test_variants import draft_of, read
@@ -65,6 +66,14 @@ def test_classes_that_overlap_keep_their_channels():
 def test_a_sigmoid_head_with_a_background_keeps_it():
     choice = choose_classes("2,1", FORMAT, sigmoid=True)
     assert choice.subset == {"classes": [[0, 3, 4], [2], [1]], "sigmoid": True} and choice.student.out_channels == 3
+
+
+def test_a_bundle_of_some_classes_is_not_continued_with_all(tmp_path):
+    """Of independent classes in another order, nothing but the classes differs."""
+    write_config(tmp_path / "configs" / "metadata.json", {"distillation": {"student": {}, "classes": ["b", "a"]}})
+    assert is_made(tmp_path, {"student": {}, "classes": ["b", "a"]})
+    with pytest.raises(ValueError, match=r'made with another classes: \["b", "a"\] there, null here'):
+        is_made(tmp_path, {"student": {}})
 
 
 @pytest.mark.parametrize(

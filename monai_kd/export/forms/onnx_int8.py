@@ -119,7 +119,7 @@ def chosen_layers(model: Any, float_layers: Sequence[str]) -> tuple[list[str], l
             )
     quantized = [layer for name, layer in of_layer.items() if name not in kept]
     if not quantized:
-        raise ValueError("No convolution is left to quantize. Leave int8 out of --forms.")
+        raise ValueError("No convolution is left to quantize. Leave the forms of 8 bits out of --forms.")
     return list(kept), quantized
 
 

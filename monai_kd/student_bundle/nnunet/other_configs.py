@@ -9,7 +9,7 @@ from typing import Any
 from monai_kd.bundle.config_ids import Config
 from monai_kd.student_bundle.nnunet.preprocessing import loading, preprocessing, saving
 from monai_kd.student_bundle.nnunet.results import Results
-from monai_kd.student_bundle.nnunet.train_config import DEVICE, IMPORTS, inferer, postprocessing
+from monai_kd.student_bundle.nnunet.train_config import DEVICE, IMPORTS, evaluator, inferer, postprocessing
 from monai_kd.version import __version__
 
 __all__ = ["evaluate_config", "inference_config", "metadata"]
@@ -55,16 +55,7 @@ def inference_config(results: Results, network: dict[str, Any]) -> Config:
             "transforms": [postprocessing("preprocessing"), largest, saving(results)],
         },
         "handlers": [{"_target_": "StatsHandler", "iteration_log": False}],
-        "evaluator": {
-            "_target_": "SupervisedEvaluator",
-            "device": "@device",
-            "val_data_loader": "@dataloader",
-            "network": "@network",
-            "inferer": "@inferer",
-            "postprocessing": "@postprocessing",
-            "val_handlers": "@handlers",
-            "amp": True,
-        },
+        "evaluator": evaluator(),
         "checkpointloader": {
             "_target_": "CheckpointLoader",
             "load_path": "$@bundle_root + '/models/model.pt'",

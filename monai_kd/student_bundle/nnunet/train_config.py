@@ -9,7 +9,7 @@ from monai_kd.bundle.config_ids import Config
 from monai_kd.student_bundle.nnunet.preprocessing import loading, preprocessing
 from monai_kd.student_bundle.nnunet.results import Results
 
-__all__ = ["DEVICE", "IMPORTS", "inferer", "postprocessing", "train_config"]
+__all__ = ["DEVICE", "IMPORTS", "evaluator", "inferer", "postprocessing", "train_config"]
 
 DEVICE = "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')"
 IMPORTS = ["$import os", "$import pydoc", "$import numpy as np", "$import monai_kd"]
@@ -75,6 +75,25 @@ def train_config(results: Results, network: dict[str, Any], classes: int, mirror
         "validate": _validate(results, classes),
         "initialize": ["$monai.utils.set_determinism(seed=0)"],
         "run": ["$@train#trainer.run()"],
+    }
+
+
+def evaluator(place: str = "") -> dict[str, Any]:
+    """
+    The engine that applies the network.
+
+    Args:
+        place: begins the ids of its parts, as in ``validate#``.
+    """
+    return {
+        "_target_": "SupervisedEvaluator",
+        "device": "@device",
+        "val_data_loader": f"@{place}dataloader",
+        "network": "@network",
+        "inferer": f"@{place}inferer",
+        "postprocessing": f"@{place}postprocessing",
+        "val_handlers": f"@{place}handlers",
+        "amp": True,
     }
 
 
@@ -213,17 +232,7 @@ def _validate(results: Results, classes: int) -> Config:
         "key_metric": {
             "val_mean_dice": {"_target_": "MeanDice", "include_background": False, "output_transform": PRED_AND_LABEL}
         },
-        "evaluator": {
-            "_target_": "SupervisedEvaluator",
-            "device": "@device",
-            "val_data_loader": "@validate#dataloader",
-            "network": "@network",
-            "inferer": "@validate#inferer",
-            "postprocessing": "@validate#postprocessing",
-            "key_val_metric": "@validate#key_metric",
-            "val_handlers": "@validate#handlers",
-            "amp": True,
-        },
+        "evaluator": {**evaluator("validate#"), "key_val_metric": "@validate#key_metric"},
     }
 
 
