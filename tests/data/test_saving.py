@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from monai_kd.data import SaveMaskd, list_images, save_mask
+from monai_kd.data.image_files import nrrd_mha
 from monai_kd.data.image_files.reading import read_image
 from tests.data.layout_fixtures import make_breast
 
@@ -45,6 +46,19 @@ def test_mask_reads_back_on_its_images_grid(name, kept, tmp_path):
     mask = read_image(path)
     assert torch.equal(mask.as_tensor() > 0, image.as_tensor() > 0)
     torch.testing.assert_close(mask.affine, image.affine)
+
+
+def test_the_place_of_an_image_is_read_once_and_anew_when_its_file_changes(tmp_path, monkeypatch):
+    """As for the frames of a loop, of which ITK reads the whole file each time."""
+    opened = []
+    monkeypatch.setattr(nrrd_mha, "_opened", lambda *given, own=nrrd_mha._opened: opened.append(given) or own(*given))
+    image = read_image(write(tmp_path / "a.nrrd"))
+    opened.clear()
+    for folder in ("one", "two"):
+        save_mask(image, tmp_path / folder)
+    assert len(opened) == 1
+    wider = read_image(write(tmp_path / "a.nrrd", (25, 30)))
+    assert read_image(save_mask(wider, tmp_path / "three")).shape == (1, 25, 30)
 
 
 def test_volume_keeps_shape_and_affine(tmp_path):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def itk_writer(reader: str) -> Write:
     """Make the function ``write`` of a format; ``reader`` is ITK's class for the files whose grids are used."""
 
     def write(values: Values, place: Values | Path, path: Path) -> None:
-        grid = _grid(place, reader) if isinstance(place, Path) else grid_of(values.shape, place)
+        grid = _grid_of_file(place, reader) if isinstance(place, Path) else grid_of(values.shape, place)
         itk = _itk(path)
         image = itk.image_view_from_array(np.ascontiguousarray(on_axes(values, grid.size).T))
         image.SetOrigin(grid.origin)
@@ -81,7 +82,14 @@ def itk_writer(reader: str) -> Write:
     return write
 
 
-def _grid(path: Path, reader: str) -> Grid:
+def _grid_of_file(path: Path, reader: str) -> Grid:
+    """Kept for the masks of a loop's frames: ITK reads all of a DICOM file for its header."""
+    state = path.stat()
+    return _grid(path, reader, (state.st_size, state.st_mtime_ns))
+
+
+@lru_cache(maxsize=8)
+def _grid(path: Path, reader: str, state: tuple[int, int]) -> Grid:
     _, opened = _opened(path, reader)
     axes = range(opened.GetNumberOfDimensions())
     return Grid(
