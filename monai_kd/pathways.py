@@ -4,29 +4,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from numbers import Real
 from typing import Any
 
 import torch
 from torch import nn
 
-from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.evaluate import evaluate
 from monai_kd.losses.parts.shape_checks import check_features
 from monai_kd.outputs import parse_layer, resolve
-from monai_kd.transforms.alignment import align, alignment, leave_out
+from monai_kd.transforms.alignment import align, align_and_leave_out, alignment, leave_out
 from monai_kd.utils.plain_tensor import plain
 
 __all__ = ["Pathway", "Pathways"]
-
-
-@full_precision
-def _evaluate(
-    loss: nn.Module, students: list[torch.Tensor], teachers: list[torch.Tensor], **extra: torch.Tensor
-) -> torch.Tensor:
-    if getattr(loss, "joint", False):
-        return loss(students, teachers, **extra).mean()
-    terms = [loss(student, teacher, **extra).mean() for student, teacher in zip(students, teachers, strict=True)]
-    return torch.stack(terms).mean()
 
 
 def _names(layer: str | Sequence[str]) -> tuple[str, ...]:
@@ -167,7 +158,10 @@ class Pathway(nn.Module):
         if any(module.training for module in self.teacher_adapters.modules()):
             self.teacher_adapters.eval()  # train() was called on a part of this module
         students, teachers, theta = [], [], alignment(batch)
-        any_shape = getattr(self.loss, "any_shape", False)
+        any_shape, loss = getattr(self.loss, "any_shape", False), self.loss
+        if theta is not None and hasattr(loss, "moved") and {*map(type, self.teacher_adapters)} == {nn.Identity}:
+            # The loss moves the teacher's feature itself, in fewer channels.
+            loss, theta = partial(loss.moved, move=partial(align_and_leave_out, theta=theta)), None
         for i, (student_layer, teacher_layer) in enumerate(zip(self.student_layers, self.teacher_layers, strict=True)):
             student_feature = _feature(student, student_layer, "student", batch.get("image"))
             teacher_feature = _feature(teacher, teacher_layer, "teacher", batch.get("image"))
@@ -180,7 +174,7 @@ class Pathway(nn.Module):
             students.append(student_feature)
             teachers.append(teacher_feature)
         extra = {key: plain(batch[key]).to(students[0].device) for key in uses}
-        return self.weight * _evaluate(self.loss, students, teachers, **extra)
+        return self.weight * evaluate(loss, students, teachers, **extra)
 
 
 class Pathways(nn.Module):

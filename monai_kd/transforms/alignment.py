@@ -12,9 +12,9 @@ from collections.abc import Mapping
 
 import torch
 
-from monai_kd.transforms.geometry import compose, inside, invert, warp
+from monai_kd.transforms.geometry import compose, identity, inside, invert, warp, warp_where_seen
 
-__all__ = ["align", "alignment", "leave_out"]
+__all__ = ["align", "align_and_leave_out", "alignment", "leave_out"]
 
 
 def alignment(batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
@@ -36,7 +36,11 @@ def alignment(batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
     """
     if "teacher_geometry" not in batch:
         return None
-    return compose(invert(batch["teacher_geometry"]), batch["student_geometry"])
+    student, teacher = batch["student_geometry"], batch["teacher_geometry"]
+    # On a GPU, the comparison would wait for the device; that takes longer than the algebra.
+    if teacher.device.type == "cpu" and torch.equal(teacher, identity(len(teacher), teacher.shape[1])):
+        return student
+    return compose(invert(teacher), student)
 
 
 def align(teacher: torch.Tensor, theta: torch.Tensor | None) -> torch.Tensor:
@@ -57,13 +61,17 @@ def align(teacher: torch.Tensor, theta: torch.Tensor | None) -> torch.Tensor:
     """
     if theta is None or teacher.shape[:-1] == theta.shape[:1]:
         return teacher
+    _require_position(teacher, theta)
+    return warp(teacher, theta, padding_mode="border")
+
+
+def _require_position(teacher: torch.Tensor, theta: torch.Tensor) -> None:
     if teacher.ndim != theta.shape[1] + 2 or len(teacher) != len(theta):
         raise ValueError(
             f"teacher feature is {tuple(teacher.shape)} and cannot be moved onto the grid of {len(theta)} student "
             f"views of {theta.shape[1]} spatial dimensions. Let teacher and student share one geometry "
             "(aligned=False), or name a layer whose output is an image."
         )
-    return warp(teacher, theta, padding_mode="border")
 
 
 def leave_out(
@@ -99,3 +107,29 @@ def leave_out(
     if not any_shape:
         return student, torch.where(seen, teacher, student.detach())
     return student * inside(theta, student.shape[2:]), teacher * seen
+
+
+def align_and_leave_out(teacher: torch.Tensor, student: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:
+    """
+    The teacher's feature after :func:`align` and :func:`leave_out`, in one go.
+
+    Args:
+        teacher: shape BNH[WD], or (B, N).
+        student: detached, the same shape.
+        theta: from :func:`alignment`.
+
+    Returns:
+        The same shape.
+
+    Raises:
+        ValueError: When the feature has no known position in the image (tokens, windows of an inferer).
+
+    Example:
+        >>> from monai_kd.transforms.geometry import identity
+        >>> align_and_leave_out(torch.ones(1, 1, 1, 4), torch.zeros(1, 1, 1, 4), 2 * identity(1, 2))
+        tensor([[[[0., 1., 1., 0.]]]])
+    """
+    if teacher.shape[:-1] == theta.shape[:1]:
+        return teacher
+    _require_position(teacher, theta)
+    return warp_where_seen(teacher, theta, student)

@@ -11,11 +11,12 @@ first**.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 import torch
 import torch.nn.functional as F
 
-__all__ = ["compose", "from_pixels", "identity", "inside", "invert", "warp"]
+__all__ = ["compose", "from_pixels", "identity", "inside", "invert", "warp", "warp_where_seen"]
 
 
 def identity(count: int, spatial_dims: int) -> torch.Tensor:
@@ -135,16 +136,31 @@ def warp(
         >>> warp(torch.tensor([[[[1.0, 2.0, 3.0]]]]), from_pixels(-torch.eye(2)[None], torch.zeros(1, 2), (1, 3)))
         tensor([[[[3., 2., 1.]]]])
     """
-    spatial_dims = theta.shape[1]
-    if tensor.ndim != spatial_dims + 2 or len(tensor) != len(theta):
-        raise ValueError(
-            f"A tensor of shape {tuple(tensor.shape)} cannot be moved by a geometry of shape {tuple(theta.shape)}. "
-            f"Give {len(theta)} samples of {spatial_dims} spatial dimensions, shape (B, C, {'side, ' * spatial_dims}…)."
-        )
-    dtype = tensor.dtype if tensor.dtype == torch.float64 else torch.float32
-    grid = _coordinates(theta.to(tensor.device, dtype), tensor.shape[2:] if size is None else size).movedim(1, -1)
-    moved = F.grid_sample(tensor.to(dtype), grid, mode, padding_mode, align_corners=False)
-    return moved.to(tensor.dtype)
+    return _sample(tensor, _grid(tensor, theta, tensor.shape[2:] if size is None else size), mode, padding_mode)
+
+
+def warp_where_seen(tensor: torch.Tensor, theta: torch.Tensor, elsewhere: torch.Tensor) -> torch.Tensor:
+    """
+    :func:`warp` with ``padding_mode="border"`` where the view shows the source image, and another tensor where it does
+    not (:func:`inside`). Both use one grid of coordinates.
+
+    Args:
+        tensor: shape BNH[WD].
+        theta: shape (B, d, d+1); moved to the tensor's device.
+        elsewhere: values outside the source, of the tensor's shape and type.
+
+    Returns:
+        The same shape.
+
+    Raises:
+        ValueError: When tensor and geometry differ in the number of samples or spatial dimensions.
+
+    Example:
+        >>> warp_where_seen(torch.ones(1, 1, 1, 4), 2 * identity(1, 2), torch.zeros(1, 1, 1, 4))
+        tensor([[[[0., 1., 1., 0.]]]])
+    """
+    grid = _grid(tensor, theta, tensor.shape[2:])
+    return torch.where(_shows(grid), _sample(tensor, grid, "bilinear", "border"), elsewhere)
 
 
 def inside(theta: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
@@ -162,7 +178,29 @@ def inside(theta: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
         >>> inside(2 * identity(1, 2), (1, 4))
         tensor([[[[False,  True,  True, False]]]])
     """
-    return _coordinates(theta, size).abs_().amax(dim=1, keepdim=True) <= 1
+    return _shows(_coordinates(theta, size))
+
+
+def _shows(grid: torch.Tensor) -> torch.Tensor:
+    """Whether coordinates of shape (B, d, *size) lie in the source image; shape (B, 1, *size)."""
+    return reduce(torch.maximum, grid.abs().split(1, dim=1)) <= 1
+
+
+def _grid(tensor: torch.Tensor, theta: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    """The coordinates that views of a tensor are read at, shape (B, d, *size)."""
+    spatial_dims = theta.shape[1]
+    if tensor.ndim != spatial_dims + 2 or len(tensor) != len(theta):
+        raise ValueError(
+            f"A tensor of shape {tuple(tensor.shape)} cannot be moved by a geometry of shape {tuple(theta.shape)}. "
+            f"Give {len(theta)} samples of {spatial_dims} spatial dimensions, shape (B, C, {'side, ' * spatial_dims}…)."
+        )
+    dtype = tensor.dtype if tensor.dtype == torch.float64 else torch.float32
+    return _coordinates(theta.to(tensor.device, dtype), size)
+
+
+def _sample(tensor: torch.Tensor, grid: torch.Tensor, mode: str, padding_mode: str) -> torch.Tensor:
+    moved = F.grid_sample(tensor.to(grid.dtype), grid.movedim(1, -1), mode, padding_mode, align_corners=False)
+    return moved.to(tensor.dtype)
 
 
 def _coordinates(theta: torch.Tensor, size: Sequence[int]) -> torch.Tensor:

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 
-from monai_kd.losses.logits.divergence import softmax_divergence
+from monai_kd.losses.logits.divergence import softmax_divergence, two_class_divergence, two_class_score
 from monai_kd.losses.logits.softened import SoftenedLoss
+from monai_kd.losses.parts.precision import full_precision
+from monai_kd.losses.parts.shape_checks import check_same_shape
 
 __all__ = ["LogitsKLLoss"]
 
@@ -53,6 +57,31 @@ class LogitsKLLoss(SoftenedLoss):
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, sigmoid={self.sigmoid}"
+
+    @full_precision
+    def moved(
+        self,
+        student: torch.Tensor,
+        teacher: torch.Tensor,
+        move: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+        mask: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """
+        The loss of a teacher that must be moved onto the student's grid. Of two classes, only the difference is moved.
+
+        Args:
+            student: shape BN[HWD].
+            teacher: the same shape, in its own view.
+            move: of (teacher, detached student), both BM[HWD], gives the teacher on the student's grid. It is linear.
+            mask: as for ``forward``.
+        """
+        check_same_shape(student, teacher)
+        if self.sigmoid or student.shape[1] != 2 or mask is not None:
+            return self(student, move(teacher, student.detach()), mask)
+        score = move(two_class_score(teacher), two_class_score(student.detach()))
+        if self.temperature == 1:
+            return two_class_divergence(student, score)
+        return self.temperature**2 * two_class_divergence(student / self.temperature, score / self.temperature)
 
     def compare(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
         if self.sigmoid:
