@@ -44,11 +44,11 @@ def device_name() -> str:
     return torch.cuda.get_device_name() if torch.cuda.is_available() else cpu_name()
 
 
-def random_batch(arguments: argparse.Namespace) -> dict[str, torch.Tensor]:
-    """Images and labels on the device."""
+def random_batch(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Images and labels on the device, and the images' names."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     image = torch.rand(arguments.batch, 1, arguments.side, arguments.side, device=device)
-    return {"image": image, "label": (image > 0.5).float()}
+    return {"image": image, "label": (image > 0.5).float(), "id": [str(i) for i in range(len(image))]}
 
 
 def table_row(name: str, rounds: Sequence[Round], last: str, digits: int = 1) -> str:
