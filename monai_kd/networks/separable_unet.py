@@ -8,10 +8,11 @@ from itertools import pairwise
 from typing import Any, Literal
 
 import torch
-from monai.networks.layers import Conv, Pool, get_act_layer, get_norm_layer
+from monai.networks.layers import Pool, get_act_layer, get_norm_layer
 from torch import Tensor, nn
 from torch.nn import functional
 
+from monai_kd.networks.fast_volumes import convolution
 from monai_kd.networks.input_checks import check_arguments, check_image
 
 __all__ = ["SeparableUNet"]
@@ -89,7 +90,7 @@ class SeparableUNet(nn.Module):
         style = (separable, act, norm)
         self.encoder = _Encoder(spatial_dims, [in_channels, *channels], *style)
         self.decoder = _Decoder(spatial_dims, channels[::-1], *style)
-        self.head = Conv[Conv.CONV, spatial_dims](channels[0], out_channels, kernel_size=1)
+        self.head = convolution(spatial_dims)(channels[0], out_channels, kernel_size=1)
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits, shape (B, out_channels, H, W[, D]), of an image (B, in_channels, H, W[, D])."""
@@ -156,13 +157,13 @@ class _Block(nn.Module):
 
 
 def _convolution(spatial_dims: int, in_channels: int, out_channels: int, separable: bool) -> nn.Module:
-    convolution = Conv[Conv.CONV, spatial_dims]
+    layer = convolution(spatial_dims)
     # Nothing normalizes between the convolutions: with torch's initialization the biases would outweigh the image.
     if not separable:
-        regular: nn.Module = convolution(in_channels, out_channels, kernel_size=3, padding=1)
+        regular: nn.Module = layer(in_channels, out_channels, kernel_size=3, padding=1)
         return _start(regular, "relu")
-    depthwise = convolution(in_channels, in_channels, kernel_size=3, padding=1, groups=in_channels, bias=False)
-    pointwise = convolution(in_channels, out_channels, kernel_size=1)
+    depthwise = layer(in_channels, in_channels, kernel_size=3, padding=1, groups=in_channels, bias=False)
+    pointwise = layer(in_channels, out_channels, kernel_size=1)
     return nn.Sequential(_start(depthwise, "linear"), _start(pointwise, "relu"))
 
 

@@ -9,10 +9,11 @@ from math import prod
 from typing import Any
 
 import torch
-from monai.networks.layers import Conv, get_act_layer, get_norm_layer
+from monai.networks.layers import get_act_layer, get_norm_layer
 from torch import Tensor, nn
 from torch.nn import functional
 
+from monai_kd.networks.fast_volumes import convolution, is_eager, resize_volume
 from monai_kd.networks.input_checks import check_arguments, check_image
 
 __all__ = ["StudentUNet"]
@@ -73,7 +74,7 @@ class StudentUNet(nn.Module):
         self.smallest = tuple(total + 1 if total > 1 else 1 for total in map(prod, zip(*steps, strict=True)))
         self.encoder = _Encoder(spatial_dims, in_channels, channels, steps, act, norm)
         self.decoder = _Decoder(spatial_dims, channels, act, norm)
-        self.head = Conv[Conv.CONV, spatial_dims](channels[0], out_channels, kernel_size=1)
+        self.head = convolution(spatial_dims)(channels[0], out_channels, kernel_size=1)
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits, shape (B, out_channels, H, W[, D]), of an image (B, in_channels, H, W[, D])."""
@@ -145,7 +146,7 @@ class _Up(nn.Module):
 
     def __init__(self, spatial_dims: int, in_channels: int, out_channels: int, act: Any, norm: Any) -> None:
         super().__init__()
-        self.reduce = Conv[Conv.CONV, spatial_dims](in_channels, out_channels, kernel_size=1, bias=False)
+        self.reduce = convolution(spatial_dims)(in_channels, out_channels, kernel_size=1, bias=False)
         self.refine = _ConvNormAct(spatial_dims, out_channels, out_channels, 1, act, norm)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
@@ -158,8 +159,9 @@ class _ConvNormAct(nn.Module):
         self, spatial_dims: int, in_channels: int, out_channels: int, stride: int | Stride, act: Any, norm: Any
     ) -> None:
         super().__init__()
-        convolution = Conv[Conv.CONV, spatial_dims]
-        self.conv = convolution(in_channels, out_channels, kernel_size=3, stride=stride, padding=1, bias=False)
+        self.conv = convolution(spatial_dims)(
+            in_channels, out_channels, kernel_size=3, stride=stride, padding=1, bias=False
+        )
         self.norm = _norm(norm, spatial_dims, out_channels)
         self.act = get_act_layer(act)
 
@@ -186,5 +188,9 @@ def _norm(norm: str | tuple[str, dict[str, Any]], spatial_dims: int, channels: i
 
 
 def _resize(x: Tensor, like: Tensor) -> Tensor:
+    # Two conditions, because TorchScript leaves out a block only if scripting is its whole condition.
+    if not torch.jit.is_scripting():  # type: ignore[no-untyped-call] # noqa: SIM102
+        if x.dim() == 5 and is_eager():
+            return resize_volume(x, like.shape[2:])
     mode = "bilinear" if x.dim() == 4 else "trilinear"
     return functional.interpolate(x, size=like.shape[2:], mode=mode, align_corners=False)
