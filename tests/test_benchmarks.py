@@ -34,7 +34,7 @@ SMALL = {
     "epoch": (*ONCE, "--images", "6", "--side", "64"),
     "views": STEP,
     "hooks": STEP,
-    "inference": (*STEP, "--skip", "compile"),
+    "inference": (*STEP, "--only", "students", "others"),
     "scaling": (*ONCE, "--batch", "4", "--side", "64", "--axes", "images", "pathways"),
     "processes": ("--rounds", "1", "--repeats", "1", "--batch", "2", "--side", "64"),
     "large_data": ("--images", "40", "--read", "4"),

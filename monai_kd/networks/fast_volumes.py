@@ -34,9 +34,9 @@ class SingleVolumeConv3d(nn.Conv3d):
 
     def forward(self, input: Tensor) -> Tensor:
         """The convolved volumes."""
-        # Two conditions, because TorchScript leaves out a block only if scripting is its whole condition.
-        if not torch.jit.is_scripting():  # type: ignore[no-untyped-call] # noqa: SIM102
-            if _is_slow(input) and is_eager():
+        if not torch.jit.is_scripting():  # type: ignore[no-untyped-call]
+            slow = _is_slow(input) and is_eager()
+            if slow:
                 return self._by_onednn(input)
         return self._conv_forward(input, self.weight, self.bias)
 

@@ -188,9 +188,9 @@ def _norm(norm: str | tuple[str, dict[str, Any]], spatial_dims: int, channels: i
 
 
 def _resize(x: Tensor, like: Tensor) -> Tensor:
-    # Two conditions, because TorchScript leaves out a block only if scripting is its whole condition.
-    if not torch.jit.is_scripting():  # type: ignore[no-untyped-call] # noqa: SIM102
-        if x.dim() == 5 and is_eager():
+    if not torch.jit.is_scripting():  # type: ignore[no-untyped-call]
+        is_volume = x.dim() == 5 and is_eager()
+        if is_volume:
             return resize_volume(x, like.shape[2:])
     mode = "bilinear" if x.dim() == 4 else "trilinear"
     return functional.interpolate(x, size=like.shape[2:], mode=mode, align_corners=False)

@@ -2,7 +2,7 @@
 """
 Inference of two students in every form, of the teacher and of MONAI's networks: first answer, latency and throughput.
 
-    python tests/benchmarks/inference.py [--batch 32] [--side 224] [--rounds 50] [--threads 2] [--skip compile]
+    python tests/benchmarks/inference.py [--batch 32] [--side 224] [--rounds 50] [--threads 2] [--only students]
 
 First answer: one CPU thread, from the network or its file to the answer for one image; that of `torch.compile` includes
 the compilation. Latency: one image, one CPU thread (on a GPU: one image). Throughput: all threads, in batches of one,
@@ -16,7 +16,7 @@ from __future__ import annotations
 import shutil
 import statistics
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,6 +38,7 @@ Call = Callable[[Tensor], object]
 # Makes what answers, for a number of CPU threads.
 Maker = Callable[[int], Call]
 IMAGES = 8  # to calibrate with
+GROUPS = ("students", "compiled", "others")
 STUDENTS = {"0.49 M": (16, 32, 48, 80, 128), "0.042 M": (8, 12, 16, 24, 32)}
 OTHERS: dict[str, Callable[[], nn.Module]] = {
     "teacher of 4.99 M": PAIRS["default"].teacher,
@@ -74,19 +75,20 @@ def of_file(path: Path, threads: int) -> Call:
     return lambda image: run(image.numpy())
 
 
-def makers(image: Tensor, folder: Path) -> dict[str, Maker]:
-    """By name, the students first."""
+def makers(image: Tensor, folder: Path, groups: Collection[str]) -> dict[str, Maker]:
+    """By name, those of the chosen groups."""
     device, made = image.device, {}
     for size, channels in STUDENTS.items():
         student = StudentUNet(2, 1, 2, channels).to(device).eval()
-        made[f"student of {size}, PyTorch"] = lambda threads, network=student: network
-        if device.type == "cuda" or shutil.which("g++"):
+        if "students" in groups:
+            made[f"student of {size}, PyTorch"] = lambda threads, network=student: network
+        if "compiled" in groups and (device.type == "cuda" or shutil.which("g++")):
             compiled = partial(torch.compile, student, dynamic=False)
             made[f"student of {size}, torch.compile"] = lambda threads, compiled=compiled: compiled()
-        if device.type == "cpu":
+        if "students" in groups and device.type == "cpu":
             for title, path in write_forms(student, image, folder / size).items():
                 made[f"student of {size}, {title}"] = partial(of_file, path)
-    for name, make in OTHERS.items():
+    for name, make in OTHERS.items() if "others" in groups else ():
         network = make().to(device).eval()
         made[name] = lambda threads, network=network: network
     return made
@@ -116,13 +118,12 @@ def measure(made: dict[str, Maker], image: Tensor, threads: int, rounds: int) ->
 
 
 def main() -> None:
-    arguments = read_arguments(__doc__, side=224, rounds=50, skip=None)
+    arguments = read_arguments(__doc__, side=224, rounds=50, only=GROUPS)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     batch = torch.rand(arguments.batch, 1, arguments.side, arguments.side, device=device)
     sizes = sorted({1, max(1, len(batch) // 4), len(batch)})
     with tempfile.TemporaryDirectory() as folder:
-        made = makers(batch[:1], Path(folder))
-        made = {name: make for name, make in made.items() if not any(part in name for part in arguments.skip or ())}
+        made = makers(batch[:1], Path(folder), arguments.only)
         torch.set_num_threads(1)
         first = {name: first_answer(make, batch[:1]) for name, make in made.items()}
         one = measure(made, batch[:1].clone(), 1, arguments.rounds)

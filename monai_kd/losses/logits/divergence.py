@@ -18,7 +18,7 @@ def softmax_divergence(student: torch.Tensor, teacher: torch.Tensor, dim: int) -
 
     Args:
         student: scores, of any shape.
-        teacher: scores, the same shape; of two classes, no gradient flows into them.
+        teacher: scores, the same shape, into which no gradient flows.
         dim: the axis of the distribution.
 
     Example:
@@ -27,9 +27,8 @@ def softmax_divergence(student: torch.Tensor, teacher: torch.Tensor, dim: int) -
     """
     if student.shape[dim] == 2:
         return two_class_divergence(student.movedim(dim, 1), two_class_score(teacher.movedim(dim, 1)))
-    divergence = F.kl_div(student.log_softmax(dim), teacher.log_softmax(dim), reduction="sum", log_target=True)
-    # torch's "batchmean" would divide by the batch alone and grow with the image.
-    return divergence * student.shape[dim] / student.numel()
+    value: torch.Tensor = _Divergence.apply(student, teacher.detach(), dim)[0]  # type: ignore[no-untyped-call]
+    return value
 
 
 def two_class_score(logits: torch.Tensor) -> torch.Tensor:
@@ -63,6 +62,34 @@ def two_class_divergence(student: torch.Tensor, score: torch.Tensor) -> torch.Te
     return value
 
 
+class _Divergence(torch.autograd.Function):
+    """The derivative in one step, the difference of probabilities; autograd needs twice the passes over the image."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(
+        student: torch.Tensor, teacher: torch.Tensor, dim: int
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        own, given = student.log_softmax(dim), teacher.log_softmax(dim)
+        p = given.exp()
+        # torch's "batchmean" would divide by the batch alone and grow with the image.
+        return (given - own).mul_(p).sum() * (student.shape[dim] / student.numel()), own, p
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, ...]) -> None:
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.save_for_backward(inputs[0], *output[1:])
+        ctx.dim = inputs[2]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor, *_: Any) -> tuple[torch.Tensor, None, None]:
+        student, own, p = ctx.saved_tensors
+        # A derivative of the derivative needs the way from the student.
+        q = student.softmax(ctx.dim) if torch.is_grad_enabled() else own.exp()
+        return (q - p) * (gradient * (student.shape[ctx.dim] / student.numel())), None, None
+
+
 class _TwoClassDivergence(torch.autograd.Function):
     """The derivative in one step, the difference of probabilities; autograd needs six passes over the image."""
 
@@ -72,7 +99,7 @@ class _TwoClassDivergence(torch.autograd.Function):
     def forward(student: torch.Tensor, score: torch.Tensor) -> torch.Tensor:
         own = two_class_score(student)
         difference = F.softplus(own, threshold=30) - F.softplus(score, threshold=30)
-        return difference.addcmul_(score.sigmoid(), own.sub_(score), value=-1).mean()
+        return difference.sub_((own - score).mul_(score.sigmoid())).mean()
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[torch.Tensor, torch.Tensor], output: torch.Tensor) -> None:
