@@ -37,6 +37,7 @@ SMALL = {
     "inference": (*STEP, "--only", "students", "others"),
     "scaling": (*ONCE, "--batch", "4", "--side", "64", "--axes", "images", "pathways"),
     "processes": ("--rounds", "1", "--repeats", "1", "--batch", "2", "--side", "64"),
+    "volumes": ("--rounds", "1", "--threads", "1", "--side", "48", "--roi", "40"),
     "large_data": ("--images", "40", "--read", "4"),
 }
 # Minutes at their smallest. The study is run whole by tests/study, imports are the architecture's test.
