@@ -8,6 +8,7 @@ from monai.inferers import SimpleInferer, SlidingWindowInferer
 from torch import nn
 
 from monai_kd import CachedTeacher, LiveTeacher
+from monai_kd.teachers.content_keys import image_keys
 
 LAYERS = ("", "0")
 
@@ -51,6 +52,24 @@ def test_gives_what_the_live_teacher_gives_and_runs_it_once_for_each_image():
             assert not features[""].requires_grad and not features[""].is_inference()
         assert teacher.count == len(cached) == 6
     assert not any(p.requires_grad for p in teacher.parameters())
+
+
+def test_images_are_known_by_their_names_and_what_of_them_is_looked_at(monkeypatch):
+    batch, names, teacher = images(4, side=16), ["a", "b", "c", "d"], Counting(network())
+    read = []
+    monkeypatch.setattr(
+        "monai_kd.teachers.cached_teacher.image_keys", lambda image: read.append(image[0].numel()) or image_keys(image)
+    )
+    with CachedTeacher(teacher, [""]) as cached:
+        for order in ([0, 1, 2, 3], [3, 1, 0, 2]):
+            named = cached(batch[order], names=[names[i] for i in order])
+            assert torch.equal(named[""], cached(batch[order])[""])
+        assert teacher.count == len(cached) == 4
+        assert read == [4, 256, 256, 4, 256]  # whole images once by name, and at each call without names
+        # Another image under a known name, and one under two names.
+        assert torch.equal(cached(batch.flip(3), names=names)[""], cached(batch.flip(3))[""])
+        assert torch.equal(cached(batch, names=names[::-1])[""], cached(batch)[""])
+        assert len(cached) == 8
 
 
 def test_one_image_is_exactly_the_live_teachers_in_whatever_batch_it_came():
