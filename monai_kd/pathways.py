@@ -158,7 +158,8 @@ class Pathway(nn.Module):
         if any(module.training for module in self.teacher_adapters.modules()):
             self.teacher_adapters.eval()  # train() was called on a part of this module
         students, teachers, theta = [], [], alignment(batch)
-        any_shape, loss = getattr(self.loss, "any_shape", False), self.loss
+        loss: Any = self.loss
+        any_shape = getattr(loss, "any_shape", False)
         if theta is not None and hasattr(loss, "moved") and {*map(type, self.teacher_adapters)} == {nn.Identity}:
             # The loss moves the teacher's feature itself, in fewer channels.
             loss, theta = partial(loss.moved, move=partial(align_and_leave_out, theta=theta)), None

@@ -180,7 +180,7 @@ class DistillationTrainer(SupervisedTrainer):
         image = self.teacher_view()
         if isinstance(self.teacher, CachedTeacher):
             check_cached_view(self.teacher, engine, has_own_image=image is not state.output["image"])
-        names = {"names": batch["id"]} if "id" in batch and type(self.teacher) is CachedTeacher else {}
+        names = {"names": batch["id"]} if "id" in batch and isinstance(self.teacher, CachedTeacher) else {}
         state.teacher_features = self.teacher(image, self.inferer, **names)
         terms = self.distiller.compare(student, state.teacher_features, state.output["image"], batch)
         if self._check.pending:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,8 +35,8 @@ class SingleVolumeConv3d(nn.Conv3d):
 
     def forward(self, input: Tensor) -> Tensor:
         """The convolved volumes."""
-        if not torch.jit.is_scripting():  # type: ignore[no-untyped-call]
-            slow = _is_slow(input) and is_eager()
+        if not torch.jit.is_scripting():
+            slow = _is_slow(self, input) and is_eager()
             if slow:
                 return self._by_onednn(input)
         return self._conv_forward(input, self.weight, self.bias)
@@ -45,11 +46,11 @@ class SingleVolumeConv3d(nn.Conv3d):
         if torch.is_grad_enabled() and (image.requires_grad or self.weight.requires_grad):
             # The backward pass goes to oneDNN with a batch of two alone; the second volume gets no gradient.
             return self._conv_forward(image.expand(2, *image.shape[1:]), self.weight, self.bias)[:1]
-        shape = (self.padding, self.stride, self.dilation, self.groups)
-        return torch.mkldnn_convolution(image, self.weight, self.bias, *shape)
+        padding: Any = self.padding
+        return torch.mkldnn_convolution(image, self.weight, self.bias, padding, self.stride, self.dilation, self.groups)
 
 
-def convolution(spatial_dims: int) -> type[nn.Conv2d | nn.Conv3d]:
+def convolution(spatial_dims: int) -> Any:
     """The convolution that a network of 2 or 3 spatial axes is built of."""
     return nn.Conv2d if spatial_dims == 2 else SingleVolumeConv3d
 
@@ -78,7 +79,9 @@ def resize_volume(volume: Tensor, size: Sequence[int]) -> Tensor:
     return planes.reshape(count, channels, *size)
 
 
-def _is_slow(image: Tensor) -> bool:
+def _is_slow(layer: nn.Conv3d, image: Tensor) -> bool:
+    if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
+        return False
     return (
         len(image) == 1
         and image.shape[:4].numel() <= LEAST_FOR_ONEDNN
@@ -93,6 +96,6 @@ def is_eager() -> bool:
         torch.jit.is_tracing()  # type: ignore[no-untyped-call]
         or torch.compiler.is_compiling()
         or torch.is_autocast_enabled("cpu")
-        or not torch.backends.mkldnn.is_available()
+        or not torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         or not torch.backends.mkldnn.enabled
     )

@@ -188,7 +188,7 @@ def _norm(norm: str | tuple[str, dict[str, Any]], spatial_dims: int, channels: i
 
 
 def _resize(x: Tensor, like: Tensor) -> Tensor:
-    if not torch.jit.is_scripting():  # type: ignore[no-untyped-call]
+    if not torch.jit.is_scripting():
         is_volume = x.dim() == 5 and is_eager()
         if is_volume:
             return resize_volume(x, like.shape[2:])

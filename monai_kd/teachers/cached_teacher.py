@@ -137,8 +137,8 @@ class CachedTeacher(LiveTeacher):
         """The keys of the images' content, which is read once for each name."""
         if names is None or len(names) != len(image):
             return image_keys(image)
-        some = image[(..., *[slice(None, None, 8)] * (image.ndim - 2))]
-        seen = [(str(name), key, image.shape[1:]) for name, key in zip(names, image_keys(some), strict=True)]
+        few: Any = (..., *[slice(None, None, 8)] * (image.ndim - 2))
+        seen = [(str(name), key, image.shape[1:]) for name, key in zip(names, image_keys(image[few]), strict=True)]
         if any(one not in self._named for one in seen):
             self._named.update(zip(seen, image_keys(image), strict=True))
         return [self._named[one] for one in seen]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -40,12 +40,15 @@ class MixedTeacher(CachedTeacher):
         True
     """
 
-    def __call__(self, image: torch.Tensor, inferer: Callable[..., Any] | None = None) -> dict[str, torch.Tensor]:
+    def __call__(
+        self, image: torch.Tensor, inferer: Callable[..., Any] | None = None, names: Sequence[str] | None = None
+    ) -> dict[str, torch.Tensor]:
         """
         Args:
             image: the un-augmented batch and, as its last channel, each image's factor, from
                 :class:`monai_kd.engines.PrepareBatchMixUp`; shape B(N+1)H[WD].
             inferer: MONAI's inferer. Defaults to None: the network is called once.
+            names: of the images, as in :class:`CachedTeacher`.
 
         Returns:
             Mixed features by layer name, shape BMH[WD].
@@ -57,7 +60,7 @@ class MixedTeacher(CachedTeacher):
                 "MixedTeacher needs each image's factor, 0 to 1, as the last channel of its image. Give the trainer "
                 "prepare_batch=PrepareBatchMixUp(student=View(...), teacher=View(), aligned=True)."
             )
-        features = super().__call__(image, inferer)
+        features = super().__call__(image, inferer, names)
         return {
             layer: (mix_up if layer in self._hooks.layers else mix_logits)(feature, factor)
             for layer, feature in features.items()

@@ -183,7 +183,7 @@ def inside(theta: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
 
 def _shows(grid: torch.Tensor) -> torch.Tensor:
     """Whether coordinates of shape (B, d, *size) lie in the source image; shape (B, 1, *size)."""
-    return reduce(torch.maximum, grid.abs().split(1, dim=1)) <= 1
+    return (reduce(torch.maximum, grid.abs().unbind(1)) <= 1).unsqueeze(1)
 
 
 def _grid(tensor: torch.Tensor, theta: torch.Tensor, size: Sequence[int]) -> torch.Tensor:

@@ -73,7 +73,7 @@ class LogitsKLLoss(SoftenedLoss):
             student: shape BN[HWD].
             teacher: the same shape, in its own view.
             move: of (teacher, detached student), both BM[HWD], gives the teacher on the student's grid. It is linear.
-            mask: as for ``forward``.
+            mask: not 0 at the positions that count, shape B1H[WD]. Defaults to None: all count.
         """
         check_same_shape(student, teacher)
         if self.sigmoid or student.shape[1] != 2 or mask is not None:
