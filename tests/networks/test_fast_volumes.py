@@ -19,7 +19,10 @@ def pair(**arguments):
 
 
 @pytest.mark.parametrize("count", [1, 2])
-@pytest.mark.parametrize("arguments", [{"padding": 1}, {"stride": 2, "padding": 1, "bias": False}, {"dilation": 2}, {"padding": "same"}])
+@pytest.mark.parametrize(
+    "arguments",
+    [{"padding": 1}, {"stride": 2, "padding": 1, "bias": False}, {"dilation": 2}, {"padding": "same"}],
+)
 def test_values_and_gradients_are_those_of_conv3d(count, arguments):
     fast, stock = pair(**arguments)
     image = torch.randn(count, 4, 9, 8, 7)
