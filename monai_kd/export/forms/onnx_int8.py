@@ -18,8 +18,7 @@ from monai_kd.export.optional_packages import package
 
 __all__ = ["OnnxInt8", "between_convolutions", "chosen_layers", "layers", "write_int8"]
 
-INTEGERS = {"Add", "Conv", "Relu", "Resize"}
-SIZES = {"Concat", "Gather", "Shape", "Slice", "Squeeze", "Unsqueeze"}  # from one feature's size to the next
+INTEGERS = {"Add", "Conv", "Relu", "Resize"}  # what ONNX Runtime quantizes here
 
 
 class OnnxInt8(Form):
@@ -100,21 +99,25 @@ def write_int8(
 
 def between_convolutions(graph: Any) -> set[str]:
     """
-    The names of the nodes between the first and the last convolution, if ONNX Runtime can compute all of them in 8 bits.
+    The nodes between the first and the last convolution, if ONNX Runtime can compute all of them in 8 bits.
 
-    So it is with batch normalization, which the exporter has folded into the convolutions.
+    It can with batch normalization, which the exporter has folded into the convolutions.
 
     Args:
         graph: of :func:`write_onnx`.
 
     Returns:
-        The names; empty if a node computes in floating point, as instance normalization does, or if no convolution is
+        Their names; empty if a node computes in floating point, as instance normalization does, or if no convolution is
         between the two.
     """
     places = [place for place, node in enumerate(graph.node) if node.op_type == "Conv"]
-    inner = graph.node[places[0] + 1 : places[-1]]
+    features, inner = set(graph.node[places[0]].output), []
+    for node in graph.node[places[0] + 1 : places[-1]]:
+        if node.op_type != "Shape" and features.intersection(node.input):  # others compute sizes
+            features.update(node.output)
+            inner.append(node)
     kinds = {node.op_type for node in inner}
-    return {node.name for node in inner} if "Conv" in kinds and kinds <= INTEGERS | SIZES else set()
+    return {node.name for node in inner} if "Conv" in kinds and kinds <= INTEGERS else set()
 
 
 def _round_for_convolutions_alone(graph: Any) -> None:
