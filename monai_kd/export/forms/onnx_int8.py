@@ -19,6 +19,8 @@ from monai_kd.export.optional_packages import package
 __all__ = ["OnnxInt8", "between_convolutions", "chosen_layers", "layers", "write_int8"]
 
 INTEGERS = {"Add", "Conv", "Relu", "Resize"}  # what ONNX Runtime quantizes here
+ROUNDED = {"Conv", "QuantizeLinear"}
+NOTHING_LEFT = "No convolution is left to quantize. Leave the forms of 8 bits out of --forms."
 
 
 class OnnxInt8(Form):
@@ -69,10 +71,11 @@ def write_int8(
     model = onnx.load(source)
     kept, quantized = chosen_layers(model, float_layers)
     inner = between_convolutions(model.graph)
+    outside = [node.name for node in model.graph.node if inner and node.name not in inner]
     if inner:
-        of_layer = layers(model)
-        kept = [node.name for node in model.graph.node if node.name in kept or node.name not in inner]
-        quantized = [layer for name, layer in of_layer.items() if name not in kept]
+        quantized = [layer for name, layer in layers(model).items() if name in inner and name not in kept]
+        if not quantized:
+            raise ValueError(NOTHING_LEFT)
     logger = logging.getLogger()
     level = logger.level
     logger.setLevel(logging.ERROR)  # hides the advice to optimize first, which would rename the layers
@@ -86,14 +89,16 @@ def write_int8(
             activation_type=tool.QuantType.QUInt8,
             weight_type=tool.QuantType.QInt8,
             op_types_to_quantize=list(INTEGERS) if inner else ["Conv"],
-            nodes_to_exclude=kept,
+            nodes_to_exclude=[*kept, *outside],
         )
     finally:
         logger.setLevel(level)
-    if not inner:
-        model = onnx.load(path)
-        _round_for_convolutions_alone(model.graph)
-        onnx.save(model, path)
+    model = onnx.load(path)
+    nodes = model.graph.node
+    # ONNX Runtime would quantize a convolution whose input and output are rounded.
+    in_float = [node for node in nodes if node.name in kept or (not inner and node.op_type not in ROUNDED)]
+    _use_original_values(model.graph, in_float)
+    onnx.save(model, path)
     return quantized
 
 
@@ -120,16 +125,14 @@ def between_convolutions(graph: Any) -> set[str]:
     return {node.name for node in inner} if "Conv" in kinds and kinds <= INTEGERS else set()
 
 
-def _round_for_convolutions_alone(graph: Any) -> None:
+def _use_original_values(graph: Any, nodes: Iterable[Any]) -> None:
     """
-    Use rounded values only as inputs of convolutions, and the original values elsewhere.
+    Give nodes the original values in place of the rounded ones.
 
     So sums with skips stay in floating point, as :class:`monai_kd.networks.FakeQuantized` trains them.
     """
     made_by = {output: node for node in graph.node for output in node.output}
-    for node in graph.node:
-        if node.op_type in ("Conv", "QuantizeLinear"):
-            continue
+    for node in nodes:
         for i, name in enumerate(node.input):
             if name in made_by and made_by[name].op_type == "DequantizeLinear":
                 rounding = made_by.get(made_by[name].input[0])
@@ -154,7 +157,7 @@ def chosen_layers(model: Any, float_layers: Sequence[str]) -> tuple[list[str], l
             )
     quantized = [layer for name, layer in of_layer.items() if name not in kept]
     if not quantized:
-        raise ValueError("No convolution is left to quantize. Leave the forms of 8 bits out of --forms.")
+        raise ValueError(NOTHING_LEFT)
     return list(kept), quantized
 
 
