@@ -16,7 +16,7 @@ from PIL import Image
 
 import monai_kd
 from monai_kd.export.web.npm_packages import fetch_packages
-from tests.export.web.conftest import chromium, new_page, serve  # noqa: F401
+from tests.export.web.conftest import serve
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -52,6 +52,29 @@ def test_every_page_is_in_it(site):
             )
 
 
+WIDTHS = {"a desktop's": 1300, "a phone's": 400}
+MEASURE = """() => ({
+    overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    cut: [...document.querySelectorAll("article :is(.highlight-bash, .highlight-python, .doctest) pre")]
+        .filter(block => block.scrollWidth > block.clientWidth + 1).map(block => block.innerText),
+    silent: [...document.images].filter(image => image.alt.split(" ").length < 3).map(image => image.src),
+})"""
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_pages_fit_a_screen(site, chromium, width):
+    """Nothing to scroll sideways but tables and what commands print; pictures are described."""
+    tab = chromium.new_page(viewport={"width": width, "height": 900})
+    pages = [*site.glob("*.html"), *site.glob("notebooks/*.html"), *site.glob("reference/**/*.html")]
+    for page in [page for page in pages if page.name != "py-modindex.html"]:  # Sphinx's own
+        tab.goto(page.as_uri())
+        measured = tab.evaluate(MEASURE)
+        if page.parent.name == "notebooks":
+            measured["silent"] = []  # outputs of cells have no place for a description
+        assert measured == {"overflow": 0, "cut": [], "silent": []}, page.name
+    tab.close()
+
+
 def test_every_link_leads_to_a_page_and_a_heading(site):
     anchors = {page: set(re.findall(r' id="([^"]+)"', page.read_text())) for page in site.rglob("*.html")}
     for page, text in ((page, page.read_text()) for page in anchors):
@@ -62,7 +85,7 @@ def test_every_link_leads_to_a_page_and_a_heading(site):
 
 
 def test_every_public_name_is_in_the_reference(site):
-    text = "".join(page.read_text() for page in (site / "reference").glob("*.html"))
+    text = "".join(page.read_text() for page in (site / "reference").rglob("*.html"))
     described = set(re.findall(r'<dt class="sig[^>]*id="monai_kd\.([\w.]+)"', text))
     names = {name.rsplit(".", 1)[-1] for name in described}
     for room in ("losses", "networks", "transforms", "handlers", "engines", "teachers", "data"):
@@ -71,22 +94,25 @@ def test_every_public_name_is_in_the_reference(site):
                 assert name in names, f"monai_kd.{room}.{name}"
 
 
-def test_the_site_holds_the_page_that_segments(site, new_page):  # noqa: F811
+def test_the_site_holds_the_page_that_segments(site, chromium):
     try:
         fetch_packages()
     except ValueError as error:
         pytest.skip(f"the page's npm packages are not here: {error}")
+    tab, requests = chromium.new_page(), []
+    tab.set_default_timeout(60_000)
+    tab.on("request", lambda request: requests.append(request.url))
     with serve(site) as address:
-        page = new_page()
-        page.tab.goto(f"{address}/web.html")
-        assert not any("/try/" in url for url in page.requests), "nothing is loaded before it is asked for"
-        page.tab.get_by_text("Open the page").click()
-        frame = page.tab.frame_locator("iframe.page")
+        tab.goto(f"{address}/web.html")
+        assert not any("/try/" in url for url in requests), "nothing is loaded before it is asked for"
+        tab.get_by_text("Open the page").click()
+        frame = tab.frame_locator("iframe.page")
         frame.locator("#status", has_text="Ready.").wait_for()
         frame.locator("#example").click()
         frame.locator("#savemask:enabled").wait_for()
         assert "%" in frame.locator("#result").inner_text()
-        assert all(url.startswith((address, "blob:", "data:")) for url in page.requests)
+        assert all(url.startswith((address, "blob:", "data:")) for url in requests)
+        tab.close()
 
 
 def test_a_site_without_the_packages_says_so(tmp_path, monkeypatch, capsys):
