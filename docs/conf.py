@@ -71,6 +71,7 @@ def setup(app: Sphinx) -> None:
     app.add_html_math_renderer("mathml", (_formula, None), (_formula, None))
     app.connect("doctree-read", _link_names)
     app.connect("source-read", _name_further_losses)
+    app.connect("builder-inited", _write_page_to_try)
     app.connect("builder-inited", _write_pages_of_names)
     app.connect("source-read", _list_names)
 
@@ -79,6 +80,21 @@ def _name_further_losses(app: Sphinx, name: str, source: list[str]) -> None:
     """A new loss is in the page of methods without a change of the page."""
     if name == "methods":
         source[0] = runpy.run_path(str(Path(__file__).with_name("further_losses.py")))["filled"](source[0])
+
+
+def _write_page_to_try(app: Sphinx) -> None:
+    """The page that segments is part of the site, as the page about it says."""
+    if app.builder.format != "html":
+        return
+    page = runpy.run_path(str(Path(__file__).with_name("page_to_try.py")))
+    is_there = page["write"](Path(app.outdir))
+
+    def fill(app: Sphinx, name: str, source: list[str]) -> None:
+        if name == "web":
+            source[0] = page["filled"](source[0], is_there)
+
+    app.connect("source-read", fill)
+    app.connect("env-get-outdated", lambda *_: ["web"])  # it may have been built without the page before
 
 
 def _write_pages_of_names(app: Sphinx) -> None:

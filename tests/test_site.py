@@ -15,6 +15,8 @@ import pytest
 from PIL import Image
 
 import monai_kd
+from monai_kd.export.web.npm_packages import fetch_packages
+from tests.export.web.conftest import serve
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -90,6 +92,41 @@ def test_every_public_name_is_in_the_reference(site):
         for name, value in vars(getattr(monai_kd, room)).items():
             if name in getattr(monai_kd, room).__all__ and (isclass(value) or isfunction(value)):
                 assert name in names, f"monai_kd.{room}.{name}"
+
+
+def test_the_site_holds_the_page_that_segments(site, chromium):
+    try:
+        fetch_packages()
+    except ValueError as error:
+        pytest.skip(f"the page's npm packages are not here: {error}")
+    tab, requests = chromium.new_page(), []
+    tab.set_default_timeout(60_000)
+    tab.on("request", lambda request: requests.append(request.url))
+    with serve(site) as address:
+        tab.goto(f"{address}/web.html")
+        assert not any("/try/" in url for url in requests), "nothing is loaded before it is asked for"
+        tab.get_by_text("Open the page").click()
+        frame = tab.frame_locator("iframe.page")
+        frame.locator("#status", has_text="Ready.").wait_for()
+        frame.locator("#example").click()
+        frame.locator("#savemask:enabled").wait_for()
+        assert "%" in frame.locator("#result").inner_text()
+        assert all(url.startswith((address, "blob:", "data:")) for url in requests)
+        tab.close()
+
+
+def test_a_site_without_the_packages_says_so(tmp_path, monkeypatch, capsys):
+    page = runpy.run_path(str(DOCS / "page_to_try.py"))
+    (tmp_path / "try").mkdir()
+
+    def refuse(*_):
+        raise ValueError("onnxruntime-web cannot be downloaded.")
+
+    monkeypatch.setitem(page["write"].__globals__, "export_student", refuse)
+    assert not page["write"](tmp_path) and not (tmp_path / "try").exists()
+    assert "The site has no page to try. onnxruntime-web cannot be downloaded. For" in capsys.readouterr().err
+    text = page["filled"]((DOCS / "web.md").read_text(), False)
+    assert "was built without the page" in text and "iframe" not in text and page["MARK"] not in text
 
 
 @pytest.mark.parametrize("file", sorted((DOCS / "tables").glob("*.csv")), ids=lambda file: file.name)

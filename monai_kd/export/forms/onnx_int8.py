@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX whose convolutions ONNX Runtime has quantized to 8 bits."""
+"""ONNX that ONNX Runtime has quantized to 8 bits."""
 
 from __future__ import annotations
 
@@ -16,11 +16,15 @@ from monai_kd.export.forms.form import Form, Runner, Source
 from monai_kd.export.forms.onnx_file import describe, load_onnx
 from monai_kd.export.optional_packages import package
 
-__all__ = ["OnnxInt8", "chosen_layers", "layers", "write_int8"]
+__all__ = ["OnnxInt8", "between_convolutions", "chosen_layers", "layers", "write_int8"]
+
+INTEGERS = {"Add", "Conv", "Relu", "Resize"}  # what ONNX Runtime quantizes here
+ROUNDED = {"Conv", "QuantizeLinear"}
+NOTHING_LEFT = "No convolution is left to quantize. Leave the forms of 8 bits out of --forms."
 
 
 class OnnxInt8(Form):
-    """Convolutions in 8 bits, everything else in floating point."""
+    """Convolutions in 8 bits; without normalization between them, all that is between the first and the last."""
 
     name, title, files = "int8", "INT8", ("student.int8.onnx",)
     packages, is_rounded = ("onnx", "onnxruntime"), True
@@ -40,11 +44,14 @@ def write_int8(
     source: Path, path: Path, images: Iterable[npt.NDArray[Any]], float_layers: Sequence[str] = ()
 ) -> list[str]:
     """
-    Quantize the convolutions of an ONNX file: signed weights with one scale per output channel, unsigned activations.
+    Quantize an ONNX file: signed weights with one scale per output channel, unsigned activations.
 
-    Everything else stays in floating point. Activations are unsigned because ONNX Runtime's x86 kernels multiply only
-    unsigned by signed numbers. With signed activations it would run float convolutions after conversions, in 2.5 times
-    the time.
+    Convolutions are quantized, and everything else stays in floating point. But where nothing normalizes between the
+    convolutions, activations, sums and resizing are quantized, too, and the first and the last convolution stay in
+    floating point. So numbers are converted only twice (:func:`between_convolutions`).
+
+    Activations are unsigned because ONNX Runtime's x86 kernels multiply only unsigned by signed numbers. With signed
+    activations it would run float convolutions after conversions, in 2.5 times the time.
 
     Args:
         source: the float file.
@@ -61,7 +68,14 @@ def write_int8(
     """
     onnx = package("onnx")
     tool = package("onnxruntime.quantization")
-    kept, quantized = chosen_layers(onnx.load(source), float_layers)
+    model = onnx.load(source)
+    kept, quantized = chosen_layers(model, float_layers)
+    inner = between_convolutions(model.graph)
+    outside = [node.name for node in model.graph.node if inner and node.name not in inner]
+    if inner:
+        quantized = [layer for name, layer in layers(model).items() if name in inner and name not in kept]
+        if not quantized:
+            raise ValueError(NOTHING_LEFT)
     logger = logging.getLogger()
     level = logger.level
     logger.setLevel(logging.ERROR)  # hides the advice to optimize first, which would rename the layers
@@ -74,27 +88,51 @@ def write_int8(
             per_channel=True,
             activation_type=tool.QuantType.QUInt8,
             weight_type=tool.QuantType.QInt8,
-            op_types_to_quantize=["Conv"],
-            nodes_to_exclude=kept,
+            op_types_to_quantize=list(INTEGERS) if inner else ["Conv"],
+            nodes_to_exclude=[*kept, *outside],
         )
     finally:
         logger.setLevel(level)
     model = onnx.load(path)
-    _round_for_convolutions_alone(model.graph)
+    nodes = model.graph.node
+    # ONNX Runtime would quantize a convolution whose input and output are rounded.
+    in_float = [node for node in nodes if node.name in kept or (not inner and node.op_type not in ROUNDED)]
+    _use_original_values(model.graph, in_float)
     onnx.save(model, path)
     return quantized
 
 
-def _round_for_convolutions_alone(graph: Any) -> None:
+def between_convolutions(graph: Any) -> set[str]:
     """
-    Use rounded values only as inputs of convolutions, and the original values elsewhere.
+    The nodes between the first and the last convolution, if ONNX Runtime can compute all of them in 8 bits.
+
+    It can with batch normalization, which the exporter has folded into the convolutions.
+
+    Args:
+        graph: of :func:`write_onnx`.
+
+    Returns:
+        Their names; empty if a node computes in floating point, as instance normalization does, or if no convolution is
+        between the two.
+    """
+    places = [place for place, node in enumerate(graph.node) if node.op_type == "Conv"]
+    features, inner = set(graph.node[places[0]].output), []
+    for node in graph.node[places[0] + 1 : places[-1]]:
+        if node.op_type != "Shape" and features.intersection(node.input):  # others compute sizes
+            features.update(node.output)
+            inner.append(node)
+    kinds = {node.op_type for node in inner}
+    return {node.name for node in inner} if "Conv" in kinds and kinds <= INTEGERS else set()
+
+
+def _use_original_values(graph: Any, nodes: Iterable[Any]) -> None:
+    """
+    Give nodes the original values in place of the rounded ones.
 
     So sums with skips stay in floating point, as :class:`monai_kd.networks.FakeQuantized` trains them.
     """
     made_by = {output: node for node in graph.node for output in node.output}
-    for node in graph.node:
-        if node.op_type in ("Conv", "QuantizeLinear"):
-            continue
+    for node in nodes:
         for i, name in enumerate(node.input):
             if name in made_by and made_by[name].op_type == "DequantizeLinear":
                 rounding = made_by.get(made_by[name].input[0])
@@ -119,7 +157,7 @@ def chosen_layers(model: Any, float_layers: Sequence[str]) -> tuple[list[str], l
             )
     quantized = [layer for name, layer in of_layer.items() if name not in kept]
     if not quantized:
-        raise ValueError("No convolution is left to quantize. Leave the forms of 8 bits out of --forms.")
+        raise ValueError(NOTHING_LEFT)
     return list(kept), quantized
 
 
