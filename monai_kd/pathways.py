@@ -51,13 +51,11 @@ def _adapt(adapter: nn.Module, feature: torch.Tensor, **arguments: Any) -> torch
         return adapter(feature, **arguments)
 
 
-def _on_student_grid(
-    feature: torch.Tensor, adapter: nn.Module, theta: torch.Tensor | None, shares: Sequence[float] | None
-) -> torch.Tensor:
+def _on_student_grid(feature: torch.Tensor, adapter: nn.Module, theta: torch.Tensor | None) -> torch.Tensor:
     # Tokens become a map before it is known where they lie.
     if getattr(adapter, "rearranges", False):
-        return align(_adapt(adapter, feature), theta, shares)
-    return _adapt(adapter, align(feature, theta, shares))
+        return align(_adapt(adapter, feature), theta)
+    return _adapt(adapter, align(feature, theta))
 
 
 def _size(adapter: nn.Module, teacher: torch.Tensor) -> dict[str, list[int]]:
@@ -168,12 +166,12 @@ class Pathway(nn.Module):
             )
         if any(module.training for module in self.teacher_adapters.modules()):
             self.teacher_adapters.eval()  # train() was called on a part of this module
-        students, teachers, theta, shares = [], [], alignment(batch), batch.get("student_shares")
+        students, teachers, theta = [], [], alignment(batch)
         any_shape = getattr(self.loss, "any_shape", False)
         for i, (student_layer, teacher_layer) in enumerate(zip(self.student_layers, self.teacher_layers, strict=True)):
             student_feature = _feature(student, student_layer, "student", batch.get("image"))
             teacher_feature = _feature(teacher, teacher_layer, "teacher", batch.get("image"))
-            teacher_feature = _on_student_grid(teacher_feature, self.teacher_adapters[i], theta, shares)
+            teacher_feature = _on_student_grid(teacher_feature, self.teacher_adapters[i], theta)
             adapter = self.student_adapters[i]
             student_feature = _adapt(adapter, student_feature, **_size(adapter, teacher_feature))
             if not any_shape:

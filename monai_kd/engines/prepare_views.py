@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,8 +35,6 @@ class PrepareBatchViews(PrepareBatch, Randomizable):
             their features match, and the teacher's view may only change gray values.
         prompt: whether the teacher also gets the label, as one more channel of "teacher_image" in its own view, for a
             :class:`monai_kd.networks.PromptedTeacher`. Defaults to False.
-        size: spatial size of the student's view. Defaults to None: that of the batch. With ``aligned``, the teacher's
-            image keeps its size. :class:`monai_kd.handlers.ProgressiveSizeHandler` changes it during the training.
 
     Raises:
         ValueError: When the teacher's view moves the image without ``aligned``, or is missing with ``aligned`` or
@@ -58,7 +55,6 @@ class PrepareBatchViews(PrepareBatch, Randomizable):
     teacher: View | None = None
     aligned: bool = False
     prompt: bool = False
-    size: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
         if self.aligned and self.teacher is None:
@@ -97,9 +93,7 @@ class PrepareBatchViews(PrepareBatch, Randomizable):
 
         theta = self.student.draw(len(image), image.shape[2:], generator)
         batchdata["student_geometry"] = theta.to(image.device)
-        if self.size is not None:
-            batchdata["student_shares"] = [side / whole for side, whole in zip(self.size, image.shape[2:], strict=True)]
-        moved = self.student.move(image, batchdata["student_geometry"], size=self.size)
+        moved = self.student.move(image, batchdata["student_geometry"])
         if self.teacher is not None:
             seen = moved
             if self.aligned:
@@ -111,7 +105,7 @@ class PrepareBatchViews(PrepareBatch, Randomizable):
                 batchdata["teacher_image"] = self._with_label(batchdata, label)
             self._tell_teacher(batchdata)
         if label is not None and label.ndim == image.ndim:
-            label = self.student.move(label, batchdata["student_geometry"], "nearest", self.size).to(**kwargs)
+            label = self.student.move(label, batchdata["student_geometry"], mode="nearest").to(**kwargs)
         return self.student.disturb(moved, on_device).to(**kwargs), label
 
     def _on_device(self, batchdata: Any, *arguments: Any, **kwargs: Any) -> tuple[torch.Tensor, torch.Tensor | None]:

@@ -18,7 +18,6 @@ from monai_kd.handlers.methods.trajectory import TrajectoryHandler as Trajectory
 from monai_kd.handlers.metric_log import EvalMetricsHandler as EvalMetricsHandler
 from monai_kd.handlers.metric_log import MetricLogHandler as MetricLogHandler
 from monai_kd.handlers.patience import PatienceHandler as PatienceHandler
-from monai_kd.handlers.progressive_size import ProgressiveSizeHandler as ProgressiveSizeHandler
 from monai_kd.handlers.resume import ResumeHandler as ResumeHandler
 from monai_kd.handlers.scores import ScoresHandler as ScoresHandler
 from monai_kd.handlers.seed import SeedHandler as SeedHandler

@@ -8,7 +8,7 @@ the comparison is left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 
@@ -39,7 +39,7 @@ def alignment(batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
     return compose(invert(batch["teacher_geometry"]), batch["student_geometry"])
 
 
-def align(teacher: torch.Tensor, theta: torch.Tensor | None, shares: Sequence[float] | None = None) -> torch.Tensor:
+def align(teacher: torch.Tensor, theta: torch.Tensor | None) -> torch.Tensor:
     """
     Move a feature of the teacher onto the student's grid, at its own resolution.
 
@@ -48,12 +48,9 @@ def align(teacher: torch.Tensor, theta: torch.Tensor | None, shares: Sequence[fl
     Args:
         teacher: shape BNH[WD], or (B, N).
         theta: from :func:`alignment`; None leaves the feature unchanged.
-        shares: the sides of the student's view as shares of the sides of the teacher's image, "student_shares" of the
-            batch. The moved feature has these shares of its own sides. Defaults to None: both views have one size.
 
     Returns:
-        The same shape, or with the sides that ``shares`` gives. Outside the teacher's view its border is repeated;
-        :func:`leave_out` removes it from the loss.
+        The same shape. Outside the teacher's view its border is repeated; :func:`leave_out` removes it from the loss.
 
     Raises:
         ValueError: When the feature has no known position in the image (tokens, windows of an inferer).
@@ -66,9 +63,7 @@ def align(teacher: torch.Tensor, theta: torch.Tensor | None, shares: Sequence[fl
             f"views of {theta.shape[1]} spatial dimensions. Let teacher and student share one geometry "
             "(aligned=False), or name a layer whose output is an image."
         )
-    sides = teacher.shape[2:]
-    size = None if shares is None else [round(share * side) for share, side in zip(shares, sides, strict=True)]
-    return warp(teacher, theta, size, padding_mode="border")
+    return warp(teacher, theta, padding_mode="border")
 
 
 def leave_out(

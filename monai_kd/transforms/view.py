@@ -55,9 +55,7 @@ class View:
         drawn = [transform(count, spatial_size, generator) for transform in self.geometry]
         return reduce(compose, drawn) if drawn else identity(count, len(spatial_size))
 
-    def move(
-        self, tensor: torch.Tensor, theta: torch.Tensor, mode: str = "bilinear", size: Sequence[int] | None = None
-    ) -> torch.Tensor:
+    def move(self, tensor: torch.Tensor, theta: torch.Tensor, mode: str = "bilinear") -> torch.Tensor:
         """
         Resample images or labels to a geometry that :meth:`draw` gave.
 
@@ -65,11 +63,8 @@ class View:
             tensor: shape BNH[WD].
             theta: shape (B, d, d+1).
             mode: "bilinear" for images, "nearest" for labels.
-            size: spatial size of the view. Defaults to None: the tensor's own.
         """
-        if not self.geometry and (size is None or tuple(size) == tuple(tensor.shape[2:])):
-            return tensor
-        return warp(tensor, theta, size, mode, self.padding_mode)
+        return warp(tensor, theta, mode=mode, padding_mode=self.padding_mode) if self.geometry else tensor
 
     def disturb(self, image: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """

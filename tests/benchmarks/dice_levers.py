@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from dice_setup import RATE, Setup
+from ignite.handlers import EMAHandler
 from monai.bundle import ConfigParser
 
 Change = Callable[[ConfigParser, Setup], None]
@@ -31,56 +32,54 @@ def live_teacher(parser: ConfigParser, setup: Setup) -> None:
 
 
 def channels_last(parser: ConfigParser, setup: Setup) -> None:
+    """The student's weights and features keep the channels of a pixel side by side."""
     parser["network_def"].to(memory_format=torch.channels_last)
 
 
 def batch(share: float, steps: float) -> Change:
-    """Another size of the batch, with as much of the rate and the inverse number of steps."""
+    """Another size of the batch and number of steps; the rate goes with the root of the size."""
 
     def change(parser: ConfigParser, setup: Setup) -> None:
         size, count = round(share * setup.batch), round(steps * setup.steps)
         parser.update({"batch_size": size, "steps_per_epoch": count, "learning_rate": RATE * share**0.5})
-        images = len(parser["train#sampler"].data_source)
-        generator = torch.Generator().manual_seed(parser["seed"])
-        parser["train#sampler"] = torch.utils.data.RandomSampler(
-            range(images), num_samples=size * count, generator=generator
-        )
+        parser["train#sampler"] = setup.order(parser["seed"], len(parser["train#sampler"].data_source), size * count)
 
     return change
 
 
-def progressive(shares: tuple[float, ...]) -> Change:
+def average(parser: ConfigParser, setup: Setup) -> None:
+    """A moving average of the weights is validated, over about 33 steps."""
+    handler = EMAHandler(parser["network_def"], momentum=0.03, handle_buffers="update")
+    parser.update({"validate#evaluator#network": handler.ema_model, "further_handlers": [handler]})
+
+
+def half_as_long(parser: ConfigParser, setup: Setup) -> None:
+    """Half as many epochs, and a schedule of that length."""
+    parser.update({"max_epochs": max(1, setup.epochs // 2)})
+
+
+def together(*changes: Change) -> Change:
+    """One change after the other."""
+
     def change(parser: ConfigParser, setup: Setup) -> None:
-        sizes = [[16 * round(share * setup.side / 16)] * 2 for share in shares]
-        handler = {"_target_": "monai_kd.handlers.ProgressiveSizeHandler", "sizes": sizes}
-        parser.update({"further_handlers": [handler]})
+        for one in changes:
+            one(parser, setup)
 
     return change
 
 
-def average(momentum: float, interval: int) -> Change:
-    def change(parser: ConfigParser, setup: Setup) -> None:
-        from ignite.handlers import EMAHandler
-
-        handler = EMAHandler(parser["network_def"], momentum=momentum, handle_buffers="update")
-        parser.update({"validate#evaluator#network": handler.ema_model, "val_interval": interval})
-        parser.update({"further_handlers": [handler]})
-
-    return change
-
-
-def loops(count: float) -> Change:
-    return lambda parser, setup: parser.update({"max_epochs": round(count * setup.epochs)})
-
-
+LOOP = values(optimizer__fused=False)
+TWICE = values(learning_rate=2 * RATE)
+# Each alone, beside an optimizer that takes the weights one by one; the recipe's own is fused.
 LEVERS: dict[str, Change] = {
-    "live averaged teacher": live_teacher,
-    "fused optimizer": values(optimizer__fused=True),
-    "channels-last": channels_last,
-    "progressive size": progressive((0.5, 0.67, 1.0)),
-    "batch twice as large, half as many steps": batch(2, 0.5),
-    "half the batch": batch(0.5, 1),
-    "average of the weights is validated": average(0.03, 1),
-    "compiled student": values(train__trainer__compile=True),
-    "half as many epochs": loops(0.5),
+    "no lever: the recipe without a fused optimizer": LOOP,
+    "live averaged teacher": together(LOOP, live_teacher),
+    "channels-last": together(LOOP, channels_last),
+    "half the batch": together(LOOP, batch(0.5, 1)),
+    "batch twice as large, half as many steps": together(LOOP, batch(2, 0.5)),
+    "twice the learning rate": together(LOOP, TWICE),
+    "average of the weights is validated": together(LOOP, average),
+    "half as many epochs": together(LOOP, half_as_long),
+    "compiled student": together(LOOP, values(train__trainer__compile=True)),
+    "fused, channels-last and twice the learning rate": together(channels_last, TWICE),
 }

@@ -68,10 +68,10 @@ class Setup:
         kept["validation"] += kept.pop("test")
         return dict(keep_labels({**kept, "test": []}, list(self.records.values()), self.arguments.labels))
 
-    def order(self, seed: int, images: int) -> RandomSampler:
-        """The same images in the same order for every candidate."""
+    def order(self, seed: int, images: int, samples: int | None = None) -> RandomSampler:
+        """The images of each epoch, in the same order for every candidate; by default for all steps of an epoch."""
         generator = torch.Generator().manual_seed(seed)
-        return RandomSampler(range(images), num_samples=self.steps * self.batch, generator=generator)
+        return RandomSampler(range(images), num_samples=samples or self.steps * self.batch, generator=generator)
 
     def student(self, seed: int) -> nn.Module:
         """With the first weights of this seed."""

@@ -9,7 +9,8 @@ images in the same order, first weights, teacher, losses, schedule and number of
 validate after every epoch. The first target is the student's last Dice without a teacher; the second is 98 % of a
 candidate's own last Dice. The clock starts before images are read; making images and teacher is not counted.
 ``--levers`` compares the bundle's recipe with changes of it, one at a time. Without --dataset-dir the images are
-synthetic. Every finished training is a line of ``rows.jsonl`` in the output folder, so a run goes on where it stopped.
+synthetic. Every finished training is a line of ``rows.jsonl`` in the output folder, so a run goes on where it
+stopped.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import Any
 
 import monai
 import torch
+from dice_compact import compact
 from dice_levers import LEVERS
 from dice_loops import looped, ours, stock
 from dice_setup import Course, Setup
@@ -50,7 +52,13 @@ def candidates(levers: bool) -> dict[str, Callable[[Setup, int], Course]]:
     """By the name in the table; the first one gives the target."""
     first = {ALONE: partial(stock, with_teacher=False)}
     if levers:
-        return {**first, OURS: ours, **{name: partial(ours, change=change) for name, change in LEVERS.items()}}
+        graphs = {"fused; one function for a step": compact, "the same, compiled": partial(compact, compiled=True)}
+        return {
+            **first,
+            OURS: ours,
+            **{name: partial(ours, change=change) for name, change in LEVERS.items()},
+            **graphs,
+        }
     toolkits = {f"{name}, live teacher": partial(looped, make=make) for name, make in available().items()}
     return {**first, "MONAI, live teacher": stock, **toolkits, OURS: ours}
 
@@ -70,6 +78,15 @@ def train_missing(setup: Setup, trainings: Mapping[str, Any], seeds: list[int], 
                 line = train(setup, seed).row(name=name, seed=seed)
                 with file.open("a") as rows:
                     rows.write(line + "\n")
+
+
+def claim(folder: Path, sizes: Mapping[str, Any]) -> None:
+    """Images, teacher and rows of a folder are of the same sizes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "sizes.json"
+    if file.exists() and json.loads(file.read_text()) != sizes:
+        raise SystemExit(f"{folder} holds a run of {file.read_text()}. Give these sizes, or another --output-dir.")
+    file.write_text(json.dumps(sizes))
 
 
 def reached(points: list[tuple[float, float]], target: float) -> float:
@@ -101,8 +118,9 @@ def table(done: Rows, names: list[str], seeds: list[int]) -> Iterator[str]:
         cells = [name, f"{100 * statistics.mean(last):.1f} ({', '.join(f'{100 * dice:.1f}' for dice in last)})"]
         for which in (0, 1):
             cells.append(spread([one[which] for one in own]))
-            ratios = [us[which] / one[which] for us, one in zip(mine, own, strict=True)]
-            cells.append(f"{statistics.median(ratios):.2f}" if max(ratios) < float("inf") else "")
+            pairs = [(us[which], one[which]) for us, one in zip(mine, own, strict=True)]
+            all_reach = max(map(max, pairs)) < float("inf")
+            cells.append(f"{statistics.median(us / one for us, one in pairs):.2f}" if all_reach else "")
         yield "| " + " | ".join([*cells, f"{statistics.median(one[2] for one in own):.1f}"]) + " |"
 
 
@@ -124,7 +142,7 @@ def main() -> None:
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.output_dir or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
+        claim(folder, {name: getattr(arguments, name) for name in ("dataset_dir", *SIZES)})
         setup = Setup(arguments, folder)
         trainings = candidates(arguments.levers)
         if arguments.only:

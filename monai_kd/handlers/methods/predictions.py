@@ -62,7 +62,7 @@ def predictions(engine: Engine, handler: str) -> Predictions:
             "supervision. Use a student that returns the one to compare."
         )
     theta = alignment(batch)
-    teacher = align(teacher.detach(), theta, batch.get("student_shares"))
+    teacher = align(teacher.detach(), theta)
     check_features(student, teacher, are_outputs=True)
     student, teacher = leave_out(student, teacher, theta, any_shape=True)
     if label is not None and "has_label" in batch:
