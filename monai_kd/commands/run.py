@@ -40,7 +40,8 @@ def run(
     `--method logits_kl`, `--teacher ensemble`, `--views shared`, `--network separable`, `--adaptation trajectory`. An
     id of the config is an option, too: `--max-epochs 20`, `--spatial-size "[96,96]"`, `--resume False`,
     `--optimizer#lr 0.1`. Dashes and underscores are the same in it. `--set max_epochs=20` does the same, as in the
-    other commands.
+    other commands. `--output-dir DIR` is where a training's results go, and its weights: DIR/model.pt, unless
+    `--checkpoint` names another file.
 
     'python -m monai.bundle run' runs the same configs with the same ids. Ctrl+C stops a run; give the same command
     again to continue it.
@@ -68,12 +69,12 @@ def _arguments(
     config: str, bundle: str | None, overlays: Sequence[str], words: Sequence[str], settings: dict[str, Any]
 ) -> dict[str, Any]:
     """Arguments of ``monai.bundle.run``: what the words of the command mean, and the values of ``--set``."""
-    from monai_kd.bundle.command_line import read_command
+    from monai_kd.bundle.command_line import place_weights, read_command
 
     arguments = read_command(config, bundle, overlays, words)
     for name in set(settings) & set(arguments):
         raise ValueError(f"'{name}' is given twice: as --{name} and by --set. Keep one of them.")
-    return {**arguments, **settings}
+    return place_weights({**arguments, **settings})
 
 
 def _check(arguments: dict[str, Any]) -> None:
