@@ -184,23 +184,15 @@ def mean_dice(student: nn.Module, loader: DataLoader) -> float:
     return float(metric.aggregate())
 
 
-def ours(setup: Setup, seed: int, alone: bool = False, change: Callable[..., None] | None = None) -> Course:
-    """
-    The bundle's config.
-
-    Args:
-        alone: the student without a teacher, on the labelled images.
-        change: changes the config before it is used: see ``dice_levers.py``.
-    """
+def ours(setup: Setup, seed: int, change: Callable[..., None] | None = None) -> Course:
+    """The bundle's config; ``change`` changes it before it is used, see ``dice_levers.py``."""
     student, teacher = setup.student(seed), setup.teacher()
-    names = ("train_student.json", "recipes/patient.json") if alone else ("train.json", "recipes/few_labels.json")
     with tempfile.TemporaryDirectory() as folder:
         course = Course()
-        parser = setup.config(*names, output=Path(folder), seed=seed)
-        count = len(setup.split["training"]) + (0 if alone else len(setup.split["unlabelled"]))
-        parser.update({"network_def": student, "train#sampler": setup.order(seed, count)})
-        if not alone:
-            parser.update({"teacher_def": teacher})
+        parser = setup.config("train.json", "recipes/few_labels.json", output=Path(folder), seed=seed)
+        count = len(setup.split["training"]) + len(setup.split["unlabelled"])
+        sampler = setup.order(seed, count)
+        parser.update({"network_def": student, "teacher_def": teacher, "train#sampler": sampler})
         if change is not None:
             change(parser, setup)
         trainer = parser.get_parsed_content("train#trainer")
