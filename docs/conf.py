@@ -43,6 +43,7 @@ smartquotes_action = "qe"  # not dashes: options begin with two
 
 # Notebooks show what they showed when they were run; a test runs them.
 nb_execution_mode = "off"
+nb_render_markdown_format = "gfm"  # tables
 myst_heading_anchors = 4
 
 autodoc_member_order = "bysource"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,7 +63,7 @@ def run(
         copy = _copy(arguments)
         if copy is not None:
             arguments = _arguments(config, str(copy), overlay or (), context.args, settings)
-        _run(arguments, errors)
+        _run(arguments, errors, trace)
 
 
 def _arguments(
@@ -103,17 +104,21 @@ def _copy(arguments: dict[str, Any]) -> Path | None:
     return copy
 
 
-def _run(arguments: dict[str, Any], errors: RunErrors) -> None:
+def _run(arguments: dict[str, Any], errors: RunErrors, is_full: bool) -> None:
     from monai.bundle import create_workflow
+
+    from monai_kd.commands.epoch_lines import epoch_lines, quiet_start
 
     begin = time.time()
     # MONAI finds a bundle's scripts when it runs, and `initialize` may need them before.
     sys.path.insert(1, str(Path(arguments.get("bundle_root", ".")).resolve()))
     # As monai.bundle.run does.
-    workflow = create_workflow(**arguments)
+    with nullcontext() if is_full else quiet_start():
+        workflow = create_workflow(**arguments)
     errors.watch(workflow)
-    workflow.run()
-    workflow.finalize()
+    with nullcontext() if is_full else epoch_lines(workflow):
+        workflow.run()
+        workflow.finalize()
     _show(workflow, begin)
 
 

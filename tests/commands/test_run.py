@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 import torch
 
 from monai_kd.bundle.bundle import BundleFolder
-from monai_kd.bundle.command_line import read_command
+from monai_kd.bundle.command_line import place_weights, read_command
 from monai_kd.bundle.finding import find_bundle
 from monai_kd.commands.run import _arguments
 from monai_kd.commands.run_errors import told
@@ -76,7 +77,10 @@ def test_the_same_results_as_monais_command(folder, tmp_path):
     words = ["train_teacher", "--bundle", BUNDLE, "--views", "shared", "--max_epochs", 2, *TINY, *WHERE[2:]]
     ours = run(tmp_path, *words, "--dataset_dir", folder / "data")
     assert ours.returncode == 0 and not ours.stderr, ours.stderr
-    assert ours.stdout.rstrip().endswith("Results: out")
+    lines = [re.sub(r"\d+\.\d+", "N", line) for line in ours.stdout.splitlines() if line.strip()]
+    best = " (best)" if lines[1].endswith("(best); N s") else ""  # the second epoch may be the better one
+    first, second = "epoch 1/2: loss N; val_mean_dice N (best); N s", f"epoch 2/2: loss N; val_mean_dice N{best}; N s"
+    assert lines[0].startswith(f"{first}, at most ") and lines[1:] == [second, "Results: out"]
     expected, found = files(tmp_path / "monais"), files(tmp_path / "out")
     assert set(found) == set(expected) >= {"model.pt", "last.pt", "train_config.json"}
     for name in [name for name in expected if "lock" not in name]:  # the log line with the user and the time
@@ -235,6 +239,23 @@ def test_settings_of_a_file_serve_every_config(tmp_path):
     settings.write_text(json.dumps({"max_epoch": 3}))
     with pytest.raises(ValueError, match="--max_epoch: no config of this run has the id"):
         check_start(Start.of([str(CONFIGS / "train.json")], {}, str(settings)))
+
+
+def test_weights_lie_beside_the_results_of_their_run(tmp_path):
+    def placed(config, *words):
+        return place_weights(read_command(config, str(BUNDLE), [], words)).get("checkpoint")
+
+    for config in ("train", "train_teacher", "train_student", "train_autoencoder"):
+        assert placed(config, "--output-dir", "runs/mine") == str(Path("runs", "mine", "model.pt"))
+        assert placed(config, "--output-dir", "runs/mine", "--checkpoint", "best.pt") == "best.pt"
+        assert placed(config) is None and placed(config, "--output-dir", "$@bundle_root + '/x'") is None
+    for config in ("evaluate", "inference"):  # they read it
+        assert placed(config, "--output-dir", "runs/mine") is None
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps({"output_dir": "theirs"}))
+    assert placed("train", "--args_file", str(settings)) == str(Path("theirs", "model.pt"))
+    settings.write_text(json.dumps({"output_dir": "theirs", "checkpoint": "best.pt"}))
+    assert placed("train", "--args_file", str(settings)) is None
 
 
 def test_the_first_useful_cause_is_told():
