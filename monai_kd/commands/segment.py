@@ -13,7 +13,7 @@ from rich.table import Table
 from monai_kd.commands.console import console
 from monai_kd.commands.image_progress import image_progress
 from monai_kd.commands.options import BUNDLE, INT, Bundle, Checkpoint, Network, Trace
-from monai_kd.commands.run_errors import RunErrors
+from monai_kd.commands.run.run_errors import RunErrors
 
 Images = Annotated[list[Path], typer.Argument(help="Files, folders of images or data sets, of any format.")]
 Output = Annotated[Path, typer.Option(help="Folder of masks and overlays.")]

@@ -5,6 +5,7 @@ import json
 import logging
 import shutil
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.record import load_record, recorded_settings
 from monai_kd.bundle.record.definition import settings_for
 from monai_kd.networks import StudentUNet
-from monai_kd.utils.checkpoints import save_checkpoint
+from monai_kd.utils.checkpoints import load_checkpoint, save_checkpoint
 from tests.bundles.conftest import CLASSIFICATION, ROOT, unet
 
 STUDENT = {
@@ -29,6 +30,7 @@ STUDENT = {
     "channels": [2, 4, 4],
 }
 RECORD = {"network_def": STUDENT, "spatial_size": [32, 32], "crop_margins": False}
+OF_0_1_0 = [[[0.401472, -0.753370], [0.262745, 0.498633]], [[0.886129, 0.130819], [0.808426, 0.957112]]]
 
 
 def student():
@@ -84,6 +86,18 @@ def test_files_without_a_record(tmp_path):
     assert load_record(saved(tmp_path / "own.pt", None)) is None
     with pytest.raises(FileNotFoundError, match=r"No file '.*none\.pt'"):
         load_record(tmp_path / "none.pt")
+
+
+def test_a_student_of_version_0_1_0_answers_as_then_and_takes_a_record(tmp_path):
+    """The file is of a training by that version, and the numbers are its own."""
+    old = Path(__file__).with_name("student_0_1_0.pt")
+    assert load_record(old) is None
+    save_checkpoint(load_checkpoint(old), tmp_path / "new.pt", RECORD)
+    assert load_record(tmp_path / "new.pt") == RECORD
+    image = torch.linspace(-1, 1, 32 * 32).reshape(1, 1, 32, 32)
+    for path in (old, tmp_path / "new.pt"):
+        logits = load_weights(student(), path).eval()(image)
+        torch.testing.assert_close(logits[0, :, ::16, ::16], torch.tensor(OF_0_1_0), atol=1e-5, rtol=1e-5)
 
 
 CHANGED = json.dumps({**RECORD, "spatial_size": [64, 64]})

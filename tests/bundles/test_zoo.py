@@ -5,11 +5,12 @@ import json
 import re
 import shutil
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 import torch
-from monai.bundle import ConfigWorkflow, ckpt_export, download, load, verify_metadata, verify_net_in_out
+from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, download, load, verify_metadata, verify_net_in_out
 
 import monai_kd
 from monai_kd.packing import pack_bundle
@@ -21,6 +22,7 @@ HEADINGS = [
     "# Model Overview", "## Data", "## Training configuration", "## Performance", "## MONAI Bundle Commands",
     "## References", "## License",
 ]  # fmt: skip
+MAKEFILE = Path(__file__).parents[2] / "Makefile"
 SCHEMA = Path(__file__).with_name("metadata_schema.json")
 
 
@@ -50,12 +52,17 @@ def packed(source, request, tmp_path_factory):
 
 
 @pytest.fixture
-def scripts(packed, monkeypatch):
-    """The bundle's own scripts can be imported, as in its folder."""
-    monkeypatch.syspath_prepend(str(packed))
+def forget_scripts():
+    """Modules of a bundle's scripts are not those of the next bundle."""
     yield
     for name in [name for name in sys.modules if name.split(".")[0] == "scripts"]:
         del sys.modules[name]
+
+
+@pytest.fixture
+def scripts(packed, monkeypatch, forget_scripts):
+    """The bundle's own scripts can be imported, as in its folder."""
+    monkeypatch.syspath_prepend(str(packed))
 
 
 def test_it_has_the_zoos_files(packed):
@@ -68,7 +75,7 @@ def test_it_has_the_zoos_files(packed):
 def test_no_file_is_large_and_none_tells_where_it_was_written(packed):
     for path in (path for path in packed.rglob("*") if path.is_file()):
         assert path.stat().st_size < 25 * 2**20
-        if path.suffix != ".pt":
+        if path.suffix not in (".pt", ".png"):
             text = path.read_text(encoding="utf-8")
             assert not re.search(r"(?<![\w.}'\"])/(home|root|work|tmp|Users|mnt|data)/|[A-Z]:\\", text), path
 
@@ -78,6 +85,31 @@ def test_metadata_follow_the_specification(packed, tmp_path):
     metadata = json.loads((packed / "configs" / "metadata.json").read_text())
     assert metadata["version"] in metadata["changelog"]
     verify_metadata(meta_file=str(packed / "configs" / "metadata.json"), filepath=str(schema))
+
+
+def test_the_weights_in_the_box_are_packed_as_the_zoo_takes_them(source, monkeypatch, tmp_path, forget_scripts):
+    """What `make zoo` writes: of the bundle's own size, with a score, and with packages from an index alone."""
+    assert f" {source.name}" in re.search(r"^ZOO_BUNDLES :=(.*)", MAKEFILE.read_text(), re.M)[0]
+    with zipfile.ZipFile(pack_bundle(source, tmp_path / "dist")) as archive:
+        archive.extractall(tmp_path)
+    configs = tmp_path / source.name / "configs"
+    metadata = json.loads((configs / "metadata.json").read_text())
+    assert "monai-kd" not in metadata["required_packages_version"] and min(metadata["eval_metrics"].values()) > 0.5
+    assert "monai_kd" not in (configs / "inference.json").read_text()
+    for image in re.findall(r"!\[.*?\]\((.*?)\)", (configs.parent / "docs" / "README.md").read_text()):
+        assert (configs.parent / "docs" / image).is_file()
+    files = {"meta_file": str(configs / "metadata.json"), "config_file": str(configs / "inference.json")}
+    monkeypatch.syspath_prepend(str(tmp_path / source.name))
+    verify_net_in_out(net_id="network_def", device="cpu", **files)
+    parser = ConfigParser(ConfigParser.load_config_file(files["config_file"]))
+    weights = torch.load(configs.parent / "models" / "model.pt", weights_only=True)
+    parser.get_parsed_content("network_def").load_state_dict(weights)
+
+
+def test_apps_are_the_tested_ones(source):
+    pins = (ROOT.parents[1] / "constraints.txt").read_text().lower().split()
+    apps = json.loads((source / "configs" / "metadata.json").read_text())["supported_apps"]
+    assert {f"{name.replace('-', '')}=={version}" for name, version in apps.items()} <= set(pins)
 
 
 def test_required_packages_are_the_tested_ones(source):

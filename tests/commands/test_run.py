@@ -16,8 +16,8 @@ import torch
 from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.command_line import place_weights, read_command
 from monai_kd.bundle.finding import find_bundle
-from monai_kd.commands.run import _arguments
-from monai_kd.commands.run_errors import told
+from monai_kd.commands.run.run import _arguments
+from monai_kd.commands.run.run_errors import told
 from monai_kd.phantom import write_phantoms
 from tests.bundles.conftest import unet
 

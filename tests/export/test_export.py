@@ -74,7 +74,7 @@ def test_the_file_says_what_it_is(exported, checkpoint):
     assert found["student"] == "StudentUNet"
     assert json.loads(found["classes"]) == {"0": "background", "1": "lesion"}
     assert found["input"] == "image (batch, 1, height, width): raw pixels, uint8"
-    assert found["bundle_version"] == "0.1.0"
+    assert found["bundle_version"] == "0.2.0"
     assert len(found["weights_sha256"]) == 64
     content = exported.forms()["onnx"].read_bytes()
     assert str(ROOT.parents[1]).encode() not in content and b".py" not in content

@@ -4,8 +4,11 @@
 from bundles.source.shared.metadata import SIZE, metadata, tensor
 
 METADATA = metadata(
-    "first version: teacher, student alone, distillation by logits, hidden features, adversarial training and "
-    "gradients, evaluation and inference",
+    {
+        "0.2.0": "weights of two students, a teacher with a pretrained encoder, few labels, boxes, DICOM",
+        "0.1.0": "first version: teacher, student alone, distillation by logits, hidden features, adversarial "
+        "training and gradients, evaluation and inference",
+    },
     {
         "name": "Breast ultrasound segmentation by distillation",
         "task": "Segmentation of breast lesions in ultrasound images by a small network, distilled from a large one",
@@ -23,4 +26,6 @@ METADATA = metadata(
         "doi 10.36922/aih.3509"
     ],
     tensor({"type": "image", "format": "segmentation"}, {"0": "background", "1": "lesion"}, SIZE, []),
+    {"mean_dice": 0.786},
+    {"monai-label": "0.8.5"},
 )

@@ -8,22 +8,32 @@ from bundles.source.shared.task import Config
 META_SCHEMA = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
 
 
-def metadata(change: str, about: Config, classes: Config, references: list[str], prediction: Config) -> Config:
+def metadata(
+    changelog: dict[str, str],
+    about: Config,
+    classes: Config,
+    references: list[str],
+    prediction: Config,
+    scores: Config,
+    apps: Config | None = None,
+) -> Config:
     """
     A bundle's ``metadata.json``.
 
     Args:
-        change: this version's entry in the changelog.
+        changelog: what each version changed, this one first.
         about: name, task and description.
         classes: of label and prediction, in words.
         references: the publications that the bundle follows.
         prediction: type, format, shape, values and channels of the output of both networks.
+        scores: of the weights in the bundle, on images that their recipe's networks did not see.
+        apps: programs that run the bundle in the tests, with their versions. Defaults to None: none.
     """
     data_format = {"inputs": {"image": IMAGE}, "outputs": {"pred": prediction}}
     return {
         "schema": META_SCHEMA,
-        "version": "0.1.0",
-        "changelog": {"0.1.0": change},
+        "version": next(iter(changelog)),
+        "changelog": changelog,
         "monai_version": "1.6.1",
         "pytorch_version": "2.13.0",
         "numpy_version": "2.4.6",
@@ -35,7 +45,7 @@ def metadata(change: str, about: Config, classes: Config, references: list[str],
             "pillow": "13.0.0",
             "scipy": "1.17.1",
         },
-        "supported_apps": {},
+        "supported_apps": apps or {},
         **about,
         "authors": "The monai_kd contributors",
         "copyright": "Copyright (c) The monai_kd contributors",
@@ -45,7 +55,7 @@ def metadata(change: str, about: Config, classes: Config, references: list[str],
         "data_type": "png, jpeg, bmp, tiff, nifti, nrrd, dicom",
         "image_classes": "single channel, gray values 0 to 255 of a B-mode ultrasound image",
         **classes,
-        "eval_metrics": {},
+        "eval_metrics": scores,
         "intended_use": "Research on knowledge distillation. Not a medical device; not for diagnosis.",
         "references": references,
         "network_data_format": data_format,

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from monai_kd.commands.console import console
 from monai_kd.commands.options import Setting, Trace
-from monai_kd.commands.run_errors import RunErrors
+from monai_kd.commands.run.run_errors import RunErrors
 from monai_kd.commands.settings import parse_settings
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _copy(arguments: dict[str, Any]) -> Path | None:
 def _run(arguments: dict[str, Any], errors: RunErrors, is_full: bool) -> None:
     from monai.bundle import create_workflow
 
-    from monai_kd.commands.epoch_lines import epoch_lines, quiet_start
+    from monai_kd.commands.run.epoch_lines import epoch_lines, quiet_start
 
     begin = time.time()
     # MONAI finds a bundle's scripts when it runs, and `initialize` may need them before.
