@@ -56,7 +56,7 @@ label/app: | $(LABEL)
 	$(BIN)/python -m monai_kd label install --output-dir label/app --bundle $(BUNDLE) \
 		--checkpoint label/training/model.pt --teacher-checkpoint label/training/teacher.pt
 
-# Every table and figure of docs/benchmarks.md, and the costs in docs/methods.md, made anew: about 50 minutes, on a machine that does
+# Every table and figure of docs/benchmarks.md, and the costs in docs/methods.md, made anew: about 90 minutes, on a machine that does
 # nothing else. torchdistill asks for torchvision, which has no release for torch's CPU build.
 benchmark: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[benchmark]'

@@ -28,7 +28,9 @@ from tests.student_bundle.zoo_bundles import make_ct_bundle  # noqa: E402
 
 ONCE = ("--rounds", "1", "--threads", "1")
 STEP = (*ONCE, "--batch", "2", "--side", "64")
+TINY = ("--images", "12", "--labels", "3", "--side", "64", "--batch", "2", "--epochs", "2", "--steps", "2")
 SMALL = {
+    "time_to_dice": (*TINY, "--teacher-epochs", "1", "--seeds", "0", "--threads", "1", "--only", "hand"),
     "distillation_step": STEP,
     "cached_teacher": STEP,
     "epoch": (*ONCE, "--images", "6", "--side", "64"),

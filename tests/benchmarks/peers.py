@@ -13,20 +13,54 @@ import importlib.util
 import logging
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import OneCycleLR
 
 Step = Callable[[], Tensor]
 Draw = Callable[[], dict[str, Tensor]]
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-def by_hand(student: nn.Module, teacher: nn.Module, draw: Draw, task: Loss, distil: nn.Module) -> Step:
+@dataclass(frozen=True)
+class Recipe:
+    """
+    Args:
+        distil: weight of the distillation loss; the supervised one has the rest of 1.
+        rate: the learning rate, or the highest one of the schedule.
+        steps: length of a schedule of one cycle. Defaults to 0: the rate does not change.
+    """
+
+    distil: float = 0.5
+    rate: float = 1e-3
+    steps: int = 0
+
+    def scheduled(self, step: Step, optimizer: torch.optim.Optimizer) -> Step:
+        """The step, which also moves the rate if there is a schedule."""
+        if not self.steps:
+            return step
+        schedule = OneCycleLR(optimizer, self.rate, total_steps=self.steps)
+
+        def both() -> Tensor:
+            loss = step()
+            schedule.step()
+            return loss
+
+        return both
+
+
+PLAIN = Recipe()
+
+
+def by_hand(
+    student: nn.Module, teacher: nn.Module, draw: Draw, task: Loss, distil: nn.Module, recipe: Recipe = PLAIN
+) -> Step:
     """The shortest loop that does the work."""
-    optimizer = torch.optim.AdamW(student.parameters(), 1e-3)
+    optimizer = torch.optim.AdamW(student.parameters(), recipe.rate)
 
     def step() -> Tensor:
         batch = draw()
@@ -34,15 +68,17 @@ def by_hand(student: nn.Module, teacher: nn.Module, draw: Draw, task: Loss, dist
         answer = student(batch["image"])
         with torch.no_grad():
             target = teacher(batch["image"])
-        loss = 0.5 * task(answer, batch["label"]) + 0.5 * distil(answer, target)
+        loss = (1 - recipe.distil) * task(answer, batch["label"]) + recipe.distil * distil(answer, target)
         loss.backward()
         optimizer.step()
         return loss
 
-    return step
+    return recipe.scheduled(step, optimizer)
 
 
-def torchdistill(student: nn.Module, teacher: nn.Module, draw: Draw, task: Loss, distil: nn.Module) -> Step:
+def torchdistill(
+    student: nn.Module, teacher: nn.Module, draw: Draw, task: Loss, distil: nn.Module, recipe: Recipe = PLAIN
+) -> Step:
     """torchdistill's ``DistillationBox`` (Matsubara, RRPR 2021), as its examples' loops drive it."""
     from torchdistill.core.distillation import get_distillation_box
     from torchdistill.losses.registry import register_low_level_loss
@@ -53,20 +89,21 @@ def torchdistill(student: nn.Module, teacher: nn.Module, draw: Draw, task: Loss,
     of_student = {"is_from_teacher": False, "module_path": ".", "io": "output"}
     of_teacher = {**of_student, "is_from_teacher": True}
 
-    def term(key: str, target: dict[str, object]) -> dict[str, object]:
+    def term(key: str, target: dict[str, object], weight: float) -> dict[str, object]:
         wrapper = {"key": "SimpleLossWrapper", "kwargs": {"input": of_student, "target": target}}
-        return {"criterion": {"key": key, "kwargs": {}}, "criterion_wrapper": wrapper, "weight": 0.5}
+        return {"criterion": {"key": key, "kwargs": {}}, "criterion_wrapper": wrapper, "weight": weight}
 
+    terms = {
+        "task": term("task", {"uses_label": True}, 1 - recipe.distil),
+        "distil": term("distil", of_teacher, recipe.distil),
+    }
     network = {"forward_proc": "forward_batch_only"}
     config = {
         "num_epochs": 1,
         "teacher": {**network, "requires_grad": False},
         "student": network,
-        "optimizer": {"key": "AdamW", "kwargs": {"lr": 1e-3}},
-        "criterion": {
-            "key": "WeightedSumLoss",
-            "kwargs": {"sub_terms": {"task": term("task", {"uses_label": True}), "distil": term("distil", of_teacher)}},
-        },
+        "optimizer": {"key": "AdamW", "kwargs": {"lr": recipe.rate}},
+        "criterion": {"key": "WeightedSumLoss", "kwargs": {"sub_terms": terms}},
     }
     box = get_distillation_box(teacher, student, {}, config, next(student.parameters()).device, None, False, 1.0)
     box.teacher_model.eval()
@@ -78,10 +115,12 @@ def torchdistill(student: nn.Module, teacher: nn.Module, draw: Draw, task: Loss,
         box.post_forward_process(loss)
         return loss
 
-    return step
+    return recipe.scheduled(step, box.optimizer)
 
 
-def modelopt(student: nn.Module, teacher: nn.Module, draw: Draw, task: Loss, distil: nn.Module) -> Step:
+def modelopt(
+    student: nn.Module, teacher: nn.Module, draw: Draw, task: Loss, distil: nn.Module, recipe: Recipe = PLAIN
+) -> Step:
     """NVIDIA Model Optimizer's ``kd_loss`` mode."""
     import modelopt.torch.distill as mtd
 
@@ -89,10 +128,10 @@ def modelopt(student: nn.Module, teacher: nn.Module, draw: Draw, task: Loss, dis
         def forward(self, answer: Tensor, target: Tensor) -> Tensor:
             return distil(answer, target)
 
-    balancer = mtd.StaticLossBalancer(kd_loss_weight=0.5)
+    balancer = mtd.StaticLossBalancer(kd_loss_weight=recipe.distil)
     config = {"teacher_model": teacher, "criterion": Distil(), "loss_balancer": balancer}
     network = mtd.convert(student, mode=[("kd_loss", config)])
-    optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
+    optimizer = torch.optim.AdamW(network.parameters(), recipe.rate)
 
     def step() -> Tensor:
         batch = draw()
@@ -103,7 +142,7 @@ def modelopt(student: nn.Module, teacher: nn.Module, draw: Draw, task: Loss, dis
         optimizer.step()
         return loss
 
-    return step
+    return recipe.scheduled(step, optimizer)
 
 
 class _EmptyTorchvision(importlib.abc.MetaPathFinder, importlib.abc.Loader):

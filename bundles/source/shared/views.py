@@ -92,6 +92,7 @@ def few_labels(**more: Config) -> Config:
         "unlabelled_dir": None,
         "teacher_cache": None,
         "supervised_weight": 0.3,
+        "optimizer#fused": True,
         **pathways(logits=logits_kl(2.0, 0.7), **more),
         **cached({"_target_": "monai_kd.networks.FlipAverage", "network": "@teacher_def"}, [""]),
         "train#dataset#_target_": "monai_kd.data.PooledDataset",
