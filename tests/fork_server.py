@@ -31,7 +31,7 @@ import types
 from pathlib import Path
 from typing import Any, NoReturn
 
-MODULES = ("monai_kd", "monai.bundle", "torch.distributed.run", "tests.", "pytest", "sphinx")
+MODULES = ("monai_kd", "monai.bundle", "torch.distributed.run", "tests.", "pytest", "sphinx", "typer")
 SCRIPTS = Path(__file__).parent
 # What acts at the start of Python or of a library must be as it was at the start of the server.
 AT_START = ("PYTHONHASHSEED", "PYTHONWARNINGS", "PYTHONUTF8", "PYTHONHOME", "MPLBACKEND", "MPLCONFIGDIR", "LC_ALL")
