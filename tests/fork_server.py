@@ -78,19 +78,19 @@ def _request(given: dict[str, Any]) -> dict[str, Any] | None:
     is_module = words[1:2] == ["-m"] and words[2].startswith(MODULES)
     is_script = words[1:2] != [] and words[1].endswith(".py") and SCRIPTS in Path(words[1]).parents
     environment = dict(os.environ if given["env"] is None else given["env"])
-    folder = os.path.realpath(given["cwd"] or os.curdir)
-    path = [os.path.join(folder, part) for part in environment.get("PYTHONPATH", "").split(os.pathsep) if part]
+    folder = Path(given["cwd"] or ".").resolve()
+    path = [str(folder / part) for part in environment.get("PYTHONPATH", "").split(os.pathsep) if part]
     alike = all(environment.get(name) == os.environ.get(name) for name in AT_START)
     alike = alike and environment.get("OMP_NUM_THREADS", "").isdigit()
-    stands_in = any(os.path.exists(os.path.join(part, name)) for part in path for name in STAND_INS)
-    if not (is_module or is_script) or not os.path.isdir(folder) or not alike or stands_in:
+    stands_in = any(Path(part, name).exists() for part in path for name in STAND_INS)
+    if not (is_module or is_script) or not folder.is_dir() or not alike or stands_in:
         return None
     return {
         "words": words[1:],
         "unbuffered": bool(options or environment.get("PYTHONUNBUFFERED")),
         "environment": environment,
         "path": path,
-        "folder": folder,
+        "folder": str(folder),
         "parent": os.getpid(),
         "session": given["start_new_session"],
         "limits": {limit: resource.getrlimit(limit) for limit in LIMITS},
@@ -198,7 +198,7 @@ def _set_libraries(environment: dict[str, str]) -> None:
 def _run(words: list[str], path: list[str]) -> int:
     """Run ``-m module`` or a script as Python does; the exit status, or minus the number of the signal that ends it."""
     sys.modules["__main__"] = types.ModuleType("__main__")
-    first = os.getcwd() if words[0] == "-m" else str(Path(words[0]).resolve().parent)
+    first = str(Path.cwd()) if words[0] == "-m" else str(Path(words[0]).resolve().parent)
     sys.path[:] = [first, *path, *SEARCHED]
     sys.argv = words[words[0] == "-m" :]
     try:
