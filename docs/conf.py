@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The site, by Sphinx: `make docs`. Pages are Markdown (MyST), the reference comes from the docstrings."""
 
+import inspect
 import os
 import re
 import runpy
+import shutil
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,10 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
 ]
+PAGES_OF_NAMES = ROOT / "docs" / "reference" / "names"  # written by each build
+# In a page of the reference: of this module each name has a page, and the first also makes a table of them here.
+TABLE_OF_NAMES = re.compile(r"^% names: ([\w.]+)$", re.M)
+NAMES_OF = re.compile(r"^% (?:names|pages): ([\w.]+)$", re.M)
 ROOMS = ("losses", "networks", "transforms", "handlers", "engines", "teachers", "pathways", "features", "data")
 
 exclude_patterns = ["_build"]
@@ -37,6 +43,7 @@ smartquotes_action = "qe"  # not dashes: options begin with two
 
 # Notebooks show what they showed when they were run; a test runs them.
 nb_execution_mode = "off"
+nb_render_markdown_format = "gfm"  # tables
 myst_heading_anchors = 4
 
 autodoc_member_order = "bysource"
@@ -64,12 +71,47 @@ def setup(app: Sphinx) -> None:
     app.add_html_math_renderer("mathml", (_formula, None), (_formula, None))
     app.connect("doctree-read", _link_names)
     app.connect("source-read", _name_further_losses)
+    app.connect("builder-inited", _write_pages_of_names)
+    app.connect("source-read", _list_names)
 
 
 def _name_further_losses(app: Sphinx, name: str, source: list[str]) -> None:
     """A new loss is in the page of methods without a change of the page."""
     if name == "methods":
         source[0] = runpy.run_path(str(Path(__file__).with_name("further_losses.py")))["filled"](source[0])
+
+
+def _write_pages_of_names(app: Sphinx) -> None:
+    """A page of the reference for each public name: one that lists them all would be too long to read."""
+    shutil.rmtree(PAGES_OF_NAMES, ignore_errors=True)  # of names that are gone
+    PAGES_OF_NAMES.mkdir()
+    for page in (ROOT / "docs" / "reference").glob("*.md"):
+        for room in NAMES_OF.findall(page.read_text(encoding="utf-8")):
+            for name, value in _public(room):
+                is_class = inspect.isclass(value)
+                directive = f".. {'autoclass' if is_class else 'autofunction'}:: {room}.{name}\n"
+                options = "   :members:\n   :show-inheritance:\n" if is_class else ""
+                text = f":orphan:\n\n{name}\n{'=' * len(name)}\n\nIn :doc:`../{page.stem}`.\n\n{directive}{options}"
+                (PAGES_OF_NAMES / f"{room}.{name}.rst").write_text(text, encoding="utf-8")
+
+
+def _list_names(app: Sphinx, page: str, source: list[str]) -> None:
+    """A table of the module's public names, each with the first sentence of its docstring."""
+    source[0] = TABLE_OF_NAMES.sub(lambda found: _table_of_names(found[1]), source[0])
+
+
+def _table_of_names(room: str) -> str:
+    lines = ["```{eval-rst}", ".. list-table::", "   :widths: 35 65", "   :class: names", ""]
+    for name, value in _public(room):
+        first = " ".join((inspect.getdoc(value) or "").split("\n\n")[0].split())
+        lines += [f"   * - :py:obj:`~{room}.{name}`", f"     - {first}"]
+    return "\n".join([*lines, "```"])
+
+
+def _public(room: str) -> list[tuple[str, Any]]:
+    module = import_module(room)
+    named = [(name, getattr(module, name)) for name in module.__all__]
+    return [(name, value) for name, value in named if inspect.isclass(value) or inspect.isfunction(value)]
 
 
 def _formula(writer: Any, node: nodes.Node) -> None:

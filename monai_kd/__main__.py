@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -33,6 +34,7 @@ from monai_kd.commands.study.report import report
 from monai_kd.commands.study.run import run
 from monai_kd.commands.web import web
 from monai_kd.utils.messages import first_cause
+from monai_kd.version import __version__
 
 INTERRUPTED = 130  # what typer ends with after Ctrl+C
 MENDABLE = (ValueError, OSError, ImportError)  # errors that a user can correct, without a traceback
@@ -41,13 +43,27 @@ app = typer.Typer(
     name="monai_kd",
     context_settings={"token_normalize_func": lambda name: name.replace("_", "-")},  # --output_dir is --output-dir
     rich_markup_mode="markdown",
-    add_completion=False,  # the shell completes names of programs, not of modules
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Distil small segmentation networks from large ones with MONAI.\n\n"
     "Training, evaluation and inference run configs of MONAI Bundles.\n\n"
     "Example: `python -m monai_kd run train --bundle breast_ultrasound_segmentation --dataset-dir DATA`",
 )
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"monai_kd {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """The options before a command."""
 
 
 def _add(group: typer.Typer, *commands: Callable[..., None]) -> None:

@@ -138,7 +138,6 @@ def test_another_environment_runs_the_command_line(python, tmp_path):
 def test_another_environment_runs_the_readmes_script(python, tmp_path):
     where = "\nimport monai_kd; print(monai_kd.__file__)"
     printed = run(python, "-c", blocks(ROOT / "README.md", "python")[0] + where, cwd=tmp_path)
-    assert "2D" in printed and "3D" in printed
     assert Path(printed.splitlines()[-1]).is_relative_to(python.parents[1])
 
 

@@ -50,6 +50,29 @@ def test_every_page_is_in_it(site):
             )
 
 
+WIDTHS = {"a desktop's": 1300, "a phone's": 400}
+MEASURE = """() => ({
+    overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    cut: [...document.querySelectorAll("article :is(.highlight-bash, .highlight-python, .doctest) pre")]
+        .filter(block => block.scrollWidth > block.clientWidth + 1).map(block => block.innerText),
+    silent: [...document.images].filter(image => image.alt.split(" ").length < 3).map(image => image.src),
+})"""
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_pages_fit_a_screen(site, chromium, width):
+    """Nothing to scroll sideways but tables and what commands print; pictures are described."""
+    tab = chromium.new_page(viewport={"width": width, "height": 900})
+    pages = [*site.glob("*.html"), *site.glob("notebooks/*.html"), *site.glob("reference/**/*.html")]
+    for page in [page for page in pages if page.name != "py-modindex.html"]:  # Sphinx's own
+        tab.goto(page.as_uri())
+        measured = tab.evaluate(MEASURE)
+        if page.parent.name == "notebooks":
+            measured["silent"] = []  # outputs of cells have no place for a description
+        assert measured == {"overflow": 0, "cut": [], "silent": []}, page.name
+    tab.close()
+
+
 def test_every_link_leads_to_a_page_and_a_heading(site):
     anchors = {page: set(re.findall(r' id="([^"]+)"', page.read_text())) for page in site.rglob("*.html")}
     for page, text in ((page, page.read_text()) for page in anchors):
@@ -60,7 +83,7 @@ def test_every_link_leads_to_a_page_and_a_heading(site):
 
 
 def test_every_public_name_is_in_the_reference(site):
-    text = "".join(page.read_text() for page in (site / "reference").glob("*.html"))
+    text = "".join(page.read_text() for page in (site / "reference").rglob("*.html"))
     described = set(re.findall(r'<dt class="sig[^>]*id="monai_kd\.([\w.]+)"', text))
     names = {name.rsplit(".", 1)[-1] for name in described}
     for room in ("losses", "networks", "transforms", "handlers", "engines", "teachers", "data"):

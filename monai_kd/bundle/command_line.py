@@ -12,7 +12,7 @@ from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.config_files import CONFIGS, is_config_file, read_file
 from monai_kd.bundle.finding import bundles, find_bundle
 
-__all__ = ["chosen_bundle", "read_command"]
+__all__ = ["chosen_bundle", "place_weights", "read_command"]
 
 
 def chosen_bundle(name: str | None) -> BundleFolder | None:
@@ -75,6 +75,26 @@ def read_command(config: str, bundle: str | None, overlays: Sequence[str], words
     # A config from a former run (train_config.json) already has its bundle_root.
     where = {} if root is not None or folder is None or bundle is None else {"bundle_root": str(folder.root)}
     return {"config_file": [str(file) for file in files], **where, **given}
+
+
+def place_weights(arguments: dict[str, Any]) -> dict[str, Any]:
+    """
+    Add ``checkpoint``, ``output_dir/model.pt``, to a training's arguments that name ``output_dir`` alone.
+
+    So the weights of a run lie beside its results, and no other run's are written over.
+
+    Args:
+        arguments: those of ``monai.bundle.run``. A config that writes no ``checkpoint`` leaves them as they are.
+    """
+    defaults = read_file(arguments["args_file"]) if "args_file" in arguments else {}
+    given = {**defaults, **arguments}
+    folder = given.get("output_dir")
+    if "checkpoint" in given or not isinstance(folder, str) or folder.startswith(("$", "@", "%")):
+        return arguments
+    written = [read_file(file).get("output_files", {}) for file in arguments["config_file"]]
+    if not any("checkpoint" in files for files in written):
+        return arguments
+    return {**arguments, "checkpoint": str(Path(folder, "model.pt"))}
 
 
 def _overlay(folder: BundleFolder, name: str, value: Any) -> Path | None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,7 +41,8 @@ def run(
     `--method logits_kl`, `--teacher ensemble`, `--views shared`, `--network separable`, `--adaptation trajectory`. An
     id of the config is an option, too: `--max-epochs 20`, `--spatial-size "[96,96]"`, `--resume False`,
     `--optimizer#lr 0.1`. Dashes and underscores are the same in it. `--set max_epochs=20` does the same, as in the
-    other commands.
+    other commands. `--output-dir DIR` is where a training's results go, and its weights: DIR/model.pt, unless
+    `--checkpoint` names another file.
 
     'python -m monai.bundle run' runs the same configs with the same ids. Ctrl+C stops a run; give the same command
     again to continue it.
@@ -61,19 +63,19 @@ def run(
         copy = _copy(arguments)
         if copy is not None:
             arguments = _arguments(config, str(copy), overlay or (), context.args, settings)
-        _run(arguments, errors)
+        _run(arguments, errors, trace)
 
 
 def _arguments(
     config: str, bundle: str | None, overlays: Sequence[str], words: Sequence[str], settings: dict[str, Any]
 ) -> dict[str, Any]:
     """Arguments of ``monai.bundle.run``: what the words of the command mean, and the values of ``--set``."""
-    from monai_kd.bundle.command_line import read_command
+    from monai_kd.bundle.command_line import place_weights, read_command
 
     arguments = read_command(config, bundle, overlays, words)
     for name in set(settings) & set(arguments):
         raise ValueError(f"'{name}' is given twice: as --{name} and by --set. Keep one of them.")
-    return {**arguments, **settings}
+    return place_weights({**arguments, **settings})
 
 
 def _check(arguments: dict[str, Any]) -> None:
@@ -102,17 +104,21 @@ def _copy(arguments: dict[str, Any]) -> Path | None:
     return copy
 
 
-def _run(arguments: dict[str, Any], errors: RunErrors) -> None:
+def _run(arguments: dict[str, Any], errors: RunErrors, is_full: bool) -> None:
     from monai.bundle import create_workflow
+
+    from monai_kd.commands.epoch_lines import epoch_lines, quiet_start
 
     begin = time.time()
     # MONAI finds a bundle's scripts when it runs, and `initialize` may need them before.
     sys.path.insert(1, str(Path(arguments.get("bundle_root", ".")).resolve()))
     # As monai.bundle.run does.
-    workflow = create_workflow(**arguments)
+    with nullcontext() if is_full else quiet_start():
+        workflow = create_workflow(**arguments)
     errors.watch(workflow)
-    workflow.run()
-    workflow.finalize()
+    with nullcontext() if is_full else epoch_lines(workflow):
+        workflow.run()
+        workflow.finalize()
     _show(workflow, begin)
 
 

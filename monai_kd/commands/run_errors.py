@@ -95,7 +95,8 @@ class RunErrors:
     def prepare(self) -> None:
         """Hide what MONAI says about every config."""
         if not self.trace:
-            warnings.filterwarnings("ignore", message="parsing config_file")
+            for message in ("parsing config_file", ".*always_return_as_numpy"):  # the latter is MONAI's own call
+                warnings.filterwarnings("ignore", message=message)
             logging.getLogger("monai.bundle.workflows").addFilter(_is_news)
 
     def watch(self, workflow: ConfigWorkflow) -> None:

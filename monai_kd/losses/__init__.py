@@ -5,36 +5,6 @@ Distillation losses: ``loss(student, teacher) -> scalar``.
 A loss sums over the axis of a distribution and averages over all other axes. No gradient flows into the teacher. Losses
 take 2D and 3D and run in full precision under autocast. ``torch.nn.MSELoss``, ``torch.nn.L1Loss`` and MONAI's losses
 work as they are.
-Loss                           Compares                                         Source
-=============================  ===============================================  =======================================
-``LogitsKLLoss``               class probabilities, by KL divergence            Hinton 2015; KLD of Behboodi 2025
-``LogitsMSELoss``              raw logits, by squared difference                Ba and Caruana 2014; Behboodi 2025, MSE
-``LogitsBCELoss``              channel probabilities, by binary cross-entropy   Owen 2021
-``SoftLabelBCELoss``           the label, else teacher probabilities, by BCE    Owen 2021, some images unlabelled
-``SoftDiceLoss``               class probabilities, by soft Dice                Milletari 2016, with a teacher's answer
-``HiddenKLLoss``               softmax of hidden features, by KL divergence     KLD on hidden features of Behboodi 2025
-``AttentionTransferLoss``      where features are active, over all channels     AT: Zagoruyko and Komodakis 2017
-``GradientAttentionLoss``      gradients of the task loss w.r.t. the image      AT by gradients: Zagoruyko 2017
-``SimilarityPreservingLoss``   similarities between the samples of a batch      SP: Tung and Mori 2019
-``PairwiseAffinityLoss``       cosines between regions of one image             Liu 2019, pair-wise
-``RelationalLoss``             distances and angles between samples             RKD: Park 2019
-``ChannelWiseLoss``            where each channel is active, by KL divergence   CWD: Shu 2021
-``RegionAffinityLoss``         cosines between the classes' mean vectors        EMKD: Qin 2021
-``MaskedGenerationLoss``       features generated from masked student features  MGD: Yang 2022
-``CrossImageRelationLoss``     cosines between pixels of the batch, by KL       CIRKD: Yang 2022, mini-batch
-``MemoryRelationLoss``         cosines with stored pixels and regions, by KL    CIRKD: Yang 2022, memory
-``ReviewLoss``                 features fused from deep levels to shallow ones  ReviewKD: Chen 2021
-``DecoupledLogitsLoss``        target class, and all other classes, by KL       DKD: Zhao 2022
-``LogitsCorrelationLoss``      class probabilities, by Pearson's correlation    DIST: Huang 2022
-``IntraClassVariationLoss``    cosines to the mean vector of the same class     IFVD: Wang 2020
-``FlowOfSolutionLoss``         products of consecutive layers' features         FSP: Yim 2017
-``AffinityLoss``               cosines between positions of one image           He 2019, affinity distillation
-``LatentAdaptationLoss``       directions of a feature and a teacher's code     He 2019, knowledge adaptation
-``FeatureReconstructionLoss``  a teacher's feature and its reconstruction       He 2019, stage one
-``LayerwiseL1Loss``            all layers, by mean absolute difference          Vaze 2020
-``NoiseAdaptationLoss``        noisy labels, with a learned error matrix        NF-Net: Cao 2020
-=============================  ===============================================  =======================================
-=======
 """
 
 # One line a loss. The names that are exported and the table of ``help(monai_kd.losses)`` follow from these lines.

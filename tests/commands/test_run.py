@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from monai_kd.bundle.bundle import BundleFolder
-from monai_kd.bundle.command_line import read_command
+from monai_kd.bundle.command_line import place_weights, read_command
 from monai_kd.bundle.finding import find_bundle
 from monai_kd.commands.run import _arguments
 from monai_kd.commands.run_errors import told
@@ -236,6 +236,23 @@ def test_settings_of_a_file_serve_every_config(tmp_path):
     settings.write_text(json.dumps({"max_epoch": 3}))
     with pytest.raises(ValueError, match="--max_epoch: no config of this run has the id"):
         check_start(Start.of([str(CONFIGS / "train.json")], {}, str(settings)))
+
+
+def test_weights_lie_beside_the_results_of_their_run(tmp_path):
+    def placed(config, *words):
+        return place_weights(read_command(config, str(BUNDLE), [], words)).get("checkpoint")
+
+    for config in ("train", "train_teacher", "train_student", "train_autoencoder"):
+        assert placed(config, "--output-dir", "runs/mine") == str(Path("runs", "mine", "model.pt"))
+        assert placed(config, "--output-dir", "runs/mine", "--checkpoint", "best.pt") == "best.pt"
+        assert placed(config) is None and placed(config, "--output-dir", "$@bundle_root + '/x'") is None
+    for config in ("evaluate", "inference"):  # they read it
+        assert placed(config, "--output-dir", "runs/mine") is None
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps({"output_dir": "theirs"}))
+    assert placed("train", "--args_file", str(settings)) == str(Path("theirs", "model.pt"))
+    settings.write_text(json.dumps({"output_dir": "theirs", "checkpoint": "best.pt"}))
+    assert placed("train", "--args_file", str(settings)) is None
 
 
 def test_the_first_useful_cause_is_told():

@@ -22,7 +22,8 @@ from tests.label.conftest import ROOT, environment, served
 
 PAGE = ROOT / "docs" / "label.md"
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.M | re.S)
-COMMANDS = [line[2:] for block in BLOCK.findall(PAGE.read_text()) for line in block.splitlines() if line[:2] == "$ "]
+LINES = "\n".join(BLOCK.findall(PAGE.read_text().replace("\\\n", ""))).splitlines()
+COMMANDS = [line[2:] for line in LINES if line[:2] == "$ "]
 PORT = "8000"
 
 

@@ -23,7 +23,7 @@ def test_a_study_of_classifiers_is_run_and_reported(study, start, tmp_path):
     settings = {"teacher_def": None, "teacher_channels": [2, 2, 2, 2], "student_channels": [2, 2, 2, 2]}
     state = start(study(settings, bundle=str(CLASSIFICATION), rows=rows), tmp_path / "out", tmp_path / "data")
     assert len(state.finished) == 3, state.failed
-    folder, _ = write_report(tmp_path / "out")
+    folder, *_ = write_report(tmp_path / "out")
     tables = {}
     for name in ("scores", "metrics"):
         with (folder / f"{name}.csv").open(newline="") as file:

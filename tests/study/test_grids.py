@@ -97,7 +97,7 @@ def test_both_are_run_and_reported(study, start, tmp_path):
     assert not state.failed and len(state.finished) == 5
     assert not (out / "0-0" / "Encoder" / "evaluation").exists()
     assert len(start(path, out).skipped) == 5  # a run without an evaluation counts as finished, too
-    folder, _ = write_report(out)
+    folder, *_ = write_report(out)
     assert "4 of 4 runs have finished" in (folder / "report.md").read_text()
     with (folder / "grids.csv").open(newline="") as file:
         table = {row["model"]: row for row in csv.DictReader(file)}

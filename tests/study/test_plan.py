@@ -50,6 +50,17 @@ def test_paper_has_the_papers_settings():
             assert sum(way["weight"] for name, way in train["pathways"].items() if name != "_target_") == 0.5
 
 
+def test_chosen_rows_bring_those_that_they_need():
+    plan = read_plan(BUNDLE / "studies" / "labels.yaml")
+    assert [row.name for row in plan.of_rows(["Self_training"]).rows] == ["Teacher", "Student", "Self_training"]
+    plan = read_plan(BUNDLE / "studies" / "paper.yaml")
+    chosen = plan.of_rows(["L_KLD"])
+    assert [row.name for row in chosen.rows] == ["Teacher", "Student", "L_KLD"]
+    assert len(runs(chosen)) == 3 and chosen.settings == plan.settings
+    with pytest.raises(ValueError, match=r"no row 'L_KLDD'\. Closest: 'L_KLD"):
+        plan.of_rows(["Student", "L_KLDD"])
+
+
 def test_a_run_is_its_configs(study):
     plan = read_plan(study(rows={"Teacher": TEACHER, "Student": STUDENT, "L": DISTILLED}, seeds=[3, 5]))
     listed = runs(plan, [SPLIT, SPLIT])

@@ -253,7 +253,7 @@ class Links(HTMLParser):
 
 def test_the_report_shows_all_that_has_finished(finished):
     _, out, _, _ = finished
-    folder, _ = write_report(out)
+    folder, *_ = write_report(out)
     names = {"report.html", "report.md", "scores.csv", "costs.csv", "contours.png", "parameters.png"}
     assert names == {path.name for path in folder.iterdir()}
     for name in ("scores.csv", "costs.csv"):
@@ -275,7 +275,7 @@ def test_the_report_shows_all_that_has_finished(finished):
 
 def test_costs_are_those_of_the_networks(finished):
     _, out, _, _ = finished
-    folder, _ = write_report(out)
+    folder, *_ = write_report(out)
     with (folder / "costs.csv").open(newline="") as file:
         costs = {row["model"]: row for row in csv.DictReader(file)}
     for row, cost in costs.items():

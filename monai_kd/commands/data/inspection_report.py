@@ -43,8 +43,9 @@ def _print_layout(found: Inspection, console: Console) -> None:
         return
     _line(console, "Data set", found.folder)
     _line(console, "Layout", f"{found.layout}: it has {found.because}")
-    for number, (name, missing) in enumerate(found.lacking.items()):
-        _line(console, "" if number else "Others", f"{name} lacks {missing}" if missing else f"{name} would fit, too")
+    fitting = [name for name, missing in found.lacking.items() if not missing]
+    if fitting:
+        _line(console, "", f"{', '.join(fitting)} would fit, too: --layout chooses")
 
 
 def _print_numbers(content: Mapping[str, Any], console: Console) -> None:

@@ -24,7 +24,8 @@ def report(study_dir: Study, against: Against = None) -> None:
     """
     from monai_kd.study.reporting.report import write_report
 
-    folder, tables = write_report(study_dir, against)
+    folder, verdict, tables = write_report(study_dir, against)
     for table in tables:
         console.print(table.markdown(), markup=False, highlight=False)
+    console.print(verdict, markup=False, highlight=False)
     console.print(f"Report: {folder / 'report.html'}", markup=False, highlight=False)

@@ -26,6 +26,7 @@ Output = Annotated[Path, typer.Option(help="The study's folder.")]
 Images = Annotated[int | None, typer.Option(min=1, metavar=INT, help="Number of images to draw. Default: all.")]
 Splits = Annotated[int | None, typer.Option(min=1, metavar=INT, help="Number of splits. Default: the study's.")]
 Seeds = Annotated[int | None, typer.Option(min=1, metavar=INT, help="Number of training seeds. Default: the study's.")]
+Rows = Annotated[list[str] | None, typer.Option(help="A row to run, with those it needs; repeat it. Default: all.")]
 Jobs = Annotated[int | None, typer.Option(min=1, metavar=INT, help="Runs at a time. Default: 1; on Ray, all that fit.")]
 Threads = Annotated[int | None, typer.Option(min=1, metavar=INT, help="CPU threads of a run. Default: all; on Ray, 1.")]
 Ray = Annotated[str | None, typer.Option(help="Ray cluster: host:port or auto. Default: this machine.")]
@@ -43,6 +44,7 @@ def run(
     images: Images = None,
     splits: Splits = None,
     seeds: Seeds = None,
+    rows: Rows = None,
     setting: Setting = None,
     layout: Layout = None,
     ray: Ray = None,
@@ -72,6 +74,7 @@ def run(
         return RayWorkers(ray, gpu_fraction, threads or 1, jobs)
 
     plan = read_plan(find_path(study))
+    plan = plan if rows is None else plan.of_rows(rows)
     given: dict[str, Any] = {"images": images, "splits": splits, "seeds": seeds and tuple(range(seeds))}
     plan = dataclasses.replace(plan, **{key: value for key, value in given.items() if value is not None})
     plan = dataclasses.replace(plan, settings={**plan.settings, **parse_settings(setting)})

@@ -26,6 +26,31 @@ th:first-child, td:first-child { text-align: left; position: sticky; left: 0; ba
 tbody tr:hover td { background: light-dark(#f3f6fa, #22262d) }
 img { max-width: 100% }
 p { max-width: 60em }
+.first { font-size: 1.2em; font-weight: 600 }
+th button { all: unset; cursor: pointer; font: inherit }
+th button:focus-visible { outline: 2px solid }
+[aria-sort=ascending] button::after { content: " ▲" }
+[aria-sort=descending] button::after { content: " ▼" }
+"""
+# A heading sorts its table: numbers by their value, and cells without one last.
+SORT = """
+for (const heading of document.querySelectorAll("th")) {
+  const button = document.createElement("button");
+  button.append(...heading.childNodes);
+  heading.append(button);
+  button.addEventListener("click", () => {
+    const down = heading.getAttribute("aria-sort") !== "descending";
+    for (const other of heading.parentNode.children) other.removeAttribute("aria-sort");
+    heading.setAttribute("aria-sort", down ? "descending" : "ascending");
+    const body = heading.closest("table").tBodies[0], at = heading.cellIndex;
+    const isName = at === 0;
+    const value = (row) => parseFloat(row.cells[at].innerText.replace(/[^0-9.e+-].*/, ""));
+    const compare = (a, b) => isName ? b.cells[0].innerText.localeCompare(a.cells[0].innerText) : value(b) - value(a);
+    const rows = [...body.rows], known = rows.filter((row) => isName || !isNaN(value(row)));
+    known.sort((a, b) => down ? compare(a, b) : compare(b, a));
+    body.append(...known, ...rows.filter((row) => !known.includes(row)));
+  });
+}
 """
 
 
@@ -52,8 +77,12 @@ def write_markdown(
 def write_html(
     path: Path, title: str, facts: Sequence[str], tables: Sequence[Table], figures: Sequence[Figure]
 ) -> None:
-    """Write a report as one HTML file that contains its pictures: facts as a list, then tables, then figures."""
-    listed = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
+    """
+    Write a report as one HTML file that contains its pictures: the first fact, tables that a heading sorts, figures,
+    and the other facts as a list.
+    """
+    first, *others = facts
+    listed = "".join(f"<li>{escape(fact)}</li>" for fact in others)
     drawn = "\n".join(
         f'<section>\n<h2>{escape(figure.title)}</h2>\n<img alt="{escape(figure.title)}" '
         f'src="data:image/png;base64,{base64.b64encode(figure.path.read_bytes()).decode()}">\n'
@@ -65,7 +94,9 @@ def write_html(
         path,
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width">\n<title>{escape(title)}</title>\n'
-        f"<style>{STYLE}</style>\n</head>\n<body>\n<h1>{escape(title)}</h1>\n<ul>{listed}</ul>\n{sections}\n</body>\n</html>\n",
+        f"<style>{STYLE}</style>\n</head>\n<body>\n<h1>{escape(title)}</h1>\n"
+        f'<p class="first">{escape(first)}</p>\n'
+        f"{sections}\n<ul>{listed}</ul>\n<script>{SORT}</script>\n</body>\n</html>\n",
     )
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import monai
 import torch
@@ -18,16 +18,25 @@ from monai_kd.study.reporting.metrics_table import metrics_table
 from monai_kd.study.reporting.pages import Figure, write_html, write_markdown
 from monai_kd.study.reporting.pictures import contours, score_against_parameters, typical_image
 from monai_kd.study.reporting.score_table import score_table
+from monai_kd.study.reporting.verdict import verdict
 from monai_kd.study.results.scores import Scores
 from monai_kd.study.results.study_folder import StoredStudy, read_study
 from monai_kd.study.running.machine import describe_machines
 from monai_kd.utils.messages import closest
 from monai_kd.utils.tables import Table
 
-__all__ = ["write_report"]
+__all__ = ["Report", "write_report"]
 
 
-def write_report(output_dir: Path, against: str | None = None) -> tuple[Path, list[Table]]:
+class Report(NamedTuple):
+    """Where a report is, its first sentence, and its tables."""
+
+    folder: Path
+    verdict: str
+    tables: list[Table]
+
+
+def write_report(output_dir: Path, against: str | None = None) -> Report:
     """
     Write ``report/report.html``, ``report.md``, a CSV for each table and a PNG for each figure.
 
@@ -59,10 +68,11 @@ def write_report(output_dir: Path, against: str | None = None) -> tuple[Path, li
         *_contours(stored, folder),
         Figure(f"{name} against parameters", chart, note),
     ]
-    facts = _facts(study, scores, splits, len(groups), output_dir)
+    found = verdict(scores, study["teacher"], against or study["student"])
+    facts = [found, *_facts(study, scores, splits, len(groups), output_dir)]
     for write, suffix in ((write_markdown, "md"), (write_html, "html")):
         write(folder / f"report.{suffix}", study["name"], facts, list(tables.values()), figures)
-    return folder, list(tables.values())
+    return Report(folder, found, list(tables.values()))
 
 
 def _contours(study: StoredStudy, folder: Path) -> list[Figure]:

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from monai_kd.study.results.hierarchical_bootstrap import over_trainings
+from monai_kd.study.results.hierarchical_bootstrap import Repeated, over_trainings
 from monai_kd.study.results.scores import Scores, by_image, pooled
 from monai_kd.study.results.statistics import Comparison, compare, holm, interval, share_recovered
 from monai_kd.utils.tables import Table
 
-__all__ = ["score_table"]
+__all__ = ["common", "mean_score", "repeated", "score_table"]
 
 COLUMNS = (
     "model", "{measure} (%)", "95 % interval", "splits", "difference from {student}", "95 % interval of it",
@@ -34,19 +34,19 @@ def score_table(scores: Mapping[str, Scores], teacher: str, student: str) -> Tab
     measure = next(iter(scores.values())).measure
     against = {name: _comparisons(scores, name) for name in (teacher, student)}
     has_hd95 = any(of_row.hd95 for of_row in scores.values())
-    repeated = _repeated(scores, student)
+    again = {row: _repeated(*result) for row, result in repeated(scores, student).items()}
     rows = [
         [row, *_mean(scores[row]), *_change(scores, row, against[student].get(row), teacher, student)]
         + [cell for name in (teacher, student) for cell in _tests(against[name], row)]
         + ([_hd95(scores[row])] if has_hd95 else [])
-        + (repeated.get(row, ["–", "–"]) if repeated else [])
+        + (again.get(row, ["–", "–"]) if again else [])
         for row in scores
     ]
     return Table(
         f"{measure} of every model",
         [column.format(teacher=teacher, student=student, measure=measure) for column in COLUMNS]
         + (["HD95"] if has_hd95 else [])
-        + (list(REPEATED) if repeated else []),
+        + (list(REPEATED) if again else []),
         rows,
         (
             f"{measure}: mean ± standard deviation over the test images of all splits and seeds, as Behboodi et al. "
@@ -60,7 +60,7 @@ def score_table(scores: Mapping[str, Scores], teacher: str, student: str) -> Tab
             "all three have finished.",
         )
         + ((HD95_NOTE,) if has_hd95 else ())
-        + ((REPEATED_NOTE.format(student=student),) if repeated else ()),
+        + ((REPEATED_NOTE.format(student=student),) if again else ()),
     )
 
 
@@ -75,6 +75,23 @@ def mean_score(scores: Mapping[str, Scores], row: str, groups: list[str]) -> flo
     return float(pooled({group: scores[row].values[group] for group in groups}).mean())
 
 
+def repeated(scores: Mapping[str, Scores], student: str) -> dict[str, tuple[Repeated, float]]:
+    """For each row with at least two trainings, how its difference from the student would vary, and its corrected p."""
+    found = {}
+    for row in scores:
+        groups = common(scores, row, student)
+        if row != student and groups:
+            result = over_trainings(scores[row].values, scores[student].values, groups)
+            if result is not None:
+                found[row] = result
+    corrected = holm([result.p for result in found.values()])
+    return dict(zip(found, zip(found.values(), corrected, strict=True), strict=True))
+
+
+def _repeated(result: Repeated, corrected: float) -> list[str]:
+    return [f"{100 * result.low:+.1f} to {100 * result.high:+.1f}", f"{_p(result.p)} ({_p(corrected)})"]
+
+
 def _comparisons(scores: Mapping[str, Scores], other: str) -> dict[str, tuple[Comparison, float, float]]:
     """For each row, its comparison with ``other``, and both p values after correction."""
     found = {}
@@ -86,22 +103,6 @@ def _comparisons(scores: Mapping[str, Scores], other: str) -> dict[str, tuple[Co
                 found[row] = result
     corrected = [holm([getattr(result, test) for result in found.values()]) for test in ("t_test", "wilcoxon")]
     return {row: (result, t, w) for (row, result), t, w in zip(found.items(), *corrected, strict=True)}
-
-
-def _repeated(scores: Mapping[str, Scores], student: str) -> dict[str, list[str]]:
-    """For each row with at least two trainings, how its difference from the student would vary."""
-    found = {}
-    for row in scores:
-        groups = common(scores, row, student)
-        if row != student and groups:
-            result = over_trainings(scores[row].values, scores[student].values, groups)
-            if result is not None:
-                found[row] = result
-    corrected = holm([result.p for result in found.values()])
-    return {
-        row: [f"{100 * result.low:+.1f} to {100 * result.high:+.1f}", f"{_p(result.p)} ({_p(p)})"]
-        for (row, result), p in zip(found.items(), corrected, strict=True)
-    }
 
 
 def _mean(scores: Scores) -> list[str]:

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from monai_kd.utils.messages import closest
 
 __all__ = ["Plan", "Row"]
 
@@ -59,8 +62,9 @@ class Plan:
 
     Example:
         >>> rows = (Row("Teacher", ("train_teacher",)), Row("Student", ("train_student",)))
-        >>> Plan("short", Path("bundles/breast_ultrasound_segmentation"), rows, settings={"max_epochs": 20}).splits
-        3
+        >>> plan = Plan("short", Path("bundles/breast_ultrasound_segmentation"), rows, settings={"max_epochs": 20})
+        >>> plan.splits, [row.name for row in plan.of_rows(["Student"]).rows]
+        (3, ['Teacher', 'Student'])
     """
 
     name: str
@@ -72,3 +76,27 @@ class Plan:
     images: int | None = None
     seeds: tuple[int, ...] = (0,)
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def of_rows(self, names: Collection[str]) -> Plan:
+        """
+        The study with these rows only, and those that they need: teachers, other checkpoints, the study's teacher and
+        student.
+
+        Args:
+            names: of rows; the name of a grid's row stands for all its points.
+
+        Raises:
+            ValueError: When there is no such row.
+        """
+        known = {row.name: row for row in self.rows}
+        chosen = {row.name for row in self.rows if {row.name, row.grid_of} & set(names)}
+        for name in set(names) - {row.name for row in self.rows} - {row.grid_of for row in self.rows}:
+            raise ValueError(f"The study has no row '{name}'. Closest: '{closest(name, known)}'.")
+        waiting = [*chosen, *({self.teacher, self.student} & set(known))]
+        chosen = set()
+        while waiting:
+            row = known[waiting.pop()]
+            if row.name not in chosen:
+                chosen.add(row.name)
+                waiting += [*row.teacher, *row.checkpoints.values()]
+        return dataclasses.replace(self, rows=tuple(row for row in self.rows if row.name in chosen))

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page of the small shipped student, served on this machine, and headless Chromium, where it is installed."""
+"""The page of the small shipped student, served on this machine."""
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +15,6 @@ from monai_kd.export import Options, export_student, open_bundle
 from monai_kd.export.web.npm_packages import fetch_packages
 from monai_kd.export.web.serving import page_server
 from tests.bundles.conftest import ROOT
-
-FLAGS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--use-fake-device-for-media-stream"),
-    *("--use-fake-ui-for-media-stream", "--auto-select-desktop-capture-source=Entire screen"),
-]
 
 
 @pytest.fixture(scope="session")
@@ -55,19 +48,6 @@ def address(export_with_page: Path) -> Iterator[str]:
     """Where the page is served."""
     with serve(export_with_page / "web") as root:
         yield root
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """Headless Chromium, driven by Playwright."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright for Python is not installed")
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("Chromium is not installed")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 class Page:

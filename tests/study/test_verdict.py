@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sentence that a report begins with, of scores whose answer is known; and the page that sorts its tables."""
+
+import re
+
+import pytest
+
+from monai_kd.study.reporting.pages import write_html
+from monai_kd.study.reporting.verdict import verdict
+from monai_kd.study.results.scores import Scores
+from monai_kd.utils.tables import Table
+
+
+def scores(**rows):
+    """Rows of three splits of twenty images: the student has 0.5 ± 0.05, another row so many points more."""
+    noise = [0.05 if image % 2 else -0.05 for image in range(20)]
+
+    def of(lead, shift):
+        return {
+            f"{split}-0": {f"{split}/{image}": 0.5 + lead + n * (-1 if shift and image % 4 < 2 else 1)
+                           for image, n in enumerate(noise)}
+            for split in range(3)
+        }  # fmt: skip
+
+    return {name: Scores("Dice", of(lead, shift=lead != 0)) for name, lead in rows.items()}
+
+
+def test_a_better_row_is_named_with_its_lead_and_the_gap_that_it_closes():
+    said = verdict(scores(Teacher=0.2, Student=0.0, Distilled=0.15), "Teacher", "Student")
+    assert said.startswith("Distilled is better than Student: +15.0 points (95 % interval +1")
+    assert said.endswith("it closes 75% of the gap to Teacher.")
+    said = verdict(scores(Teacher=0.2, Student=0.0, A=0.1, B=0.2, C=-0.1), "Teacher", "Student")
+    assert said.startswith("2 of 3 rows are better than Student. The best is B: +20.0 points")
+
+
+def test_chance_and_harm_are_not_better():
+    said = verdict(scores(Teacher=0.2, Student=0.0, A=0.0, B=-0.3), "Teacher", "Student")
+    assert said.startswith("No row is shown to be better than Student. The highest is A: +0.0 points")
+
+
+def test_one_training_gives_no_verdict():
+    found = {name: Scores("Dice", {"0-0": {"a": 0.5, "b": 0.6}}) for name in ("Teacher", "Student")}
+    assert verdict(found, "Teacher", "Student").startswith("No verdict: it needs a row beside Teacher and Student")
+
+
+def test_a_heading_sorts_the_table(tmp_path, chromium):
+    rows = [["a", "9.5 ± 1"], ["b", "–"], ["c", "10.5 (1)"], ["d", "-2.0"]]
+    write_html(tmp_path / "page.html", "Study", ["Verdict.", "Fact."], [Table("Dice", ["model", "mean"], rows)], [])
+    tab = chromium.new_page()
+    tab.goto((tmp_path / "page.html").as_uri())
+    assert tab.locator("h1 + p").inner_text() == "Verdict."
+
+    def order():
+        return "".join(re.findall(r"(?m)^\w", tab.locator("tbody").inner_text()))
+
+    for key, expected in (("mean", "cadb"), ("mean", "dacb"), ("model", "dcba"), ("model", "abcd")):
+        tab.get_by_role("button", name=key).press("Enter")
+        assert order() == expected
+    tab.close()
+
+
+@pytest.mark.parametrize("missing", ["Teacher", "Student"])
+def test_a_row_that_has_not_finished(missing):
+    found = scores(Teacher=0.2, Student=0.0, Distilled=0.15)
+    del found[missing]
+    said = verdict(found, "Teacher", "Student")
+    assert said.startswith("Distilled is better" if missing == "Teacher" else "No verdict")
+    assert "gap" not in said
