@@ -52,7 +52,8 @@ def install() -> None:
     """Let this process start others by a server, where there is Linux and no GPU: its driver does not bear a fork."""
     import torch
 
-    if sys.platform == "linux" and not torch.cuda.is_available():
+    is_new = subprocess.Popen._execute_child.__name__ != _start.__name__  # type: ignore[attr-defined]
+    if is_new and sys.platform == "linux" and not torch.cuda.is_available():
         subprocess.Popen._execute_child = _start  # type: ignore[attr-defined]
 
 
