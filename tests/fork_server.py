@@ -40,6 +40,7 @@ ENDS = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
 UNUSUAL = ("preexec_fn", "pass_fds", "executable", "startupinfo", "shell", "gid", "gids", "uid")
 LIBRARIES = ("torch", "monai.bundle", "ignite.engine")
 LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
+GPUS = ("/proc/driver/nvidia", "/dev/kfd")  # of NVIDIA and AMD
 SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, an operation of Linux's prctl
 
 _usual = subprocess.Popen._execute_child  # type: ignore[attr-defined]
@@ -50,10 +51,8 @@ SEARCHED: list[str] = []  # by the server: where Python finds packages, without 
 
 def install() -> None:
     """Let this process start others by a server, where there is Linux and no GPU: its driver does not bear a fork."""
-    import torch
-
     is_new = subprocess.Popen._execute_child.__name__ != _start.__name__  # type: ignore[attr-defined]
-    if is_new and sys.platform == "linux" and not torch.cuda.is_available():
+    if is_new and sys.platform == "linux" and not any(Path(place).exists() for place in GPUS):
         subprocess.Popen._execute_child = _start  # type: ignore[attr-defined]
 
 
