@@ -23,6 +23,7 @@ def test_demo_ends_with_a_table_and_a_picture_and_is_the_same_again(small, tmp_p
     def run(folder):
         arguments = ["demo", "--output-dir", str(tmp_path / folder), "--bundle", BUNDLE, "--max-epochs", "1"]
         result = CliRunner().invoke(command_line.app, arguments, catch_exceptions=False)
+        assert "Training: Student distilled, 1 epochs …" in result.output.split("Contours")[0]  # not a terminal
         assert "With 4 labels, distillation" in " ".join(result.output.split("Contours")[1].split())
         rows = [line.split("│") for line in result.output.splitlines() if "│" in line]
         return {row[1].strip(): [cell.strip() for cell in row[2:6]] for row in rows}

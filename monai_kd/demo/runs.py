@@ -59,6 +59,8 @@ class DemoBundle:
             self.progress.update(task, completed=engine.state.epoch, note=note)
 
         trainer.add_event_handler(Events.EPOCH_COMPLETED, show)
+        if not self.progress.console.is_terminal:  # where the bars are drawn at the end alone
+            self.progress.console.print(f"Training: {model.name}, {trainer.state.max_epochs} epochs …", highlight=False)
         workflow.run()
         show(trainer)  # needed if the run was finished before: then no epoch ends here
         workflow.finalize()
