@@ -16,6 +16,8 @@ demo: $(INSTALLED)
 
 # Several processes of one thread are faster than one of several: most tests are small.
 test: export OMP_NUM_THREADS = 1
+# Each of the many processes would compile the package again where this is set to 1, as in some containers.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(LABEL)
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 

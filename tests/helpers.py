@@ -39,6 +39,16 @@ def small_files_only(limit: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, former)
 
 
+@contextmanager
+def children_heed_ctrl_c() -> Iterator[None]:
+    """Ctrl+C stops what is started here, also where the tests themselves run in the background, which does without."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
+
+
 def heeds_ctrl_c() -> None:
     """In a new process: Ctrl+C stops it, also where the tests themselves run in the background, which does without."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -41,6 +41,7 @@ SMALL = {
     "processes": ("--rounds", "1", "--repeats", "1", "--batch", "2", "--side", "64"),
     "volumes": ("--rounds", "1", "--threads", "1", "--side", "48", "--roi", "40"),
     "large_data": ("--images", "40", "--read", "4"),
+    "growth": ("--images", "20", "40", "--indexed", "50"),
 }
 # Minutes at their smallest. The study is run whole by tests/study, imports are the architecture's test.
 LONG = {"study_workers", "startup"}

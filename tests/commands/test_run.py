@@ -163,13 +163,14 @@ def test_evaluation_ends_with_the_scores(folder):
 
 
 def test_a_stopped_run_says_how_to_go_on(folder, tmp_path):
-    from tests.helpers import heeds_ctrl_c
+    from tests.helpers import children_heed_ctrl_c
 
     words = ["train_teacher", "--bundle", BUNDLE, *TINY, *WHERE[2:], "--dataset_dir", folder / "data"]
     environment = {**os.environ, "PYTHONPATH": str(BUNDLE.parents[1]), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "monai_kd", "run", *map(str, words), "--max_epochs", "10000"]
     quiet = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL, "text": True}
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment, preexec_fn=heeds_ctrl_c, **quiet)
+    with children_heed_ctrl_c():
+        process = subprocess.Popen(command, cwd=tmp_path, env=environment, **quiet)
     for _ in range(1200):
         if (tmp_path / "out" / "last.pt").is_file() or process.poll() is not None:
             break

@@ -3,7 +3,6 @@
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import pytest
 
 from tests.bundles.conftest import ROOT
 from tests.export.conftest import SETTINGS
-from tests.helpers import heeds_ctrl_c
+from tests.helpers import children_heed_ctrl_c, small_files_only
 
 
 def command(checkpoint, out):
@@ -34,7 +33,8 @@ def begun(out, seconds=180):
 def test_a_stopped_export_leaves_nothing_that_stays(checkpoint, tmp_path, number):
     out = tmp_path / "exported"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen(command(checkpoint, out), preexec_fn=heeds_ctrl_c, **pipes)
+    with children_heed_ctrl_c():
+        process = subprocess.Popen(command(checkpoint, out), **pipes)
     begun(out)
     process.send_signal(number)
     _, told = process.communicate(timeout=300)
@@ -51,13 +51,12 @@ def test_a_stopped_export_leaves_nothing_that_stays(checkpoint, tmp_path, number
 
 @pytest.mark.parametrize("limit", [8_000, 30_000])
 def test_a_full_disk_is_named_in_one_line(checkpoint, tmp_path, limit):
-    def small_disk():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
     out = tmp_path / "exported"
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(
-        command(checkpoint, out), check=False, capture_output=True, text=True, preexec_fn=small_disk, env=environment
-    )
-    assert done.returncode == 1 and not list(tmp_path.iterdir())
-    assert done.stderr.strip() == f"Error: Cannot write the folder {out}: File too large. Free some space."
+    with small_files_only(limit):
+        process = subprocess.Popen(
+            command(checkpoint, out), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        )
+    _, told = process.communicate()
+    assert process.returncode == 1 and not list(tmp_path.iterdir())
+    assert told.strip() == f"Error: Cannot write the folder {out}: File too large. Free some space."

@@ -37,8 +37,9 @@ SUFFIXES = tuple(suffix for each in FORMATS for suffix in each.suffixes)
 
 def suffix_of(path: str | Path) -> str:
     """The file's suffix in lower case if a format has it (``.nii.gz`` counts as one), otherwise an empty string."""
-    name = Path(path).name.lower()
-    return max((end for each in FORMATS for end in each.suffixes if name.endswith(end)), key=len, default="")
+    name = _name(path).lower()
+    fitting = [each for each in FORMATS if name.endswith(each.suffixes)]
+    return max((end for each in fitting for end in each.suffixes if name.endswith(end)), key=len, default="")
 
 
 def format_of(path: str | Path) -> ImageFormat | None:
@@ -77,10 +78,14 @@ def name_of(path: str | Path, frame: int | None = None) -> str:
         >>> name_of("images/Case.1.NII.GZ"), name_of("images/loop.dcm", frame=7)
         ('Case.1', 'loop_frame007')
     """
-    name = Path(path).name
+    name = _name(path)
     # Macs write é as e and an accent, and an image and its mask may come from different computers.
     stem = unicodedata.normalize("NFC", name[: len(name) - len(suffix_of(path))])
     return stem if frame is None else frame_name(stem, frame)
+
+
+def _name(path: str | Path) -> str:
+    return (path if isinstance(path, Path) else Path(path)).name
 
 
 def frame_name(name: str, frame: int) -> str:

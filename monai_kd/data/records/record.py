@@ -41,8 +41,12 @@ class Layout(Protocol):
 
 def entries(folder: Path) -> list[Path]:
     """A folder's files and subfolders in order of name, without files of the operating system."""
-    names = (path for path in folder.iterdir() if not path.name.startswith("."))
-    return sorted(path for path in names if path.name.lower() not in SYSTEM_FILES)
+    return sorted((path for path in folder.iterdir() if not is_hidden(path.name)), key=lambda path: path.name)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is passed over: one of the operating system."""
+    return name.startswith(".") or name.lower() in SYSTEM_FILES
 
 
 def png_files(folder: Path) -> list[Path]:

@@ -53,12 +53,13 @@ def ids_in(folder: Path, files: Iterable[Path], what: str) -> dict[str, Path]:
         >>> list(ids_in(Path("scans"), [Path("scans/ann/1.dcm"), Path("scans/bea/1.dcm")], "image"))
         ['ann_1', 'bea_1']
     """
-    return by_id(files, lambda path: "_".join([*path.relative_to(folder).parts[:-1], name_of(path)]), what)
+    level = len(folder.parts)
+    return by_id(files, lambda path: "_".join([*path.parts[level:-1], name_of(path)]), what)
 
 
 def folders_of(folder: Path, files: Mapping[str, Path]) -> dict[str, str]:
     """For each file in a subfolder: the topmost one below ``folder``, usually the patient's."""
-    parts = {key: path.relative_to(folder).parts for key, path in files.items()}
+    parts = {key: path.parts[len(folder.parts) :] for key, path in files.items()}
     return {key: names[0] for key, names in parts.items() if len(names) > 1}
 
 

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from monai_kd.data.records.record import entries
+from monai_kd.data.records.record import is_hidden
 from monai_kd.utils.messages import first_few
 
 DEPTH = 7  # levels of folders in which a layout looks for files: subfolders in images/
@@ -33,8 +34,10 @@ def require_inside(folder: Path, broken_too: bool = True) -> None:
 
 
 def _links(folder: Path, depth: int) -> Iterator[Path]:
-    for path in entries(folder):
-        if path.is_symlink():
-            yield path
-        elif depth and path.is_dir():
-            yield from _links(path, depth - 1)
+    with os.scandir(folder) as found:  # it knows the kind of each entry, without a further look at the disk
+        inside = sorted((entry for entry in found if not is_hidden(entry.name)), key=lambda entry: entry.name)
+    for entry in inside:
+        if entry.is_symlink():
+            yield folder / entry.name
+        elif depth and entry.is_dir():
+            yield from _links(folder / entry.name, depth - 1)
