@@ -36,7 +36,7 @@ class SingleVolumeConv3d(nn.Conv3d):
     def forward(self, input: Tensor) -> Tensor:
         """The convolved volumes."""
         if not torch.jit.is_scripting():
-            slow = _is_slow(self, input) and is_eager()
+            slow = is_eager() and _is_slow(self, input)
             if slow:
                 return self._by_onednn(input)
         return self._conv_forward(input, self.weight, self.bias)
@@ -83,7 +83,8 @@ def _is_slow(layer: nn.Conv3d, image: Tensor) -> bool:
     if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
         return False
     return (
-        len(image) == 1
+        image.dim() == 5
+        and len(image) == 1
         and image.shape[:4].numel() <= LEAST_FOR_ONEDNN
         and image.device.type == "cpu"
         and image.dtype == torch.float32
