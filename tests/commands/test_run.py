@@ -80,7 +80,7 @@ def test_the_same_results_as_monais_command(folder, tmp_path):
     lines = [re.sub(r"\d+\.\d+", "N", line) for line in ours.stdout.splitlines() if line.strip()]
     best = " (best)" if lines[1].endswith("(best); N s") else ""  # the second epoch may be the better one
     first, second = "epoch 1/2: loss N; val_mean_dice N (best); N s", f"epoch 2/2: loss N; val_mean_dice N{best}; N s"
-    assert lines[0].startswith(f"{first}, at most ") and lines[1:] == [second, "Results: out"]
+    assert lines[0].startswith(f"{first}, at most ") and lines[1:] == [second, "Weights: out/model.pt", "Results: out"]
     expected, found = files(tmp_path / "monais"), files(tmp_path / "out")
     assert set(found) == set(expected) >= {"model.pt", "last.pt", "train_config.json"}
     for name in [name for name in expected if "lock" not in name]:  # the log line with the user and the time

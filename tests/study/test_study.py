@@ -120,6 +120,14 @@ def test_finished_runs_are_skipped(finished, start, tmp_path):
     assert (copied / "0-0" / "L" / "model.pt").stat().st_mtime_ns == before
 
 
+def test_chosen_rows_run_alone_and_the_study_keeps_all(finished, start, tmp_path):
+    path, out, _, _ = finished
+    copied = shutil.copytree(out, tmp_path / "out")
+    state = start(path, copied, workers=no_workers, rows=["L"])  # without Broken and Orphan, which would start again
+    assert {run.row for run in state.skipped} == {"Teacher", "Student", "L"}
+    assert [row["name"] for row in json.loads((copied / "study.json").read_text())["rows"]] == list(ROWS)
+
+
 @pytest.mark.parametrize(
     ("settings", "change"),
     [({"max_epochs": 9}, r"'max_epochs': 1 there, 9 here"), ({"loss#lambda_ce": 0.5}, r"'loss#lambda_ce': null there")],

@@ -108,6 +108,7 @@ def _run(arguments: dict[str, Any], errors: RunErrors, is_full: bool) -> None:
     from monai.bundle import create_workflow
 
     from monai_kd.commands.run.epoch_lines import epoch_lines, quiet_start
+    from monai_kd.utils.processes import is_first_process
 
     begin = time.time()
     # MONAI finds a bundle's scripts when it runs, and `initialize` may need them before.
@@ -118,17 +119,18 @@ def _run(arguments: dict[str, Any], errors: RunErrors, is_full: bool) -> None:
     errors.watch(workflow)
     with nullcontext() if is_full else epoch_lines(workflow):
         workflow.run()
+        is_first = is_first_process()  # of several, while they are a group
         workflow.finalize()
-    _show(workflow, begin)
+    if is_first:
+        _show(workflow, begin)
 
 
 def _show(workflow: ConfigWorkflow, begin: float) -> None:
-    """Print where the results are, and the scores if there are any."""
+    """Print where the results and a training's weights are, and the scores if there are any."""
     from monai_kd.utils.json_files import read_json
-    from monai_kd.utils.processes import is_first_process
 
     folder = _place(workflow, "output_dir")
-    if folder is None or not is_first_process():
+    if folder is None:
         return
     summary = folder / "summary.json"
     if summary.is_file() and summary.stat().st_mtime >= begin - 1:
@@ -139,6 +141,9 @@ def _show(workflow: ConfigWorkflow, begin: float) -> None:
                 table.add_row(name, *cells, str(row.get("images", "")), str(row.get("undefined", "")))
         if table.row_count:
             console.print(table)
+    weights = _place(workflow, "output_files#checkpoint")
+    if weights is not None and weights.is_file():
+        console.print(f"Weights: {weights}", markup=False, highlight=False)
     console.print(f"Results: {folder}", markup=False, highlight=False)
 
 

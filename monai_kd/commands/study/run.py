@@ -74,7 +74,6 @@ def run(
         return RayWorkers(ray, gpu_fraction, threads or 1, jobs)
 
     plan = read_plan(find_path(study))
-    plan = plan if rows is None else plan.of_rows(rows)
     given: dict[str, Any] = {"images": images, "splits": splits, "seeds": seeds and tuple(range(seeds))}
     plan = dataclasses.replace(plan, **{key: value for key, value in given.items() if value is not None})
     plan = dataclasses.replace(plan, settings={**plan.settings, **parse_settings(setting)})
@@ -85,7 +84,7 @@ def run(
             progress(state)
             track(state)
 
-        state = run_study(plan, one_or_all(dataset_dir), output_dir, workers, layout, split_file, watch)
+        state = run_study(plan, one_or_all(dataset_dir), output_dir, workers, layout, split_file, watch, rows)
     for run, reason in state.failed.items():
         console.print(f"{run.name} failed: {reason}", markup=False, highlight=False)
     done = f"{len(state.finished)} runs finished, {len(state.skipped)} had finished before, {len(state.failed)} failed."

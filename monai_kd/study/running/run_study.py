@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from monai_kd.data.records.several_folders import Folders, as_text
@@ -28,6 +28,7 @@ def run_study(
     layout: str | None = None,
     split_file: Path | None = None,
     watch: Callable[[State], None] = lambda state: None,
+    rows: Collection[str] | None = None,
 ) -> State:
     """
     Carry out every run of a study that is not finished; first check the plan, the data and the finished runs.
@@ -39,6 +40,7 @@ def run_study(
         layout: of the data set; None detects it.
         split_file: a file of ``python -m monai_kd data split``; None makes random splits.
         watch: called with the state several times a second.
+        rows: carry out the runs of these rows only, and of those that they need. Defaults to None: all.
 
     Returns:
         The last state, with the runs that failed.
@@ -52,9 +54,10 @@ def run_study(
     require_distinct({"output_dir": output_dir}, {"split_file": split_file})
     require_writable(output_dir)
     with locked(output_dir):
+        chosen = {row.name for row in (plan if rows is None else plan.of_rows(rows)).rows}
         list_runs(plan, [], dataset_dir, output_dir, layout)  # finds a wrong row before the slow check of the images
         splits = study_splits(plan, dataset_dir, output_dir, layout, split_file)
-        runs = list_runs(plan, splits, dataset_dir, output_dir, layout)
+        runs = [run for run in list_runs(plan, splits, dataset_dir, output_dir, layout) if run.row in chosen]
         for run in runs:
             run.require_same()
             run.require_needs()
