@@ -121,6 +121,20 @@ def test_the_recipe_is_advised_by_a_command_that_the_bundle_has(runs):
     assert "--recipe few_labels" in found["pool"] and str(runs / "phantoms") in found["pool"]
 
 
+def test_a_longer_training_keeps_the_settings_of_the_run(runs, tmp_path):
+    found = measure(TrainedRun(runs / "pool"), None)
+    assert found.on_outputs
+    words = found.commands["longer"].replace("DIR", str(tmp_path / "longer")).split()[3:]
+    run = CliRunner().invoke(app, words)
+    assert run.exit_code == 0, run.output
+    again, before = (
+        json.loads((place / "train_config.json").read_text()) for place in (tmp_path / "longer", runs / "pool")
+    )
+    kept = ("labels", "teacher_checkpoint", "spatial_size", "student_channels", "pathways", "steps_per_epoch")
+    assert {key: again[key] for key in kept} == {key: before[key] for key in kept}
+    assert again["max_epochs"] == 4 * before["max_epochs"]
+
+
 def test_a_classifier(runs, tmp_path):
     def train(name, configs, **arguments):
         places = {"output_dir": str(tmp_path / name), "checkpoint": str(tmp_path / name / "model.pt")}
