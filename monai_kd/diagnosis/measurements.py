@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_kd.bundle.bundle import BundleFolder
+from monai_kd.bundle.finding import find_path
 from monai_kd.diagnosis.gradients import GradientShare, gradient_shares
 from monai_kd.diagnosis.prediction_quality import PredictionQuality, agreement, measure_predictions
 from monai_kd.diagnosis.trained_run import CONFIG, TrainedRun
@@ -121,7 +122,7 @@ def _commands(run: TrainedRun) -> dict[str, str]:
     base = f"python -m monai_kd run train --bundle {root}"
     data = f"--dataset-dir {_text(run.get('dataset_dir'))}"
     names = ("recipes/few_labels", "recipes/patient", "methods/logits_kl", "networks/pretrained", "teachers/paper")
-    has = {name: BundleFolder(root).has(name) for name in names}
+    has = {name: BundleFolder(find_path(root)).has(name) for name in names}
     patient = " --recipe patient" if has["recipes/patient"] else ""
     repeated = f"python -m monai_kd run {run.folder / CONFIG}"
     epochs = 4 * int(run.last["max_epochs"])

@@ -168,10 +168,7 @@ def _remarks(reading: Reading, facts: Sequence[Facts]) -> list[str]:
     if joined:
         remarks.append(f"{joined} images have several masks, which are joined.")
     has_table = Path(reading.folder, TABLE).is_file()
-    if (
-        reading.layout in TAKES_TABLE
-        and not has_table
-        and len({item.record["patient"] for item in facts}) == len(facts)
-    ):
+    patients = {item.record["patient"] for item in facts}
+    if reading.layout in TAKES_TABLE and not has_table and 1 < len(patients) == len(facts):
         remarks.append(f"Each image counts as a patient of its own. If patients have several images, write {TABLE}.")
     return remarks
