@@ -145,6 +145,8 @@ def _followed(measured: Measured) -> Finding | None:
     question = "Are the distilled student's predictions more like the teacher's?"
     if result.difference >= FOLLOWED:
         return Finding(question, "yes" if result.low > 0 else "unclear", evidence)
+    if measured.on_outputs:
+        return Finding(question, "no", f"{evidence}, although the loss compares their outputs")
     reason = (
         "The compared features do not influence the prediction. Logits tell the student directly where the lesion is; "
         "relations between samples or layers do so only indirectly."

@@ -77,8 +77,9 @@ def _measure(trainer: Any, batches: int, pipeline: Any, seed: int) -> GradientSh
         norms.append((float(first.norm()), float(second.norm()), float(first @ second)))
 
     torch.manual_seed(seed)  # start and end see the same batches and views
-    if isinstance(pipeline, Randomizable):
-        pipeline.set_random_state(seed)
+    for source in (pipeline, trainer.prepare_batch):
+        if isinstance(source, Randomizable):
+            source.set_random_state(seed)
     trainer.loss_function = supervised
     trainer.state.epoch, trainer.state.iteration = 0, 0
     try:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from monai_kd.bundle.bundle import BundleFolder
+from monai_kd.bundle.finding import find_path
 from monai_kd.diagnosis.gradients import GradientShare, gradient_shares
 from monai_kd.diagnosis.prediction_quality import PredictionQuality, agreement, measure_predictions
-from monai_kd.diagnosis.trained_run import TrainedRun
+from monai_kd.diagnosis.trained_run import CONFIG, TrainedRun
 
 __all__ = ["Measured", "measure"]
 
@@ -34,6 +35,7 @@ class Measured:
         curve: epoch and key metric of each validation of the distillation.
         loss: epoch and mean loss of the distillation.
         gradients: the distillation terms' share, at "start" and "end"; may be empty.
+        on_outputs: whether a pathway compares the outputs of student and teacher.
         commands: what to run next, by the kind of step.
     """
 
@@ -49,6 +51,7 @@ class Measured:
     curve: Sequence[tuple[int, float]]
     loss: Sequence[tuple[int, float]]
     gradients: Mapping[str, GradientShare]
+    on_outputs: bool
     commands: Mapping[str, str]
 
     @property
@@ -100,6 +103,7 @@ def measure(run: TrainedRun, alone: TrainedRun | None, watch: Callable[[str], No
         curve=history.get(key_metric, ()),
         loss=history.get("loss", ()),
         gradients=gradient_shares(run),
+        on_outputs=any("" in pathway.student_layers for _, pathway in run.get("pathways").items()),
         commands=_commands(run),
     )
 
@@ -118,8 +122,9 @@ def _commands(run: TrainedRun) -> dict[str, str]:
     base = f"python -m monai_kd run train --bundle {root}"
     data = f"--dataset-dir {_text(run.get('dataset_dir'))}"
     names = ("recipes/few_labels", "recipes/patient", "methods/logits_kl", "networks/pretrained", "teachers/paper")
-    has = {name: BundleFolder(root).has(name) for name in names}
+    has = {name: BundleFolder(find_path(root)).has(name) for name in names}
     patient = " --recipe patient" if has["recipes/patient"] else ""
+    repeated = f"python -m monai_kd run {run.folder / CONFIG}"
     epochs = 4 * int(run.last["max_epochs"])
     network = " --network pretrained" if has["networks/pretrained"] else ""
     better = f"python -m monai_kd run train_teacher --bundle {root}{network}{patient} {data}"
@@ -129,9 +134,9 @@ def _commands(run: TrainedRun) -> dict[str, str]:
     return {
         "teacher": better if pretrained else "train a larger or a pretrained network as teacher",
         "pool": pool if has["recipes/few_labels"] else "set train#dataset to monai_kd.data.PooledDataset",
-        "weight": f"{base} {data} --pathways#…#weight W",
+        "weight": f"{repeated} --pathways#…#weight W --output-dir DIR",
         "logits": f"{base}{' --method logits_kl' if has['methods/logits_kl'] else ''} {data}",
-        "longer": f"{base}{patient} {data} --max-epochs {epochs}",
+        "longer": f"{repeated} --max-epochs {epochs} --output-dir DIR",
     }
 
 

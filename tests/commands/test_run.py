@@ -107,7 +107,8 @@ REFUSED = {
     "--max_epochs 3 train": "The config must come first, got '--max_epochs'",
     "train --args_file none.json": "No file 'none.json'. Correct the path.",
     "train_teacher --dataset_dir nowhere --output_dir a --checkpoint a.pt": "nowhere",
-    "inference --dataset_dir data --output_dir b --checkpoint b.pt": "No checkpoint at 'b.pt'",
+    "inference --dataset_dir data --output_dir b --checkpoint b.pt": "--checkpoint: No checkpoint at 'b.pt'",
+    "train --dataset_dir data --teacher_checkpoint t.pt --output_dir d": "--teacher_checkpoint: No checkpoint at",
     "train --dataset_dir data --spatial_size [65,65] --output_dir c --checkpoint c.pt": "each side of spatial_size",
 }
 

@@ -71,8 +71,9 @@ def test_the_scores_are_those_that_the_training_found(runs):
     assert all(0 <= value <= 1 for value in (*measured.teacher.entropy.values(), *measured.teacher.wrong.values()))
 
 
-def test_gradients_are_measured_twice_alike_and_at_fresh_weights_first(runs):
-    run = TrainedRun(runs / "distilled")
+@pytest.mark.parametrize("name", ["distilled", "pool"])  # the latter with random views of a batch
+def test_gradients_are_measured_twice_alike_and_at_fresh_weights_first(runs, name):
+    run = TrainedRun(runs / name)
     shares = [measure(run, None).gradients for _ in range(2)]
     assert shares[0] == shares[1]
     assert shares[0]["start"] != shares[0]["end"]
@@ -119,6 +120,22 @@ def test_the_recipe_is_advised_by_a_command_that_the_bundle_has(runs):
     for name in ("recipes/few_labels", "recipes/patient", "methods/logits_kl"):
         assert (Path(ROOT) / "configs" / f"{name}.json").is_file()
     assert "--recipe few_labels" in found["pool"] and str(runs / "phantoms") in found["pool"]
+    named = measure(TrainedRun(runs / "distilled", {"bundle_root": ROOT.name}), None).commands
+    assert named["teacher"].startswith(f"python -m monai_kd run train_teacher --bundle {ROOT.name} --recipe patient")
+
+
+def test_a_longer_training_keeps_the_settings_of_the_run(runs, tmp_path):
+    found = measure(TrainedRun(runs / "pool"), None)
+    assert found.on_outputs
+    words = found.commands["longer"].replace("DIR", str(tmp_path / "longer")).split()[3:]
+    run = CliRunner().invoke(app, words)
+    assert run.exit_code == 0, run.output
+    again, before = (
+        json.loads((place / "train_config.json").read_text()) for place in (tmp_path / "longer", runs / "pool")
+    )
+    kept = ("labels", "teacher_checkpoint", "spatial_size", "student_channels", "pathways", "steps_per_epoch")
+    assert {key: again[key] for key in kept} == {key: before[key] for key in kept}
+    assert again["max_epochs"] == 4 * before["max_epochs"]
 
 
 def test_a_classifier(runs, tmp_path):

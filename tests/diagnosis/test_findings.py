@@ -42,6 +42,7 @@ def measured(**changes):
         "curve": [(48, 0.76)],
         "loss": [(1, 1.0), (48, 0.2)],
         "gradients": {"start": GradientShare(0.6, 0.1), "end": GradientShare(0.5, 0.3)},
+        "on_outputs": False,
         "commands": COMMANDS,
     }
     return Measured(**{**values, **changes})
@@ -97,6 +98,7 @@ def test_terms_that_pull_elsewhere_are_mended_first():
 @pytest.mark.parametrize("agrees", [0.7, 0.6, 0.71])
 def test_a_student_that_does_not_follow_its_teacher(agrees):
     assert advice(distilled=answered(0.66, agrees)) == ["Match logits"]
+    assert advice(distilled=answered(0.66, agrees), on_outputs=True) == []  # they are matched already
 
 
 def test_a_training_that_was_too_short():

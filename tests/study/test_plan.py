@@ -125,6 +125,18 @@ def test_rows_of_another_study_come_first(study, tmp_path):
         read_plan(study(rows_of="missing.yaml"))
 
 
+def test_a_bundle_and_a_study_may_be_named_as_in_commands(study, tmp_path, monkeypatch):
+    shipped = "breast_ultrasound_segmentation"
+    for bundle in (shipped, f"bundles/{shipped}"):
+        assert read_plan(study(bundle=bundle)).bundle == BUNDLE
+    assert len(read_plan(study(rows=None, rows_of=f"{shipped}/studies/paper.yaml")).rows) > 2
+    (tmp_path / "work" / "mine").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "work")
+    assert read_plan(study(bundle="mine")).bundle == tmp_path / "work" / "mine"
+    (tmp_path / "mine").mkdir()
+    assert read_plan(study(bundle="mine")).bundle == tmp_path / "mine"  # beside the file comes first
+
+
 ROWS = {"Teacher": TEACHER, "Student": STUDENT}
 
 

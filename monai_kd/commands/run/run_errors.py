@@ -8,6 +8,7 @@ import os
 import time
 import traceback
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -123,8 +124,20 @@ class RunErrors:
             error_console.print(self._stopped(), markup=False, highlight=False)
             raise Stopped() from None
         error_console.print("[bold red]Error:[/] ", end="")
-        error_console.print(told(error), markup=False, highlight=False)
+        text = told(error)
+        error_console.print(f"{self._about(text)}{text}", markup=False, highlight=False)
         raise SystemExit(1) from None
+
+    def _about(self, text: str) -> str:
+        """The id of the checkpoint that an error quotes, as an option; empty if there is none."""
+        parser = None if self._workflow is None else self._workflow.parser
+        if parser is None:
+            return ""
+        for name in [key for key in parser.get() if key.endswith("checkpoint")]:
+            with suppress(Exception):  # the value may be what failed
+                if f"'{parser.get_parsed_content(name)}'" in text:
+                    return f"--{name}: "
+        return ""
 
     def _stopped(self) -> str:
         last = self._last()

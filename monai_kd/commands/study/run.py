@@ -57,7 +57,7 @@ def run(
     Each run is a MONAI bundle run in its own folder, `SPLIT-SEED/ROW/`: train.json, evaluate.json, log.txt, model.pt,
     evaluation/scores.csv. Give the same command again to continue after a stop. `--images` draws so many images once,
     and splits those. `--threads` counts only if OMP_NUM_THREADS is not set. `--ray` also takes `ray://host:port`.
-    `--set` replaces a setting of the study.
+    `--set` replaces a setting of the study; a row's own arguments stay.
 
     Example: `python -m monai_kd study run breast_ultrasound_segmentation/studies/paper.yaml
     --dataset-dir data/BrEaST --output-dir runs/paper --jobs 4`

@@ -19,6 +19,8 @@ from monai_kd.data.inspection.summary import mask_files, summarize
 from monai_kd.data.records.record import Layout, Record
 from monai_kd.data.splits.split_files import read_splits
 
+TABLE, TAKES_TABLE = "patients.csv", ("plain", "nnunet", "monailabel")
+
 
 @dataclass(frozen=True)
 class Inspection:
@@ -162,5 +164,11 @@ def _from(reading: Reading) -> dict[str, Any]:
 
 
 def _remarks(reading: Reading, facts: Sequence[Facts]) -> list[str]:
-    joined = sum(len(mask_files(item)) > 1 for item in facts)
-    return [*reading.remarks, *([f"{joined} images have several masks, which are joined."] if joined else [])]
+    remarks, joined = list(reading.remarks), sum(len(mask_files(item)) > 1 for item in facts)
+    if joined:
+        remarks.append(f"{joined} images have several masks, which are joined.")
+    has_table = Path(reading.folder, TABLE).is_file()
+    patients = {item.record["patient"] for item in facts}
+    if reading.layout in TAKES_TABLE and not has_table and 1 < len(patients) == len(facts):
+        remarks.append(f"Each image counts as a patient of its own. If patients have several images, write {TABLE}.")
+    return remarks

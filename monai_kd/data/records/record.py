@@ -77,7 +77,7 @@ def require_pairs(images: Mapping[str, Path], labels: Mapping[str, Path], root: 
     if alone:
         raise ValueError(
             f"{len(alone)} of {len(images)} images in {root} have no mask: {first_few(alone)}. "
-            "Add the masks, or move these images elsewhere."
+            "Add the masks, or move these images to a folder of their own: --unlabelled-dir takes it for distillation."
         )
     orphans = [labels[key] for key in sorted(labels.keys() - images.keys())]
     if orphans:

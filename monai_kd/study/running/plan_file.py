@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_kd.bundle.config_files import read_file
+from monai_kd.bundle.finding import find_path
 from monai_kd.study.running.plan import Plan, Row
 from monai_kd.utils.messages import closest
 
@@ -25,7 +26,8 @@ def read_plan(path: str | Path) -> Plan:
     Read a study's YAML file.
 
     Args:
-        path: the file; ``bundle`` and ``rows_of`` in it are paths relative to the file.
+        path: the file; ``bundle`` and ``rows_of`` in it are paths relative to the file or to the working folder, or
+            lie in a bundle that came with the package.
 
     Raises:
         ImportError: When PyYAML is not installed.
@@ -48,7 +50,7 @@ def read_plan(path: str | Path) -> Plan:
             raise ValueError(f"{path}: {key} must be a whole number from 1, got {content[key]!r}.")
     plan = Plan(
         name=str(content.get("name", path.stem)),
-        bundle=(path.parent / str(content["bundle"])).resolve(),
+        bundle=_named(content["bundle"], path).resolve(),
         rows=rows,
         teacher=str(content.get("teacher", "Teacher")),
         student=str(content.get("student", "Student")),
@@ -72,12 +74,18 @@ def _content(path: Path) -> dict[str, Any]:
     return content
 
 
+def _named(name: Any, path: Path) -> Path:
+    """What a study's file names: beside the file first, then in the working folder or in the package."""
+    beside, found = path.parent / str(name), find_path(str(name))
+    return found if found.exists() and not beside.exists() else beside
+
+
 def _rows(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """The rows of the study that ``rows_of`` names, if any, and the file's own."""
     own = _mapping(content.get("rows") or {}, f"{path}, rows")
     if not content.get("rows_of"):
         return own
-    other = path.parent / str(content["rows_of"])
+    other = _named(content["rows_of"], path)
     there = _content(other)
     if there.get("rows_of"):
         raise ValueError(

@@ -176,6 +176,13 @@ def test_remarks_are_the_readers_own_and_logging_is_left_as_it_was(tmp_path):
     assert (logger.level, logger.propagate, list(logger.handlers)) == before
 
 
+def test_unknown_patients_are_remarked(tmp_path):
+    make_plain(tmp_path, count=2)
+    assert any("a patient of its own" in remark for remark in inspect_dataset(tmp_path).remarks)
+    (tmp_path / "patients.csv").write_text("id,patient\ncase.1,a\ncase.2,b\n")
+    assert inspect_dataset(tmp_path).remarks == []
+
+
 def test_split_file(tmp_path):
     make_dataset_a(tmp_path / "BUS", duplicates={"000002": "000001"})
     records = read_dataset(tmp_path / "BUS")
