@@ -13,6 +13,7 @@ from torch import nn
 
 from monai_kd.losses.parts.evaluate import evaluate
 from monai_kd.losses.parts.shape_checks import check_features
+from monai_kd.networks.adapters.adapt import adapt
 from monai_kd.outputs import parse_layer, resolve
 from monai_kd.transforms.alignment import align, align_and_leave_out, alignment, leave_out
 from monai_kd.utils.plain_tensor import plain
@@ -33,20 +34,11 @@ def _adapters(adapter: nn.Module | Sequence[nn.Module] | None, count: int, argum
     return nn.ModuleList(adapters)
 
 
-def _adapt(adapter: nn.Module, feature: torch.Tensor, **arguments: Any) -> torch.Tensor:
-    kind = feature.device.type
-    if feature.dtype not in (torch.float16, torch.bfloat16) or torch.is_autocast_enabled(kind):
-        return adapter(feature, **arguments)
-    # An inferer ran the network in its own autocast, so the adapter runs in the same precision.
-    with torch.autocast(kind, dtype=feature.dtype):
-        return adapter(feature, **arguments)
-
-
 def _on_student_grid(feature: torch.Tensor, adapter: nn.Module, theta: torch.Tensor | None) -> torch.Tensor:
     # Tokens become a map before it is known where they lie.
     if getattr(adapter, "rearranges", False):
-        return align(_adapt(adapter, feature), theta)
-    return _adapt(adapter, align(feature, theta))
+        return align(adapt(adapter, feature), theta)
+    return adapt(adapter, align(feature, theta))
 
 
 def _size(adapter: nn.Module, teacher: torch.Tensor) -> dict[str, list[int]]:
@@ -87,8 +79,8 @@ class Pathway(nn.Module):
         weight: factor of this term in the total loss.
 
     Raises:
-        ValueError: When layers or adapters differ in number, or the weight is no number; at the call, when the features
-            do not match.
+        ValueError: When layers or adapters differ in number, the loss is no function, or the weight no number; at the
+            call, when the features do not match.
 
     Example:
         >>> import torch
@@ -107,7 +99,11 @@ class Pathway(nn.Module):
         weight: float = 1.0,
     ) -> None:
         super().__init__()
-        given: object = weight
+        given: object = loss
+        if isinstance(given, type) or not callable(given):
+            got = f"the class {given.__name__}" if isinstance(given, type) else repr(given)
+            raise ValueError(f"loss must be a loss function, got {got}. Write for instance Pathway(LogitsKLLoss()).")
+        given = weight
         if not isinstance(given, Real | torch.Tensor):
             raise ValueError(f"weight must be a number, got {weight!r}. Write for instance weight=0.5.")
         self.student_layers = _names(student_layer)
@@ -168,7 +164,7 @@ class Pathway(nn.Module):
             teacher_feature = _feature(teacher, teacher_layer, "teacher", batch.get("image"))
             teacher_feature = _on_student_grid(teacher_feature, self.teacher_adapters[i], theta)
             adapter = self.student_adapters[i]
-            student_feature = _adapt(adapter, student_feature, **_size(adapter, teacher_feature))
+            student_feature = adapt(adapter, student_feature, **_size(adapter, teacher_feature))
             if not any_shape:
                 check_features(student_feature, teacher_feature, are_outputs=self.student_layers == ("",))
             student_feature, teacher_feature = leave_out(student_feature, teacher_feature, theta, any_shape)
