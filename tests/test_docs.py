@@ -234,6 +234,8 @@ def test_commands(page, commands, checkout, monkeypatch):
         make_organs_data(Path("data/TotalSegmentator"))
         make_tools_data(Path("data/tools"))
     if page.name in ("nnunet.md", "coming_from.md"):  # nnU-Net's own commands on these pages are not run here
+        for kind in ("raw", "preprocessed", "results"):
+            shutil.rmtree(f"nnUNet_{kind}", ignore_errors=True)  # another page's
         make_results(Path(), folds=tuple("01234"), dataset="Dataset501_Phantoms")
         monkeypatch.setenv("PYTHONPATH", str(ROOT))  # of the training's process, for the networks of these results
     monkeypatch.syspath_prepend(home)  # a module saved there is found, as by `python -m`

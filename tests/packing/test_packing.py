@@ -317,7 +317,7 @@ def test_the_network_comes_with_all_that_it_imports():
     carried, sources = network_from_scripts(config)
     assert carried["network_def"] == {"_target_": "scripts.networks.student_unet.StudentUNet", "spatial_dims": 2}
     assert list(sources) == ["scripts/__init__.py", "scripts/networks/__init__.py"] + [
-        f"scripts/networks/{name}.py" for name in ("input_checks", "student_unet")
+        f"scripts/networks/{name}.py" for name in ("fast_volumes", "input_checks", "student_unet")
     ]
     assert not [path for path, source in sources.items() if "monai_kd" in source]
 

@@ -160,8 +160,8 @@ def test_the_new_bundle_is_whole_and_holds_no_place_of_this_machine(made, zoo):
     assert files == {
         *(f"configs/{name}.json" for name in names),
         "configs/logging.conf", "models/teacher.pt", "docs/README.md", "LICENSE", "scripts/__init__.py",
-        *(f"scripts/distilled/{name}.py" for name in ("__init__", "networks/__init__", "networks/input_checks")),
-        "scripts/distilled/networks/student_unet.py",
+        "scripts/distilled/__init__.py",
+        *(f"scripts/distilled/networks/{n}.py" for n in ("__init__", "fast_volumes", "input_checks", "student_unet")),
     }  # fmt: skip
     assert (made / "LICENSE").read_text() == (zoo / "ct" / "LICENSE").read_text()
     written = "".join(path.read_text() for path in made.rglob("*.*") if path.suffix in (".json", ".md"))

@@ -71,7 +71,9 @@ def _is_news(record: logging.LogRecord) -> bool:
     """Whether a line of the log says more than the one line at the end."""
     text = record.getMessage()
     error = record.levelno >= logging.ERROR and (record.exc_info is not None or "terminating due to exception" in text)
-    return not error and "Not all config files are in" not in text
+    return not error and not any(
+        words in text for words in ("Not all config files are in", "Setting logging properties")
+    )
 
 
 class RunErrors:
