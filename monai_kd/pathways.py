@@ -25,6 +25,12 @@ def _names(layer: str | Sequence[str]) -> tuple[str, ...]:
     return (layer,) if isinstance(layer, str) else tuple(layer)
 
 
+def _require_function(loss: object) -> None:
+    if isinstance(loss, type) or not callable(loss):
+        got = f"the class {loss.__name__}" if isinstance(loss, type) else repr(loss)
+        raise ValueError(f"loss must be a loss function, got {got}. Write for instance Pathway(LogitsKLLoss()).")
+
+
 def _adapters(adapter: nn.Module | Sequence[nn.Module] | None, count: int, argument: str) -> nn.ModuleList:
     if adapter is None:
         return nn.ModuleList(nn.Identity() for _ in range(count))
@@ -99,11 +105,8 @@ class Pathway(nn.Module):
         weight: float = 1.0,
     ) -> None:
         super().__init__()
-        given: object = loss
-        if isinstance(given, type) or not callable(given):
-            got = f"the class {given.__name__}" if isinstance(given, type) else repr(given)
-            raise ValueError(f"loss must be a loss function, got {got}. Write for instance Pathway(LogitsKLLoss()).")
-        given = weight
+        _require_function(loss)
+        given: object = weight
         if not isinstance(given, Real | torch.Tensor):
             raise ValueError(f"weight must be a number, got {weight!r}. Write for instance weight=0.5.")
         self.student_layers = _names(student_layer)

@@ -34,7 +34,7 @@ std::vector<float> read_npy(const std::filesystem::path& path, Size& size) {
     std::sscanf(header.c_str() + shape, "'shape': (%lld, %lld, %lld%c", &size[0], &size[1], &size[2], &end);
     if (!file || start[6] != 1 || header.find("'<f4'") > shape || header.find("'fortran_order': False") > shape ||
         end != ')' || *std::min_element(size.begin(), size.end()) < 1 || voxels(size) > 1 << 29)
-        throw std::runtime_error(path.string() + " is no NumPy file of float32 with 3 axes. Save it without a channel axis.");
+        throw std::runtime_error(path.string() + " is no NumPy file of float32 with 3 axes. Leave out a channel axis.");
     std::vector<float> values(voxels(size));
     if (!file.read(reinterpret_cast<char*>(values.data()), values.size() * sizeof(float)))
         throw std::runtime_error(path.string() + " is cut off. Copy it again.");
