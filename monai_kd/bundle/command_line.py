@@ -91,8 +91,8 @@ def place_weights(arguments: dict[str, Any]) -> dict[str, Any]:
     folder = given.get("output_dir")
     if "checkpoint" in given or not isinstance(folder, str) or folder.startswith(("$", "@", "%")):
         return arguments
-    written = [read_file(file).get("output_files", {}) for file in arguments["config_file"]]
-    if not any("checkpoint" in files for files in written):
+    written = [read_file(file).get("output_files") for file in arguments["config_file"]]
+    if not any(isinstance(files, dict) and "checkpoint" in files for files in written):
         return arguments
     return {**arguments, "checkpoint": str(Path(folder, "model.pt"))}
 

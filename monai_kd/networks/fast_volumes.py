@@ -83,7 +83,8 @@ def _is_slow(layer: nn.Conv3d, image: Tensor) -> bool:
     if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
         return False
     return (
-        len(image) == 1
+        image.dim() == 5
+        and len(image) == 1
         and image.shape[:4].numel() <= LEAST_FOR_ONEDNN
         and image.device.type == "cpu"
         and image.dtype == torch.float32

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from monai_kd.teachers.content_keys import image_keys, network_key
+from monai_kd.teachers.content_keys import image_keys, network_key, weighted_sums
 from monai_kd.teachers.feature_files import FeatureFiles
 from monai_kd.teachers.live_teacher import LiveTeacher
 from monai_kd.utils.plain_tensor import plain
@@ -74,7 +74,7 @@ class CachedTeacher(LiveTeacher):
         self._storage = None if device is None else torch.device(device)
         self._files = None if folder is None else FeatureFiles(folder)
         self._features: dict[tuple[str, str], dict[str, torch.Tensor]] = {}
-        self._named: dict[tuple[str, str, torch.Size], str] = {}
+        self._named: dict[tuple[str, str, torch.Size, float], str] = {}
         self._network_key = ""
         self._weights: list[torch.Tensor] | None = None
         self._versions: list[int] = []
@@ -108,8 +108,8 @@ class CachedTeacher(LiveTeacher):
         Args:
             image: the un-augmented batch, shape BNH[WD].
             inferer: MONAI's inferer. Defaults to None: the network is called once.
-            names: of the images. An image is then known by its name and by every eighth pixel along each axis, which is
-                faster than by all of its content. Defaults to None: by its content.
+            names: of the images. An image is then known by its name, by every eighth pixel along each axis and by a
+                weighted sum of its pixels, faster than by all of its content. Defaults to None: by its content.
 
         Returns:
             Features by layer name, shape BMH[WD], in the image's type, without gradient history.
@@ -138,7 +138,8 @@ class CachedTeacher(LiveTeacher):
         if names is None or len(names) != len(image):
             return image_keys(image)
         few: Any = (..., *[slice(None, None, 8)] * (image.ndim - 2))
-        seen = [(str(name), key, image.shape[1:]) for name, key in zip(names, image_keys(image[few]), strict=True)]
+        looks = zip(names, image_keys(image[few]), weighted_sums(image), strict=True)
+        seen = [(str(name), key, image.shape[1:], total) for name, key, total in looks]
         if any(one not in self._named for one in seen):
             self._named.update(zip(seen, image_keys(image), strict=True))
         return [self._named[one] for one in seen]

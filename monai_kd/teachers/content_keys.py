@@ -12,7 +12,7 @@ from torch import nn
 from monai_kd.features import unwrap
 from monai_kd.utils.plain_tensor import plain
 
-__all__ = ["image_keys", "network_key"]
+__all__ = ["image_keys", "network_key", "weighted_sums"]
 
 _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
@@ -45,6 +45,30 @@ def image_keys(image: torch.Tensor) -> list[str]:
     sums = torch.stack([(bits * factors).sum(dim=1) for factors in _factors(bits.shape[1], bits.device)], dim=1)
     kind = "x".join([str(image.dtype).removeprefix("torch."), *map(str, image.shape[1:])])
     return [f"{kind}-{a & (2**64 - 1):016x}{b & (2**64 - 1):016x}" for a, b in sums.tolist()]
+
+
+@functools.lru_cache(maxsize=8)
+def _weights(count: int, device: torch.device) -> torch.Tensor:
+    return torch.randn(count, generator=torch.Generator().manual_seed(0)).to(device)
+
+
+def weighted_sums(image: torch.Tensor) -> list[float]:
+    """
+    The sum of every image's pixels times fixed random numbers: images that differ by more than rounding differ in it.
+
+    It takes a tenth of the time of :func:`image_keys`, but depends on the device.
+
+    Args:
+        image: shape BNH[WD].
+
+    Example:
+        >>> first, second, third = weighted_sums(torch.tensor([[[[1.0, 0.0]]], [[[0.0, 1.0]]], [[[1.0, 0.0]]]]))
+        >>> first == third, first == second
+        (True, False)
+    """
+    pixels = plain(image).flatten(1).float()
+    sums: list[float] = (pixels * _weights(pixels.shape[1], pixels.device)).sum(dim=1).tolist()
+    return sums
 
 
 def network_key(network: nn.Module) -> str:

@@ -259,6 +259,13 @@ def test_weights_lie_beside_the_results_of_their_run(tmp_path):
     assert placed("train", "--args_file", str(settings)) is None
 
 
+@pytest.mark.parametrize("written", [None, "$dict(checkpoint='a.pt')", ["checkpoint"], 3])
+def test_a_config_whose_output_files_are_no_names(tmp_path, written):
+    (tmp_path / "mine.json").write_text(json.dumps({"output_files": written}))
+    arguments = {"config_file": [str(tmp_path / "mine.json")], "output_dir": "runs"}
+    assert place_weights(arguments) == arguments
+
+
 def test_the_first_useful_cause_is_told():
     def chain(*errors):
         try:

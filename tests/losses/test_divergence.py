@@ -52,3 +52,15 @@ def test_a_pathway_moves_the_teacher_as_align_and_leave_out_do(shape, temperatur
     expected = LogitsKLLoss(temperature)(*leave_out(student, align(teacher, theta), theta))
     torch.testing.assert_close(value, expected)
     torch.testing.assert_close(*(torch.autograd.grad(loss, student)[0] for loss in (value, expected)))
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_subclass_compares_in_its_own_way(classes):
+    class Squares(LogitsKLLoss):
+        def compare(self, student, teacher):
+            return (student - teacher).square().mean()
+
+    student, teacher = (one.float() for one in pair(classes))
+    unmoved = {"student_geometry": identity(2, 2), "teacher_geometry": identity(2, 2)}
+    value = Pathway(Squares())({"": student}, {"": teacher}, unmoved)
+    torch.testing.assert_close(value, (student - teacher).square().mean())

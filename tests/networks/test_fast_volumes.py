@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from monai_kd.networks import StudentUNet
 from monai_kd.networks.fast_volumes import LEAST_FOR_ONEDNN, SingleVolumeConv3d, resize_volume
+from monai_kd.study.reporting.cost import network_cost
 
 
 def pair(**arguments):
@@ -56,6 +57,19 @@ def test_a_single_small_volume_goes_to_onednn(training):
         assert "aten::slow_conv3d_forward" in kernels(stock, image), "torch is as fast itself: use its Conv3d"
         used = kernels(fast, image)
     assert "aten::mkldnn_convolution" in used and not {name for name in used if "slow_conv3d" in name}
+
+
+def test_a_studys_report_counts_its_operations():
+    fast, stock = (network_cost(layer, (1, 4, 9, 8, 7)).flops for layer in pair(stride=2, padding=1))
+    assert fast == stock > 0
+
+
+def test_a_volume_without_a_batch_axis_and_tracing_are_as_conv3ds(recwarn):
+    fast = SingleVolumeConv3d(1, 6, 3, padding=1).requires_grad_(False)
+    volume = torch.randn(1, 6, 5, 4)
+    assert torch.equal(fast(volume), nn.Conv3d.forward(fast, volume))
+    torch.jit.trace(fast, volume[None])
+    assert not [warning for warning in recwarn if issubclass(warning.category, torch.jit.TracerWarning)]
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])

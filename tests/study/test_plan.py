@@ -59,6 +59,8 @@ def test_chosen_rows_bring_those_that_they_need():
     assert len(runs(chosen)) == 3 and chosen.settings == plan.settings
     with pytest.raises(ValueError, match=r"no row 'L_KLDD'\. Closest: 'L_KLD"):
         plan.of_rows(["Student", "L_KLDD"])
+    with pytest.raises(ValueError, match="no row ''"):  # of an unset variable of the shell
+        plan.of_rows([""])
 
 
 def test_a_run_is_its_configs(study):

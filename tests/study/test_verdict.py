@@ -44,8 +44,14 @@ def test_one_training_gives_no_verdict():
 
 
 def test_a_heading_sorts_the_table(tmp_path, chromium):
-    rows = [["a", "9.5 ± 1"], ["b", "–"], ["c", "10.5 (1)"], ["d", "-2.0"]]
-    write_html(tmp_path / "page.html", "Study", ["Verdict.", "Fact."], [Table("Dice", ["model", "mean"], rows)], [])
+    rows = [
+        ["a", "9.5 ± 1", "987", "0.0300 (0.2)", "1/20"],
+        ["b", "–", "1,234,567", "<0.0001 (0.0003)", "1/1"],
+        ["c", "10.5 (1)", "1,230,000", "–", "1/3"],
+        ["d", "-2.0", "20", "0.0002", "–"],
+    ]
+    table = Table("Dice", ["model", "mean", "parameters", "t-test", "of Teacher's"], rows)
+    write_html(tmp_path / "page.html", "Study", ["Verdict.", "Fact."], [table], [])
     tab = chromium.new_page()
     tab.goto((tmp_path / "page.html").as_uri())
     assert tab.locator("h1 + p").inner_text() == "Verdict."
@@ -53,7 +59,9 @@ def test_a_heading_sorts_the_table(tmp_path, chromium):
     def order():
         return "".join(re.findall(r"(?m)^\w", tab.locator("tbody").inner_text()))
 
-    for key, expected in (("mean", "cadb"), ("mean", "dacb"), ("model", "dcba"), ("model", "abcd")):
+    means = (("mean", "cadb"), ("mean", "dacb"))
+    others = (("parameters", "bcad"), ("t-test", "adbc"), ("of Teacher's", "bcad"))
+    for key, expected in (*means, *others, ("model", "dcba"), ("model", "abcd")):
         tab.get_by_role("button", name=key).press("Enter")
         assert order() == expected
     tab.close()

@@ -72,6 +72,16 @@ def test_images_are_known_by_their_names_and_what_of_them_is_looked_at(monkeypat
         assert len(cached) == 8
 
 
+@pytest.mark.parametrize("change", [lambda image: image.roll(1, 3), lambda image: image * 2])
+def test_images_of_one_name_that_differ_between_the_pixels_looked_at(change):
+    first = torch.zeros(1, 1, 16, 16)
+    first[..., 2:4, 2:4] = 1
+    with CachedTeacher(network(), [""]) as cached:
+        for image in (first, change(first)):
+            assert torch.equal(cached(image, names=["a"])[""], cached(image)[""])
+        assert len(cached) == 2
+
+
 def test_one_image_is_exactly_the_live_teachers_in_whatever_batch_it_came():
     batch = images()
     with CachedTeacher(network(), LAYERS) as cached:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,13 @@ from monai_kd.commands.console import console
 
 if TYPE_CHECKING:
     from ignite.engine import Engine
-    from monai.bundle import ConfigWorkflow
+    from monai.bundle import ConfigParser, ConfigWorkflow
 
 __all__ = ["EpochLines", "epoch_lines", "quiet_start"]
 
+Rule = Callable[[logging.LogRecord], bool]
+
+TRAINERS, EVALUATORS = ("train::trainer", "trainer"), ("validate::evaluator", "evaluator")  # MONAI's usual ids
 STOCK = re.compile(r"Engine run (resuming|finished|starting)|Epoch\[\d+\] Complete|Got new best metric")
 
 
@@ -53,14 +56,12 @@ class EpochLines:
         Args:
             trainer: the engine, at the end of an epoch.
         """
-        from monai_kd.utils.loss_terms import loss_terms
-
         now = time.monotonic()
         self._epochs += 1
         left = (trainer.state.max_epochs or 0) - trainer.state.epoch
-        parts = [_numbers(loss_terms(trainer.state.output) if trainer.state.output else {}), self._validation(trainer)]
+        parts = [_numbers(_losses(trainer.state.output)), self._validation(trainer)]
         parts.append(f"{now - self._begin:.1f} s")
-        if left:
+        if left > 0:
             parts[-1] += f", at most {_duration(left * (now - self._first) / self._epochs)} left"
         line = f"epoch {trainer.state.epoch}/{trainer.state.max_epochs}: {'; '.join(filter(None, parts))}"
         console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -111,33 +112,63 @@ def epoch_lines(workflow: ConfigWorkflow) -> Iterator[None]:
     """
     While the workflow runs, print a line an epoch in place of the lines of ``StatsHandler`` and of ignite's engines.
 
+    Its engines are built when its first expression needs them, as without this: an evaluation needs no trainer, and a
+    seed or weights may come first.
+
     Args:
         workflow: initialized; an evaluation or an inference has no epochs, and prints no line.
     """
-    from monai_kd.utils.processes import is_first_process
+    from monai.bundle.utils import ID_SEP_KEY
 
-    trainer = _engine(workflow, "trainer")
-    engines = [engine for engine in (trainer, _engine(workflow, "evaluator")) if engine is not None]
-    if trainer is not None and is_first_process():
-        EpochLines(trainer, _engine(workflow, "evaluator"))
-    muted = [(engine.logger, _is_news) for engine in engines]
-    if trainer is not None:
-        muted.append((logging.getLogger("monai.handlers.StatsHandler"), _never))  # the run tells an error itself
-    for logger, rule in muted:
-        logger.addFilter(rule)
+    parser, muted = workflow.parser, list[tuple[logging.Logger, Rule]]()
+    evaluated = parser.get_parsed_content
+
+    def content(id: str = "", **options: Any) -> Any:
+        if id.split(ID_SEP_KEY)[0] == workflow.run_id and not muted:
+            muted.extend(_attach(parser, id))
+        return evaluated(id, **options)
+
+    parser.get_parsed_content = content  # type: ignore[method-assign]
     try:
         yield
     finally:
+        del parser.get_parsed_content
         for logger, rule in muted:
             logger.removeFilter(rule)
 
 
-def _engine(workflow: ConfigWorkflow, kind: str) -> Any:
-    """The engine under MONAI's usual ids; None if the config has no such engine."""
-    for name in (f"{'train' if kind == 'trainer' else 'validate'}#{kind}", kind):
-        if name in workflow.parser:
-            return workflow.parser.get_parsed_content(name)
-    return None
+def _attach(parser: ConfigParser, expression: str) -> list[tuple[logging.Logger, Rule]]:
+    """Attach the lines to the engines of a run's expression; the loggers that say less from now on, and how."""
+    from monai_kd.utils.processes import is_first_process
+
+    refs = parser.ref_resolver.find_refs_in_config(parser[expression], expression)
+    trainer = _engine(parser, TRAINERS, refs)
+    evaluator = _engine(parser, EVALUATORS, {**refs, **parser.ref_resolver.resolved_content})
+    if trainer is not None and is_first_process():
+        EpochLines(trainer, evaluator)
+    muted: list[tuple[logging.Logger, Rule]] = [(e.logger, _is_news) for e in (trainer, evaluator) if e is not None]
+    if trainer is not None:
+        muted.append((logging.getLogger("monai.handlers.StatsHandler"), _never))  # the run tells an error itself
+    for logger, rule in muted:
+        logger.addFilter(rule)
+    return muted
+
+
+def _engine(parser: ConfigParser, ids: Sequence[str], used: Container[str]) -> Engine | None:
+    """The engine of the first of the ids that is used; None if there is none."""
+    from ignite.engine import Engine
+
+    found = next((parser.get_parsed_content(name) for name in ids if name in used), None)
+    return found if isinstance(found, Engine) else None
+
+
+def _losses(output: Any) -> dict[str, float]:
+    from monai_kd.utils.loss_terms import loss_terms
+
+    first = output[0] if isinstance(output, list) and output else output
+    if isinstance(first, float):
+        return {"loss": first}
+    return loss_terms(first) if isinstance(first, Mapping) else {}
 
 
 def _is_news(record: logging.LogRecord) -> bool:

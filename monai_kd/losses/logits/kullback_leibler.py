@@ -76,7 +76,8 @@ class LogitsKLLoss(SoftenedLoss):
             mask: not 0 at the positions that count, shape B1H[WD]. Defaults to None: all count.
         """
         check_same_shape(student, teacher)
-        if self.sigmoid or student.shape[1] != 2 or mask is not None:
+        is_own = type(self).compare is LogitsKLLoss.compare and type(self).forward is LogitsKLLoss.forward
+        if not is_own or self.sigmoid or student.shape[1] != 2 or mask is not None:
             return self(student, move(teacher, student.detach()), mask)
         score = move(two_class_score(teacher), two_class_score(student.detach()))
         if self.temperature == 1:

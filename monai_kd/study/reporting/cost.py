@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from monai.bundle import ConfigParser
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 from monai_kd.bundle.config_files import read_file
 
@@ -35,6 +35,14 @@ class Cost:
     parameters: int
     flops: int
     milliseconds: float
+
+
+def _convolution(image: list[int], weight: list[int], *_: Any, out_shape: list[int], **__: Any) -> int:
+    return conv_flop_count(image, weight, out_shape)
+
+
+# What torch does not count: the call of SingleVolumeConv3d.
+FURTHER = {torch.ops.aten.mkldnn_convolution: _convolution}
 
 
 def read_network(config: Path) -> tuple[nn.Module, tuple[int, ...]]:
@@ -64,7 +72,7 @@ def network_cost(network: nn.Module, shape: tuple[int, ...]) -> Cost:
     try:
         with torch.inference_mode():
             network.eval()
-            with FlopCounterMode(display=False) as counter:
+            with FlopCounterMode(display=False, custom_mapping=FURTHER) as counter:
                 network(image)
             for _ in range(WARM_UP + ROUNDS):
                 start = time.perf_counter()

@@ -32,7 +32,7 @@ th button:focus-visible { outline: 2px solid }
 [aria-sort=ascending] button::after { content: " ▲" }
 [aria-sort=descending] button::after { content: " ▼" }
 """
-# A heading sorts its table: numbers by their value, and cells without one last.
+# A heading sorts its table: numbers by their value (1,234 and <0.01 and 1/8, too), and cells without one last.
 SORT = """
 for (const heading of document.querySelectorAll("th")) {
   const button = document.createElement("button");
@@ -44,7 +44,10 @@ for (const heading of document.querySelectorAll("th")) {
     heading.setAttribute("aria-sort", down ? "descending" : "ascending");
     const body = heading.closest("table").tBodies[0], at = heading.cellIndex;
     const isName = at === 0;
-    const value = (row) => parseFloat(row.cells[at].innerText.replace(/[^0-9.e+-].*/, ""));
+    const value = (row) => {
+      const [number, divisor] = row.cells[at].innerText.replace(/^<|,/g, "").split("/").map(parseFloat);
+      return number / (divisor || 1);
+    };
     const compare = (a, b) => isName ? b.cells[0].innerText.localeCompare(a.cells[0].innerText) : value(b) - value(a);
     const rows = [...body.rows], known = rows.filter((row) => isName || !isNaN(value(row)));
     known.sort((a, b) => down ? compare(a, b) : compare(b, a));

@@ -89,8 +89,8 @@ class Plan:
             ValueError: When there is no such row.
         """
         known = {row.name: row for row in self.rows}
-        chosen = {row.name for row in self.rows if {row.name, row.grid_of} & set(names)}
-        for name in set(names) - {row.name for row in self.rows} - {row.grid_of for row in self.rows}:
+        chosen = {row.name for row in self.rows if {row.name, row.grid_of or row.name} & set(names)}
+        for name in set(names) - {row.name for row in self.rows} - {row.grid_of for row in self.rows if row.grid_of}:
             raise ValueError(f"The study has no row '{name}'. Closest: '{closest(name, known)}'.")
         waiting = [*chosen, *({self.teacher, self.student} & set(known))]
         chosen = set()
