@@ -73,6 +73,8 @@ class Distiller(nn.Module):
         self.pathways = pathways
         self.loss_function = loss_function
         self.supervised_weight = supervised_weight
+        # A name that both networks lack is the student's mistake: teacher_layer follows student_layer.
+        FeatureHooks(student, inner_layers(routes.student_layers))
         # No module, so that no optimizer, state dict or train() reaches it.
         self.teacher = as_teacher(teacher, routes.teacher_layers, trained)
         self._student_layers = routes.student_layers
@@ -167,6 +169,10 @@ class Distiller(nn.Module):
             self._hooks.close()
             self.teacher.__exit__(None, None, None)
             self._hooks = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        self.close()  # A copy would carry hooks that fill the original, and no hook can be pickled.
+        return self.__dict__
 
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Distiller:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]

@@ -13,6 +13,7 @@ from torch import nn
 
 from monai_kd.losses.parts.evaluate import evaluate
 from monai_kd.losses.parts.shape_checks import check_features
+from monai_kd.networks.adapters.adapt import adapt
 from monai_kd.outputs import parse_layer, resolve
 from monai_kd.transforms.alignment import align, align_and_leave_out, alignment, leave_out
 from monai_kd.utils.plain_tensor import plain
@@ -24,6 +25,12 @@ def _names(layer: str | Sequence[str]) -> tuple[str, ...]:
     return (layer,) if isinstance(layer, str) else tuple(layer)
 
 
+def _require_function(loss: object) -> None:
+    if isinstance(loss, type) or not callable(loss):
+        got = f"the class {loss.__name__}" if isinstance(loss, type) else repr(loss)
+        raise ValueError(f"loss must be a loss function, got {got}. Write for instance Pathway(LogitsKLLoss()).")
+
+
 def _adapters(adapter: nn.Module | Sequence[nn.Module] | None, count: int, argument: str) -> nn.ModuleList:
     if adapter is None:
         return nn.ModuleList(nn.Identity() for _ in range(count))
@@ -33,20 +40,11 @@ def _adapters(adapter: nn.Module | Sequence[nn.Module] | None, count: int, argum
     return nn.ModuleList(adapters)
 
 
-def _adapt(adapter: nn.Module, feature: torch.Tensor, **arguments: Any) -> torch.Tensor:
-    kind = feature.device.type
-    if feature.dtype not in (torch.float16, torch.bfloat16) or torch.is_autocast_enabled(kind):
-        return adapter(feature, **arguments)
-    # An inferer ran the network in its own autocast, so the adapter runs in the same precision.
-    with torch.autocast(kind, dtype=feature.dtype):
-        return adapter(feature, **arguments)
-
-
 def _on_student_grid(feature: torch.Tensor, adapter: nn.Module, theta: torch.Tensor | None) -> torch.Tensor:
     # Tokens become a map before it is known where they lie.
     if getattr(adapter, "rearranges", False):
-        return align(_adapt(adapter, feature), theta)
-    return _adapt(adapter, align(feature, theta))
+        return align(adapt(adapter, feature), theta)
+    return adapt(adapter, align(feature, theta))
 
 
 def _size(adapter: nn.Module, teacher: torch.Tensor) -> dict[str, list[int]]:
@@ -87,8 +85,8 @@ class Pathway(nn.Module):
         weight: factor of this term in the total loss.
 
     Raises:
-        ValueError: When layers or adapters differ in number, or the weight is no number; at the call, when the features
-            do not match.
+        ValueError: When layers or adapters differ in number, the loss is no function, or the weight no number; at the
+            call, when the features do not match.
 
     Example:
         >>> import torch
@@ -107,6 +105,7 @@ class Pathway(nn.Module):
         weight: float = 1.0,
     ) -> None:
         super().__init__()
+        _require_function(loss)
         given: object = weight
         if not isinstance(given, Real | torch.Tensor):
             raise ValueError(f"weight must be a number, got {weight!r}. Write for instance weight=0.5.")
@@ -168,7 +167,7 @@ class Pathway(nn.Module):
             teacher_feature = _feature(teacher, teacher_layer, "teacher", batch.get("image"))
             teacher_feature = _on_student_grid(teacher_feature, self.teacher_adapters[i], theta)
             adapter = self.student_adapters[i]
-            student_feature = _adapt(adapter, student_feature, **_size(adapter, teacher_feature))
+            student_feature = adapt(adapter, student_feature, **_size(adapter, teacher_feature))
             if not any_shape:
                 check_features(student_feature, teacher_feature, are_outputs=self.student_layers == ("",))
             student_feature, teacher_feature = leave_out(student_feature, teacher_feature, theta, any_shape)

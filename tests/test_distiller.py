@@ -2,6 +2,7 @@
 """One module in any loop: by hand, compiled, distributed, in Lightning and in accelerate; all train alike."""
 
 import copy
+import pickle
 
 import pytest
 import torch
@@ -104,6 +105,14 @@ def test_the_student_is_left_as_it_was():
     module(batches()[0]["image"])  # and can go on
 
 
+def test_a_copy_captures_its_own_student():
+    original, batch = Distiller(unet(4, 1), unet(8, 2), pathways(), SUPERVISED), batches()[0]
+    before = original.loss(**batch)
+    copied = pickle.loads(pickle.dumps(copy.deepcopy(original)))
+    torch.testing.assert_close(copied.loss(**batch), before)
+    torch.testing.assert_close(original.loss(**batch), before)
+
+
 def test_another_call_of_the_student_is_not_captured():
     module, image = distiller(), batches()[0]["image"]
     _, expected = module(image)
@@ -143,6 +152,9 @@ def test_what_is_missing_is_told():
         module.loss(**batches()[0])
     with pytest.raises(ValueError, match="Wrap it: Pathways"):
         Distiller(unet(4, 1), unet(8, 2), LogitsKLLoss())
+    typo = Pathways(hint=Pathway(nn.MSELoss(), "model.7"))
+    with pytest.raises(ValueError, match=r"No layer 'model.7' in UNet\. Closest"):
+        Distiller(unet(4, 1), unet(8, 2), typo)
     student = unet(4, 1)
     with pytest.raises(ValueError, match=r"shares .* parameters with the student"):
         Distiller(student, student, pathways())

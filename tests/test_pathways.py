@@ -6,7 +6,7 @@ from torch import nn
 from monai_kd import Pathway, Pathways
 from monai_kd.losses import LogitsKLLoss
 from monai_kd.losses.parts.precision import full_precision
-from monai_kd.networks import FeatureRegressor
+from monai_kd.networks import ChannelAdapter, FeatureRegressor
 
 
 def features(**shapes):
@@ -123,7 +123,19 @@ def test_two_classes_expected_and_a_one_channel_head():
         pathways(one, one, {})
 
 
+@pytest.mark.parametrize("adapter", [ChannelAdapter(3, 4, 8), ChannelAdapter(2, 6, 8)])
+def test_an_adapter_for_other_features_is_named_with_its_pathway(adapter):
+    pathways = Pathways(hint=Pathway(nn.MSELoss(), "a", student_adapter=adapter))
+    remedy = "Make it for 3 spatial dimensions and 6 input channels"
+    with pytest.raises(ValueError, match=rf"'hint': the adapter ChannelAdapter .*\(2, 6, 4, 4, 4\): .*{remedy}"):
+        pathways(features(a=(2, 6, 4, 4, 4)), features(a=(2, 8, 4, 4, 4)), {})
+
+
 def test_what_cannot_be_built_is_refused():
+    with pytest.raises(ValueError, match="got the class LogitsKLLoss"):
+        Pathway(LogitsKLLoss)
+    with pytest.raises(ValueError, match="loss must be a loss function, got 'encoder'"):
+        Pathway("encoder", nn.MSELoss())
     with pytest.raises(ValueError, match="empty"):
         Pathways()
     with pytest.raises(ValueError, match="'logits' is a MSELoss, not a Pathway"):

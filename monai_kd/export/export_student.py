@@ -78,8 +78,8 @@ class Options:
                 )
         if self.rounded and self.data is None:
             raise ValueError(
-                f"{FORMS[self.rounded[0]].title} needs {FEWEST} or more real images for calibration. Name their data "
-                "set with --dataset-dir."
+                f"{FORMS[self.rounded[0]].title} needs {FEWEST} or more images for calibration. Name their folder "
+                "with --dataset-dir."
             )
         if self.float_layers and not self.rounded:
             raise ValueError(

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,15 +9,10 @@ from torch import nn
 
 from monai_kd.features import FeatureHooks, unwrap
 from monai_kd.outputs import inner_layers, main_output, parse_layer, resolve
-from monai_kd.utils.messages import closest, first_line
+from monai_kd.utils.messages import closest, first_line, is_of_shapes
 from monai_kd.utils.plain_tensor import plain
 
 __all__ = ["LiveTeacher"]
-
-# Torch's messages about an input that a layer cannot take.
-OF_SHAPES = re.compile(
-    r"expected input|[Ee]xpected .*D .*input|[Ss]izes? of tensors?|shapes cannot be multiplied|must match"
-)
 
 
 class LiveTeacher:
@@ -111,7 +105,7 @@ class LiveTeacher:
         try:
             return self.network(plain(image)) if inferer is None else inferer(plain(image), self.network)
         except RuntimeError as error:
-            if not OF_SHAPES.search(str(error)):
+            if not is_of_shapes(error):
                 raise
             name = type(unwrap(self.network)).__name__
             raise ValueError(

@@ -7,7 +7,12 @@ import difflib
 import re
 from collections.abc import Iterable
 
-__all__ = ["closest", "first_cause", "first_few", "first_line"]
+__all__ = ["closest", "first_cause", "first_few", "first_line", "is_of_shapes"]
+
+# Torch's messages about an input that a layer cannot take.
+_OF_SHAPES = re.compile(
+    r"expected input|[Ee]xpected .*D .*input|[Ss]izes? of tensors?|shapes cannot be multiplied|must match"
+)
 
 
 def first_line(error: BaseException) -> str:
@@ -22,6 +27,17 @@ def first_line(error: BaseException) -> str:
     """
     text = re.sub(r"\x1b\[[\d;]*m", "", str(error))
     return next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
+
+
+def is_of_shapes(error: BaseException) -> bool:
+    """
+    Whether torch says that a layer cannot take an input of this shape.
+
+    Example:
+        >>> is_of_shapes(RuntimeError("expected input[1, 3, 8, 8] to have 1 channels")), is_of_shapes(MemoryError())
+        (True, False)
+    """
+    return _OF_SHAPES.search(str(error)) is not None
 
 
 def first_cause(error: BaseException, kinds: tuple[type[BaseException], ...] = ()) -> BaseException:

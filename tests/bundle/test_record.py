@@ -214,6 +214,15 @@ def test_no_record_is_said_once(tmp_path, caplog):
     assert [text for text in caplog.messages if "has no record of its training" in text] == [caplog.messages[-1]]
 
 
+def test_no_record_of_the_bundles_own_weights_is_nothing_to_say(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    path = saved(tmp_path / "models" / "model.pt", None)
+    assert recorded_settings(config("evaluate"), path, folder=tmp_path / "configs") == {}
+    assert "has no record" not in caplog.text
+    recorded_settings(config("evaluate"), path, folder=tmp_path / "other" / "configs")
+    assert "has no record" in caplog.text
+
+
 def test_weights_and_record_that_do_not_fit(tmp_path):
     path = saved(tmp_path / "model.pt", {**RECORD, "network_def": {**STUDENT, "channels": [3, 4, 4]}})
     with pytest.raises(ValueError, match=r"another network than .*The record in the file says: .*\[3, 4, 4\]"):

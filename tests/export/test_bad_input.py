@@ -33,7 +33,7 @@ def test_unknown_form():
         ValueError, match=r"No form 'int4'. Closest: 'int8'. Choose from onnx, fp16, int8, openvino, .*, ncnn, web\."
     ):
         Options(("onnx", "int4"))
-    with pytest.raises(ValueError, match=r"INT8 needs 8 or more real images for calibration. .*--dataset-dir"):
+    with pytest.raises(ValueError, match=r"INT8 needs 8 or more images for calibration. .*--dataset-dir"):
         Options(("int8",))
 
 

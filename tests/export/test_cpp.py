@@ -103,4 +103,7 @@ def test_what_is_no_volume(program, volume_student, tmp_path):
         words = [tmp_path / f"{name}.npy", "8,8,8", 0.5, "gaussian", tmp_path / "m.npy", tmp_path / "l.npy"]
         refused = program("segment_volume", student, *words)
         assert refused.returncode == 1 and message in refused.stderr, name
+    words = [tmp_path / "whole.npy", *words[1:]]
+    write_onnx(RawNetwork(torch.nn.Conv3d(1, 2, 2, padding=1)), (1, 1, 8, 8, 8), tmp_path / "larger.onnx")
+    assert "cannot take this window" in program("segment_volume", tmp_path / "larger.onnx", *words).stderr
     assert "Usage" in program("segment_volume", student).stderr and not (tmp_path / "m.npy").exists()

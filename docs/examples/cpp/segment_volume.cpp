@@ -7,7 +7,6 @@
 // The window, the overlap and the mode are "windows" in export.json. Windows are joined as MONAI's sliding window does.
 
 #include <onnxruntime_cxx_api.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -35,7 +34,7 @@ std::vector<float> read_npy(const std::filesystem::path& path, Size& size) {
     std::sscanf(header.c_str() + shape, "'shape': (%lld, %lld, %lld%c", &size[0], &size[1], &size[2], &end);
     if (!file || start[6] != 1 || header.find("'<f4'") > shape || header.find("'fortran_order': False") > shape ||
         end != ')' || *std::min_element(size.begin(), size.end()) < 1 || voxels(size) > 1 << 29)
-        throw std::runtime_error(path.string() + " is no NumPy file of float32 with 3 axes. Write it by numpy.save.");
+        throw std::runtime_error(path.string() + " is no NumPy file of float32 with 3 axes. Leave out a channel axis.");
     std::vector<float> values(voxels(size));
     if (!file.read(reinterpret_cast<char*>(values.data()), values.size() * sizeof(float)))
         throw std::runtime_error(path.string() + " is cut off. Copy it again.");
@@ -113,19 +112,20 @@ std::vector<float> run(Ort::Session& session, const std::vector<float>& volume, 
     const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
     const std::array<int64_t, 5> shape{1, 1, window[0], window[1], window[2]};
     const auto image = Ort::Value::CreateTensor<float>(memory, part.data(), part.size(), shape.data(), shape.size());
-    const char* inputs[] = {"image"};
-    const char* outputs[] = {"logits"};
+    const char *inputs[] = {"image"}, *outputs[] = {"logits"};
     for (const auto& corner : corners(size, window, overlap)) {
         const auto target = targets(corner, window, size);
         for (size_t i = 0; i < part.size(); ++i) part[i] = target[i] < 0 ? 0 : volume[target[i]];
         const auto answers = session.Run(Ort::RunOptions{}, inputs, &image, 1, outputs, 1);
         const auto* answer = answers[0].GetTensorData<float>();
-        const auto channels = answers[0].GetTensorTypeAndShapeInfo().GetElementCount() / part.size();
-        logits.resize(channels * volume.size());
+        const auto got = answers[0].GetTensorTypeAndShapeInfo().GetShape();
+        if (!std::equal(shape.begin() + 2, shape.end(), got.begin() + 2, got.end()))
+            throw std::runtime_error("The student cannot take this window. Give it the roi_size of export.json.");
+        logits.resize(got[1] * volume.size());
         for (size_t i = 0; i < part.size(); ++i) {
             if (target[i] < 0) continue;
             total[target[i]] += weight[i];
-            for (size_t channel = 0; channel < channels; ++channel)
+            for (int64_t channel = 0; channel < got[1]; ++channel)
                 logits[channel * volume.size() + target[i]] += weight[i] * answer[channel * part.size() + i];
         }
     }

@@ -89,7 +89,10 @@ def recorded_settings(
     """
     record = load_record(path)
     if record is None:
-        _say_once(f"'{path}' has no record of its training: the config's own network and sizes are used.")
+        if (
+            folder is None or folder.parent.resolve() not in Path(path).resolve().parents
+        ):  # not the bundle's own weights
+            _say_once(f"'{path}' has no record of its training: the config's own network and sizes are used.")
         return {}
     parser = ConfigParser(copy.deepcopy(dict(config)))
     places = [] if folder is None else [folder, *(folder.glob("*/") if network != NETWORK else ())]
