@@ -10,7 +10,7 @@ from ignite.engine import Engine
 
 from monai_kd.utils.plain_tensor import plain
 
-__all__ = ["add_loss_term", "loss_terms"]
+__all__ = ["add_loss_term", "detached_terms", "loss_terms"]
 
 
 def add_loss_term(engine: Engine, name: str, value: torch.Tensor) -> None:
@@ -61,6 +61,11 @@ def loss_terms(output: Any) -> dict[str, float]:
         >>> loss_terms([{"loss": torch.tensor(1.5), "logits": torch.tensor(0.5), "image": torch.zeros(1, 4, 4)}])
         {'loss': 1.5, 'logits': 0.5}
     """
+    return {name: float(value) for name, value in detached_terms(output).items()}
+
+
+def detached_terms(output: Any) -> dict[str, float | torch.Tensor]:
+    """``loss_terms`` as they are, on their device: a number would have to wait for it."""
     first = output[0] if isinstance(output, list) else output
     scalars = {k: v for k, v in first.items() if isinstance(v, float) or (isinstance(v, torch.Tensor) and v.ndim == 0)}
-    return {str(k): float(v.detach()) if isinstance(v, torch.Tensor) else v for k, v in scalars.items()}
+    return {str(k): v.detach() if isinstance(v, torch.Tensor) else v for k, v in scalars.items()}

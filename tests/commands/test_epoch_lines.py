@@ -48,6 +48,14 @@ def test_a_trainer_may_give_what_it_likes(run, capsys, output):
     assert capsys.readouterr().out.startswith(f"epoch 1/1: {loss}0.")
 
 
+def test_losses_are_the_means_of_an_epochs_batches(run, capsys):
+    output = "[{'hint': torch.tensor(1.0) * batch, 'loss': torch.tensor(2.0 * batch), 'image': torch.zeros(3)}]"
+    run("$@train#trainer.run([1, 2, 6], max_epochs=2)", output=output)
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("epoch 1/2: loss 6.0000, hint 3.0000; ")
+    assert second.startswith("epoch 2/2: loss 6.0000, hint 3.0000; ")
+
+
 def test_a_trainer_that_is_no_engine(run, capsys):
     assert run("$@built.append(@train#trainer)", trainer="mine") == ["mine"]
     assert not capsys.readouterr().out

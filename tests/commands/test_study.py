@@ -49,6 +49,21 @@ def test_a_study_that_begins_nothing_leaves_no_bar():
     assert not screen.getvalue().strip()
 
 
+def test_a_stopped_study_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("monai_kd.study.run_study", stopped)
+    rows = "rows: {Teacher: {train: [a]}, Student: {train: [b]}}\n"
+    (tmp_path / "study.yaml").write_text(f"bundle: .\n{rows}")
+    command = ["monai_kd", "study", "run", str(tmp_path / "study.yaml"), "--dataset-dir", "d", "--output-dir", "o"]
+    monkeypatch.setattr("sys.argv", command)
+    with pytest.raises(SystemExit) as end:
+        command_line.main()
+    assert end.value.code == 130
+    assert "".join(capsys.readouterr().err.splitlines()) == "Stopped. Give the same command again to continue."
+
+
 def test_numbers_given_take_the_place_of_the_studys(tmp_path, monkeypatch):
     plans = []
     monkeypatch.setattr("monai_kd.study.run_study", lambda plan, *rest: plans.append(plan) or State())

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ STOCK = re.compile(r"Engine run (resuming|finished|starting)|Epoch\[\d+\] Comple
 
 class EpochLines:
     """
-    Print a line at the end of each epoch: losses of its last batch, metrics of a validation, time.
+    Print a line at the end of each epoch: mean losses of its batches, metrics of a validation, time.
 
     Args:
         trainer: must be attached last, so that the epoch's validation is done.
@@ -46,7 +47,10 @@ class EpochLines:
         self.evaluator, self._is_validated = evaluator, False
         self._begin = self._first = time.monotonic()
         self._epochs = 0
+        self._sums: dict[str, Any] = {}  # on the device, of the epoch's batches
+        self._counts: Counter[str] = Counter()
         trainer.add_event_handler(Events.STARTED, self._start)
+        trainer.add_event_handler(Events.ITERATION_COMPLETED, self._add)
         trainer.add_event_handler(Events.EPOCH_COMPLETED, self)
         if evaluator is not None:
             evaluator.add_event_handler(Events.COMPLETED, self._validated)
@@ -59,13 +63,26 @@ class EpochLines:
         now = time.monotonic()
         self._epochs += 1
         left = (trainer.state.max_epochs or 0) - trainer.state.epoch
-        parts = [_numbers(_losses(trainer.state.output)), self._validation(trainer)]
+        parts = [_numbers(self._means()), self._validation(trainer)]
         parts.append(f"{now - self._begin:.1f} s")
         if left > 0:
             parts[-1] += f", at most {_duration(left * (now - self._first) / self._epochs)} left"
         line = f"epoch {trainer.state.epoch}/{trainer.state.max_epochs}: {'; '.join(filter(None, parts))}"
         console.print(line, markup=False, highlight=False, soft_wrap=True)
         self._begin, self._is_validated = now, False
+
+    def _add(self, trainer: Engine) -> None:
+        for name, value in _losses(trainer.state.output).items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+            self._counts[name] += 1
+
+    def _means(self) -> dict[str, float]:
+        """The total first; then all begin anew."""
+        names = sorted(self._sums, key=lambda name: name != "loss")
+        means = {name: float(self._sums[name]) / self._counts[name] for name in names}
+        self._sums.clear()
+        self._counts.clear()
+        return means
 
     def _start(self, trainer: Engine) -> None:
         self._begin = self._first = time.monotonic()
@@ -162,13 +179,13 @@ def _engine(parser: ConfigParser, ids: Sequence[str], used: Container[str]) -> E
     return found if isinstance(found, Engine) else None
 
 
-def _losses(output: Any) -> dict[str, float]:
-    from monai_kd.utils.loss_terms import loss_terms
+def _losses(output: Any) -> dict[str, Any]:
+    from monai_kd.utils.loss_terms import detached_terms
 
     first = output[0] if isinstance(output, list) and output else output
     if isinstance(first, float):
         return {"loss": first}
-    return loss_terms(first) if isinstance(first, Mapping) else {}
+    return detached_terms(first) if isinstance(first, Mapping) else {}
 
 
 def _is_news(record: logging.LogRecord) -> bool:

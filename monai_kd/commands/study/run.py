@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from monai_kd.commands.console import console
+from monai_kd.commands.console import console, error_console
 from monai_kd.commands.options import INT, Layout, Setting, SplitFile
+from monai_kd.commands.run.run_errors import Stopped
 from monai_kd.commands.settings import one_or_all, parse_settings
 from monai_kd.commands.study.progress import StudyProgress
 
@@ -84,7 +85,11 @@ def run(
             progress(state)
             track(state)
 
-        state = run_study(plan, one_or_all(dataset_dir), output_dir, workers, layout, split_file, watch, rows)
+        try:
+            state = run_study(plan, one_or_all(dataset_dir), output_dir, workers, layout, split_file, watch, rows)
+        except KeyboardInterrupt:
+            error_console.print("Stopped. Give the same command again to continue.")
+            raise Stopped from None
     for run, reason in state.failed.items():
         console.print(f"{run.name} failed: {reason}", markup=False, highlight=False)
     done = f"{len(state.finished)} runs finished, {len(state.skipped)} had finished before, {len(state.failed)} failed."
