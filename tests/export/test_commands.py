@@ -75,7 +75,7 @@ def test_the_weights_that_came_along_are_the_default(options, name, tmp_path):
     [
         (["--network", "smal"], "No config 'networks/smal' in"),
         (["--forms", "onxx"], "No form 'onxx'. Closest: 'onnx'"),
-        (["--forms", "int8"], "Name their data set with --dataset-dir"),
+        (["--forms", "int8"], "Name their folder with --dataset-dir"),
         (["--set", "spatial_size"], "is not id=value with a JSON value"),
         (["--set", "size=3"], "No id 'size'"),
         (["--set", "network_def#channels=[3,3,3]"], "holds the weights of another network"),

@@ -21,7 +21,7 @@ from monai_kd.phantom import phantom_volume
 from tests.bundles.conftest import CLASSIFICATION, ROOT
 
 PAGE = (Path(__file__).parents[2] / "docs" / "export.md").read_text().replace("\\\n    ", "")
-PICTURE, LOOP, _ = re.findall(r"^```py\n(.*?)^```", PAGE, re.M | re.S)
+PICTURE, LOOP, *_ = re.findall(r"^```py\n(.*?)^```", PAGE, re.M | re.S)
 BLOCKED = "import sys; sys.modules.update(dict.fromkeys(['torch', 'monai', 'monai_kd', 'ignite']))\n"
 SIZES = {"segmentation": [2, 4, 4], "classification": [2, 4, 4, 6], "exported": [2, 4, 4]}
 
