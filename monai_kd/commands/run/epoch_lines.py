@@ -22,7 +22,10 @@ __all__ = ["EpochLines", "epoch_lines", "quiet_start"]
 Rule = Callable[[logging.LogRecord], bool]
 
 TRAINERS, EVALUATORS = ("train::trainer", "trainer"), ("validate::evaluator", "evaluator")  # MONAI's usual ids
-STOCK = re.compile(r"Engine run (resuming|finished|starting)|Epoch\[\d+\] Complete|Got new best metric")
+# The scores of an evaluation are printed at its end, as a table.
+STOCK = re.compile(
+    r"Engine run (resuming|finished|starting)|Epoch\[\d+\] Complete|Got new best metric|\w+: \S+ ± \S+ over \d+ images"
+)
 
 
 class EpochLines:
