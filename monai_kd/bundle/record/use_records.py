@@ -89,9 +89,8 @@ def recorded_settings(
     """
     record = load_record(path)
     if record is None:
-        if (
-            folder is None or folder.parent.resolve() not in Path(path).resolve().parents
-        ):  # not the bundle's own weights
+        is_bundles_own = folder is not None and folder.parent.resolve() in Path(path).resolve().parents
+        if not is_bundles_own:
             _say_once(f"'{path}' has no record of its training: the config's own network and sizes are used.")
         return {}
     parser = ConfigParser(copy.deepcopy(dict(config)))
