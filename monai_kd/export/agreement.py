@@ -18,7 +18,7 @@ from monai_kd.export.forms.form import Arrays, Pixels, Runner
 from monai_kd.export.graph import RawNetwork, Segmenter, one_tensor
 from monai_kd.export.sample_images import Record, raw_pixels
 from monai_kd.export.transforms.translate import is_writer, transforms_of_key
-from monai_kd.utils.messages import first_line
+from monai_kd.utils.messages import first_cause, first_line
 
 __all__ = ["Agreement", "Sample", "compare", "inputs", "samples"]
 
@@ -60,7 +60,7 @@ def inputs(bundle: Bundle, module: Segmenter | RawNetwork, records: Sequence[Rec
     def read(record: Record) -> Pixels:
         if isinstance(module, Segmenter):
             return raw_pixels(bundle, record)
-        prepared: Pixels = _window(before(_only_image(record))["image"], bundle).numpy()
+        prepared: Pixels = _window(_prepared(before, record)["image"], bundle).numpy()
         return prepared
 
     return [partial(read, record) for record in records]
@@ -80,11 +80,11 @@ def samples(bundle: Bundle, module: Segmenter | RawNetwork, records: Sequence[Re
     made = []
     for record in records:
         if isinstance(module, RawNetwork):
-            image = _window(before(_only_image(record))["image"], bundle)
+            image = _window(_prepared(before, record)["image"], bundle)
             made.append(Sample(image.numpy(), {"logits": _predicted(bundle, module, image).numpy()}))
         else:
             pixels = raw_pixels(bundle, record)  # first, because its errors say what is wrong with a file
-            data = before(_only_image(record))
+            data = _prepared(before, record)
             prediction = _predicted(bundle, module, _plain(data["image"])[None])[0]
             made.append(Sample(pixels, _answer({**data, "pred": MetaTensor(prediction)}, after, module)))
     return made
@@ -104,8 +104,14 @@ def _predicted(bundle: Bundle, module: Segmenter | RawNetwork, image: torch.Tens
     return one_tensor(network, answer)
 
 
-def _only_image(record: Record) -> dict[str, Any]:
-    return {key: record[key] for key in ("image", "frame") if key in record}
+def _prepared(before: Compose, record: Record) -> Any:
+    try:
+        return before({key: record[key] for key in ("image", "frame") if key in record})
+    except Exception as error:
+        raise ValueError(
+            f"The bundle's preprocessing does not take the image {record['image']}: {first_line(first_cause(error))} "
+            "Check the export with images that the bundle was trained on: --dataset-dir DIR."
+        ) from error
 
 
 def _plain(values: Any) -> torch.Tensor:
@@ -113,8 +119,14 @@ def _plain(values: Any) -> torch.Tensor:
 
 
 def _window(image: Any, bundle: Bundle) -> torch.Tensor:
-    """A batch of one, cropped to the network's input size where the inferer would take several windows."""
-    return _plain(ResizeWithPadOrCrop(bundle.input_shape[2:])(_plain(image)))[None]
+    """
+    A batch of one, cropped to the network's input size where the inferer would take several windows; of a volume that
+    the inferer gives to the network slice by slice, the middle one.
+    """
+    values, size = _plain(image), bundle.input_shape[2:]
+    if values.ndim == len(size) + 2:
+        values = values[:, values.shape[1] // 2]
+    return _plain(ResizeWithPadOrCrop(size)(values))[None]
 
 
 def _answer(data: Any, after: Sequence[Any], module: Segmenter) -> Arrays:

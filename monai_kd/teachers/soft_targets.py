@@ -4,6 +4,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -23,6 +24,7 @@ __all__ = ["LoadSoftTargetd", "SoftTargets"]
 
 logger = logging.getLogger(__name__)
 PROVENANCE = "provenance.json"
+TELL_EVERY = 30.0  # seconds
 Network = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -97,7 +99,11 @@ class SoftTargets:
             logger.info("Soft targets: the teacher runs on %d cases, once, into %s.", len(missing), self.folder)
             former = next((weight.device for weight in network.parameters()), device)
             network.to(device).eval()
-            for case, of in missing:
+            told = time.monotonic()
+            for done, (case, of) in enumerate(missing):
+                if time.monotonic() - told >= TELL_EVERY:
+                    logger.info("Soft targets: %d of %d cases are done.", done, len(missing))
+                    told = time.monotonic()
                 self._write(case["case"], of, self._answer(transform(case)["image"], network, inferer, device))
             network.to(former)  # leaves the device's memory to the student
         gather([])  # each process reads what the others wrote

@@ -7,7 +7,7 @@ import difflib
 import re
 from collections.abc import Iterable
 
-__all__ = ["closest", "first_cause", "first_few", "first_line", "is_of_shapes"]
+__all__ = ["closest", "first_cause", "first_few", "first_line", "is_of_shapes", "is_own"]
 
 # Torch's messages about an input that a layer cannot take.
 _OF_SHAPES = re.compile(
@@ -58,6 +58,21 @@ def first_cause(error: BaseException, kinds: tuple[type[BaseException], ...] = (
     while error.__cause__ is not None and not isinstance(error, kinds):
         error = error.__cause__
     return error
+
+
+def is_own(error: BaseException) -> bool:
+    """
+    Whether this package raised an error, and not a library that it called: its message then says what to do.
+
+    Example:
+        >>> is_own(ValueError("not raised here"))
+        False
+    """
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    module = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
+    return isinstance(error, ValueError | OSError | ImportError) and module.split(".")[0] == "monai_kd"
 
 
 def first_few(items: Iterable[object], count: int = 5, separator: str = ", ") -> str:

@@ -42,8 +42,14 @@ def test_inference_takes_test_images_or_any_folder(raw):
         {"case": "t1", "image": str(raw / "imagesTs" / "t1_0000.nii.gz")}
     ]
     assert len(nnunet_cases(raw / "imagesTr", ".nii.gz", "inference")) == 4
-    (raw / "imagesTs" / "t1_0000.nii.gz").unlink()
-    assert nnunet_cases(raw, ".nii.gz", "inference") == []
+    (raw / "imagesTs" / "t1_0000.nii.gz").rename(raw / "imagesTs" / "t1.nii.gz")
+    with pytest.raises(ValueError, match=r"is named <case>_0000.nii.gz, .*; there is notes.txt, t1.nii.gz. Add the c"):
+        nnunet_cases(raw, ".nii.gz", "inference")
+    for file in (raw / "imagesTs").iterdir():
+        file.unlink()
+    assert len(nnunet_cases(raw, ".nii.gz", "inference")) == 4
+    with pytest.raises(ValueError, match="there is no file"):
+        nnunet_cases(raw / "imagesTs", ".nii.gz", "inference")
 
 
 def test_a_case_in_both_parts_is_refused(raw):

@@ -69,6 +69,14 @@ def one_half(rank, folder, cases):
     torch.distributed.destroy_process_group()
 
 
+def test_how_far_it_is_is_told(setup, monkeypatch, caplog):
+    folder, cases, how, _ = setup
+    monkeypatch.setattr("monai_kd.teachers.soft_targets.TELL_EVERY", 0)
+    with caplog.at_level("INFO", logger="monai_kd"):
+        targets(folder).fill(cases, **how)
+    assert "Soft targets: 1 of 2 cases are done." in caplog.messages
+
+
 def test_two_processes_share_the_cases_and_each_reads_the_others(setup):
     folder, cases, how, teacher = setup
     torch.multiprocessing.start_processes(one_half, (str(folder), cases), nprocs=2, start_method="forkserver")

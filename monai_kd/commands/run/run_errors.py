@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from monai_kd.commands.console import error_console
-from monai_kd.utils.messages import first_line
+from monai_kd.utils.messages import first_line, is_own
 
 if TYPE_CHECKING:
     from monai.bundle import ConfigWorkflow
@@ -46,7 +46,7 @@ def told(error: BaseException) -> str:
     chain = [error]
     while (cause := _behind(chain[-1])) is not None:
         chain.append(cause)
-    own = next((one for one in chain if _is_own(one)), None)
+    own = next((one for one in chain if is_own(one)), None)
     if own is not None:
         return " ".join(str(own).split())
     text = f"{type(chain[-1]).__name__}: {first_line(chain[-1]).rstrip('.')}."
@@ -57,15 +57,6 @@ def told(error: BaseException) -> str:
 
 def _behind(error: BaseException) -> BaseException | None:
     return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-
-
-def _is_own(error: BaseException) -> bool:
-    """Whether this package raised the error, and not a library that it called."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    module = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
-    return isinstance(error, ValueError | OSError | ImportError) and module.split(".")[0] == "monai_kd"
 
 
 def _is_news(record: logging.LogRecord) -> bool:

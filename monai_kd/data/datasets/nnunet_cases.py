@@ -26,7 +26,7 @@ def nnunet_cases(
 
     Args:
         folder: ``nnUNet_raw/DatasetXXX_NAME``. For "inference" also any folder of files ``<case>_0000…``; of a whole
-            data set ``imagesTs`` is taken, or ``imagesTr`` if that is not there.
+            data set ``imagesTs`` is taken, or ``imagesTr`` if that is missing or empty.
         ending: of the files, as ``dataset.json`` tells.
         part: "training", "validation" or "inference".
         splits: nnU-Net's ``splits_final.json``, for training and validation.
@@ -38,8 +38,8 @@ def nnunet_cases(
 
     Raises:
         FileNotFoundError: When there is no such folder.
-        ValueError: When the splits have no such fold, a case is in training and validation, or an image or a label is
-            missing.
+        ValueError: When the splits have no such fold, a case is in training and validation, an image or a label is
+            missing, or there is no image for inference.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -54,9 +54,15 @@ def nnunet_cases(
     if not root.is_dir():
         raise FileNotFoundError(f"No data in '{root}': there is no such folder. Correct the path.")
     if part == "inference":
-        found = _images(
-            next((root / name for name in ("imagesTs", "imagesTr") if (root / name).is_dir()), root), ending
-        )
+        parts = (root / name for name in ("imagesTs", "imagesTr"))
+        chosen = next((part for part in parts if part.is_dir() and any(part.iterdir())), root)
+        found = _images(chosen, ending)
+        if not found:
+            there = first_few(sorted(file.name for file in chosen.iterdir())) or "no file"
+            raise ValueError(
+                f"No image in '{chosen}' is named <case>_0000{ending}, as nnU-Net's are; there is {there}. Add the "
+                "channel's number to the names, or name another folder."
+            )
         return [{"case": case, "image": files} for case, files in found.items()]
     names, images = _fold(splits, fold)[PARTS[part]], _images(root / "imagesTr", ending)
     labels = {case: root / "labelsTr" / f"{case}{ending}" for case in names}

@@ -8,7 +8,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-__all__ = ["network_definition", "require_package"]
+import torch
+from monai.bundle import ConfigParser
+
+from monai_kd.student_bundle.teacher.teacher_weights import differences_of
+
+__all__ = ["network_definition", "require_package", "require_weights"]
 
 
 def require_package(network_class: str, file: Path) -> None:
@@ -63,3 +68,24 @@ def network_definition(
     if folds == 1:
         return network
     return {"_target_": "monai_kd.networks.Ensemble", "members": [network] * folds}
+
+
+def require_weights(definition: Mapping[str, Any], state: Mapping[str, torch.Tensor], root: Path) -> None:
+    """
+    Find out whether the folds' weights are those of the network that the plans define.
+
+    Args:
+        definition: what :func:`network_definition` made of the plans.
+        state: the weights of all folds.
+        root: the result of nnU-Net, for the message.
+
+    Raises:
+        ValueError: When they are not.
+    """
+    parser = ConfigParser({"imports": ["$import pydoc"], "network": dict(definition)})
+    if differences := differences_of(parser.get_parsed_content("network"), state):
+        raise ValueError(
+            f"The folds of '{root}' hold the weights of another network than its plans.json and dataset.json define: "
+            f"{differences}. Copy both files again from the training. If its trainer builds a network of its own, "
+            "write a MONAI bundle with that network, and distil from the bundle."
+        )

@@ -14,6 +14,7 @@ from monai_kd.utils.json_files import read_json
 __all__ = ["CHECKPOINT", "Results", "is_results", "read_results"]
 
 CHECKPOINT = "checkpoint_final.pth"
+UNFINISHED = "checkpoint_best.pth"  # of a training that was stopped
 FILES = ("plans.json", "dataset.json")
 FOLD = re.compile(r"fold_(\d+|all)")
 EXPECTED = "nnUNet_results/DatasetXXX_NAME/nnUNetTrainer__nnUNetPlans__2d, say"
@@ -158,13 +159,20 @@ def _folds(root: Path) -> tuple[dict[str, Path], tuple[str, ...]]:
     there = {name: path / CHECKPOINT for name, path in named.items() if (path / CHECKPOINT).is_file()}
     numbered = {name: there[name] for name in sorted(there, key=lambda name: (len(name), name)) if name != "all"}
     folds = numbered or there
+    stopped = [f"fold_{name}" for name in sorted(named) if name not in there and (named[name] / UNFINISHED).is_file()]
+    finish = (
+        f"The training of {', '.join(stopped)} was stopped: finish it by nnUNetv2_train … --c, or copy {UNFINISHED} to "
+        f"{CHECKPOINT} to take its weights"
+    )
     if not folds:
         looked = ", ".join(f"fold_{name}" for name in sorted(named)) or "fold_0, fold_1 …"
         raise ValueError(
-            f"'{root}' has no trained fold: none of {looked} holds a {CHECKPOINT}. Train one: "
-            "nnUNetv2_train DATASET CONFIGURATION 0."
+            f"'{root}' has no trained fold: none of {looked} holds a {CHECKPOINT}. "
+            f"{finish if stopped else 'Train one: nnUNetv2_train DATASET CONFIGURATION 0'}."
         )
     notes = [f"fold {name} is left out: it has no {CHECKPOINT}" for name in sorted(named) if name not in there]
+    if stopped:
+        notes.append(finish)
     if "all" in there and numbered:
         notes.append("fold all is left out: it saw every case, and there are single folds")
     return folds, tuple(notes)

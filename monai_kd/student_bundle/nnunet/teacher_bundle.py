@@ -12,7 +12,7 @@ from pathlib import Path
 from monai_kd.bundle.config_files import CONFIGS, write_config
 from monai_kd.student_bundle.nnunet.folds import read_folds
 from monai_kd.student_bundle.nnunet.labels import read_classes
-from monai_kd.student_bundle.nnunet.network import network_definition, require_package
+from monai_kd.student_bundle.nnunet.network import network_definition, require_package, require_weights
 from monai_kd.student_bundle.nnunet.other_configs import evaluate_config, inference_config, metadata
 from monai_kd.student_bundle.nnunet.results import is_results, read_results
 from monai_kd.student_bundle.nnunet.splits import FILE, find_splits
@@ -69,6 +69,7 @@ def write_teacher(root: Path, dataset_dir: Path, folder: Path) -> list[str]:
     splits = find_splits(root, str(results.plans["dataset_name"]), dataset_dir)
     folds = read_folds(results.folds, results.name)
     network = network_definition(results.configuration, len(results.channels), len(classes), len(results.folds))
+    require_weights(network, folds.state, root)
     train = train_config(results, network, len(classes), folds.mirror_axes)
     configs = {
         "train": train,

@@ -12,6 +12,7 @@ from monai_kd.student_bundle.nnunet.results import Results
 __all__ = ["DEVICE", "IMPORTS", "evaluator", "inferer", "postprocessing", "train_config"]
 
 DEVICE = "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')"
+AMP = "$torch.cuda.is_available()"  # elsewhere it only warns
 IMPORTS = ["$import os", "$import pydoc", "$import numpy as np", "$import monai_kd"]
 FIRST_LOSS = "$monai.handlers.from_engine(['loss'], first=True)"
 PRED_AND_LABEL = "$monai.handlers.from_engine(['pred', 'label'])"
@@ -93,7 +94,7 @@ def evaluator(place: str = "") -> dict[str, Any]:
         "inferer": f"@{place}inferer",
         "postprocessing": f"@{place}postprocessing",
         "val_handlers": f"@{place}handlers",
-        "amp": True,
+        "amp": AMP,
     }
 
 
@@ -172,7 +173,7 @@ def _train(results: Results, mirror_axes: tuple[int, ...]) -> Config:
             "optimizer": "@optimizer",
             "inferer": "@train#inferer",
             "train_handlers": "@train#handlers",
-            "amp": True,
+            "amp": AMP,
         },
     }
 

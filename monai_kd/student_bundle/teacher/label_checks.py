@@ -17,7 +17,7 @@ from monai_kd.student_bundle.logits_method import has_sigmoid
 from monai_kd.student_bundle.teacher.data_format import DataFormat
 from monai_kd.student_bundle.teacher.label_rounding import rounding
 from monai_kd.student_bundle.teacher.label_values import LabelValues
-from monai_kd.utils.messages import first_cause, first_few, first_line
+from monai_kd.utils.messages import first_cause, first_few, first_line, is_own
 
 __all__ = ["check_labels", "ignored_values", "label_rounding", "load_labels"]
 
@@ -114,9 +114,11 @@ def _entries(parser: ConfigParser, config: Config) -> Any:
         )
         missing = isinstance(cause, ImportError | OptionalImportError)
         remedy = "Install the package." if missing else f"{layout}{slash}"
+        told = (
+            first_line(cause) if is_own(cause) else f"{type(cause).__name__}: {first_line(cause).rstrip('.')}. {remedy}"
+        )
         raise ValueError(
-            f"The teacher's list of training images, {DATA}, cannot be made from dataset_dir '{folder}': "
-            f"{type(cause).__name__}: {first_line(cause).rstrip('.')}. {remedy}"
+            f"The teacher's list of training images, {DATA}, cannot be made from dataset_dir '{folder}': {told}"
         ) from error
     if isinstance(first, Mapping) and not {"image", "label"} <= set(first) and find(config, TRANSFORM) is not None:
         with contextlib.suppress(Exception):  # transforms may make them of other keys

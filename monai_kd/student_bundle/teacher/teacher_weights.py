@@ -18,7 +18,7 @@ from monai_kd.student_bundle.config_parts import components
 from monai_kd.utils.checkpoints import CheckpointError, load_checkpoint, require_finite
 from monai_kd.utils.messages import first_line
 
-__all__ = ["find_weights", "fit", "read_weights"]
+__all__ = ["differences_of", "find_weights", "fit", "read_weights"]
 
 KEYS = ("model", "state_dict", "network", "net", "model_state_dict")
 
@@ -102,6 +102,23 @@ def fit(network: nn.Module, state: Mapping[str, torch.Tensor], path: Path) -> No
     Raises:
         ValueError: When they belong to another network, or are not finite.
     """
+    if differences := differences_of(network, state):
+        raise ValueError(
+            f"'{path}' holds the weights of another network than the config's {type(network).__name__}: {differences}. "
+            "Correct the teacher's network_def, or name its weights with --teacher-checkpoint."
+        )
+    require_finite(state, path, own=dict(network.named_buffers()))
+    network.load_state_dict(dict(state))
+
+
+def differences_of(network: nn.Module, state: Mapping[str, torch.Tensor]) -> str:
+    """
+    One difference of each kind between a network and weights, and how many more there are; empty if they fit.
+
+    Example:
+        >>> differences_of(nn.Linear(2, 1, bias=False), {"weight": torch.zeros(3, 2), "bias": torch.zeros(3)})
+        "'bias' is not in the network; 'weight' is (3, 2) in the file, (1, 2) in the network"
+    """
     own = network.state_dict()
     kinds = [
         [f"'{key}' is not in the file" for key in own if key not in state],
@@ -112,13 +129,6 @@ def fit(network: nn.Module, state: Mapping[str, torch.Tensor], path: Path) -> No
             if key in state and state[key].shape != value.shape
         ],
     ]
-    shown = [differences[0] for differences in kinds if differences]
-    if shown:
-        more = sum(map(len, kinds)) - len(shown)
-        raise ValueError(
-            f"'{path}' holds the weights of another network than the config's {type(network).__name__}: "
-            f"{'; '.join(shown)}{f'; and {more} more' if more else ''}. Correct the teacher's network_def, or name its "
-            "weights with --teacher-checkpoint."
-        )
-    require_finite(state, path, own=dict(network.named_buffers()))
-    network.load_state_dict(dict(state))
+    shown = [of_kind[0] for of_kind in kinds if of_kind]
+    more = sum(map(len, kinds)) - len(shown)
+    return f"{'; '.join(shown)}{f'; and {more} more' if more else ''}"

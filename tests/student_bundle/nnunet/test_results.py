@@ -83,6 +83,18 @@ def test_no_fold_is_told(tmp_path):
         distill(root, tmp_path)
 
 
+def test_a_stopped_training_is_told(tmp_path):
+    root = make_results(tmp_path, folds=("0", "1"))
+    for fold in ("1", "0"):
+        (root / f"fold_{fold}" / "checkpoint_final.pth").rename(root / f"fold_{fold}" / "checkpoint_best.pth")
+        if fold == "1":
+            assert "The training of fold_1 was stopped: finish it by nnUNetv2_train" in read_results(root).notes[1]
+    with pytest.raises(
+        ValueError, match=r"The training of fold_0, fold_1 was stopped: finish it by nnUNetv2_train … --c"
+    ):
+        distill(root, tmp_path)
+
+
 def test_plans_of_another_version_are_told(tmp_path):
     root = make_results(tmp_path)
     planned = plans("2d", True)
@@ -145,6 +157,13 @@ def test_classes_that_do_not_exist_are_told(tmp_path):
         distill(root, tmp_path)
 
 
+def test_a_folder_without_the_cases_is_told(tmp_path):
+    root = make_results(tmp_path)
+    shutil.rmtree(tmp_path / "nnUNet_raw" / "Dataset007_Balls" / "imagesTr")
+    with pytest.raises(ValueError, match=r"3 of the 3 cases .* Name the folder that .*: nnUNet_raw/DatasetXXX_NAME\.$"):
+        distill(root, tmp_path)
+
+
 def test_a_network_whose_package_is_missing_is_told(tmp_path):
     root = make_results(tmp_path)
     text = (root / "plans.json").read_text()
@@ -194,7 +213,9 @@ def test_weights_of_another_network_are_told(tmp_path):
     root = make_results(tmp_path, folds=("0",))
     text = (root / "plans.json").read_text()
     (root / "plans.json").write_text(text.replace('"features": 4', '"features": 6'))
-    with pytest.raises(ValueError, match="holds the weights of another network than the config's TinyNet"):
+    with pytest.raises(
+        ValueError, match=r"The folds of .* another network than its plans.json .*: 'inside.0.weight' is \(4, 1"
+    ):
         distill(root, tmp_path)
 
 
