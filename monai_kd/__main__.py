@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import inspect
+import logging
+import warnings
 from collections.abc import Callable
 from typing import Annotated
 
@@ -99,8 +101,15 @@ ANY_ID = {"allow_extra_args": True, "ignore_unknown_options": True}  # of the co
 app.command("run", short_help=_summary(run_config), context_settings=ANY_ID)(run_config)
 
 
+def _hide_missing_decoder() -> None:
+    """MONAI warns with every reader that a decoder for DICOM on GPUs is missing, also where no file is DICOM."""
+    logging.getLogger("monai.data.nvimgcodec_pydicom_plugin").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", message="NvImgCodecPydicomReader")
+
+
 def main() -> None:
     """Run the command line. An error that a user can correct is one line, without a traceback."""
+    _hide_missing_decoder()
     try:
         app()
     except SystemExit as end:

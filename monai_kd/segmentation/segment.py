@@ -79,8 +79,8 @@ def segment(
     Raises:
         FileNotFoundError: When the bundle, the network, an image or the checkpoint does not exist.
         ImportError: When DICOM is to be written and highdicom is not installed.
-        ValueError: When there is no image, two images would give masks of the same name, a format is unknown, or DICOM
-            is to be written of other images.
+        ValueError: When there is no image, two images would give masks of the same name, a format is unknown, DICOM is
+            to be written of other images, or the bundle is not made for this function.
         SystemExit: At the end, when an image could not be segmented. The masks of all others are written.
     """
     records = [record for path in images for record in list_images(path)]
@@ -110,6 +110,11 @@ def segment(
 
 def _inference(root: Path, network: str | None, overlays: Sequence[str], given: dict[str, Any]) -> ConfigWorkflow:
     folder = BundleFolder(root)
+    if "overlays" not in folder.config("inference"):
+        raise ValueError(
+            f"'{root}' has an inference of its own, which this command does not know. Run it: python -m monai_kd run "
+            f"inference --bundle {root} --dataset-dir DIR --output-dir DIR."
+        )
     files = [folder.find_config("inference")]
     if network is not None:
         files.append(folder.find_overlay(network, "networks"))

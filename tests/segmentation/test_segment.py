@@ -144,3 +144,11 @@ def test_masks_do_not_go_where_the_images_are(phantoms, weights):
     with pytest.raises(SystemExit, match=r"would overwrite the image"):
         segment([image], phantoms / "original", checkpoint=weights / "model.pt")
     assert np.array_equal(pixels(image), before)
+
+
+def test_a_bundle_with_an_inference_of_its_own_is_told_how_to_run_it(phantoms, tmp_path):
+    (tmp_path / "student" / "configs").mkdir(parents=True)
+    (tmp_path / "student" / "configs" / "inference.json").write_text('{"run": []}')
+    with pytest.raises(ValueError, match=r"Run it: python -m monai_kd run inference --bundle .*student --dataset-dir"):
+        segment([phantoms], tmp_path / "masks", bundle=tmp_path / "student")
+    assert not (tmp_path / "masks").exists()

@@ -48,7 +48,7 @@ def main(dataset, configuration, out):
     plan_experiments([dataset])
     smaller(configuration)
     preprocess([dataset], configurations=[configuration], num_processes=[1])
-    os.environ[PROCESSES] = "0"  # no processes for augmentation; the planner wants one
+    os.environ[PROCESSES] = "0"  # no processes for augmentation; the planner takes it as its number of threads
     for fold in (0, 1):
         run_training(str(dataset), configuration, fold, "nnUNetTrainerSeconds", device=torch.device("cpu"))
     predictor = nnUNetPredictor(device=torch.device("cpu"), allow_tqdm=False)

@@ -17,7 +17,12 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from monai_kd import __main__ as command_line
+from monai_kd import load_weights
 from monai_kd.bundle.bundle import BundleFolder
+from monai_kd.bundle.open_bundle import open_bundle
+from monai_kd.export.agreement import samples
+from monai_kd.export.graph import segmenter
+from monai_kd.export.sample_images import phantoms
 from monai_kd.student_bundle.nnunet.preprocessing import loading, preprocessing, saving
 from monai_kd.student_bundle.nnunet.results import Results
 from tests.student_bundle.nnunet.fake_results import TinyNet, make_raw, make_results
@@ -61,6 +66,7 @@ def test_an_ensemble_of_folds_distils(tmp_path, flat):
 
     logged = run(tmp_path, "train")
     assert "runs on 3 cases, once" in logged and " logits 0." in logged and "val_mean_dice" in logged
+    assert not any(noise in logged for noise in ("nvImageCodec", "GradScaler", "autocast"))
     kept = sorted(file.name for file in (tmp_path / "student" / "soft_targets").iterdir())
     assert kept == [f"ball.{n}.{end}" for n in range(3) for end in ("json", "npy")] + ["provenance.json"]
     assert "runs on" not in run(tmp_path, "train", "--resume", "False")
@@ -69,6 +75,7 @@ def test_an_ensemble_of_folds_distils(tmp_path, flat):
     rows = (tmp_path / "scores" / "val_mean_dice_raw.csv").read_text().splitlines()
     assert len(rows) == 2 and "ball.3_0000" in rows[1]
     run(tmp_path, "inference", "--output_dir", tmp_path / "masks")
+    _exports(tmp_path / "student")
     raw = tmp_path / "nnUNet_raw" / "Dataset007_Balls" / "imagesTs"
     for number in (4, 5):
         if flat:
@@ -79,6 +86,19 @@ def test_an_ensemble_of_folds_distils(tmp_path, flat):
             }
         else:
             same_grid(tmp_path / "masks" / f"ball.{number}.nii.gz", raw / f"ball.{number}_0000.nii.gz")
+
+
+def _exports(student):
+    """The network of a window; one of two axes sees a slice of the prepared volume."""
+    bundle = open_bundle(student)
+    module = segmenter(bundle, load_weights(bundle.network(), student / "models" / "model.pt"), raw=True)
+    with phantoms(bundle) as records:
+        (sample,) = samples(bundle, module, records[:1])
+    assert sample.image.shape == bundle.input_shape
+    with torch.no_grad():
+        assert np.allclose(module(torch.from_numpy(sample.image)), sample.answer["logits"], atol=1e-4)
+    with pytest.raises(ValueError, match=r"preprocessing does not take the image .*: --dataset-dir DIR"):
+        samples(bundle, module, [{"image": "nowhere.png"}])
 
 
 def test_a_few_classes(tmp_path):
