@@ -54,16 +54,7 @@ def nnunet_cases(
     if not root.is_dir():
         raise FileNotFoundError(f"No data in '{root}': there is no such folder. Correct the path.")
     if part == "inference":
-        parts = (root / name for name in ("imagesTs", "imagesTr"))
-        chosen = next((part for part in parts if part.is_dir() and any(part.iterdir())), root)
-        found = _images(chosen, ending)
-        if not found:
-            there = first_few(sorted(file.name for file in chosen.iterdir())) or "no file"
-            raise ValueError(
-                f"No image in '{chosen}' is named <case>_0000{ending}, as nnU-Net's are; there is {there}. Add the "
-                "channel's number to the names, or name another folder."
-            )
-        return [{"case": case, "image": files} for case, files in found.items()]
+        return [{"case": case, "image": files} for case, files in _for_inference(root, ending).items()]
     names, images = _fold(splits, fold)[PARTS[part]], _images(root / "imagesTr", ending)
     labels = {case: root / "labelsTr" / f"{case}{ending}" for case in names}
     for what, absent in (
@@ -77,6 +68,20 @@ def nnunet_cases(
                 "nnUNet_raw/DatasetXXX_NAME."
             )
     return [{"case": case, "image": images[case], "label": str(labels[case])} for case in names]
+
+
+def _for_inference(root: Path, ending: str) -> dict[str, Any]:
+    """The images of a data set's test part, or of any folder."""
+    parts = (root / name for name in ("imagesTs", "imagesTr"))
+    chosen = next((part for part in parts if part.is_dir() and any(part.iterdir())), root)
+    found = _images(chosen, ending)
+    if not found:
+        there = first_few(sorted(file.name for file in chosen.iterdir())) or "no file"
+        raise ValueError(
+            f"No image in '{chosen}' is named <case>_0000{ending}, as nnU-Net's are; there is {there}. Add the "
+            "channel's number to the names, or name another folder."
+        )
+    return found
 
 
 def _images(folder: Path, ending: str) -> dict[str, Any]:
