@@ -52,6 +52,16 @@ def test_inference_takes_test_images_or_any_folder(raw):
         nnunet_cases(raw / "imagesTs", ".nii.gz", "inference")
 
 
+def test_no_file_is_left_out_in_silence(raw):
+    (raw / "imagesTs" / "t2.nii.gz").touch()
+    with pytest.raises(ValueError, match=r"1 files of .* would be left out: t2.nii.gz"):
+        nnunet_cases(raw, ".nii.gz", "inference")
+    (raw / "imagesTr" / "c2_0001.nii.gz").unlink()
+    for part in ("training", "inference"):
+        with pytest.raises(ValueError, match=r"1 of the 4 cases in .*imagesTr' have fewer channels .* c2 \(1 of 2\)"):
+            nnunet_cases(raw / "imagesTr" if part == "inference" else raw, ".nii.gz", part, raw / "splits_final.json")
+
+
 def test_a_case_in_both_parts_is_refused(raw):
     splits = raw / "splits_final.json"
     splits.write_text(json.dumps([{"train": ["c1", "c2"], "val": ["c2"]}]))

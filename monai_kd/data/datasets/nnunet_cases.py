@@ -6,6 +6,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from monai.utils import ensure_tuple
+
 from monai_kd.utils.json_files import read_json
 from monai_kd.utils.messages import first_few
 
@@ -38,8 +40,8 @@ def nnunet_cases(
 
     Raises:
         FileNotFoundError: When there is no such folder.
-        ValueError: When the splits have no such fold, a case is in training and validation, an image or a label is
-            missing, or there is no image for inference.
+        ValueError: When the splits have no such fold, a case is in training and validation, an image, a label or a
+            channel is missing, or there is no image for inference, or one without its channel's number.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -81,6 +83,13 @@ def _for_inference(root: Path, ending: str) -> dict[str, Any]:
             f"No image in '{chosen}' is named <case>_0000{ending}, as nnU-Net's are; there is {there}. Add the "
             "channel's number to the names, or name another folder."
         )
+    taken = {Path(file).name for files in found.values() for file in ensure_tuple(files)}
+    others = [file.name for file in sorted(chosen.iterdir()) if file.name.endswith(ending) and file.name not in taken]
+    if others:
+        raise ValueError(
+            f"{len(others)} files of '{chosen}' have no channel's number, as in <case>_0000{ending}, and would be left "
+            f"out: {first_few(others)}. Rename them, or move them elsewhere."
+        )
     return found
 
 
@@ -92,6 +101,13 @@ def _images(folder: Path, ending: str) -> dict[str, Any]:
         matched = pattern.fullmatch(file.name)
         if matched:
             found.setdefault(matched[1], []).append(str(file))
+    most = max(map(len, found.values()), default=0)
+    fewer = [f"{case} ({len(files)} of {most})" for case, files in found.items() if len(files) < most]
+    if fewer:
+        raise ValueError(
+            f"{len(fewer)} of the {len(found)} cases in '{folder}' have fewer channels than others: "
+            f"{first_few(fewer)}. Add the files that are missing."
+        )
     return {case: files[0] if len(files) == 1 else files for case, files in found.items()}
 
 
