@@ -126,7 +126,9 @@ def _run(arguments: dict[str, Any], errors: RunErrors, is_full: bool) -> None:
 
 
 def _show(workflow: ConfigWorkflow, begin: float) -> None:
-    """Print where the results and a training's weights are, and the scores if there are any."""
+    """Print the scores if there are any, which weights there are, where the results are, and what comes next."""
+    from monai_kd.bundle.value_kinds import is_program
+    from monai_kd.commands.run.evaluation_command import evaluation_command
     from monai_kd.utils.json_files import read_json
 
     folder = _place(workflow, "output_dir")
@@ -141,10 +143,21 @@ def _show(workflow: ConfigWorkflow, begin: float) -> None:
                 table.add_row(name, *cells, str(row.get("images", "")), str(row.get("undefined", "")))
         if table.row_count:
             console.print(table)
-    weights = _place(workflow, "output_files#checkpoint")
+    trained = _place(workflow, "output_files#checkpoint")
+    weights = trained or _place(workflow, "checkpoint")
     if weights is not None and weights.is_file():
-        console.print(f"Weights: {weights}", markup=False, highlight=False)
-    console.print(f"Results: {folder}", markup=False, highlight=False)
+        is_default = trained is None and is_program(workflow.parser["checkpoint"])
+        whose = ", the bundle's own; --checkpoint names others" if is_default else ""
+        _say(f"Weights: {weights}{whose}")
+    _say(f"Results: {folder}")
+    if trained is not None and trained.is_file():
+        command = evaluation_command(workflow.parser.get(), trained, folder)
+        if command is not None:
+            _say(f"Evaluate: {command}")
+
+
+def _say(line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _place(workflow: ConfigWorkflow, name: str) -> Path | None:
