@@ -91,6 +91,14 @@ class LossContract:
         assert student.grad.abs().sum() > 0
         assert teacher.grad is None
 
+    def test_two_steps_of_training_reach_the_student(self):
+        """What a loss remembers in training mode is no hindrance to the gradient."""
+        loss = self.make_loss().train()
+        for student, teacher in (self.pair(), tuple(tensor + 1 for tensor in self.pair())):
+            student.requires_grad_()
+            self.compare(loss, student, teacher).backward()
+            assert student.grad.isfinite().all() and student.grad.abs().sum() > 0
+
     def test_gradcheck(self):
         student, teacher = self.pair(side=3, dtype=torch.float64)
         loss = self.make_loss()

@@ -69,17 +69,18 @@ RELATION = {
     "logits": logits_kl(1.0, 1.0),
     "relation": pathway({"_target_": "monai_kd.losses.CrossImageRelationLoss"}, 1.0, **LAST_HIDDEN),
 }
+LAST_CHANNELS = ("$@student_layers.decoder_channels[-1]", "$@teacher_layers.decoder_channels[-2]")
 MEMORY = pathway(
-    {
-        "_target_": "monai_kd.losses.MemoryRelationLoss",
-        "num_classes": 2,
-        "channels": "$@teacher_layers.decoder_channels[-2]",
-    },
+    {"_target_": "monai_kd.losses.MemoryRelationLoss", "num_classes": 2, "channels": LAST_CHANNELS[1]},
     0.1,
     **LAST_HIDDEN,
-    student_adapter=adapter(
-        "ChannelAdapter", ("$@student_layers.decoder_channels[-1]", "@pathways#memory#loss#channels")
-    ),
+    student_adapter=adapter("ChannelAdapter", (LAST_CHANNELS[0], "@pathways#memory#loss#channels")),
+)
+PEARSON = pathway(
+    {"_target_": "monai_kd.losses.FeaturePearsonLoss"},
+    6.0,
+    **LAST_HIDDEN,
+    student_adapter=adapter("ChannelAdapter", LAST_CHANNELS),
 )
 
 METHODS = {
@@ -95,11 +96,23 @@ METHODS = {
             )
         ),
     },
+    "methods/contrastive": pathways(
+        logits=logits_kl(1.0, 1.0),
+        codes=hidden(
+            {"_target_": "monai_kd.losses.ContrastiveRepresentationLoss", "channels": CHANNELS[1]},
+            "ChannelAdapter",
+            0.8,
+        ),
+    ),
     "methods/hidden_kl": pathways(hidden=hidden(HIDDEN_KL, "ChannelAdapter")),
+    "methods/hidden_pearson": pathways(hidden=PEARSON),
     "methods/hidden_regressor_kl": pathways(hidden=hidden(HIDDEN_KL, "FeatureRegressor")),
     "methods/hidden_regressor_mse": pathways(hidden=hidden(MSE, "FeatureRegressor")),
     "methods/logits_and_hidden": pathways(
         logits=logits_kl(1.0, 0.25), hidden=hidden(HIDDEN_KL, "FeatureRegressor", 0.25)
+    ),
+    "methods/logits_standardized": pathways(
+        logits=pathway({"_target_": "monai_kd.losses.StandardizedKLLoss", "over": "image"}, 9.0)
     ),
     "methods/pairwise_affinity": PAIRWISE,
     "methods/holistic": {

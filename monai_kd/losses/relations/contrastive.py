@@ -105,7 +105,8 @@ class ContrastiveRepresentationLoss(nn.Module):
         """Each anchor against its own code and all others: those of the batch and those remembered."""
         same = (anchor * positive).sum(1, keepdim=True) / self.temperature
         batch = anchor @ positive.T / self.temperature
-        old = anchor @ memory.to(anchor).T / self.temperature
+        # A copy: the memory changes before the backward pass needs it.
+        old = anchor @ memory.to(anchor, copy=True).T / self.temperature
         is_other = ~torch.eye(len(anchor), dtype=torch.bool, device=anchor.device)
         is_kept = torch.arange(len(memory), device=anchor.device) < self.remembered
         scores = torch.cat([batch, old], dim=1)
