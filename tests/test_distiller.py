@@ -152,6 +152,8 @@ def test_what_is_missing_is_told():
         module.loss(**batches()[0])
     with pytest.raises(ValueError, match="Wrap it: Pathways"):
         Distiller(unet(4, 1), unet(8, 2), LogitsKLLoss())
+    with pytest.raises(ValueError, match="supervised_weight must be a number from 0, got -1"):
+        Distiller(unet(4, 1), unet(8, 2), pathways(), supervised_weight=-1)
     typo = Pathways(hint=Pathway(nn.MSELoss(), "model.7"))
     with pytest.raises(ValueError, match=r"No layer 'model.7' in UNet\. Closest"):
         Distiller(unet(4, 1), unet(8, 2), typo)
