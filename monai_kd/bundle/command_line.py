@@ -14,6 +14,7 @@ from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.config_files import CONFIGS, is_config_file, read_file
 from monai_kd.bundle.finding import bundles, find_bundle
 from monai_kd.bundle.value_kinds import is_program
+from monai_kd.utils.messages import option
 
 __all__ = ["chosen_bundle", "place_weights", "plain_values", "read_command", "run_words", "shell_line"]
 
@@ -71,7 +72,7 @@ def read_command(config: str, bundle: str | None, overlays: Sequence[str], words
         if overlay is not None:
             files.append(overlay)
         elif name in given:
-            raise ValueError(f"--{name} is given twice. Keep one of them.")
+            raise ValueError(f"{option(name)} is given twice. Keep one of them.")
         else:
             given[name] = value
     files += [Path(name) if folder is None else folder.find_overlay(name) for name in overlays]
@@ -123,7 +124,7 @@ def run_words(
     """
     words = ["-m", "monai_kd", "run", config, *([] if bundle is None else ["--bundle", str(bundle)])]
     for name, value in values.items():
-        words += [f"--{name.replace('_', '-')}", _written(value)]
+        words += [option(name), _written(value)]
     for name in overlays:
         folder, _, overlay = name.rpartition("/")
         words += [f"--{folder.removesuffix('s') or 'overlay'}", overlay]

@@ -98,10 +98,10 @@ def test_the_same_results_as_monais_command(folder, tmp_path):
 
 
 REFUSED = {
-    "train --max_epoch 3": "--max_epoch: no config of this run has the id 'max_epoch'",
+    "train --max_epoch 3": "--max-epoch: no config of this run has the id 'max_epoch'",
     "train --resume no": "--resume must be True or False, got 'no'",
-    "train --supervised_weight -1": "--supervised_weight must be a number from 0, got -1",
-    "train --train#trainr#max_epochs 3": "Closest: --max_epochs",
+    "train --supervised_weight -1": "--supervised-weight must be a number from 0, got -1",
+    "train --train#trainr#max_epochs 3": "Closest: --max-epochs",
     "evaluate --checkpiont x.pt": "Closest: --checkpoint",
     "trian": "No config 'trian' in '",
     "cached_teacher": "'cached_teacher' is an overlay: it has no 'teacher_def'. Write: train --overlay cached_teacher.",
@@ -112,13 +112,13 @@ REFUSED = {
     "mine.json": "No config 'mine.json'. Correct the path",
     "train 20": "'20' belongs to no id. Write --id 20",
     "train --seed 1 --seed 2": "--seed is given twice",
-    "train --max-epochs 3 --set max_epochs=2": "'max_epochs' is given twice: as --max_epochs and by --set",
+    "train --max-epochs 3 --set max_epochs=2": "'max_epochs' is given twice: as --max-epochs and by --set",
     "train --set max_epochs": "is not id=value with a JSON value",
     "--max_epochs 3 train": "The config must come first, got '--max_epochs'",
     "train --args_file none.json": "No file 'none.json'. Correct the path.",
     "train_teacher --dataset_dir nowhere --output_dir a --checkpoint a.pt": "nowhere",
     "inference --dataset_dir data --output_dir b --checkpoint b.pt": "--checkpoint: No checkpoint at 'b.pt'",
-    "train --dataset_dir data --teacher_checkpoint t.pt --output_dir d": "--teacher_checkpoint: No checkpoint at",
+    "train --dataset_dir data --teacher_checkpoint t.pt --output_dir d": "--teacher-checkpoint: No checkpoint at",
     "train --dataset_dir data --spatial_size [65,65] --output_dir c --checkpoint c.pt": "each side of spatial_size",
 }
 
@@ -260,7 +260,7 @@ def test_settings_of_a_file_serve_every_config(tmp_path):
         assert found["config_file"] == [str(CONFIGS / f"{config}.json")] and "bundle_root" not in found
         check_start(Start.of(found["config_file"], {}, str(settings)))
     settings.write_text(json.dumps({"max_epoch": 3}))
-    with pytest.raises(ValueError, match="--max_epoch: no config of this run has the id"):
+    with pytest.raises(ValueError, match="--max-epoch: no config of this run has the id"):
         check_start(Start.of([str(CONFIGS / "train.json")], {}, str(settings)))
 
 
@@ -323,4 +323,4 @@ def test_the_first_useful_cause_is_told():
             return told(error)
 
     assert chain(TypeError("no such\nargument"), RuntimeError("x")) == "TypeError: no such. Give --trace to see where."
-    assert "--batch_size" in chain(RuntimeError("CUDA out of memory. Tried"), RuntimeError("x"))
+    assert "--batch-size" in chain(RuntimeError("CUDA out of memory. Tried"), RuntimeError("x"))

@@ -71,10 +71,11 @@ def _arguments(
 ) -> dict[str, Any]:
     """Arguments of ``monai.bundle.run``: what the words of the command mean, and the values of ``--set``."""
     from monai_kd.bundle.command_line import place_weights, read_command
+    from monai_kd.utils.messages import option
 
     arguments = read_command(config, bundle, overlays, words)
     for name in set(settings) & set(arguments):
-        raise ValueError(f"'{name}' is given twice: as --{name} and by --set. Keep one of them.")
+        raise ValueError(f"'{name}' is given twice: as {option(name)} and by --set. Keep one of them.")
     return place_weights({**arguments, **settings})
 
 
