@@ -82,10 +82,11 @@ def test_the_same_results_as_monais_command(folder, tmp_path):
     ours = run(tmp_path, *words, "--dataset_dir", folder / "data")
     assert ours.returncode == 0 and not ours.stderr, ours.stderr
     lines = [re.sub(r"\d+\.\d+", "N", line) for line in ours.stdout.splitlines() if line.strip()]
-    best = " (best)" if lines[1].endswith("(best); N s") else ""  # the second epoch may be the better one
+    best = " (best)" if lines[2].endswith("(best); N s") else ""  # the second epoch may be the better one
     first, second = "epoch 1/2: loss N; val_mean_dice N (best); N s", f"epoch 2/2: loss N; val_mean_dice N{best}; N s"
     ends = [second, "Weights: out/model.pt", "Results: out"]
-    assert lines[0].startswith(f"{first}, at most ") and lines[1:-1] == ends
+    assert lines[0] == "Training: 8 labelled, 2 validation images; network N M parameters"
+    assert lines[1].startswith(f"{first}, at most ") and lines[2:-1] == ends
     data, device = f"--dataset-dir {folder / 'data'}", "--device cpu"  # the sizes are in the checkpoint
     next_run = f"run evaluate --bundle {BUNDLE} {data} {device} --checkpoint out/model.pt --output-dir out/evaluation"
     assert lines[-1] == f"Evaluate: python -m monai_kd {next_run}"
