@@ -20,7 +20,7 @@ from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.command_line import place_weights, read_command
 from monai_kd.bundle.finding import find_bundle
 from monai_kd.commands.run.evaluation_command import evaluation_command
-from monai_kd.commands.run.run import _arguments, _show
+from monai_kd.commands.run.run import _arguments, _show, _with_log
 from monai_kd.commands.run.run_errors import told
 from monai_kd.phantom import write_phantoms
 from tests.bundles.conftest import unet
@@ -183,6 +183,20 @@ def test_a_run_says_that_it_took_the_bundles_own_weights(tmp_path, monkeypatch, 
     _show(SimpleNamespace(parser=config), 0)
     told = "model.pt, the bundle's own; --checkpoint names others" if "$" in checkpoint else "mine.pt"
     assert capsys.readouterr().out == f"Weights: {told}\nResults: out\n"
+
+
+def test_a_bundle_without_a_log_file_logs_as_the_shipped_ones(tmp_path):
+    """Else Python itself prints what the engines log of an error, which the run tells already."""
+    (tmp_path / "train.json").write_text("{}")
+    arguments = {"config_file": [str(tmp_path / "train.json")]}
+    assert _with_log(arguments) == {**arguments, "logging_file": str(CONFIGS / "logging.conf")}
+    given = {**arguments, "logging_file": "mine.conf"}
+    assert _with_log(given) == given
+    (tmp_path / "args.json").write_text(json.dumps({"logging_file": "mine.conf"}))
+    given = {**arguments, "args_file": str(tmp_path / "args.json")}
+    assert _with_log(given) == given
+    (tmp_path / "logging.conf").touch()
+    assert _with_log(arguments) == arguments
 
 
 def test_a_stopped_run_says_how_to_go_on(folder, tmp_path):

@@ -26,6 +26,9 @@ Bundle = Annotated[str | None, typer.Option(help="The bundle's folder or name. D
 Overlay = Annotated[list[str] | None, typer.Option(help="An overlay's name or file; may be repeated.")]
 
 
+LOG = "logging.conf"
+
+
 def run(
     context: typer.Context,
     config: Config = None,
@@ -116,7 +119,7 @@ def _run(arguments: dict[str, Any], errors: RunErrors, is_full: bool) -> None:
     sys.path.insert(1, str(Path(arguments.get("bundle_root", ".")).resolve()))
     # As monai.bundle.run does.
     with nullcontext() if is_full else quiet_start():
-        workflow = create_workflow(**arguments)
+        workflow = create_workflow(**_with_log(arguments))
     errors.watch(workflow)
     with nullcontext() if is_full else epoch_lines(workflow):
         workflow.run()
@@ -124,6 +127,17 @@ def _run(arguments: dict[str, Any], errors: RunErrors, is_full: bool) -> None:
         workflow.finalize()
     if is_first:
         _show(workflow, begin)
+
+
+def _with_log(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Log as the shipped bundles do, where neither the bundle nor the user says how."""
+    from monai_kd.bundle.config_files import read_file
+    from monai_kd.bundle.shipped_bundles import shipped_bundles
+
+    given = {**(read_file(arguments["args_file"]) if "args_file" in arguments else {}), **arguments}
+    if "logging_file" in given or Path(arguments["config_file"][0]).with_name(LOG).is_file():
+        return arguments
+    return {**arguments, "logging_file": str(shipped_bundles() / "breast_ultrasound_segmentation" / "configs" / LOG)}
 
 
 def _show(workflow: ConfigWorkflow, begin: float) -> None:
