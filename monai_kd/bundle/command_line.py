@@ -120,14 +120,14 @@ def run_words(
 
     Example:
         >>> shell_line(run_words("train", "students/spleen", {"spatial_size": [96, 96]}, ["methods/logits_kl"]))
-        "python -m monai_kd run train --bundle students/spleen --spatial-size '[96,96]' --method logits_kl"
+        "python -m monai_kd run train --bundle students/spleen --method logits_kl --spatial-size '[96,96]'"
     """
     words = ["-m", "monai_kd", "run", config, *([] if bundle is None else ["--bundle", str(bundle)])]
-    for name, value in values.items():
-        words += [option(name), _written(value)]
     for name in overlays:
         folder, _, overlay = name.rpartition("/")
         words += [f"--{folder.removesuffix('s') or 'overlay'}", overlay]
+    for name, value in values.items():
+        words += [option(name), _written(value)]
     return words
 
 
