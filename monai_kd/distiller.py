@@ -40,8 +40,9 @@ class Distiller(nn.Module):
         supervised_weight: factor of the supervised loss. The paper's total is 0.5 here and weight 0.5 in the pathway.
 
     Raises:
-        ValueError: When a layer does not exist, the teacher shares weights with the student, or ``supervised_weight``
-            is negative; at the call, when the features do not match.
+        ValueError: When a layer does not exist, the teacher shares weights with the student, ``supervised_weight`` is
+            negative, or a pathway compares a softmax of outputs that the supervised loss gives to a sigmoid; at the
+            call, when the features do not match.
 
     Example:
         >>> from monai.losses import DiceCELoss
@@ -77,6 +78,7 @@ class Distiller(nn.Module):
         self.supervised_weight = supervised_weight
         # A name that both networks lack is the student's mistake: teacher_layer follows student_layer.
         FeatureHooks(student, inner_layers(routes.student_layers))
+        _check_activation(loss_function, routes)
         # No module, so that no optimizer, state dict or train() reaches it.
         self.teacher = as_teacher(teacher, routes.teacher_layers, trained)
         self._student_layers = routes.student_layers
@@ -180,6 +182,21 @@ class Distiller(nn.Module):
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         self.teacher.network._apply(fn)  # type: ignore[no-untyped-call]
         return self
+
+
+def _check_activation(loss_function: Any, pathways: Pathways) -> None:
+    parts = loss_function.modules() if isinstance(loss_function, nn.Module) else [loss_function]
+    has_sigmoid = any(getattr(part, "sigmoid", None) is True for part in parts)
+    if not has_sigmoid and not isinstance(loss_function, nn.BCEWithLogitsLoss):
+        return
+    for name, pathway in pathways.items():
+        of_outputs = not inner_layers(pathway.student_layers)
+        if of_outputs and getattr(pathway.loss, "sigmoid", None) is False:
+            raise ValueError(
+                f"The supervised {type(loss_function).__name__} takes each channel through a sigmoid, but the "
+                f"{type(pathway.loss).__name__} of the pathway '{name}' takes them through one softmax. Use "
+                "LogitsKLLoss(sigmoid=True), LogitsBCELoss or LogitsMSELoss."
+            )
 
 
 def supervised_loss(loss_function: Callable[..., Any], prediction: Any, label: Any) -> torch.Tensor:

@@ -14,6 +14,7 @@ from torch import nn
 from monai_kd.losses.parts.evaluate import evaluate
 from monai_kd.losses.parts.shape_checks import check_features
 from monai_kd.networks.adapters.adapt import adapt
+from monai_kd.networks.adapters.map_checks import check_map
 from monai_kd.outputs import parse_layer, resolve
 from monai_kd.transforms.alignment import align, align_and_leave_out, alignment, leave_out
 from monai_kd.utils.loss_terms import require_weight
@@ -167,8 +168,11 @@ class Pathway(nn.Module):
         for i, (student_layer, teacher_layer) in enumerate(zip(self.student_layers, self.teacher_layers, strict=True)):
             student_feature = _feature(student, student_layer, "student", batch.get("image"))
             teacher_feature = _feature(teacher, teacher_layer, "teacher", batch.get("image"))
-            teacher_feature = _on_student_grid(teacher_feature, self.teacher_adapters[i], theta)
             adapter = self.student_adapters[i]
+            check_map(student_feature, batch.get("image"), adapter, "student", student_layer)
+            seen = batch.get("teacher_image", batch.get("image"))
+            check_map(teacher_feature, seen, self.teacher_adapters[i], "teacher", teacher_layer)
+            teacher_feature = _on_student_grid(teacher_feature, self.teacher_adapters[i], theta)
             student_feature = adapt(adapter, student_feature, **_size(adapter, teacher_feature))
             if not any_shape:
                 check_features(student_feature, teacher_feature, are_outputs=self.student_layers == ("",))

@@ -9,11 +9,11 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing
 from monai.losses import DeepSupervisionLoss, DiceCELoss
-from monai.networks.nets import DynUNet, UNet
+from monai.networks.nets import DynUNet, SwinUNETR, UNet
 from torch import nn
 
 from monai_kd import CachedTeacher, DistillationTrainer, Distiller, Pathway, Pathways
-from monai_kd.losses import LogitsKLLoss
+from monai_kd.losses import AttentionTransferLoss, LogitsBCELoss, LogitsCorrelationLoss, LogitsKLLoss, SoftDiceLoss
 from monai_kd.networks import ChannelAdapter, ChannelsFirst, TokensToMap
 
 SUPERVISED = DiceCELoss(softmax=True, to_onehot_y=True)
@@ -221,6 +221,43 @@ def test_tokens_and_channels_last_become_maps():
     assert terms["tokens"] == terms["last"] == 0
     with pytest.raises(ValueError, match=r"expected \(B, 9 \+ 1, C\)"):
         TokensToMap((3, 3), extra_tokens=1)(torch.rand(2, 16, 8))
+
+
+@pytest.mark.parametrize("loss", [LogitsKLLoss(), SoftDiceLoss(), LogitsCorrelationLoss(inter_weight=0)])
+def test_a_softmax_of_sigmoid_heads_is_refused(loss):
+    def build(supervised, compared=loss, layer=""):
+        adapter = ChannelAdapter(2, 4, 8) if layer else None
+        route = Pathway(compared, layer, student_adapter=adapter)
+        return Distiller(unet(4, 0), unet(8, 1), Pathways(answers=route), supervised)
+
+    independent = DiceCELoss(sigmoid=True)
+    for supervised in (independent, DeepSupervisionLoss(independent), nn.BCEWithLogitsLoss()):
+        with pytest.raises(ValueError, match=rf"{type(loss).__name__} of the pathway 'answers'.*sigmoid=True"):
+            build(supervised)
+    build(SUPERVISED)
+    build(independent, LogitsKLLoss(sigmoid=True))
+    build(independent, LogitsBCELoss())
+    build(independent, layer="model.0")  # of hidden features, which have no activation yet
+
+
+@pytest.mark.parametrize("size", [64, 96])
+def test_tokens_and_channels_last_are_refused_by_name_and_never_taken_for_maps(size):
+    teacher = SwinUNETR(1, 2, feature_size=12, spatial_dims=2)
+    student, image = nn.Conv2d(1, 96, 3, stride=16, padding=1), torch.rand(2, 1, size, size)
+
+    def terms(layer, adapter=None):
+        # The loss takes features of any size and number of channels.
+        route = Pathway(AttentionTransferLoss(), "", f"swinViT.{layer}", teacher_adapter=adapter)
+        return Distiller(student, teacher, Pathways(hidden=route))(image)[1]
+
+    with pytest.raises(
+        ValueError, match=r"teacher's layer 'swinViT.layers4.0.blocks.1' .*channels are last.*ChannelsF"
+    ):
+        terms("layers4.0.blocks.1")
+    assert terms("layers4.0.blocks.1", ChannelsFirst())["hidden"].isfinite()
+    assert terms("layers4.0")["hidden"].isfinite()  # this one gives a map
+    with pytest.raises(ValueError, match=r"tokens, not a map.*TokensToMap"):
+        terms("layers4.0.blocks.1.attn")
 
 
 def step_of(module, batch):

@@ -10,6 +10,7 @@ from monai.networks.layers import SkipConnection
 from torch import nn
 
 from monai_kd.features import layer_shapes
+from monai_kd.networks.adapters.map_checks import has_channels_last
 from monai_kd.utils.messages import closest
 
 __all__ = ["Layer", "all_layers", "comparable_layers", "require_layer"]
@@ -31,10 +32,10 @@ def all_layers(network: nn.Module, image: torch.Tensor) -> dict[str, Layer]:
     """
     Every layer that returns one feature map, in the order of execution; ``""`` is the network's output.
 
-    ``image`` has shape BNH[WD].
+    Tokens and maps with channels last, as transformers have inside, are left out. ``image`` has shape BNH[WD].
     """
-    shapes = layer_shapes(network, image)
-    return {name: Layer(name, s[1], s[2:]) for name, s in shapes.items() if len(s) == image.ndim}
+    shapes = {name: s for name, s in layer_shapes(network, image).items() if len(s) == image.ndim}
+    return {name: Layer(name, s[1], s[2:]) for name, s in shapes.items() if not has_channels_last(s, image.shape)}
 
 
 def comparable_layers(network: nn.Module, layers: dict[str, Layer], classes: int) -> dict[tuple[str, tuple], Layer]:
@@ -78,7 +79,8 @@ def require_layer(name: str, layers: dict[str, Layer], whose: str) -> Layer:
     if name not in layers or not name:
         known = [other for other in layers if other]
         raise ValueError(
-            f"The {whose} has no layer '{name}' that returns one feature map. Closest: '{closest(name, known)}'."
+            f"The {whose} has no layer '{name}' that returns one feature map (B, C, H, W[, D]). Closest: "
+            f"'{closest(name, known)}'."
         )
     return layers[name]
 

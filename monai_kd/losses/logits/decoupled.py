@@ -50,6 +50,7 @@ class DecoupledLogitsLoss(SoftenedLoss):
 
     compares = "target class, and all other classes, by KL"
     paper = "DKD: Zhao 2022"
+    sigmoid = False  # a softmax over the channels
     uses = ("label",)
 
     def __init__(self, temperature: float = 4.0, target_weight: float = 1.0, other_weight: float = 8.0) -> None:

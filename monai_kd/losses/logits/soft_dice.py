@@ -43,6 +43,7 @@ class SoftDiceLoss(nn.Module):
 
     compares = "class probabilities, by soft Dice"
     paper = "Milletari 2016, with a teacher's answer"
+    sigmoid = False  # a softmax over the channels
 
     def __init__(self, include_background: bool = False) -> None:
         super().__init__()

@@ -43,6 +43,7 @@ class StandardizedKLLoss(SoftenedLoss):
 
     compares = "standardized class probabilities, by KL divergence"
     paper = "Sun 2024"
+    sigmoid = False  # a softmax over the channels
 
     def __init__(self, temperature: float = 2.0, over: str = "classes") -> None:
         super().__init__(temperature)
