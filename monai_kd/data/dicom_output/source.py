@@ -7,6 +7,7 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
+from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
 from monai_kd.data.image_files.formats import format_of
@@ -81,6 +82,9 @@ class RequireDicomSourced(MapTransform):
         >>> RequireDicomSourced("image").keys
         ('image',)
     """
+
+    def __init__(self, keys: KeysCollection) -> None:
+        super().__init__(keys)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """
