@@ -44,19 +44,17 @@ label: label/app
 web: $(INSTALLED)
 	$(BIN)/python -m monai_kd web
 
-SMALL := --bundle_root $(BUNDLE) --dataset_dir label/phantoms --spatial_size "[64,64]" --max_epochs 20 --resume False \
-	--student_channels "[4,8,12,16]"
+SMALL := --bundle $(BUNDLE) --dataset-dir label/phantoms --spatial-size "[64,64]" --max-epochs 20
 # Made once: an app is changed by its trainings, and a folder of images by its annotator.
 label/app: | $(LABEL)
 	rm -rf label/phantoms label/training
 	$(BIN)/python -m monai_kd data phantom --output-dir label/phantoms --count 60
-	$(BIN)/python -m monai.bundle run --config_file $(BUNDLE)/configs/train_teacher.json $(SMALL) \
-		--output_dir label/training/teacher --checkpoint label/training/teacher.pt
-	$(BIN)/python -m monai.bundle run --config_file $(BUNDLE)/configs/train.json $(SMALL) \
-		--output_dir label/training/student --checkpoint label/training/model.pt --teacher_checkpoint label/training/teacher.pt
+	$(BIN)/python -m monai_kd run train_teacher $(SMALL) --output-dir label/training/teacher
+	$(BIN)/python -m monai_kd run train $(SMALL) --student-channels "[4,8,12,16]" \
+		--teacher-checkpoint label/training/teacher/model.pt --output-dir label/training/student
 	[ -d label/images ] || cp -r label/phantoms/original label/images
 	$(BIN)/python -m monai_kd label install --output-dir label/app --bundle $(BUNDLE) \
-		--checkpoint label/training/model.pt --teacher-checkpoint label/training/teacher.pt
+		--checkpoint label/training/student/model.pt --teacher-checkpoint label/training/teacher/model.pt
 
 # Every table and figure of docs/benchmarks.md, and the costs in docs/methods.md, made anew: about 90 minutes, on a machine that does
 # nothing else. torchdistill asks for torchvision, which has no release for torch's CPU build.

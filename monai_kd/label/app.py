@@ -23,9 +23,11 @@ from monailabel.interfaces.tasks.train import TrainTask
 from monailabel.tasks.activelearning.first import First
 from monailabel.utils.async_tasks.utils import tasks
 
+from monai_kd.data.image_files.load_ultrasound import loading_of
 from monai_kd.label.bundle import AppBundle
 from monai_kd.label.infer import BundleInfer
-from monai_kd.label.requests.client_errors import client_errors
+from monai_kd.label.requests.client_errors import client_errors, errors_of_task
+from monai_kd.label.requests.names import unknown_image
 from monai_kd.label.requests.request_files import file_of_request
 from monai_kd.label.requests.task_options import batch_options, prediction_tag, scoring_options, training_options
 from monai_kd.label.server_end import end_with_server, is_child
@@ -80,6 +82,7 @@ class DistillationApp(MONAILabelApp):
         """The study's folder, with checks of all names and files."""
         return StudyDatastore(
             self.studies,
+            loading=loading_of(self.bundle.parser("inference").get_parsed_content("preprocessing")),
             extensions=settings.MONAI_LABEL_DATASTORE_FILE_EXT,
             auto_reload=settings.MONAI_LABEL_DATASTORE_AUTO_RELOAD,
             read_only=settings.MONAI_LABEL_DATASTORE_READ_ONLY,
@@ -155,8 +158,9 @@ class DistillationApp(MONAILabelApp):
 
     def training_request(self, model: str, asked: dict[str, Any]) -> dict[str, Any]:
         """A training's request, checked before a process starts."""
-        self._named("model", model, self._trainers)
+        task = self._named("model", model, self._trainers)
         with client_errors():
+            task.require_teacher()
             return {"model": model, **training_options(asked, self.bundle)}
 
     def scoring_request(self, method: str, asked: dict[str, Any]) -> dict[str, Any]:
@@ -174,13 +178,13 @@ class DistillationApp(MONAILabelApp):
     def train(self, request: dict[str, Any]) -> dict[str, Any]:
         """Distil the student; see :class:`DistilTask`."""
         self._named("model", request.get("model"), self._trainers)
-        with client_errors():
+        with errors_of_task():
             return super().train(request)
 
     def scoring(self, request: dict[str, Any], datastore: Datastore | None = None) -> dict[str, Any]:
         """Score; see :class:`Disagreement` and :class:`Dice`."""
         self._named("method", request.get("method"), self._scoring_methods)
-        with client_errors():
+        with errors_of_task():
             return super().scoring(request, datastore)
 
     def next_sample(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -213,8 +217,4 @@ class DistillationApp(MONAILabelApp):
         path = file_of_request(image)
         if path is not None:
             return str(path), ""
-        raise HTTPException(
-            404,
-            f"No image {repr(image)[:80]} among the study's {len(known)}. GET /datastore/?output=all lists them; or "
-            "upload one.",
-        )
+        raise HTTPException(404, f"{unknown_image(image, known)} GET /datastore/?output=all lists them; or upload one.")

@@ -17,6 +17,8 @@ from typing import Any
 from monai_kd.data.image_files.formats import SUFFIXES
 from monai_kd.label.requests.request_files import request_files
 from monai_kd.label.server_end import begin, stop_all
+from monai_kd.label.studies.study_folder import require_study
+from monai_kd.utils.folder_lock import hold
 
 __all__ = ["HOST", "RequestFolder", "RequestGuard", "environment", "serve"]
 
@@ -37,14 +39,14 @@ def serve(app: Path, studies: Path, port: int, most_megabytes: int = 256, conf: 
 
     Args:
         app: folder of the app.
-        studies: folder of images; created if missing.
+        studies: folder of images, as :func:`require_study` takes it.
         most_megabytes: larger uploads are refused.
         conf: names and values for the app, alternating.
 
     Raises:
         ImportError: When MONAI Label is not installed.
-        FileNotFoundError: When there is no app in the folder.
-        ValueError: When the port is in use, or ``studies`` is an address.
+        FileNotFoundError: When there is no app in the folder, or no folder of images.
+        ValueError: When the port is in use, another server serves the app, or ``studies`` is an address or no study.
     """
     if find_spec("monailabel") is None:
         listed = Path(__file__).with_name("requirements.txt")
@@ -58,7 +60,9 @@ def serve(app: Path, studies: Path, port: int, most_megabytes: int = 256, conf: 
         raise FileNotFoundError(
             f"No main.py in '{app}'. Write an app first: python -m monai_kd label install --output-dir {app}"
         )
+    require_study(studies)
     _require_free(port)
+    hold(app)
     os.environ.update(environment(app))
     tempfile.tempdir = None  # read TMPDIR again
     sys.path += _for_torchvision()

@@ -88,10 +88,17 @@ class DistilTask(TrainTask):
             write_json(self.runs / "last.json", result)
         return result
 
+    def require_teacher(self) -> None:
+        """Raise a FileNotFoundError if the app has no teacher, which every training needs."""
+        if not self.bundle.teacher.is_file():
+            raise FileNotFoundError(
+                f"No teacher, and a training needs one. Copy its weights to '{self.bundle.teacher}', or write a new "
+                "app with --teacher-checkpoint."
+            )
+
     def _distil(self, options: Options, folder: Path, device: str) -> dict[str, Any]:
         begin = time.time()
-        if not self.bundle.teacher.is_file():
-            raise FileNotFoundError(f"No teacher's weights at '{self.bundle.teacher}'. Copy them there.")
+        self.require_teacher()
         records = read_dataset(self.study, "monailabel")
         for record in records:
             masks = record["label"] if isinstance(record["label"], list) else [record["label"]]

@@ -2,13 +2,15 @@
 """
 An annotator's day, by HTTP: label some images of a data set, distil, label more; Dice on images kept aside.
 
-The masks of the data set play the annotator. The images to test with never reach the server's study.
+The masks of the data set play the annotator. The images to test with never reach the server's study. ``--figure`` draws
+what the requests of that day answered.
 
     python tests/benchmarks/annotating.py label/app data/BrEaST --labels 50 --every 10
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -22,15 +24,16 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Annotated, Any
 
+import numpy as np
 import requests
-import torch
 import typer
-from monai.metrics import compute_dice
+from annotating_figure import Answer, save
+from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
 from monai_kd.data import choose_split, read_dataset
-from monai_kd.data.image_files.reading import read_mask
+from monai_kd.data.image_files.reading import read_image, read_mask
 
 PORT = 8765
 URL = f"http://127.0.0.1:{PORT}"
@@ -45,29 +48,36 @@ def main(
     max_epochs: Annotated[int, typer.Option(help="Of each distillation.")] = 20,
     pathway: Annotated[str, typer.Option(help="What is distilled.")] = "logits_kl",
     output: Annotated[Path | None, typer.Option(help="Write the figures here, as JSON.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Draw masks before and after here, as PNG.")] = None,
 ) -> None:
     """Print a table of Dice after each distillation, and the server's times."""
     records = {record["id"]: record for record in read_dataset(dataset_dir)}
     test = [records[key] for key in choose_split(dataset_dir)["test"]]
     rows: list[dict[str, Any]] = []
+    labelled: dict[str, Answer] = {}
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
         _server(app, Path(folder), records, test) as start,
     ):
-        rows.append({"labels": 0, "start_seconds": start, **_scores(test)})
+        before = _answers(test)
+        rows.append({"labels": 0, "start_seconds": start, **_scores(*before)})
+        _score(strategy)
         for number in range(1, labels + 1):
             key = requests.post(f"{URL}/activelearning/{strategy}", json={}, timeout=60).json()["id"]
+            labelled[key] = _answer(records[key])[0]
             _label(records[key])
             if number % every == 0 or number == labels:
                 options = {"max_epochs": max_epochs, "pathway": pathway}
                 trained = requests.post(f"{URL}/train/student?run_sync=true", json=options, timeout=3600)
                 trained.raise_for_status()
-                rows.append({"labels": number, **trained.json(), **_scores(test)})
-                if strategy == "disagreement":
-                    requests.post(f"{URL}/scoring/disagreement?run_sync=true", timeout=3600)
+                after = _answers(test)
+                rows.append({"labels": number, **trained.json(), **_scores(*after)})
+                _score(strategy)
             print(f"{number} of {labels} labelled", file=sys.stderr)
     if output:
         output.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    if figure:
+        save(labelled, before[0], after[0], figure)
     _show(rows, len(test))
 
 
@@ -85,7 +95,7 @@ def _server(app: Path, folder: Path, records: dict[str, Any], test: list[Any]) -
         arguments = [*command, "--studies", str(folder / "images")]
         process = subprocess.Popen(arguments, stdout=log, stderr=log, start_new_session=True)
         try:
-            while not _answers():
+            while not _is_up():
                 if process.poll() is not None:
                     raise RuntimeError((folder / "log.txt").read_text()[-2000:])
                 time.sleep(0.1)
@@ -95,11 +105,21 @@ def _server(app: Path, folder: Path, records: dict[str, Any], test: list[Any]) -
             process.wait()
 
 
-def _answers() -> bool:
+def _is_up() -> bool:
     try:
         return requests.get(f"{URL}/info/", timeout=60).ok
     except requests.ConnectionError:
         return False
+
+
+def _score(strategy: str) -> None:
+    """Wait until every image has a score; the server may be scoring already, by itself."""
+    while strategy == "disagreement":
+        answer = requests.post(f"{URL}/scoring/disagreement?run_sync=true", timeout=3600)
+        if answer.status_code != 429:
+            answer.raise_for_status()
+            return
+        time.sleep(0.2)
 
 
 def _label(record: Any) -> None:
@@ -110,21 +130,28 @@ def _label(record: Any) -> None:
     answer.raise_for_status()
 
 
-def _scores(test: list[Any]) -> dict[str, float]:
-    scores, times = [], []
-    with tempfile.TemporaryDirectory() as folder:
-        for record in test:
-            begin = time.monotonic()
-            with Path(record["image"]).open("rb") as file:
-                url = f"{URL}/infer/student?output=image"
-                answer = requests.post(url, files={"file": (Path(record["image"]).name, file)}, timeout=60)
-            times.append(time.monotonic() - begin)
-            answer.raise_for_status()
-            mask = Path(folder, "mask.png")
-            mask.write_bytes(answer.content)
-            dice = compute_dice(read_mask(mask)[None], read_mask(record["label"])[None], include_background=True)
-            scores.append(float(torch.nan_to_num(dice)))
-    return {"dice": fmean(scores), "first_answer_ms": 1000 * times[0], "answer_ms": 1000 * median(times[1:])}
+def _answer(record: Any) -> tuple[Answer, float]:
+    """The image's mask by the student in service, and the seconds until it came."""
+    begin = time.monotonic()
+    with Path(record["image"]).open("rb") as file:
+        sent = {"file": (Path(record["image"]).name, file)}
+        answer = requests.post(f"{URL}/infer/student?output=image", files=sent, timeout=60)
+    seconds = time.monotonic() - begin
+    answer.raise_for_status()
+    mask = np.asarray(Image.open(io.BytesIO(answer.content)))
+    image, label = read_image(record["image"]), read_mask(record["label"])
+    return Answer(image[0].numpy().T, label[0].numpy().T, mask), seconds
+
+
+def _answers(test: list[Any]) -> tuple[dict[str, Answer], list[float]]:
+    """The masks of the images kept aside by their ids, and the seconds of each."""
+    given = {record["id"]: _answer(record) for record in test}
+    return {key: answer for key, (answer, _) in given.items()}, [seconds for _, seconds in given.values()]
+
+
+def _scores(answers: dict[str, Answer], times: list[float]) -> dict[str, float]:
+    dice = fmean(answer.dice for answer in answers.values())
+    return {"dice": dice, "first_answer_ms": 1000 * times[0], "answer_ms": 1000 * median(times[1:])}
 
 
 def _show(rows: list[dict[str, Any]], count: int) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 import zipfile
@@ -19,7 +20,7 @@ from fastapi import HTTPException
 from monailabel.interfaces.datastore import DefaultLabelTag
 from PIL import Image
 
-from monai_kd.data import read_dataset
+from monai_kd.data import LoadUltrasoundd, read_dataset
 from monai_kd.label.studies.datastore import StudyDatastore
 from tests.data.layout_fixtures import SIZE, lesion, speckle, write_image
 
@@ -77,6 +78,28 @@ def test_only_files_of_the_given_extensions_are_listed_and_taken(study, upload):
     assert sorted(store.list_images()) == sorted(["X", "a.png", "benign (1)", "case.001", "é"])
     with refused(400, r"Image 'new' is a file with the suffix '\.bmp'\. Convert it to one of \.png, \.nii\.gz\."):
         store.add_image("new", upload(speckle(1), ".bmp"), {})
+
+
+def test_an_image_that_the_network_cannot_take_is_refused(study, upload):
+    """It would end every training as an unlabelled image."""
+    store = StudyDatastore(study, loading=LoadUltrasoundd("image", spatial_dims=2, eight_bit=True))
+    before = files(study)
+    for values, suffix, match in (
+        (speckle(9).astype(np.uint16) * 257, ".png", "Image 'x' holds values from 0 to .* expected"),
+        (np.zeros((4, 5, 6), np.uint8), ".nii.gz", "Image 'x' has the shape .* images of 2 axes are expected"),
+    ):
+        with pytest.raises(HTTPException) as caught:
+            store.add_image("x", upload(values, suffix), {})
+        assert caught.value.status_code == 400 and re.search(match, caught.value.detail), caught.value.detail
+    assert files(study) == before
+    assert store.add_image("x", upload(speckle(9)), {}) == "x"
+
+
+def test_a_tag_in_capitals_is_not_taken_for_another_one(study, upload):
+    store = StudyDatastore(study)
+    with pytest.raises(HTTPException, match="The tag 'Final' is not 'final'"):
+        store.save_label("X", upload(mask()), "Final", {})
+    assert not (study / "labels" / "Final").exists() and store.save_label("X", upload(mask()), "final_2", {}) == "X"
 
 
 @pytest.mark.parametrize("suffix", [".png", ".JPG", ".nii.gz", ".dcm"])

@@ -201,13 +201,35 @@ def test_two_trainings_at_once_and_one_stopped(client, server, place):
         ("/train/student?run_sync=true", {"json": {"pathway": "logits"}}, 400, "No pathway 'logits'. Closest:"),
         ("/train/student?run_sync=true", {"json": {"max_epochs": -1}}, 400, "max_epochs must be a whole number"),
         ("/train/nobody?run_sync=true", {"json": {}}, 404, "No model 'nobody' here. Choose from student"),
-        ("/scoring/nothing?run_sync=true&enqueue=true", {"json": {}}, 404, "No method 'nothing' here."),
+        ("/scoring/nothing?run_sync=true", {"json": {}}, 404, "No method 'nothing' here."),
         ("/activelearning/nothing", {"json": {}}, 404, "No strategy 'nothing' here."),
+        ("/infer/student?image=000003.png", {}, 404, "Closest: '000003'."),
+        ("/infer/student?image=000003&probability=true", {}, 400, "It takes: image, session_id, output. Send options"),
+        ("/train/student", {"data": '{"max_epochs": 1}'}, 422, "Send JSON with the header Content-Type"),
     ],
 )
 def test_errors_name_their_cause(server, path, arguments, status, message):
     wait(server, "scoring")
     assert message in detail(post(server, path, status, **arguments))
+
+
+def test_without_a_teacher_no_training_starts(server, place):
+    teacher = place / "app" / "bundle" / "models" / "teacher.pt"
+    teacher.rename(place / "teacher.pt")
+    try:
+        told = detail(post(server, "/train/student", 404, json=QUICK))
+    finally:
+        (place / "teacher.pt").rename(teacher)
+    assert "a training needs one. Copy its weights to 'app/bundle/models/teacher.pt'" in told
+
+
+def test_a_label_with_another_tag_is_said_not_to_train(server, place):
+    for tag, noted in (("second", True), ("final", False)):
+        with (place / "masks" / "000001.png").open("rb") as file:
+            address = f"{server}/datastore/label?image=000001&tag={tag}"
+            answer = requests.put(address, files={"label": file}, timeout=60).json()
+        assert answer["label"] == "000001" and ("note" in answer) == noted
+        requests.delete(f"{server}/datastore/label?id=000001&tag={tag}", timeout=60).raise_for_status()
 
 
 def test_labels_that_do_not_fit(client, server, place, tmp_path):

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from monai_kd.commands.console import show_log
 from monai_kd.commands.options import INT
 
 
@@ -31,4 +32,5 @@ def start(
     words = [word for text in conf or [] for word in text.split("=", 1)]
     if len(words) % 2:
         raise ValueError(f"--conf takes name=value, got {', '.join(conf or [])}.")
+    show_log("monai_kd.label.studies.study_folder")
     serve(app, studies, port, most_megabytes, words)

@@ -24,12 +24,13 @@ from monailabel.config import settings
 from monai_kd.label.requests.client_errors import client_errors
 from monai_kd.utils.messages import first_line
 
-__all__ = ["Answer", "in_thread", "json_object", "refuse_unfit", "without_paths"]
+__all__ = ["Answer", "in_thread", "json_object", "known_parameters", "refuse_unfit", "without_paths"]
 
 logger = logging.getLogger(__name__)
 
 BRIEF, LONG = CapacityLimiter(40), CapacityLimiter(4)  # threads; requests of minutes have their own
 DETAIL = 1000  # letters
+TOKEN = "token"  # of accounts, which this server has none of
 
 
 class Answer(JSONResponse):
@@ -116,7 +117,24 @@ def json_object(text: str, what: str) -> dict[str, Any]:
     return content
 
 
+async def known_parameters(request: Request) -> None:
+    """Answer 400 if the address has a parameter that its endpoint does not take, and would pass over in silence."""
+    path = request.scope["route"].path_format
+    described = request.app.openapi()["paths"].get(path, {}).get(request.method.lower())
+    if described is None:
+        return
+    known = [item["name"] for item in described.get("parameters", ()) if item["in"] == "query"]
+    for name in request.query_params:
+        if name not in known:
+            taken = ", ".join(key for key in known if key != TOKEN) or "none"
+            detail = f"No parameter {name[:80]!r} in {path}. It takes: {taken}. Send options as params."
+            raise HTTPException(400, detail)
+
+
 async def refuse_unfit(request: Request, error: RequestValidationError) -> JSONResponse:
     """Answer 422 with the arguments that do not fit, without their values."""
-    found = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:5]]
-    return Answer({"detail": without_paths(f"The request does not fit: {'; '.join(found)}.")[:DETAIL]}, 422)
+    errors = error.errors()[:5]
+    found = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in errors]
+    is_text = any(item["loc"] == ("body",) for item in errors) and "json" not in request.headers.get("content-type", "")
+    remedy = " Send JSON with the header Content-Type: application/json." if is_text else ""
+    return Answer({"detail": without_paths(f"The request does not fit: {'; '.join(found)}.{remedy}")[:DETAIL]}, 422)

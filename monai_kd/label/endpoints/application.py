@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse
 from fastapi.routing import APIRoute
@@ -14,7 +14,7 @@ from monailabel.config import settings
 from monailabel.endpoints import batch_infer, datastore, info, login, model, scoring, session, train
 
 from monai_kd.label.endpoints import images, inference, logs, tasks
-from monai_kd.label.endpoints.answering import Answer, in_thread, refuse_unfit
+from monai_kd.label.endpoints.answering import Answer, in_thread, known_parameters, refuse_unfit
 
 __all__ = ["application"]
 
@@ -50,6 +50,7 @@ def application() -> FastAPI:
         redoc_url="/docs",
         lifespan=stock.lifespan,
         default_response_class=Answer,
+        dependencies=[Depends(known_parameters)],
         exception_handlers={RequestValidationError: refuse_unfit},
     )
     for own in (inference, images, tasks, logs):

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, File, Form, HTTPException, UploadFile
 from fastapi.responses import FileResponse
 from monailabel.config import settings
 from monailabel.endpoints.user.auth import RBAC, User
+from monailabel.interfaces.datastore import DefaultLabelTag
 from monailabel.interfaces.utils.app import app_instance
 
 from monai_kd.data.image_files.formats import name_of, suffix_of
@@ -26,6 +27,7 @@ Annotator = Annotated[User, Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_ANNOTATO
 Anybody = Annotated[User, Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_USER))]
 Text = Annotated[str, Form()]  # JSON
 Upload = Annotated[UploadFile, File()]
+FINAL: str = DefaultLabelTag.FINAL.value
 
 
 def received(upload: UploadFile) -> Path:
@@ -48,11 +50,12 @@ def add_image(user: Annotator, file: Upload, image: str | None = None, params: T
     return {"image": app_instance().datastore().add_image(key, str(received(file)), notes)}
 
 
-def save_label(user: Annotator, image: str, label: Upload, params: Text = "{}", tag: str = "final") -> Any:
+def save_label(user: Annotator, image: str, label: Upload, params: Text = "{}", tag: str = FINAL) -> Any:
     """Save an image's label; it replaces an older one with the same tag."""
     app = app_instance()
-    key = app.datastore().save_label(image, str(received(label)), tag or "final", _notes(params, "params"))
-    return {**(app.on_save_label(image, key) or {}), "image": image, "label": key}
+    key = app.datastore().save_label(image, str(received(label)), tag or FINAL, _notes(params, "params"))
+    note = {} if tag in ("", FINAL) else {"note": f"Only labels with the tag {FINAL!r} train the student."}
+    return {**(app.on_save_label(image, key) or {}), "image": image, "label": key, **note}
 
 
 def note_image(user: Annotator, image: str, info: Text = "{}") -> Any:

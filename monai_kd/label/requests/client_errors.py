@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from fastapi import HTTPException
 from monailabel.interfaces.exception import MONAILabelException
 
+from monai_kd.label.server_end import is_child
 from monai_kd.utils.messages import first_cause
 
-__all__ = ["client_errors"]
+__all__ = ["client_errors", "errors_of_task"]
 
 MENDABLE = (ValueError, OSError, MONAILabelException)
 
@@ -39,3 +40,17 @@ def client_errors(**names: str) -> Iterator[None]:
         for path, name in names.items():
             detail = detail.replace(path, name)
         raise HTTPException(404 if isinstance(cause, FileNotFoundError) else 400, detail) from error
+
+
+@contextmanager
+def errors_of_task() -> Iterator[None]:
+    """
+    As :func:`client_errors`; but a process of its own ends with the cause in its last line, for ``GET /train/``.
+    """
+    try:
+        with client_errors():
+            yield
+    except HTTPException as error:
+        if is_child():
+            raise SystemExit(f"Error: {error.detail}") from error
+        raise

@@ -6,17 +6,22 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Collection
 from typing import Any
 
 from fastapi import HTTPException
+from monailabel.interfaces.datastore import DefaultLabelTag
 from pydantic_core import from_json
 
-__all__ = ["is_plain_name", "is_tag", "require_info", "require_name", "require_tag"]
+from monai_kd.utils.messages import closest
+
+__all__ = ["is_plain_name", "is_tag", "require_info", "require_name", "require_tag", "unknown_image"]
 
 MAX_BYTES = 200  # file systems allow 255, and the suffix and the name of a temporary file need space
 NEVER = {"Cc", "Cs", "Zl", "Zp"}  # control characters, half characters (surrogates), line ends
 MOST_NOTES = 2**16  # bytes for one image or label
 LEVELS = 8  # more than the brackets around the notes in datastore_v2.json
+OWN_TAGS = {tag.value for tag in DefaultLabelTag}  # final and original
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 
 
@@ -55,14 +60,28 @@ def require_name(name: object, what: str) -> str:
 
 
 def require_tag(tag: object) -> str:
-    """Return a client's tag for labels, or answer 400 if it is no plain word."""
+    """Return a client's tag for labels, or answer 400 if it is no plain word, or 'final' or 'original' in capitals."""
     if isinstance(tag, str) and is_tag(tag):
+        if tag not in OWN_TAGS and tag.lower() in OWN_TAGS:
+            raise HTTPException(400, f"The tag {tag!r} is not {tag.lower()!r}. Write it in small letters.")
         return tag
     raise HTTPException(
         status_code=400,
         detail="A label's tag must be a word of at most 64 letters, digits, '-' and '_' of ASCII, got "
         f"{repr(tag)[:80]}. The annotator's labels have the tag 'final'.",
     )
+
+
+def unknown_image(name: object, known: Collection[str]) -> str:
+    """
+    What to say of an image's id that the study does not have.
+
+    Example:
+        >>> unknown_image("case004.png", ["case004", "case005"])
+        "No image 'case004.png' among the study's 2. Closest: 'case004'."
+    """
+    near = f" Closest: {closest(str(name)[:80], known)!r}." if known else ""
+    return f"No image {repr(name)[:80]} among the study's {len(known)}.{near}"
 
 
 def require_info(info: object) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from monai.data.utils import to_affine_nd
 
 from monai_kd.data.image_files.formats import SUFFIXES, is_picture, mask_suffix, read_header, read_pixels, suffix_of
 from monai_kd.data.image_files.geometry import PICTURE, on_grid_of, on_picture
-from monai_kd.data.image_files.reading import read_image
+from monai_kd.data.image_files.load_ultrasound import LoadUltrasoundd
 from monai_kd.data.image_files.saving import write_image
 from monai_kd.label.requests.limits import limit_large_images, require_decodable
 from monai_kd.label.requests.request_files import new_file
@@ -47,17 +47,19 @@ def require_suffix(file: Path, what: str, taken: Collection[str] = SUFFIXES) -> 
     )
 
 
-def require_image(file: Path, what: str) -> None:
+def require_image(file: Path, what: str, loading: LoadUltrasoundd | None = None) -> None:
     """
     Answer 400 if an uploaded file cannot be read as an image, and 413 if it is too large.
 
     Args:
         what: name of the image in the message.
+        loading: the network's own, which may take fewer images: of 8 bits, of two axes. None for any image.
     """
     with _refused({file: what}):
         require_decodable(file, what)
         with limit_large_images(file):
-            read_image(file, 0 if read_header(file).is_loop else None)
+            frame = 0 if read_header(file).is_loop else None
+            (loading or LoadUltrasoundd("image"))({"image": file, "frame": frame})
 
 
 def placed_label(file: Path, image: Path, what: str) -> Path:

@@ -9,6 +9,7 @@ import time
 import unicodedata
 import zipfile
 from filecmp import cmp
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from monailabel.datastore.local import DataModel, ImageLabelModel
 from monailabel.interfaces.datastore import DefaultLabelTag
 
 from monai_kd.data.image_files.formats import name_of, suffix_of
+from monai_kd.data.image_files.load_ultrasound import LoadUltrasoundd
 from monai_kd.data.records.record import image_files
-from monai_kd.label.requests.names import require_info, require_name, require_tag
+from monai_kd.label.requests.names import require_info, require_name, require_tag, unknown_image
 from monai_kd.label.requests.notes import believable, require_believable
 from monai_kd.label.requests.request_files import new_file
 from monai_kd.label.requests.uploads import placed_label, require_image, require_suffix
@@ -33,8 +35,18 @@ class StudyDatastore(StudyFiles):
     MONAI Label's folder of images and labels, with checks of all names and files from clients.
 
     Errors are answered with the cause and an HTTP status: 400 for an invalid name, tag or file, 404 for an image or a
-    label that does not exist, 409 for an id that is in use, 507 for a full disk. Arguments are those of ``StudyFiles``.
+    label that does not exist, 409 for an id that is in use, 507 for a full disk.
+
+    Args:
+        studies: as in ``StudyFiles``, like the further arguments.
+        loading: of the network, which an uploaded image must pass; None for any image.
     """
+
+    def __init__(
+        self, studies: str | PathLike[str], *, loading: LoadUltrasoundd | None = None, **arguments: Any
+    ) -> None:
+        self.loading = loading
+        super().__init__(studies, **arguments)
 
     @one_thread_at_a_time
     def get_image_uri(self, image_id: str) -> str:
@@ -109,7 +121,7 @@ class StudyDatastore(StudyFiles):
         key = unicodedata.normalize("NFC", require_name(image_id or name_of(file), "An image's id"))
         what, info = f"Image {key!r}", require_info(image_info)
         suffix = require_suffix(file, what, self.suffixes())
-        require_image(file, what)  # outside of the lock, so that nobody waits while an image is decoded
+        require_image(file, what, self.loading)  # outside of the lock, so that nobody waits while an image is decoded
         return self._add(key, file, suffix, require_believable(info))
 
     @one_thread_at_a_time
@@ -185,8 +197,7 @@ class StudyDatastore(StudyFiles):
     def _image(self, image_id: str) -> ImageLabelModel:
         found = self._datastore.objects.get(require_name(image_id, "An image's id"))
         if found is None:
-            count = len(self._datastore.objects)
-            raise HTTPException(404, f"No image {image_id!r} among the study's {count}. Add it, or list them all.")
+            raise HTTPException(404, f"{unknown_image(image_id, self._datastore.objects)} Add it, or list them all.")
         return found
 
     def _label(self, label_id: str, label_tag: str) -> DataModel:
