@@ -14,6 +14,7 @@ from monai_kd.features import FeatureHooks, unwrap
 from monai_kd.outputs import inner_layers, resolve
 from monai_kd.pathways import Pathways
 from monai_kd.teachers import LiveTeacher, as_teacher
+from monai_kd.utils.loss_terms import require_weight
 from monai_kd.utils.plain_tensor import plain
 
 __all__ = ["Distiller", "supervised_loss"]
@@ -39,8 +40,9 @@ class Distiller(nn.Module):
         supervised_weight: factor of the supervised loss. The paper's total is 0.5 here and weight 0.5 in the pathway.
 
     Raises:
-        ValueError: When a layer does not exist, the teacher shares weights with the student, or a pathway compares a
-            softmax of outputs that the supervised loss gives to a sigmoid; at the call, when the features do not match.
+        ValueError: When a layer does not exist, the teacher shares weights with the student, ``supervised_weight`` is
+            negative, or a pathway compares a softmax of outputs that the supervised loss gives to a sigmoid; at the
+            call, when the features do not match.
 
     Example:
         >>> from monai.losses import DiceCELoss
@@ -65,6 +67,7 @@ class Distiller(nn.Module):
         supervised_weight: float = 1.0,
     ) -> None:
         super().__init__()
+        require_weight("supervised_weight", supervised_weight)
         routes = unwrap(pathways)
         if not isinstance(routes, Pathways):
             raise ValueError(f"pathways is a {type(routes).__name__}. Wrap it: Pathways(logits=Pathway(loss)).")

@@ -60,6 +60,32 @@ def _require_hookable(network: nn.Module) -> None:
         )
 
 
+class _Hook:
+    """A hook for its owner alone. A copied or saved network carries it along, without its effect."""
+
+    def __init__(self, hooks: FeatureHooks | None = None, layer: str = "", owner: nn.Module | None = None) -> None:
+        self.hooks, self.layer, self.owner = hooks, layer, owner
+        self.items = parse_layer(layer).items
+
+    def __reduce__(self) -> tuple[type[_Hook], tuple[()]]:
+        return type(self), ()
+
+    def keep(self, module: nn.Module, value: Any) -> None:
+        """Hand a value on if it is of the owner."""
+        if self.hooks is not None and module is self.owner:
+            self.hooks._keep(self.layer, self.items, value)
+
+
+class _InputHook(_Hook):
+    def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.keep(module, next(iter((*args, *kwargs.values())), None))
+
+
+class _OutputHook(_Hook):
+    def __call__(self, module: nn.Module, args: Any, output: Any) -> None:
+        self.keep(module, output)
+
+
 class FeatureHooks:
     """
     Captures the outputs of named layers while it is open, as plain tensors.
@@ -139,19 +165,9 @@ class FeatureHooks:
         return {layer: self._joined(layer, captured.get(layer, [])) for layer in self._modules}
 
     def _register(self, layer: str, owner: nn.Module) -> torch.utils.hooks.RemovableHandle:
-        name = parse_layer(layer)
-
-        def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            if module is owner:
-                self._keep(layer, name.items, next(iter((*args, *kwargs.values())), None))
-
-        def after(module: nn.Module, args: Any, output: Any) -> None:
-            if module is owner:  # a deep copy carries the hook along
-                self._keep(layer, name.items, output)
-
-        if name.is_input:
-            return owner.register_forward_pre_hook(before, with_kwargs=True)
-        return owner.register_forward_hook(after)
+        if parse_layer(layer).is_input:
+            return owner.register_forward_pre_hook(_InputHook(self, layer, owner), with_kwargs=True)
+        return owner.register_forward_hook(_OutputHook(self, layer, owner))
 
     def _keep(self, layer: str, items: tuple[str, ...], value: Any) -> None:
         if not self.listening:

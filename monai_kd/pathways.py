@@ -17,6 +17,7 @@ from monai_kd.networks.adapters.adapt import adapt
 from monai_kd.networks.adapters.map_checks import check_map
 from monai_kd.outputs import parse_layer, resolve
 from monai_kd.transforms.alignment import align, align_and_leave_out, alignment, leave_out
+from monai_kd.utils.loss_terms import require_weight
 from monai_kd.utils.plain_tensor import plain
 
 __all__ = ["Pathway", "Pathways"]
@@ -83,11 +84,11 @@ class Pathway(nn.Module):
             teacher's spatial size.
         teacher_adapter: a module applied to the teacher's feature. It is frozen and in evaluation mode, because two
             adapters trained together could both map everything to zero.
-        weight: factor of this term in the total loss.
+        weight: factor of this term in the total loss, 0 or more.
 
     Raises:
-        ValueError: When layers or adapters differ in number, the loss is no function, or the weight no number; at the
-            call, when the features do not match.
+        ValueError: When layers or adapters differ in number, the loss is no function, or the weight no number from 0;
+            at the call, when the features do not match.
 
     Example:
         >>> import torch
@@ -110,6 +111,7 @@ class Pathway(nn.Module):
         given: object = weight
         if not isinstance(given, Real | torch.Tensor):
             raise ValueError(f"weight must be a number, got {weight!r}. Write for instance weight=0.5.")
+        require_weight("weight", weight)
         self.student_layers = _names(student_layer)
         self.teacher_layers = _names(student_layer if teacher_layer is None else teacher_layer)
         if len(self.student_layers) != len(self.teacher_layers) or not self.student_layers:

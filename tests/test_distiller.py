@@ -113,6 +113,18 @@ def test_a_copy_captures_its_own_student():
     torch.testing.assert_close(original.loss(**batch), before)
 
 
+@pytest.mark.parametrize("layer", ["model.0", "model.1:input"])
+def test_a_student_in_use_can_be_saved_whole(tmp_path, layer):
+    routes = Pathways(hint=Pathway(nn.MSELoss(), layer, layer))
+    module = Distiller(unet(4, 1), unet(4, 2), routes, SUPERVISED)
+    batch = batches()[0]
+    module.loss(**batch)
+    torch.save(module.student, tmp_path / "student.pt")
+    saved = torch.load(tmp_path / "student.pt", weights_only=False)
+    torch.testing.assert_close(saved(batch["image"]), module.student(batch["image"]))
+    module.loss(**batch).backward()  # the original is still captured
+
+
 def test_another_call_of_the_student_is_not_captured():
     module, image = distiller(), batches()[0]["image"]
     _, expected = module(image)
@@ -152,6 +164,8 @@ def test_what_is_missing_is_told():
         module.loss(**batches()[0])
     with pytest.raises(ValueError, match="Wrap it: Pathways"):
         Distiller(unet(4, 1), unet(8, 2), LogitsKLLoss())
+    with pytest.raises(ValueError, match="supervised_weight must be a number from 0, got -1"):
+        Distiller(unet(4, 1), unet(8, 2), pathways(), supervised_weight=-1)
     typo = Pathways(hint=Pathway(nn.MSELoss(), "model.7"))
     with pytest.raises(ValueError, match=r"No layer 'model.7' in UNet\. Closest"):
         Distiller(unet(4, 1), unet(8, 2), typo)

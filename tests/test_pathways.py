@@ -136,6 +136,9 @@ def test_what_cannot_be_built_is_refused():
         Pathway(LogitsKLLoss)
     with pytest.raises(ValueError, match="loss must be a loss function, got 'encoder'"):
         Pathway("encoder", nn.MSELoss())
+    for weight in (-0.5, float("nan"), torch.tensor(-0.5)):
+        with pytest.raises(ValueError, match=r"^weight must be a number from 0, got .*Set it to 0 to leave"):
+            Pathway(nn.MSELoss(), weight=weight)
     with pytest.raises(ValueError, match="empty"):
         Pathways()
     with pytest.raises(ValueError, match="'logits' is a MSELoss, not a Pathway"):

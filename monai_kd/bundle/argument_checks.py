@@ -18,7 +18,7 @@ from monai_kd.bundle.config_files import list_files, read_file
 from monai_kd.bundle.known_ids import require_known, require_value, used_ids
 from monai_kd.bundle.running_config import Start, parser_at_work, start_at_work
 from monai_kd.bundle.value_kinds import require_kinds
-from monai_kd.utils.messages import first_few
+from monai_kd.utils.messages import first_few, option
 
 __all__ = ["check_arguments", "check_start"]
 
@@ -92,14 +92,16 @@ def check_start(start: Start) -> None:
     changes = [
         Change(f"{file}, '{key}'", key, value, False) for file, content in overlays for key, value in content.items()
     ]
-    changes += [Change(f"--{key}", key, value, True) for key, value in arguments.items()]
+    changes += [Change(option(key), key, value, True) for key, value in arguments.items()]
     final = ConfigParser(copy.deepcopy(state.get()))
     for change in changes:  # quietly, because an unknown id may have no place
         _apply(final, {change.name: copy.deepcopy(change.value)}, quietly=True)
     for key in ("init_id", "run_id", "final_id"):  # MONAI silently does nothing if it does not find the id
         wanted = start.arguments.get(key)
         if wanted is not None and wanted not in final:
-            raise ValueError(f"--{key}: no config of this run has the id '{wanted}'. Choose from {_runnable(final)}.")
+            raise ValueError(
+                f"{option(key)}: no config of this run has the id '{wanted}'. Choose from {_runnable(final)}."
+            )
     # The overlays count too: one may replace the only use of another one's id.
     used = used_ids(final.get()).union(*(used_ids(content) for _, content in overlays))
     free = (*MONAI_IDS, *_tracked(start.arguments.get("tracking")), *_of_monai(start.arguments))
@@ -130,7 +132,7 @@ def _require_monais(start: Start) -> None:
         given = start.arguments.get(key) or ()
         for file in [given] if isinstance(given, str | Path) else given:
             if not Path(file).is_file():
-                raise FileNotFoundError(f"--{key}: no file '{file}'. Correct the path.")
+                raise FileNotFoundError(f"{option(key)}: no file '{file}'. Correct the path.")
 
 
 def _apply(state: ConfigParser, content: Mapping[str, Any], quietly: bool = False) -> None:

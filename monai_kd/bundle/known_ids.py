@@ -12,6 +12,7 @@ from monai.bundle import ConfigComponent, ConfigParser
 
 from monai_kd.bundle.component_arguments import component_arguments
 from monai_kd.bundle.value_kinds import require_kind
+from monai_kd.utils.messages import option
 
 __all__ = ["require_known", "require_value", "used_ids"]
 
@@ -69,15 +70,17 @@ def require_known(
         whole = {"#".join(above.split("#")[:count]) for count in range(1, above.count("#") + 2)}
         if whole & set(used) or any(_is_component(state[part]) for part in whole):
             return
-    mark = "--" if is_argument else ""
+    named = option if is_argument else str
     there = {**dict(_children(node)), **(taken or {}), **(dict.fromkeys(further) if not above else {})}
     names = [f"{above}#{key}".lstrip("#") for key in there if above or key not in NOT_SET]
     if not names:
-        raise ValueError(f"{where}: '{above}' of the config is a single value without parts. Set {mark}{above} itself.")
+        raise ValueError(
+            f"{where}: '{above}' of the config is a single value without parts. Set {named(above)} itself."
+        )
     told = f"{where}: no config of this run has the id '{name}', and nothing uses it."
     near = _meant(name, state) or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if near:
-        raise ValueError(f"{told} Closest: {mark}{near[0]}.")
+        raise ValueError(f"{told} Closest: {named(near[0])}.")
     raise ValueError(f"{told} Choose from {', '.join(sorted(names))}.")
 
 

@@ -41,6 +41,7 @@ then                        what it does
 ``SaveMaskd``               writes masks in the geometry of their images
 ``SaveOverlayd``            writes pictures of images with the contours of masks
 ``SaveSecondaryCaptured``   writes these pictures as DICOM
+``RequireDicomSourced``     refuses an image to which DICOM cannot refer
 ``Segment``                 what a class of a mask means, in DICOM's codes
 ``AsLabelMapd``             converts masks to label maps for MONAI Label's clients
 ``ProbabilitySaver``        writes a table of class probabilities, for MONAI's ``ClassificationSaver``
@@ -68,6 +69,7 @@ from monai_kd.data.datasets.tolerant_dataset import TolerantDataset, collate_tol
 from monai_kd.data.datasets.unlabelled_dataset import UnlabelledDataset
 from monai_kd.data.dicom_output.save_secondary_capture import SaveSecondaryCaptured
 from monai_kd.data.dicom_output.segments import Segment
+from monai_kd.data.dicom_output.source import RequireDicomSourced
 from monai_kd.data.download import download_dataset
 from monai_kd.data.image_files.load_ultrasound import LoadUltrasoundd
 from monai_kd.data.image_files.saving import SaveMaskd, save_mask
@@ -109,6 +111,7 @@ __all__ = [
     "Record",
     "SaveMaskd",
     "SaveOverlayd",
+    "RequireDicomSourced",
     "SaveSecondaryCaptured",
     "Segment",
     "Split",

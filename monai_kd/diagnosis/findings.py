@@ -103,7 +103,8 @@ def _knows_more(measured: Measured) -> Finding:
         )
     reason = (
         "The teacher has memorized its training labels, so its predictions for these images tell the student nothing "
-        "new. Its predictions for images without labels do."
+        "new. Its predictions for images without labels do. If you have no more images, give --labels in place of "
+        "--unlabelled-dir: the others count as unlabelled."
     )
     return Finding(question, "no", evidence, Step("Distil on unlabelled images too", reason, measured.commands["pool"]))
 

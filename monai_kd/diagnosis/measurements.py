@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from monai_kd.bundle.bundle import BundleFolder
+from monai_kd.bundle.command_line import plain_values, run_words, shell_line
 from monai_kd.bundle.finding import find_path
 from monai_kd.diagnosis.gradients import GradientShare, gradient_shares
 from monai_kd.diagnosis.prediction_quality import PredictionQuality, agreement, measure_predictions
 from monai_kd.diagnosis.trained_run import CONFIG, TrainedRun
 
 __all__ = ["Measured", "measure"]
+
+LOGS = ("use_tensorboard", "use_mlflow", "resume")  # a diagnosis switches them off
+PACE = (*LOGS, "max_epochs", "steps_per_epoch", "val_interval", "patience", "learning_rate")  # another network's
 
 
 @dataclass(frozen=True)
@@ -117,28 +121,39 @@ def _require_same(run: TrainedRun, alone: TrainedRun) -> None:
 
 
 def _commands(run: TrainedRun) -> dict[str, str]:
-    """The command of each kind of step, with the run's own bundle and data."""
+    """The command of each kind of step, with the run's own settings."""
     root = Path(str(run.get("bundle_root", ".")))
-    base = f"python -m monai_kd run train --bundle {root}"
-    data = f"--dataset-dir {_text(run.get('dataset_dir'))}"
-    names = ("recipes/few_labels", "recipes/patient", "methods/logits_kl", "networks/pretrained", "teachers/paper")
-    has = {name: BundleFolder(find_path(root)).has(name) for name in names}
-    patient = " --recipe patient" if has["recipes/patient"] else ""
-    repeated = f"python -m monai_kd run {run.folder / CONFIG}"
+    bundle = BundleFolder(find_path(root))
+    moved = {name: value for name, value in run.settings.items() if "#" not in name and name != "bundle_root"}
+
+    def again(values: Mapping[str, Any], *overlays: str) -> str:
+        """The run's own config, with other values."""
+        words = run_words(str(run.folder / CONFIG), root if overlays else None, {**moved, **values}, overlays)
+        return shell_line([*words, "--output-dir", "DIR"])
+
     epochs = 4 * int(run.last["max_epochs"])
-    network = " --network pretrained" if has["networks/pretrained"] else ""
-    better = f"python -m monai_kd run train_teacher --bundle {root}{network}{patient} {data}"
-    # If the paper's teacher is an overlay, the bundle's default teacher has a pretrained encoder.
-    pretrained = network or has["teachers/paper"]
-    pool = f"{base} --recipe few_labels {data} --unlabelled-dir DIR   (or --labels N: uses only N labels)"
+    pool, logits = "recipes/few_labels", "methods/logits_kl"
+    further = "set train#dataset to monai_kd.data.PooledDataset"
     return {
-        "teacher": better if pretrained else "train a larger or a pretrained network as teacher",
-        "pool": pool if has["recipes/few_labels"] else "set train#dataset to monai_kd.data.PooledDataset",
-        "weight": f"{repeated} --pathways#…#weight W --output-dir DIR",
-        "logits": f"{base}{' --method logits_kl' if has['methods/logits_kl'] else ''} {data}",
-        "longer": f"{repeated} --max-epochs {epochs} --output-dir DIR",
+        "teacher": _better_teacher(run, root, bundle),
+        "pool": again({"unlabelled_dir": "UNLABELLED"}, pool) if bundle.has(pool) else further,
+        "weight": f"{again({})} --pathways#…#weight W",
+        "logits": again({}, logits) if bundle.has(logits) else _logits_alone(run, root, bundle),
+        "longer": again({"max_epochs": epochs}),
     }
 
 
-def _text(value: Any) -> str:
-    return f'"{list(map(str, value))}"' if isinstance(value, list) else str(value)
+def _better_teacher(run: TrainedRun, root: Path, bundle: BundleFolder) -> str:
+    """Train a pretrained network on the images, with the sizes, that the run had."""
+    # If the paper's teacher is an overlay, the bundle's default teacher has a pretrained encoder.
+    if not (bundle.has("networks/pretrained") or bundle.has("teachers/paper")):
+        return "train a larger or a pretrained network as teacher"
+    overlays = [name for name in ("networks/pretrained", "recipes/patient") if bundle.has(name)]
+    values = plain_values(run.config.get(), bundle.config("train_teacher", *overlays), PACE)
+    return shell_line([*run_words("train_teacher", root, values, overlays), "--output-dir", "DIR"])
+
+
+def _logits_alone(run: TrainedRun, root: Path, bundle: BundleFolder) -> str:
+    """The bundle's own training, which compares logits, with the run's other settings."""
+    values = plain_values(run.config.get(), bundle.config("train"), LOGS)
+    return shell_line([*run_words("train", root, values), "--output-dir", "DIR"])

@@ -49,7 +49,9 @@ class TrainedRun:
         self.config = ConfigParser(read_file(file))
         for name, value in self.settings.items():
             if name not in self.config:
-                raise ValueError(f"'{file}' has no id '{name}', so it cannot be set. Correct or remove --{name}.")
+                raise ValueError(
+                    f"'{file}' has no id '{name}', so it cannot be set. Correct or remove --set {name}=… ."
+                )
             self.config[name] = value
         absent = [name for name in NEEDED if name not in self.config]
         if absent:

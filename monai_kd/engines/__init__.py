@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """MONAI's trainer with a teacher, views of a batch for both networks, and additional loss terms."""
 
-from monai_kd.engines.distributed import distribute
+from monai_kd.engines.distributed import distribute, join_processes, process_device
 from monai_kd.engines.inference_evaluator import ImagesLeftOutError, InferenceEvaluator
 from monai_kd.engines.prepare_mix_up import PrepareBatchMixUp
 from monai_kd.engines.prepare_out_of_fold import PrepareBatchOutOfFold
@@ -22,5 +22,7 @@ __all__ = [
     "TemporalSmoothingInferer",
     "add_loss_term",
     "distribute",
+    "join_processes",
     "loss_terms",
+    "process_device",
 ]

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -14,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from monai_kd.utils.messages import first_line
 from monai_kd.utils.processes import is_distributed, process_count, rank
 
-__all__ = ["distribute", "name_lost_process"]
+__all__ = ["distribute", "join_processes", "name_lost_process", "process_device"]
 
 # Messages of gloo, NCCL and the rendezvous store about a lost process; ncclSystemError may also be a full /dev/shm.
 LOST = re.compile(
@@ -22,6 +24,42 @@ LOST = re.compile(
     r"pair closure|remote process exited|ncclRemoteError",
     re.I,
 )
+
+
+def process_device() -> torch.device:
+    """
+    The GPU of this process, one of those that torchrun started on this machine; the CPU if there are fewer GPUs.
+
+    Example:
+        >>> process_device().type in ("cuda", "cpu")
+        True
+    """
+    place, count = int(os.environ.get("LOCAL_RANK", 0)), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    return torch.device("cuda", place) if torch.cuda.device_count() >= count else torch.device("cpu")
+
+
+def join_processes(device: torch.device | str, timeout: float) -> None:
+    """
+    Join the processes that torchrun started: by NCCL on GPUs, by gloo on the CPU.
+
+    Args:
+        device: of this process.
+        timeout: seconds to wait for another process.
+
+    Raises:
+        ValueError: When torchrun did not start this process.
+    """
+    device = torch.device(device)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    if is_distributed():
+        return
+    if "RANK" not in os.environ:
+        raise ValueError(
+            "multi_gpu_train is for several processes, but torchrun did not start this one. Write: torchrun "
+            "--nproc_per_node=2 -m monai_kd run …, or leave the overlay out."
+        )
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timedelta(seconds=timeout))
 
 
 def distribute(module: nn.Module, device: torch.device | str, **arguments: Any) -> nn.Module:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ignite.engine import Engine, Events
+from monai.utils import ensure_tuple
 
 from monai_kd.utils.messages import first_few
 from monai_kd.utils.processes import gather
@@ -19,6 +20,9 @@ class EachImageOnceHandler:
 
     Otherwise the mean score would be that of other images. In distributed training the images of all processes are
     counted together. Attach it to the evaluator before handlers that keep weights or scores.
+
+    An image is known by its "id". Where the records have none, it is known by its file, as MONAI's ``MetaTensor`` names
+    it: then only an image that came twice is an error, and nothing is checked if several records share a file.
 
     Raises:
         ValueError: In the run, when two records of the data set have the same id, or an image was missing, repeated or
@@ -39,7 +43,7 @@ class EachImageOnceHandler:
         self._ids: list[str] = []
 
     def attach(self, engine: Engine) -> None:
-        """Check the images of ``engine``, an evaluator whose data hold "id"."""
+        """Check the images of ``engine``, an evaluator whose data hold "id", or "image" with its meta data."""
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._check)
@@ -50,10 +54,12 @@ class EachImageOnceHandler:
 
     def _collect(self, engine: Engine) -> None:
         batch: Any = engine.state.batch
-        if isinstance(batch, Mapping):
-            self._ids += [str(name) for name in batch.get("id", ())]
-        elif isinstance(batch, list):  # decollated
-            self._ids += [str(sample["id"]) for sample in batch if isinstance(sample, Mapping) and "id" in sample]
+        samples = [batch] if isinstance(batch, Mapping) else batch if isinstance(batch, list) else []  # decollated
+        maps = [sample for sample in samples if isinstance(sample, Mapping)]
+        if any("id" in sample for sample in maps):
+            self._ids += [str(name) for sample in maps if "id" in sample for name in ensure_tuple(sample["id"])]
+        elif _have_own_files(engine):  # of several patches of one file in a batch, one counts
+            self._ids += dict.fromkeys(name for sample in maps for name in _files(sample))
 
     def _check(self, engine: Engine) -> None:
         require_each_once(gather(self._ids), ids_of_part(engine))
@@ -73,6 +79,19 @@ def ids_of_part(engine: Engine) -> list[str] | None:
             "its own id."
         )
     return ids
+
+
+def _have_own_files(engine: Engine) -> bool:
+    """Whether each record of an engine's data set has an image file that no other has."""
+    records = getattr(getattr(engine.state.dataloader, "dataset", None), "data", None)
+    if not isinstance(records, Sequence) or not all(isinstance(item, Mapping) and "image" in item for item in records):
+        return False
+    return len({str(record["image"]) for record in records}) == len(records)
+
+
+def _files(sample: Mapping[str, Any]) -> list[str]:
+    names = getattr(sample.get("image"), "meta", {}).get("filename_or_obj", ())
+    return [str(name) for name in ensure_tuple(names)]
 
 
 def require_each_once(came: Sequence[str], expected: Sequence[str] | None) -> None:

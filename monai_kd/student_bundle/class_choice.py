@@ -15,11 +15,12 @@ from monai_kd.bundle.config_ids import Config, find
 from monai_kd.student_bundle.teacher.data_format import DataFormat
 from monai_kd.utils.messages import closest
 
-__all__ = ["DATASETS", "ClassChoice", "choose_classes"]
+__all__ = ["DATASETS", "ClassChoice", "channel_steps", "choose_classes"]
 
 COUNTS = ("to_onehot", "num_classes", "n_classes")  # arguments of transforms and metrics that count the classes
 DATASETS = ("train#dataset", "validate#dataset", "dataset")
 STEPS = "class_steps"
+NAMING = ("SplitDim", "Lambda", "LabelToMask", "MapLabelValue", "KeepLargestConnectedComponent", "FillHoles")
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,25 @@ def choose_classes(text: str, teacher: DataFormat, sigmoid: bool) -> ClassChoice
         raise ValueError(f"--classes {text!r} names {teacher.classes.get(twice, twice)!r} twice. Name each class once.")
     names = ["+".join(teacher.classes.get(channel, str(channel)) for channel in group) for group in groups]
     return ClassChoice(groups, names, teacher, sigmoid, background)
+
+
+def channel_steps(node: Any, name: str = "") -> Iterator[str]:
+    """
+    The transforms of a config that may name single channels, by id and class; no choice of classes changes them.
+
+    Args:
+        node: the config, or a part of it.
+        name: the id of the part.
+
+    Example:
+        >>> list(channel_steps({"post": {"transforms": [{"_target_": "Invertd"}, {"_target_": "SplitDimd"}]}}))
+        ['post#transforms#1 (SplitDimd)']
+    """
+    if isinstance(node, dict) and str(node.get("_target_")).split(".")[-1].startswith(NAMING):
+        yield f"{name} ({str(node['_target_']).split('.')[-1]})"
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, item in items:
+        yield from channel_steps(item, f"{name}#{key}".lstrip("#"))
 
 
 def _group(entry: str, text: str, teacher: DataFormat, background: bool) -> list[int]:

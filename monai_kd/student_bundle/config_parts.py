@@ -30,9 +30,9 @@ def handlers_of(config: Config, engine: str) -> list[tuple[str, dict[str, Any]]]
     return found
 
 
-def add_handler(config: Config, engine: str, handler: str, in_list: bool = True) -> None:
+def add_handler(config: Config, engine: str, handler: str, in_list: bool = True, is_first: bool = False) -> None:
     """
-    Append a handler, given as a reference, to those of an engine.
+    Append a handler, given as a reference, to those of an engine; ``is_first`` puts it before them.
 
     If ``in_list`` is False, it is not added to their list, because MONAI's check of a training takes no references
     there.
@@ -45,13 +45,13 @@ def add_handler(config: Config, engine: str, handler: str, in_list: bool = True)
     """
     former = find(config, engine)
     lists = list_ids(config, engine)
-    if in_list and len(lists) == 1 and former in (f"@{lists[0]}", find(config, lists[0])):
+    if in_list and not is_first and len(lists) == 1 and former in (f"@{lists[0]}", find(config, lists[0])):
         find(config, lists[0]).append(handler)
     else:
         if isinstance(former, list):
             config[f"{handler[1:]}_before"], former = former, f"@{handler[1:]}_before"
         text = str(former or "$[]").removeprefix("$")
-        replace(config, engine, f"$list({text}) + [{handler}]")
+        replace(config, engine, f"$[{handler}] + list({text})" if is_first else f"$list({text}) + [{handler}]")
 
 
 def components(node: Any, name: str) -> Iterator[dict[str, Any]]:

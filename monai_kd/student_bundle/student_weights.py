@@ -16,6 +16,7 @@ __all__ = ["BEST", "STUDENT", "load_student", "save_student"]
 STUDENT = "student_checkpoint"
 BEST = "best_checkpoint"
 SAVER = "monai_kd.handlers.AtomicCheckpointSaver"
+RECORDED = {"record": "$monai_kd.bundle.training_record('network_def')"}
 MODELS = re.compile(r"""\$\s*@bundle_root\s*\+\s*["']/models/?["']""")
 
 
@@ -35,6 +36,7 @@ def save_student(config: Config, trainer: str, evaluator: str | None) -> None:
     name = f"$os.path.basename(@{STUDENT})"
     own = find(config, f"{trainer}#network")
     saved = {"save_dir": f"$os.path.dirname(@{STUDENT})", "save_dict": {"model": own if _refers(own) else "@network"}}
+    saved |= RECORDED
     best = {"save_key_metric": True, "key_metric_filename": name}
     for place, former in _best_savers(config, trainer, evaluator):
         kept = {key: value for key, value in former.items() if key not in ("_disabled_", "key_metric_n_saved")}

@@ -3,16 +3,13 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fire.parser import DefaultParseValue
-
 from monai_kd.bundle.bundle import BundleFolder
+from monai_kd.bundle.command_line import run_words, shell_line
 from monai_kd.bundle.config_ids import Config
 from monai_kd.student_bundle.configs.metadata import RECORD
 from monai_kd.student_bundle.logits_method import HIDDEN
@@ -23,9 +20,9 @@ from monai_kd.student_bundle.trial.zoo_checks import evaluation_configs
 __all__ = ["bundle_commands", "commands", "run_training"]
 
 
-def _training(root: Path, dataset_dir: str, is_hidden: bool) -> list[str]:
+def _training(root: Path, dataset_dir: str, is_hidden: bool, **places: str) -> list[str]:
     """The arguments of ``python`` that train the student; the same command continues a killed training."""
-    return _run(root, ["train", "methods/hidden"] if is_hidden else ["train"], dataset_dir)
+    return _run(root, ["train", "methods/hidden"] if is_hidden else ["train"], dataset_dir, **places)
 
 
 def commands(
@@ -42,14 +39,12 @@ def commands(
     if has_pairs:
         other = "logits alone" if is_hidden else "logits and pairs of layers"
         name = "logits" if is_hidden else HIDDEN
-        weights = root / "models" / name / "model.pt"
-        option = f"--{STUDENT.replace('_', '-')}"
-        places = ["--output-dir", _text(str(root / "runs" / name)), option, _text(str(weights))]
-        shown[f"Training ({other}), beside it"] = _training(root, dataset_dir, not is_hidden) + places
+        places = {"output_dir": str(root / "runs" / name), STUDENT: str(root / "models" / name / "model.pt")}
+        shown[f"Training ({other}), beside it"] = _training(root, dataset_dir, not is_hidden, **places)
     if evaluation:
         shown["Evaluation"] = _run(root, evaluation, dataset_dir)
     shown["Inference"] = _run(root, ["inference"], inference_dir or dataset_dir)
-    return {name: " ".join(["python", *map(_quoted, words)]) for name, words in shown.items()}
+    return {name: shell_line(words) for name, words in shown.items()}
 
 
 def bundle_commands(root: Path, dataset_dir: str | Path, inference_dir: str | Path | None = None) -> dict[str, str]:
@@ -88,21 +83,6 @@ def _configs(root: Path) -> list[Config]:
     return [BundleFolder(root).config(name) for name in ("train", "inference")]
 
 
-def _run(root: Path, names: Sequence[str], dataset_dir: str) -> list[str]:
+def _run(root: Path, names: Sequence[str], dataset_dir: str, **places: str) -> list[str]:
     config, *overlays = names
-    words = ["-m", "monai_kd", "run", config, "--bundle", str(root), "--dataset-dir", _text(dataset_dir)]
-    for name in overlays:
-        folder, _, overlay = name.rpartition("/")
-        words += [f"--{folder.removesuffix('s') or 'overlay'}", overlay]
-    return words
-
-
-def _text(path: str) -> str:
-    """A path for the command line of MONAI's bundles, which reads Python literals: "2024" would become a number."""
-    return path if DefaultParseValue(path) == path else json.dumps(path)
-
-
-def _quoted(word: str) -> str:
-    """A word quoted for the shell, with double quotes if possible, because some paths contain single quotes."""
-    quoted = shlex.quote(word)
-    return quoted if quoted == word or "'" not in word or set(word) & set('"$`!\\') else f'"{word}"'
+    return run_words(config, root, {"dataset_dir": dataset_dir, **places}, overlays)

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
+from monai_kd.utils.messages import option
+
 __all__ = ["PathOrPaths", "is_installed", "is_same", "require_distinct", "require_not_installed", "require_outside"]
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -59,7 +61,7 @@ def require_not_installed(outputs: Mapping[str, str | PathLike[str]]) -> None:
         if is_installed(output):
             raise ValueError(
                 f"{name} '{output}' lies in the installed package, which an update replaces. Choose another place with "
-                f"--{name}, or train a copy: python -m monai_kd bundle copy NAME."
+                f"{option(name)}, or train a copy: python -m monai_kd bundle copy NAME."
             )
 
 

@@ -10,7 +10,7 @@ from ignite.engine import Engine
 
 from monai_kd.utils.plain_tensor import plain
 
-__all__ = ["add_loss_term", "detached_terms", "loss_terms"]
+__all__ = ["add_loss_term", "detached_terms", "loss_terms", "require_weight"]
 
 
 def add_loss_term(engine: Engine, name: str, value: torch.Tensor) -> None:
@@ -69,3 +69,21 @@ def detached_terms(output: Any) -> dict[str, float | torch.Tensor]:
     first = output[0] if isinstance(output, list) else output
     scalars = {k: v for k, v in first.items() if isinstance(v, float) or (isinstance(v, torch.Tensor) and v.ndim == 0)}
     return {str(k): v.detach() if isinstance(v, torch.Tensor) else v for k, v in scalars.items()}
+
+
+def require_weight(name: str, weight: Any) -> None:
+    """
+    Refuse a weight of the loss under which training would raise a term: a negative one, NaN or infinity.
+
+    Args:
+        name: of the argument, for the message.
+        weight: a number, or a tensor with one.
+
+    Raises:
+        ValueError: When it is not from 0.
+    """
+    if not 0 <= float(weight) < float("inf"):
+        raise ValueError(
+            f"{name} must be a number from 0, got {weight}: training makes the sum of the weighted terms small, so a "
+            "negative weight would make its term large. Set it to 0 to leave the term out."
+        )

@@ -7,7 +7,7 @@ import difflib
 import re
 from collections.abc import Iterable
 
-__all__ = ["closest", "first_cause", "first_few", "first_line", "is_of_shapes", "is_own"]
+__all__ = ["closest", "first_cause", "first_few", "first_line", "is_of_shapes", "is_own", "option"]
 
 # Torch's messages about an input that a layer cannot take.
 _OF_SHAPES = re.compile(
@@ -96,3 +96,14 @@ def first_few(items: Iterable[object], count: int = 5, separator: str = ", ") ->
 def closest(name: str, names: Iterable[str]) -> str:
     """The name most similar to what the user wrote, for a message; ``names`` holds at least one."""
     return difflib.get_close_matches(name, names, n=1, cutoff=0.0)[0]
+
+
+def option(name: str) -> str:
+    """
+    The option of a command that sets an id of a config, as the help shows it: with dashes, but inside of components.
+
+    Example:
+        >>> option("max_epochs"), option("train#dataset#cache_rate")
+        ('--max-epochs', '--train#dataset#cache_rate')
+    """
+    return f"--{name if '#' in name else name.replace('_', '-')}"

@@ -11,6 +11,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow, create_workflow
 
 from monai_kd.bundle.argument_checks import check_start
 from monai_kd.bundle.running_config import Start
+from monai_kd.utils.messages import option
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
 SEGMENTATION = BUNDLES / "breast_ultrasound_segmentation" / "configs"
@@ -24,17 +25,17 @@ def check(names, folder=SEGMENTATION, **arguments):
 
 UNKNOWN = [
     ("evaluate", "checkpiont", "--checkpoint"),
-    ("evaluate", "data_dir", "--dataset_dir"),
-    ("inference", "outputdir", "--output_dir"),
-    ("train", "max_epoch", "--max_epochs"),
-    ("train", "lr", "--learning_rate"),
-    ("train", "batchsize", "--batch_size"),
-    ("train", "MAX_EPOCHS", "--max_epochs"),
-    ("train", "metafile", "--meta_file"),
+    ("evaluate", "data_dir", "--dataset-dir"),
+    ("inference", "outputdir", "--output-dir"),
+    ("train", "max_epoch", "--max-epochs"),
+    ("train", "lr", "--learning-rate"),
+    ("train", "batchsize", "--batch-size"),
+    ("train", "MAX_EPOCHS", "--max-epochs"),
+    ("train", "metafile", "--meta-file"),
     ("train", "network_def#chanels", "--network_def#channels"),
     ("train", "train#trainer#max_epoch", "--train#trainer#max_epochs"),
     ("train", "train::trainer::max_epoch", "--train#trainer#max_epochs"),
-    ("train", "train#trainr#max_epochs", "--max_epochs"),
+    ("train", "train#trainr#max_epochs", "--max-epochs"),
     ("train", "optimizer#weightdecay", "--optimizer#weight_decay"),
     ("train", "pathways#logit#weight", "--pathways#logits#weight"),
     ("train", "train#random_transforms#0#probb", "--train#random_transforms#0#prob"),
@@ -52,7 +53,7 @@ def test_an_unknown_id_is_refused_with_the_closest(config, name, told):
     with pytest.raises(ValueError) as caught:
         check(config, **{name: 1})
     message = str(caught.value)
-    assert message.startswith(f"--{name}: ") and told in message and "\n" not in message
+    assert message.startswith(f"{option(name)}: ") and told in message and "\n" not in message
 
 
 WRONG = {
@@ -91,7 +92,7 @@ def test_a_value_of_the_wrong_kind_is_refused_with_one_that_is_right(name, value
     with pytest.raises(ValueError) as caught:
         check("train", **{name: value})
     message = str(caught.value)
-    assert message.startswith(f"--{name} ") and repr(value)[:20] in message and "\n" not in message
+    assert message.startswith(f"{option(name)} ") and repr(value)[:20] in message and "\n" not in message
     assert "Write " in message or "Set a part" in message
 
 
@@ -177,13 +178,13 @@ def test_a_good_overlay_is_taken(tmp_path):
 
 @pytest.mark.parametrize("name", ["meta_file", "logging_file"])
 def test_a_missing_file_of_monais_is_refused(name):
-    with pytest.raises(FileNotFoundError, match=f"--{name}: no file"):
+    with pytest.raises(FileNotFoundError, match=f"{option(name)}: no file"):
         check("train", **{name: "nowhere.json"})
 
 
 @pytest.mark.parametrize("name", ["init_id", "run_id", "final_id"])
 def test_a_missing_program_is_refused(name):
-    with pytest.raises(ValueError, match=f"--{name}: no config of this run has the id 'runn'. Choose from .*run"):
+    with pytest.raises(ValueError, match=f"{option(name)}: no config of this run has the id 'runn'. Choose from .*run"):
         check("train", **{name: "runn"})
 
 
@@ -200,7 +201,7 @@ def test_monais_own_run_refuses_too(tmp_path):
     arguments = tmp_path / "arguments.json"
     arguments.write_text(json.dumps({"max_epoch": 3}))
     train = str(SEGMENTATION / "train.json")
-    told = "--max_epoch: no config of this run has the id 'max_epoch', and nothing uses it. Closest: --max_epochs."
+    told = "--max-epoch: no config of this run has the id 'max_epoch', and nothing uses it. Closest: --max-epochs."
     assert cause_of(lambda: create_workflow(config_file=train, max_epoch=3)) == told
     assert cause_of(lambda: create_workflow(args_file=str(arguments), config_file=train)) == told
 

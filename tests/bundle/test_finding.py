@@ -41,7 +41,7 @@ def test_what_is_not_there_stays_as_it_is_written(tmp_path, monkeypatch):
 
 def test_an_installed_package_is_not_written_into(tmp_path):
     places = {"output_dir": PACKAGE / "bundles" / NAME / "runs"}
-    with pytest.raises(ValueError, match=r"output_dir '.*' lies in the installed package.*--output_dir"):
+    with pytest.raises(ValueError, match=r"output_dir '.*' lies in the installed package.*--output-dir"):
         claim_outputs(**places)
     with pytest.raises(ValueError, match=r"checkpoint '.*' lies in the installed package"):
         claim_outputs(tmp_path / "out", {"checkpoint": PACKAGE / "bundles" / NAME / "models" / "model.pt"})

@@ -49,8 +49,7 @@ def test_two_processes_equal_one_on_the_same_batches(device, phantoms, teacher, 
     common["train#sampler"] = {"_target_": "torch.utils.data.SequentialSampler", "data_source": "@train#dataset"}
     one = {"batch_size": 4, "device": f"$torch.device('{device}')"}
     run_bundle(CONFIGS, **common, **one, **files("one"))
-    two = {"batch_size": 2, "device": "$torch.device('cpu')"}
-    two["device"] = two["device"] if device == "cpu" else None
+    two = {"batch_size": 2, "device": "cpu" if device == "cpu" else None}
     run = start_two_processes(CONFIGS, **common, **two, **files("two"))
     assert run.returncode == 0, run.stderr[-3000:]
     states = [torch.load(tmp_path / name / "last.pt", weights_only=True) for name in ("one", "two")]

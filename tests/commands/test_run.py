@@ -4,19 +4,23 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from monai.bundle import ConfigParser
 
 from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.command_line import place_weights, read_command
 from monai_kd.bundle.finding import find_bundle
-from monai_kd.commands.run.run import _arguments
+from monai_kd.commands.run.evaluation_command import evaluation_command
+from monai_kd.commands.run.run import _arguments, _show, _with_log
 from monai_kd.commands.run.run_errors import told
 from monai_kd.phantom import write_phantoms
 from tests.bundles.conftest import unet
@@ -78,20 +82,27 @@ def test_the_same_results_as_monais_command(folder, tmp_path):
     ours = run(tmp_path, *words, "--dataset_dir", folder / "data")
     assert ours.returncode == 0 and not ours.stderr, ours.stderr
     lines = [re.sub(r"\d+\.\d+", "N", line) for line in ours.stdout.splitlines() if line.strip()]
-    best = " (best)" if lines[1].endswith("(best); N s") else ""  # the second epoch may be the better one
+    best = " (best)" if lines[2].endswith("(best); N s") else ""  # the second epoch may be the better one
     first, second = "epoch 1/2: loss N; val_mean_dice N (best); N s", f"epoch 2/2: loss N; val_mean_dice N{best}; N s"
-    assert lines[0].startswith(f"{first}, at most ") and lines[1:] == [second, "Weights: out/model.pt", "Results: out"]
+    ends = [second, "Weights: out/model.pt", "Results: out"]
+    assert lines[0] == "Training: 8 labelled, 2 validation images; network N M parameters"
+    assert lines[1].startswith(f"{first}, at most ") and lines[2:-1] == ends
+    data, device = f"--dataset-dir {folder / 'data'}", "--device cpu"  # the sizes are in the checkpoint
+    next_run = f"run evaluate --bundle {BUNDLE} {data} {device} --checkpoint out/model.pt --output-dir out/evaluation"
+    assert lines[-1] == f"Evaluate: python -m monai_kd {next_run}"
     expected, found = files(tmp_path / "monais"), files(tmp_path / "out")
     assert set(found) == set(expected) >= {"model.pt", "last.pt", "train_config.json"}
     for name in [name for name in expected if "lock" not in name]:  # the log line with the user and the time
         assert_identical(content(found[name]), content(expected[name]), name)
+    evaluated = python(tmp_path, *shlex.split(lines[-1])[3:])
+    assert evaluated.returncode == 0 and "\nWeights: out/model.pt\n" in evaluated.stdout, evaluated.stderr
 
 
 REFUSED = {
-    "train --max_epoch 3": "--max_epoch: no config of this run has the id 'max_epoch'",
+    "train --max_epoch 3": "--max-epoch: no config of this run has the id 'max_epoch'",
     "train --resume no": "--resume must be True or False, got 'no'",
-    "train --supervised_weight -1": "--supervised_weight must be a number from 0, got -1",
-    "train --train#trainr#max_epochs 3": "Closest: --max_epochs",
+    "train --supervised_weight -1": "--supervised-weight must be a number from 0, got -1",
+    "train --train#trainr#max_epochs 3": "Closest: --max-epochs",
     "evaluate --checkpiont x.pt": "Closest: --checkpoint",
     "trian": "No config 'trian' in '",
     "cached_teacher": "'cached_teacher' is an overlay: it has no 'teacher_def'. Write: train --overlay cached_teacher.",
@@ -102,13 +113,13 @@ REFUSED = {
     "mine.json": "No config 'mine.json'. Correct the path",
     "train 20": "'20' belongs to no id. Write --id 20",
     "train --seed 1 --seed 2": "--seed is given twice",
-    "train --max-epochs 3 --set max_epochs=2": "'max_epochs' is given twice: as --max_epochs and by --set",
+    "train --max-epochs 3 --set max_epochs=2": "'max_epochs' is given twice: as --max-epochs and by --set",
     "train --set max_epochs": "is not id=value with a JSON value",
     "--max_epochs 3 train": "The config must come first, got '--max_epochs'",
     "train --args_file none.json": "No file 'none.json'. Correct the path.",
     "train_teacher --dataset_dir nowhere --output_dir a --checkpoint a.pt": "nowhere",
     "inference --dataset_dir data --output_dir b --checkpoint b.pt": "--checkpoint: No checkpoint at 'b.pt'",
-    "train --dataset_dir data --teacher_checkpoint t.pt --output_dir d": "--teacher_checkpoint: No checkpoint at",
+    "train --dataset_dir data --teacher_checkpoint t.pt --output_dir d": "--teacher-checkpoint: No checkpoint at",
     "train --dataset_dir data --spatial_size [65,65] --output_dir c --checkpoint c.pt": "each side of spatial_size",
 }
 
@@ -160,7 +171,32 @@ def test_evaluation_ends_with_the_scores(folder):
     words = ["--bundle", BUNDLE, "--dataset_dir", "data", "--checkpoint", "student.pt", "--output_dir", "scores"]
     ended = run(folder, "evaluate", *words, *small)
     assert ended.returncode == 0, ended.stderr
-    assert "dice" in ended.stdout and ended.stdout.rstrip().endswith("Results: scores")
+    assert "dice" in ended.stdout and ended.stdout.rstrip().endswith("Weights: student.pt\nResults: scores")
+
+
+@pytest.mark.parametrize("checkpoint", ["mine.pt", "$@bundle_root + '/model.pt'"])
+def test_a_run_says_that_it_took_the_bundles_own_weights(tmp_path, monkeypatch, capsys, checkpoint):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.pt").touch()
+    Path("model.pt").touch()
+    config = ConfigParser({"bundle_root": ".", "output_dir": "out", "checkpoint": checkpoint})
+    _show(SimpleNamespace(parser=config), 0)
+    told = "model.pt, the bundle's own; --checkpoint names others" if "$" in checkpoint else "mine.pt"
+    assert capsys.readouterr().out == f"Weights: {told}\nResults: out\n"
+
+
+def test_a_bundle_without_a_log_file_logs_as_the_shipped_ones(tmp_path):
+    """Else Python itself prints what the engines log of an error, which the run tells already."""
+    (tmp_path / "train.json").write_text("{}")
+    arguments = {"config_file": [str(tmp_path / "train.json")]}
+    assert _with_log(arguments) == {**arguments, "logging_file": str(CONFIGS / "logging.conf")}
+    given = {**arguments, "logging_file": "mine.conf"}
+    assert _with_log(given) == given
+    (tmp_path / "args.json").write_text(json.dumps({"logging_file": "mine.conf"}))
+    given = {**arguments, "args_file": str(tmp_path / "args.json")}
+    assert _with_log(given) == given
+    (tmp_path / "logging.conf").touch()
+    assert _with_log(arguments) == arguments
 
 
 def test_a_stopped_run_says_how_to_go_on(folder, tmp_path):
@@ -239,7 +275,7 @@ def test_settings_of_a_file_serve_every_config(tmp_path):
         assert found["config_file"] == [str(CONFIGS / f"{config}.json")] and "bundle_root" not in found
         check_start(Start.of(found["config_file"], {}, str(settings)))
     settings.write_text(json.dumps({"max_epoch": 3}))
-    with pytest.raises(ValueError, match="--max_epoch: no config of this run has the id"):
+    with pytest.raises(ValueError, match="--max-epoch: no config of this run has the id"):
         check_start(Start.of([str(CONFIGS / "train.json")], {}, str(settings)))
 
 
@@ -260,6 +296,30 @@ def test_weights_lie_beside_the_results_of_their_run(tmp_path):
     assert placed("train", "--args_file", str(settings)) is None
 
 
+@pytest.mark.parametrize(
+    ("named", "placed"),
+    [("mine.pt", None), ("$@output_dir + '/mine.pt'", None), ("$@bundle_root + '/models/mine.pt'", "out/model.pt")],
+)
+def test_an_overlays_checkpoint_wins_unless_it_is_a_place_in_the_bundle(tmp_path, named, placed):
+    (tmp_path / "mine.json").write_text(json.dumps({"checkpoint": named}))
+    arguments = read_command("train", str(BUNDLE), [str(tmp_path / "mine.json")], ["--output-dir", "out"])
+    assert place_weights(arguments).get("checkpoint") == placed
+    assert place_weights({**arguments, "checkpoint": "b.pt"})["checkpoint"] == "b.pt"
+
+
+def test_the_next_command_has_what_the_checkpoint_does_not(tmp_path):
+    torch.save({}, tmp_path / "model.pt")  # without a record
+    config = BundleFolder(BUNDLE).config("train") | {"bundle_root": str(BUNDLE), "max_epochs": 3, "fold": 1}
+    config |= {"dataset_dir": "2024", "spatial_size": [32, 32], "split_file": "a b.json"}
+    words = shlex.split(evaluation_command(config, tmp_path / "model.pt", tmp_path))
+    found = read_command("evaluate", str(BUNDLE), [], words[words.index("--bundle") + 2 :])
+    kept = {name: config[name] for name in ("dataset_dir", "spatial_size", "split_file", "fold")}
+    places = {"checkpoint": str(tmp_path / "model.pt"), "output_dir": str(tmp_path / "evaluation")}
+    assert {name: found[name] for name in set(found) - {"config_file", "bundle_root"}} == {**kept, **places}
+    config = BundleFolder(BUNDLE).config("train_autoencoder") | {"bundle_root": str(BUNDLE)}
+    assert evaluation_command(config, tmp_path / "model.pt", tmp_path) is None
+
+
 @pytest.mark.parametrize("written", [None, "$dict(checkpoint='a.pt')", ["checkpoint"], 3])
 def test_a_config_whose_output_files_are_no_names(tmp_path, written):
     (tmp_path / "mine.json").write_text(json.dumps({"output_files": written}))
@@ -278,4 +338,4 @@ def test_the_first_useful_cause_is_told():
             return told(error)
 
     assert chain(TypeError("no such\nargument"), RuntimeError("x")) == "TypeError: no such. Give --trace to see where."
-    assert "--batch_size" in chain(RuntimeError("CUDA out of memory. Tried"), RuntimeError("x"))
+    assert "--batch-size" in chain(RuntimeError("CUDA out of memory. Tried"), RuntimeError("x"))

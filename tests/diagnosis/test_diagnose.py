@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from monai_kd.__main__ import app
+from monai_kd.bundle.command_line import read_command
+from monai_kd.bundle.config_files import read_merged
 from monai_kd.diagnosis import TrainedRun, measure
 from monai_kd.phantom import write_phantoms
 from tests.bundles.conftest import ROOT, run_bundle, run_classification
@@ -119,9 +122,19 @@ def test_the_recipe_is_advised_by_a_command_that_the_bundle_has(runs):
     found = measure(TrainedRun(runs / "distilled"), None).commands
     for name in ("recipes/few_labels", "recipes/patient", "methods/logits_kl"):
         assert (Path(ROOT) / "configs" / f"{name}.json").is_file()
-    assert "--recipe few_labels" in found["pool"] and str(runs / "phantoms") in found["pool"]
+    assert "--recipe few_labels" in found["pool"] and "--method logits_kl" in found["logits"]
     named = measure(TrainedRun(runs / "distilled", {"bundle_root": ROOT.name}), None).commands
     assert named["teacher"].startswith(f"python -m monai_kd run train_teacher --bundle {ROOT.name} --recipe patient")
+    kept = ("dataset_dir", "spatial_size", "student_channels", "batch_size", "teacher_checkpoint")
+    before = json.loads((runs / "distilled" / "train_config.json").read_text())
+    for name in ("pool", "logits", "teacher"):
+        words = shlex.split(named[name])
+        place = words.index("--bundle")
+        arguments = read_command(words[4], words[place + 1], [], words[5:place] + words[place + 2 :])
+        after = {**read_merged([Path(file) for file in arguments.pop("config_file")]), **arguments}
+        assert {key: after[key] for key in kept if key in after} == {key: before[key] for key in kept if key in after}
+        assert after["output_dir"] == "DIR" and after["dataset_dir"] == str(runs / "phantoms")
+    assert after["max_epochs"] == 48  # of the recipe: the teacher is another network than the student
 
 
 def test_a_longer_training_keeps_the_settings_of_the_run(runs, tmp_path):

@@ -12,7 +12,7 @@ import torch.multiprocessing
 from ignite.engine import Events
 from torch import nn
 
-from monai_kd.engines import distribute
+from monai_kd.engines import distribute, join_processes
 from monai_kd.engines.distributed import name_lost_process
 from tests.engines.two_processes import CPU, PROCESSES, adapted, batches, lose, make, network, train, work
 from tests.helpers import assert_identical
@@ -32,6 +32,12 @@ def both(tmp_path_factory):
 @pytest.fixture(scope="module")
 def alone():
     return train(make(batches(), lambda module: distribute(module, CPU)))
+
+
+def test_the_overlay_without_torchrun_is_refused(monkeypatch):
+    monkeypatch.delenv("RANK", raising=False)
+    with pytest.raises(ValueError, match=r"torchrun did not start this one\. Write: torchrun --nproc_per_node=2 -m"):
+        join_processes("cpu", 600)
 
 
 def test_the_run_is_worth_comparing(alone):

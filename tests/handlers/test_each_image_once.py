@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from ignite.engine import Engine
-from monai.data import DataLoader, Dataset, DistributedSampler
+from monai.data import DataLoader, Dataset, DistributedSampler, MetaTensor
 from monai.engines import SupervisedEvaluator
 from monai.handlers import MeanDice, from_engine
 from torch import nn
@@ -112,6 +112,24 @@ def test_data_without_ids_cannot_be_told_apart():
     EachImageOnceHandler().attach(engine)
     state = engine.run([{"image": torch.zeros(1)}, {"image": torch.zeros(1)}])
     assert state.iteration == 2
+
+
+@pytest.mark.parametrize("decollate", [True, False])
+def test_images_without_ids_are_known_by_their_files(decollate):
+    def run(names, places):
+        data = [
+            {"image": name, "pixels": MetaTensor(torch.ones(1, 2, 4), meta={"filename_or_obj": name})} for name in names
+        ]
+        dataset = Dataset(data, transform=lambda record: [{"image": record["pixels"]}] * 2)  # two patches of an image
+        loader = DataLoader(dataset, batch_size=1, sampler=Given(places))
+        network, device = nn.Identity(), torch.device("cpu")
+        handlers = [EachImageOnceHandler()]
+        SupervisedEvaluator(device, loader, network, val_handlers=handlers, decollate=decollate).run()
+
+    run(["a.png", "b.png", "c.png"], [0, 2, 1])
+    run(["a.png", "b.png", "b.png"], [0, 2, 1])  # two records of one file cannot be told apart
+    with pytest.raises(ValueError, match=r"2 of the 3 images came once: more than once a\.png\."):
+        run(["a.png", "b.png", "c.png"], [0, 2, 1, 0])
 
 
 def test_masks_that_are_all_empty_give_an_undefined_score(tmp_path):

@@ -30,6 +30,7 @@ class TestFeaturePearson(LossContract):
         self.make_loss()(student, torch.rand(2, 3, 4, 4)).backward()
         assert student.grad.isfinite().all()
 
-    def test_one_number_a_channel_is_refused(self):
-        with pytest.raises(ValueError, match=r"one number a channel, shape \(1, 3\)"):
-            self.make_loss()(torch.rand(1, 3), torch.rand(1, 3))
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_too_few_numbers_a_channel_are_refused(self, count):
+        with pytest.raises(ValueError, match=rf"got {count} numbers a channel, shape \({count}, 3\)"):
+            self.make_loss()(torch.rand(count, 3), torch.rand(count, 3))

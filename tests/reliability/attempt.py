@@ -35,7 +35,7 @@ class Attempt:
         group: the kind of input, a row of the table.
         name: what is wrong with it, in words.
         prepare: writes the input into a folder and gives the words of ``python -m monai_kd``, or a function to call.
-        says: what the message must name, in any case of letters.
+        says: what the message must name, in any case of letters, as an id or as the option with dashes.
     """
 
     group: str
@@ -66,9 +66,13 @@ def judge(attempt: Attempt) -> list[str]:
     wrong += [f"{found.group()!r} in the output" for found in [FOREIGN.search(said)] if found]
     wrong += [f"{len(message)} characters"] if len(message) > LONGEST else []
     wrong += [] if message else ["no error"]
-    wrong += [f"{word!r} is not named" for word in attempt.says if word.lower() not in message.lower()]
+    wrong += [f"{word!r} is not named" for word in attempt.says if _spelt(word) not in _spelt(message)]
     wrong += [f"left behind: {', '.join(new[:3])}"] if new else []
     return [*wrong, f"it said: {said[-300:]}"] if wrong else []
+
+
+def _spelt(text: str) -> str:
+    return text.lower().replace("-", "_")
 
 
 def _tried(attempt: Attempt, folder: Path, work: Path) -> tuple[int, str, list[str]]:

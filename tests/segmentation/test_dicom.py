@@ -95,12 +95,15 @@ def test_smoothing_is_that_of_the_inferer_and_is_written_down(images, weights, t
         assert torch.equal(mask[..., frame], other.reshape(mask.shape[:3])), frame
 
 
-def test_a_bad_image_costs_itself_alone(images, weights, tmp_path):
+def test_a_bad_image_costs_itself_alone(weights, tmp_path, monkeypatch):
     (tmp_path / "in").mkdir()
     write_image(tmp_path / "in" / "bad.dcm", 6, SIZE, StudyInstanceUID="")
     write_image(tmp_path / "in" / "good.dcm", 1, SIZE)
+    seen, forward = [], StudentUNet.forward
+    monkeypatch.setattr(StudentUNet, "forward", lambda self, image: seen.append(len(image)) or forward(self, image))
     result = run(tmp_path / "in", tmp_path / "out", weights, "--mask-format", "dicom-seg")
     assert result.exit_code == 1
+    assert sum(seen) == 2  # the check at the start, and the good image: the network does not run on the bad one
     assert "6 of 7 images have no result; all others are done" in told(result)
     assert str(result.exception).count("bad.dcm has no StudyInstanceUID") == 1  # not once for each frame
     assert [path.name for path in (tmp_path / "out").glob("*.dcm")] == ["good.dcm"]

@@ -55,6 +55,17 @@ def test_the_whole_way(organs, zoo, tmp_path):
     assert read(new, "metadata")["eval_metrics"]
 
 
+def test_a_step_that_names_the_teachers_channels_is_told(organs, zoo, tmp_path):
+    teacher, data = organs
+    inference = read(teacher, "inference")
+    last = {"_target_": "Lambdad", "keys": "pred", "func": "$lambda pred: pred[[4]]"}
+    inference["postprocessing"]["transforms"].insert(1, last)
+    write_config(teacher / "configs" / "inference.json", inference)
+    draft = draft_of(teacher, zoo, data=data, classes="spleen,liver")
+    with pytest.raises(ValueError, match=r"index 4 is out of bounds.*postprocessing#transforms#1 \(Lambdad\) may name"):
+        write_bundle(draft, [], tmp_path / "new", data)
+
+
 def test_classes_that_overlap_keep_their_channels():
     """A sigmoid head without a background, as of tumour regions."""
     regions = DataFormat((8, 8, 8), 4, 3, {0: "Tumor core", 1: "Whole tumor", 2: "Enhancing tumor"})

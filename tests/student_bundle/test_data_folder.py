@@ -78,6 +78,6 @@ def test_inference_with_data_of_its_own(ct, zoo, tmp_path):
     (tmp_path / "test" / "test.txt").write_text(str(zoo / "ct_data" / "imagesTs" / "spleen_9.nii.gz"))
     assert write_bundle(draft, [], tmp_path / "new", zoo / "ct_data", tmp_path / "test") == []
     shown = bundle_commands(tmp_path / "new", "data", "test")
-    assert shown["Inference"].endswith("--dataset-dir test") and "--dataset-dir data " in shown["Evaluation"]
+    assert shown["Inference"].endswith("--dataset-dir test") and shown["Evaluation"].endswith("--dataset-dir data")
     with pytest.raises(FileNotFoundError, match=r"The data folder 'none' does not exist.*--inference-dataset-dir"):
         make_draft(request(ct, zoo, zoo / "ct_data", inference_dir="none"))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from fire.parser import DefaultParseValue
 
 from monai_kd.student_bundle import training_commands
 from tests.student_bundle.zoo_bundles import edit
@@ -68,7 +69,7 @@ def test_a_folder_of_any_name_stays_a_text(folder):
     )["Evaluation"]
     words = shlex.split(command)
     value = words[words.index("--dataset-dir") + 1]
-    assert training_commands.DefaultParseValue(value) == folder
+    assert DefaultParseValue(value) == folder
     assert words[words.index("--overlay") + 1] == "evaluate"
 
 

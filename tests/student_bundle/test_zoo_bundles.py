@@ -14,7 +14,10 @@ import torch
 from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, verify_metadata, verify_net_in_out
 from PIL import Image
 
+from monai_kd.bundle.bundle import BundleFolder
+from monai_kd.bundle.record import load_record
 from monai_kd.bundle.scripts import importable_scripts
+from monai_kd.commands.run.run_errors import told
 from monai_kd.packing import pack_bundle
 from monai_kd.student_bundle import Request, make_draft, write_bundle
 
@@ -78,6 +81,24 @@ def test_a_3d_bundle(zoo, tmp_path, caplog, monkeypatch):
     run(root, ["inference"], data)
     mask = nibabel.load(root / "eval" / "spleen_9" / "spleen_9_trans.nii.gz")
     assert mask.shape == (32, 32, 32) and set(np.unique(mask.dataobj)) <= {0, 1}
+
+    weights = root / "models" / "model.pt"
+    assert load_record(weights)["network_def"]["channels"] == [4, 6, 8] and "From the record" not in caplog.text
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    weights.write_bytes(content)
+    for names in (["inference"], ["train", "evaluate"]):
+        with pytest.raises(Exception) as damaged:
+            run(root, names, data)
+        assert "It is damaged: its bytes are not those" in told(damaged.value) and str(weights) in told(damaged.value)
+
+
+def test_an_image_that_two_processes_score_gives_no_score(made):
+    """An overlay for several processes, which replaces the handlers, keeps the check; so does an evaluation."""
+    for name in ("multi_gpu_train", "evaluate"):
+        config = BundleFolder(made).config("train", name)
+        handlers = config["validate"]["evaluator"]["val_handlers"]
+        assert handlers[0] == "@each_image_once" or handlers.startswith("$[@each_image_once] + list(")
 
 
 def test_a_2d_bundle(zoo, tmp_path):

@@ -230,6 +230,7 @@ MULTI_GPU = {
     "train#dataloader#sampler": "@train#sampler",
     "train#dataloader#shuffle": False,
     "train#trainer#train_handlers": "$@train#handlers[: -2 if dist.get_rank() > 0 else None]",
+    "validate#evaluator#val_handlers": "$@validate#handlers[: 1 if dist.get_rank() > 0 else None]",
     "initialize": [
         "$import torch.distributed as dist",
         "$dist.is_initialized() or dist.init_process_group(backend='nccl')",

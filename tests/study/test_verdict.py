@@ -6,6 +6,7 @@ import re
 import pytest
 
 from monai_kd.study.reporting.pages import write_html
+from monai_kd.study.reporting.score_table import score_table
 from monai_kd.study.reporting.verdict import verdict
 from monai_kd.study.results.scores import Scores
 from monai_kd.utils.tables import Table
@@ -28,7 +29,7 @@ def scores(**rows):
 def test_a_better_row_is_named_with_its_lead_and_the_gap_that_it_closes():
     said = verdict(scores(Teacher=0.2, Student=0.0, Distilled=0.15), "Teacher", "Student")
     assert said.startswith("Distilled is better than Student: +15.0 points (95 % interval +1")
-    assert said.endswith("it closes 75% of the gap to Teacher.")
+    assert said.endswith("it closes 75 % of the gap to Teacher.")
     said = verdict(scores(Teacher=0.2, Student=0.0, A=0.1, B=0.2, C=-0.1), "Teacher", "Student")
     assert said.startswith("2 of 3 rows are better than Student. The best is B: +20.0 points")
 
@@ -36,6 +37,28 @@ def test_a_better_row_is_named_with_its_lead_and_the_gap_that_it_closes():
 def test_chance_and_harm_are_not_better():
     said = verdict(scores(Teacher=0.2, Student=0.0, A=0.0, B=-0.3), "Teacher", "Student")
     assert said.startswith("No row is shown to be better than Student. The highest is A: +0.0 points")
+
+
+@pytest.mark.parametrize("lead", [0.009, -0.1, 0.0])
+def test_where_the_teacher_has_no_lead_no_share_of_it_is_given(lead):
+    found = scores(Teacher=lead, Student=0.0, Distilled=0.15)
+    said = verdict(found, "Teacher", "Student")
+    assert said.endswith("Teacher has no clear lead over Student, so no share of it is given.")
+    table = score_table(found, "Teacher", "Student")
+    shown = {row[0]: row[table.columns.index("gap recovered")] for row in table.rows}
+    assert shown == {"Teacher": "–", "Student": "–", "Distilled": "no gap"}
+
+
+def test_the_verdict_and_the_table_give_one_difference():
+    """An image that several splits test counts once in both."""
+    found = scores(Teacher=0.2, Student=0.0, Distilled=0.15)
+    for of_row, more in (("Student", 0.0), ("Distilled", 0.3)):
+        again = dict.fromkeys([f"0/{image}" for image in range(10)], 0.5 + more)
+        found[of_row] = Scores("Dice", {**found[of_row].values, "3-0": again})
+    table = score_table(found, "Teacher", "Student")
+    (row,) = [row for row in table.rows if row[0] == "Distilled"]
+    difference = float(row[table.columns.index("difference from Student")])
+    assert f"{difference:+.1f} points" in verdict(found, "Teacher", "Student")
 
 
 def test_one_training_gives_no_verdict():

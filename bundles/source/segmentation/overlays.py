@@ -134,8 +134,14 @@ def saving(transform: str) -> str:
     return f"postprocessing#transforms#{number}"
 
 
+# The network does not run on an image to which the result could not refer.
+DICOM_ALONE = {"+preprocessing#transforms": [{"_target_": "monai_kd.data.RequireDicomSourced", "keys": "image"}]}
 OF_INFERENCE = {
-    "dicom_pictures": {"overlays": True, f"{saving('SaveOverlayd')}#_target_": "monai_kd.data.SaveSecondaryCaptured"},
+    "dicom_pictures": {
+        "overlays": True,
+        f"{saving('SaveOverlayd')}#_target_": "monai_kd.data.SaveSecondaryCaptured",
+        **DICOM_ALONE,
+    },
     "dicom_segmentation": {
         "segments": None,
         f"{saving('SaveMaskd')}#_disabled_": True,
@@ -147,6 +153,7 @@ OF_INFERENCE = {
             "parameters": {},
         },
         "+handlers": ["@dicom_segmentation"],
+        **DICOM_ALONE,
     },
     "smooth_frames": {
         "smooth_frames": 3,

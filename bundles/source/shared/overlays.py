@@ -32,10 +32,9 @@ OF_BOTH = {
 
 def multi_gpu_train(last_batch: Config) -> Config:
     return {
-        "+imports": ["$import datetime", "$import torch.distributed as dist"],
+        "+imports": ["$import torch.distributed as dist"],
         "process_timeout": 600,
-        "device": "$torch.device('cuda', int(os.environ['LOCAL_RANK'])) "
-        "if torch.cuda.device_count() >= int(os.environ['LOCAL_WORLD_SIZE']) else torch.device('cpu')",
+        "device": "$monai_kd.engines.process_device()",
         "quiet": "$dist.get_rank() > 0 or None",
         "use_tensorboard": "$dist.get_rank() == 0 and find_spec('tensorboard') is not None",
         "train#shared_sampler": {
@@ -51,12 +50,7 @@ def multi_gpu_train(last_batch: Config) -> Config:
             "shuffle": False,
         },
         "validate#dataloader#sampler": "@validate#sampler",
-        "processes": [
-            "$@device.type == 'cuda' and torch.cuda.set_device(@device)",
-            "$dist.is_initialized() or dist.init_process_group("
-            "backend='nccl' if @device.type == 'cuda' else 'gloo', "
-            "timeout=datetime.timedelta(seconds=@process_timeout))",
-        ],
+        "processes": "$monai_kd.engines.join_processes(@device, @process_timeout)",
         "finalize": ["$dist.is_initialized() and dist.destroy_process_group()"],
     }
 

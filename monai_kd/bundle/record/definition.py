@@ -9,7 +9,7 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
-__all__ = ["DOWNLOAD", "class_of", "plain", "settings_for"]
+__all__ = ["DOWNLOAD", "class_of", "plain", "settings_for", "with_own_classes"]
 
 ALIAS = re.compile(r"@(\w+(?:#\w+)*)")  # the whole value is another id's
 DOWNLOAD = "pretrained"  # an argument about where weights begin, which a checkpoint replaces
@@ -42,6 +42,29 @@ def class_of(parser: ConfigParser, name: str) -> str | None:
     if alias is not None:
         return class_of(parser, alias)
     return node.get("_target_") if isinstance(node, Mapping) else None
+
+
+def with_own_classes(wanted: Any, node: Any) -> Any:
+    """
+    A recorded definition with the classes that a bundle carries in its ``scripts`` in place of this package's.
+
+    Args:
+        wanted: the definition, in plain values.
+        node: the bundle's own.
+
+    Example:
+        >>> own = {"_target_": "scripts.networks.student_unet.StudentUNet", "channels": [4, 8]}
+        >>> with_own_classes({"_target_": "monai_kd.networks.StudentUNet", "channels": [2, 4]}, own)
+        {'_target_': 'scripts.networks.student_unet.StudentUNet', 'channels': [2, 4]}
+    """
+    if not (isinstance(wanted, Mapping) and isinstance(node, Mapping)):
+        return wanted
+    found = {key: with_own_classes(value, node.get(key)) for key, value in wanted.items()}
+    own, target = (str(one.get("_target_")) for one in (node, wanted))
+    is_carried = own.startswith("scripts.") and target.startswith("monai_kd.")
+    if is_carried and own.split(".")[-1] == target.split(".")[-1]:
+        found["_target_"] = own
+    return found
 
 
 def settings_for(parser: ConfigParser, name: str, wanted: Any, shared: Collection[str] = ()) -> dict[str, Any]:

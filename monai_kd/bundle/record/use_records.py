@@ -17,7 +17,7 @@ from monai.utils import ensure_tuple
 
 from monai_kd.bundle.config_files import list_files, read_file
 from monai_kd.bundle.config_ids import find, references
-from monai_kd.bundle.record.definition import class_of, plain, settings_for
+from monai_kd.bundle.record.definition import class_of, plain, settings_for, with_own_classes
 from monai_kd.bundle.record.training_record import NETWORK, VALUES, load_record, require_network
 from monai_kd.bundle.running_config import parser_at_work, start_at_work
 
@@ -105,9 +105,10 @@ def recorded_settings(
             continue
         _require_not_given(name, current, record[name], path, is_given)
         parser[name] = found[name] = record[name]
-    require_network(record[NETWORK], class_of(parser, network), path)
+    wanted = with_own_classes(record[NETWORK], parser.get(network))
+    require_network(wanted, class_of(parser, network), path)
     shared = () if network == NETWORK else references(find(dict(config), NETWORK))
-    for name, value in settings_for(parser, network, record[NETWORK], shared).items():
+    for name, value in settings_for(parser, network, wanted, shared).items():
         is_given = _is_given(name, config, given, places)
         _require_not_given(name, find(dict(config), name), value, path, is_given)
         found[name] = value

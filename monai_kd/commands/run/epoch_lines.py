@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from monai_kd.commands.console import console
+from monai_kd.commands.run.training_line import training_line
 
 if TYPE_CHECKING:
     from ignite.engine import Engine
@@ -30,7 +31,7 @@ STOCK = re.compile(
 
 class EpochLines:
     """
-    Print a line at the end of each epoch: mean losses of its batches, metrics of a validation, time.
+    Print what a training works with, and a line at the end of each epoch: mean losses of its batches, metrics, time.
 
     Args:
         trainer: must be attached last, so that the epoch's validation is done.
@@ -70,8 +71,7 @@ class EpochLines:
         parts.append(f"{now - self._begin:.1f} s")
         if left > 0:
             parts[-1] += f", at most {_duration(left * (now - self._first) / self._epochs)} left"
-        line = f"epoch {trainer.state.epoch}/{trainer.state.max_epochs}: {'; '.join(filter(None, parts))}"
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        _say(f"epoch {trainer.state.epoch}/{trainer.state.max_epochs}: {'; '.join(filter(None, parts))}")
         self._begin, self._is_validated = now, False
 
     def _add(self, trainer: Engine) -> None:
@@ -89,6 +89,9 @@ class EpochLines:
 
     def _start(self, trainer: Engine) -> None:
         self._begin = self._first = time.monotonic()
+        line = training_line(trainer, self.evaluator)
+        if line:
+            _say(line)
 
     def _validated(self, evaluator: Engine) -> None:
         self._is_validated = True
@@ -99,6 +102,10 @@ class EpochLines:
         state = self.evaluator.state
         best = " (best)" if getattr(state, "best_metric_epoch", None) == trainer.state.epoch else ""
         return _numbers({name: value for name, value in state.metrics.items() if isinstance(value, int | float)}) + best
+
+
+def _say(line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _numbers(values: dict[str, float]) -> str:

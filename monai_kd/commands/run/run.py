@@ -26,6 +26,9 @@ Bundle = Annotated[str | None, typer.Option(help="The bundle's folder or name. D
 Overlay = Annotated[list[str] | None, typer.Option(help="An overlay's name or file; may be repeated.")]
 
 
+LOG = "logging.conf"
+
+
 def run(
     context: typer.Context,
     config: Config = None,
@@ -71,10 +74,11 @@ def _arguments(
 ) -> dict[str, Any]:
     """Arguments of ``monai.bundle.run``: what the words of the command mean, and the values of ``--set``."""
     from monai_kd.bundle.command_line import place_weights, read_command
+    from monai_kd.utils.messages import option
 
     arguments = read_command(config, bundle, overlays, words)
     for name in set(settings) & set(arguments):
-        raise ValueError(f"'{name}' is given twice: as --{name} and by --set. Keep one of them.")
+        raise ValueError(f"'{name}' is given twice: as {option(name)} and by --set. Keep one of them.")
     return place_weights({**arguments, **settings})
 
 
@@ -115,7 +119,7 @@ def _run(arguments: dict[str, Any], errors: RunErrors, is_full: bool) -> None:
     sys.path.insert(1, str(Path(arguments.get("bundle_root", ".")).resolve()))
     # As monai.bundle.run does.
     with nullcontext() if is_full else quiet_start():
-        workflow = create_workflow(**arguments)
+        workflow = create_workflow(**_with_log(arguments))
     errors.watch(workflow)
     with nullcontext() if is_full else epoch_lines(workflow):
         workflow.run()
@@ -125,8 +129,21 @@ def _run(arguments: dict[str, Any], errors: RunErrors, is_full: bool) -> None:
         _show(workflow, begin)
 
 
+def _with_log(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Log as the shipped bundles do, where neither the bundle nor the user says how."""
+    from monai_kd.bundle.config_files import read_file
+    from monai_kd.bundle.shipped_bundles import shipped_bundles
+
+    given = {**(read_file(arguments["args_file"]) if "args_file" in arguments else {}), **arguments}
+    if "logging_file" in given or Path(arguments["config_file"][0]).with_name(LOG).is_file():
+        return arguments
+    return {**arguments, "logging_file": str(shipped_bundles() / "breast_ultrasound_segmentation" / "configs" / LOG)}
+
+
 def _show(workflow: ConfigWorkflow, begin: float) -> None:
-    """Print where the results and a training's weights are, and the scores if there are any."""
+    """Print the scores if there are any, which weights there are, where the results are, and what comes next."""
+    from monai_kd.bundle.value_kinds import is_program
+    from monai_kd.commands.run.evaluation_command import evaluation_command
     from monai_kd.utils.json_files import read_json
 
     folder = _place(workflow, "output_dir")
@@ -141,10 +158,21 @@ def _show(workflow: ConfigWorkflow, begin: float) -> None:
                 table.add_row(name, *cells, str(row.get("images", "")), str(row.get("undefined", "")))
         if table.row_count:
             console.print(table)
-    weights = _place(workflow, "output_files#checkpoint")
+    trained = _place(workflow, "output_files#checkpoint")
+    weights = trained or _place(workflow, "checkpoint")
     if weights is not None and weights.is_file():
-        console.print(f"Weights: {weights}", markup=False, highlight=False)
-    console.print(f"Results: {folder}", markup=False, highlight=False)
+        is_default = trained is None and is_program(workflow.parser["checkpoint"])
+        whose = ", the bundle's own; --checkpoint names others" if is_default else ""
+        _say(f"Weights: {weights}{whose}")
+    _say(f"Results: {folder}")
+    if trained is not None and trained.is_file():
+        command = evaluation_command(workflow.parser.get(), trained, folder)
+        if command is not None:
+            _say(f"Evaluate: {command}")
+
+
+def _say(line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _place(workflow: ConfigWorkflow, name: str) -> Path | None:

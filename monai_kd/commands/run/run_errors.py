@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from monai_kd.commands.console import error_console
-from monai_kd.utils.messages import first_line, is_own
+from monai_kd.utils.messages import first_line, is_own, option
 
 if TYPE_CHECKING:
     from monai.bundle import ConfigWorkflow
@@ -51,7 +51,7 @@ def told(error: BaseException) -> str:
         return " ".join(str(own).split())
     text = f"{type(chain[-1]).__name__}: {first_line(chain[-1]).rstrip('.')}."
     if "out of memory" in text:
-        return f"{text} Lower --batch_size or --spatial_size, or give --device cpu."
+        return f"{text} Lower --batch-size or --spatial-size, or give --device cpu."
     return f"{text} Give --trace to see where."
 
 
@@ -127,7 +127,7 @@ class RunErrors:
         for name in [key for key in parser.get() if key.endswith("checkpoint")]:
             with suppress(Exception):  # the value may be what failed
                 if f"'{parser.get_parsed_content(name)}'" in text:
-                    return f"--{name}: "
+                    return f"{option(name)}: "
         return ""
 
     def _stopped(self) -> str:

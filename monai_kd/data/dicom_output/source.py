@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
+from monai.config import KeysCollection
+from monai.transforms import MapTransform
+
 from monai_kd.data.image_files.formats import format_of
 
-__all__ = ["frames_of", "highdicom", "read_source", "spacing_of"]
+__all__ = ["RequireDicomSourced", "frames_of", "highdicom", "read_source", "spacing_of"]
 
 NAMES = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 PLACE = ("FrameOfReferenceUID", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
@@ -62,6 +66,34 @@ def read_source(path: Path) -> Any:
             "archive, or write the mask in the image's own format."
         )
     return source
+
+
+class RequireDicomSourced(MapTransform):
+    """
+    Refuse an image to which a DICOM result could not refer, before a network runs on it.
+
+    Args:
+        keys: of images with the metadata of ``LoadUltrasoundd``.
+
+    Raises:
+        ValueError: At the call, as :func:`read_source`.
+
+    Example:
+        >>> RequireDicomSourced("image").keys
+        ('image',)
+    """
+
+    def __init__(self, keys: KeysCollection) -> None:
+        super().__init__(keys)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """
+        Args:
+            data: with the images; it is returned as it is.
+        """
+        for key in self.key_iterator(data):
+            read_source(Path(str(data[key].meta["filename_or_obj"])))
+        return dict(data)
 
 
 def frames_of(source: Any) -> int:

@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from monai_kd.features import unwrap
 from monai_kd.handlers.methods.adversarial_checks import check_optimizer, check_ownership, divergence
 from monai_kd.handlers.methods.predictions import Predictions, predictions
-from monai_kd.utils.loss_terms import add_loss_term
+from monai_kd.utils.loss_terms import add_loss_term, require_weight
 
 __all__ = ["AdversarialHandler"]
 
@@ -38,15 +38,15 @@ class AdversarialHandler(ABC):
         discriminator: called with logits and image; wrap it with :func:`monai_kd.engines.distribute` for several
             processes.
         optimizer: over all parameters of the discriminator and no others.
-        weight: factor of the student's term in its loss; the discriminator's own loss has none.
+        weight: factor of the student's term in its loss, 0 or more; the discriminator's own loss has none.
         name: the term's name in the log.
         limit: largest absolute value of either side's loss, and norm of the discriminator's gradient, that is allowed;
             beyond it, or if one is not finite, training ends.
 
     Raises:
         ValueError: When the optimizer does not hold the discriminator's parameters, or the student's does, or several
-            processes would each train their own; in the run, when the teacher's prediction is not known or has another
-            shape, or the adversarial training diverges.
+            processes would each train their own, or ``weight`` is negative; in the run, when the teacher's prediction
+            is not known or has another shape, or the adversarial training diverges.
 
     Example:
         >>> class LeastSquaresHandler(AdversarialHandler):  # Mao et al., ICCV 2017, arXiv 1611.04076
@@ -69,6 +69,7 @@ class AdversarialHandler(ABC):
         check_optimizer(type(self).__name__, discriminator, optimizer)
         self.discriminator = discriminator
         self.optimizer = optimizer
+        require_weight("weight", weight)
         self.weight = weight
         self.name = name
         self.limit = limit

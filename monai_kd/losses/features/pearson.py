@@ -27,7 +27,7 @@ class FeaturePearsonLoss(nn.Module):
     by n, so that the value does not depend on the size, and a constant channel becomes zero.
 
     Raises:
-        ValueError: At the call, when the shapes differ, or a channel has one number alone.
+        ValueError: At the call, when the shapes differ, or a channel has fewer than three numbers.
 
     Example:
         >>> teacher = torch.rand(2, 3, 4, 4)
@@ -46,10 +46,11 @@ class FeaturePearsonLoss(nn.Module):
             teacher: feature, the same shape; no gradient flows into it.
         """
         check_same_shape(student, teacher)
-        if student[:, 0].numel() == 1:
+        if student[:, 0].numel() < 3:
             raise ValueError(
-                f"FeaturePearsonLoss got one number a channel, shape {tuple(student.shape)}, which has no variance. "
-                "Give larger batches, or a layer of higher resolution."
+                f"FeaturePearsonLoss got {student[:, 0].numel()} numbers a channel, shape {tuple(student.shape)}: the "
+                "correlation of fewer than three is no more than a sign. Give larger batches, or a layer of higher "
+                "resolution."
             )
         return 0.5 * (_standardized(student) - _standardized(teacher.detach())).square().mean()
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import warnings
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -41,8 +43,8 @@ class RelationalLoss(nn.Module):
     embeddings to unit length; the paper's formula, and this loss, do not.
 
     Use batches of three or more. Two samples always have the distance 1 (in units of the mean) and no angle, so a batch
-    of two, such as the last batch of an epoch, gives 0 and no gradient. Memory grows with the batch size squared times
-    the length of an embedding.
+    of two, such as the last batch of an epoch, gives 0 and no gradient, with a warning. Memory grows with the batch
+    size squared times the length of an embedding.
 
     Args:
         distance_weight: factor of the distance term, 0 or more. Defaults to 25.0.
@@ -98,6 +100,13 @@ class RelationalLoss(nn.Module):
             teacher: feature of the same samples, shape BM[HWD]; no gradient flows into it.
         """
         check_samples(student, teacher, "RelationalLoss")
+        if len(student) == 2:
+            warnings.warn(
+                "RelationalLoss got a batch of 2 samples, which teaches nothing: two samples always have the same "
+                "relative distance, and no angle. Give 3 or more; if only the last batch of an epoch has 2, set "
+                "drop_last=True in the data loader.",
+                stacklevel=2,
+            )
         distances, angles = _relations(self._embeddings(student))
         wanted_distances, wanted_angles = _relations(self._embeddings(teacher.detach()))
         distance_term = F.smooth_l1_loss(distances, wanted_distances)

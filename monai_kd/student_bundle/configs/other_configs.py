@@ -11,7 +11,7 @@ from typing import Any
 from monai_kd.bundle.config_files import CONFIGS, is_config_file, list_files, read_any, read_file
 from monai_kd.bundle.config_ids import Config, component_ids, find, texts
 from monai_kd.student_bundle.config_parts import components, lines_of, name_run
-from monai_kd.student_bundle.configs.safeguards import safe_overlay, safe_reading
+from monai_kd.student_bundle.configs.safeguards import ONCE, count_images, safe_overlay, safe_reading
 from monai_kd.student_bundle.configs.train_config import put_student, with_resume_handlers
 from monai_kd.student_bundle.student_weights import STUDENT, load_student
 from monai_kd.student_bundle.teacher.monai_ids import name_parts, renamed_overlay
@@ -52,6 +52,7 @@ def overlays(bundle: TeacherBundle, student: Mapping[str, Any], train: Config) -
             name_parts(config)
             put_student(config, evaluated[0], student)
             load_student(config, config, "evaluator", str(file))
+            count_images(config, "evaluator")
             safe_reading(config, config)
         elif find(config, "network_def") is not None or isinstance(find(config, TRAINER), dict):
             left_out.append(file.name)
@@ -70,7 +71,7 @@ def _evaluation() -> Config:
     """An overlay that validates the student's weights, for a teacher's bundle that has none."""
     saver = {"_target_": "MetricsSaver", "save_dir": "@output_dir", "metrics": "*"}
     return {
-        f"{EVALUATOR}#val_handlers": [{"_target_": "StatsHandler", "iteration_log": False}, saver],
+        f"{EVALUATOR}#val_handlers": [f"@{ONCE}", {"_target_": "StatsHandler", "iteration_log": False}, saver],
         "run": [f"$@{EVALUATOR}.run()"],
     }
 
@@ -91,7 +92,7 @@ def _laid_over(config: Config, file: Path, train: Config) -> Config:
         safe_overlay(config, reads)
     for loader in components(config, "CheckpointLoader"):
         loader |= {} if loader["load_path"] == f"@{STUDENT}" else {"_disabled_": True}
-    return _with_resume_handlers(config)
+    return _with_own_handlers(config, train)
 
 
 def _drop_unused(config: Config, train: Config) -> None:
@@ -141,9 +142,13 @@ def _trouble(file: Path) -> str:
     return ""
 
 
-def _with_resume_handlers(config: Config) -> Config:
-    """Keep the resume handlers in an overlay that replaces the trainer's handlers."""
-    for name in (f"{TRAINER}#train_handlers", f"{TRAINER}#train_handlers".replace("#", "::")):
-        if name in config:
-            config[name] = with_resume_handlers(config[name])
+def _with_own_handlers(config: Config, train: Config) -> Config:
+    """Keep the new bundle's handlers in an overlay that replaces those of the trainer or of the validation."""
+    for name, node in list(config.items()):
+        place = name.replace("::", "#")
+        if place == f"{TRAINER}#train_handlers":
+            config[name] = with_resume_handlers(node)
+        elif place == f"{EVALUATOR}#val_handlers" and ONCE in train and f"@{ONCE}" not in texts(node):
+            own = f"@{ONCE}"
+            config[name] = [own, *node] if isinstance(node, list) else f"$[{own}] + list({str(node).removeprefix('$')})"
     return config

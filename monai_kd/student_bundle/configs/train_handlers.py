@@ -7,6 +7,7 @@ from typing import Any
 
 from monai_kd.bundle.config_ids import Config, find, references
 from monai_kd.student_bundle.config_parts import handlers_of, kind
+from monai_kd.student_bundle.configs.safeguards import count_images
 from monai_kd.student_bundle.student_weights import BEST, STUDENT, save_student
 
 __all__ = ["adapt_handlers", "resume_handlers"]
@@ -37,6 +38,8 @@ def adapt_handlers(config: Config) -> None:
             handler["_target_"] = "monai_kd.handlers.AtomicCheckpointSaver"
             _save_adapters(handler)
     save_student(config, TRAINER, evaluator)
+    if evaluator:
+        count_images(config, evaluator)
 
 
 def resume_handlers(config: Config) -> list[dict[str, Any]]:

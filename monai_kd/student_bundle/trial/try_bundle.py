@@ -22,12 +22,13 @@ from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.config_files import write_config
 from monai_kd.bundle.config_ids import Config, find, replace
 from monai_kd.bundle.scripts import importable_scripts
+from monai_kd.student_bundle.class_choice import channel_steps
 from monai_kd.student_bundle.configs.metadata import RECORD
 from monai_kd.student_bundle.teacher.teacher_bundle import TeacherBundle
 from monai_kd.student_bundle.teacher.teacher_configs import stock_config
 from monai_kd.student_bundle.trial.trial_config import shortened
 from monai_kd.student_bundle.trial.zoo_checks import evaluation_configs
-from monai_kd.utils.messages import first_cause, first_line
+from monai_kd.utils.messages import first_cause, first_few, first_line
 
 __all__ = ["try_bundle"]
 
@@ -55,8 +56,10 @@ def try_bundle(root: Path, bundle: TeacherBundle, dataset_dir: str, inference_di
             if empty:
                 notes.append(f"The {what} was not tried, because it finds no image in '{data}'.")
             elif error is not None:
-                settings = BundleFolder(root).metadata[RECORD].get("settings", {})
-                raise ValueError(_told(error, what, bundle, data, Path(scratch), settings)) from error
+                made = BundleFolder(root).metadata[RECORD]
+                told = _told(error, what, bundle, data, Path(scratch), made.get("settings", {}))
+                steps = list(channel_steps(BundleFolder(root).config(*names))) if "classes" in made else []
+                raise ValueError(told + _of_classes(steps)) from error
     return notes
 
 
@@ -108,6 +111,15 @@ def _told(error: Exception, what: str, bundle: TeacherBundle, data: str, scratch
     return (
         f"The new bundle's {what} fails in its first step{runs}: {_line(error)}. Choose another --student or --method, "
         f"change values with --set id=value, or {UNTRIED}."
+    )
+
+
+def _of_classes(steps: Sequence[str]) -> str:
+    if not steps:
+        return ""
+    return (
+        f" With --classes the student has other channels than the teacher: {first_few(steps, 5)} may name the "
+        "teacher's. Write these steps for the student's channels, by --set or in the teacher's config."
     )
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import fmean
 
 import numpy as np
 
@@ -12,12 +13,13 @@ from monai_kd.study.results.scores import Scores, by_image, pooled
 from monai_kd.study.results.statistics import Comparison, compare, holm, interval, share_recovered
 from monai_kd.utils.tables import Table
 
-__all__ = ["common", "mean_score", "repeated", "score_table"]
+__all__ = ["NO_GAP", "common", "gap_closed", "mean_score", "repeated", "score_table"]
 
 COLUMNS = (
     "model", "{measure} (%)", "95 % interval", "splits", "difference from {student}", "95 % interval of it",
     "gap recovered", "t-test, {teacher}", "Wilcoxon, {teacher}", "t-test, {student}", "Wilcoxon, {student}",
 )  # fmt: skip
+NO_GAP, CLEAR = "no gap", 0.01  # a lead below one point is none
 REPEATED = ("difference if repeated, 95 %", "p if repeated")
 REPEATED_NOTE = (
     "If repeated: the 95 % interval and p value of the difference from {student} if the study were repeated with other "
@@ -56,8 +58,9 @@ def score_table(scores: Mapping[str, Scores], teacher: str, student: str) -> Tab
             f"and in brackets p after Holm's correction for all comparisons with {teacher}, or with {student}, by the "
             "same test. The tests compare these trained models on other images. They say nothing about another "
             "training.",
-            f"Gap recovered: (model − {student}) / ({teacher} − {student}), computed from the means over the runs that "
-            "all three have finished.",
+            f"Gap recovered: (model − {student}) / ({teacher} − {student}), computed from the means over the images of "
+            f"the runs that all three have finished. '{NO_GAP}': the 95 % interval of {teacher}'s lead over {student} "
+            "includes 0, or the lead is below one point.",
         )
         + ((HD95_NOTE,) if has_hd95 else ())
         + ((REPEATED_NOTE.format(student=student),) if again else ()),
@@ -71,8 +74,24 @@ def common(scores: Mapping[str, Scores], *rows: str) -> list[str]:
 
 
 def mean_score(scores: Mapping[str, Scores], row: str, groups: list[str]) -> float:
-    """The mean over all images of the groups."""
-    return float(pooled({group: scores[row].values[group] for group in groups}).mean())
+    """The mean over all images of the groups; each image counts once, as in all comparisons."""
+    return fmean(by_image(scores[row].values, groups).values())
+
+
+def gap_closed(scores: Mapping[str, Scores], row: str, teacher: str, student: str) -> str:
+    """
+    The share of the teacher's lead over the student that a row has, such as ``"75 %"``.
+
+    ``NO_GAP`` where the interval of that lead includes 0 or the lead is below one point: its share would be noise.
+    Empty where not all three have finished a run.
+    """
+    groups = common(scores, row, student, teacher)
+    lead = compare(*(by_image(scores[name].values, groups) for name in (teacher, student))) if groups else None
+    if lead is None:
+        return ""
+    share = share_recovered(*(mean_score(scores, name, groups) for name in (row, student, teacher)))
+    is_clear = share is not None and lead.low > 0 and lead.difference >= CLEAR
+    return f"{100 * share:.0f} %" if share is not None and is_clear else NO_GAP
 
 
 def repeated(scores: Mapping[str, Scores], student: str) -> dict[str, tuple[Repeated, float]]:
@@ -120,10 +139,8 @@ def _change(
 ) -> list[str]:
     if against is None:
         return ["–", "–", "–"]
-    result, groups = against[0], common(scores, row, teacher, student)
-    share = share_recovered(*(mean_score(scores, name, groups) for name in (row, student, teacher))) if groups else None
-    shown = "–" if share is None or row == teacher else f"{100 * share:.0f} %"
-    return [f"{100 * result.difference:+.2f}", f"{100 * result.low:+.1f} to {100 * result.high:+.1f}", shown]
+    result, shown = against[0], "" if row == teacher else gap_closed(scores, row, teacher, student)
+    return [f"{100 * result.difference:+.2f}", f"{100 * result.low:+.1f} to {100 * result.high:+.1f}", shown or "–"]
 
 
 def _tests(against: Mapping[str, tuple[Comparison, float, float]], row: str) -> list[str]:

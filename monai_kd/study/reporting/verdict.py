@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from monai_kd.study.reporting.score_table import common, mean_score, repeated
+from monai_kd.study.reporting.score_table import NO_GAP, common, gap_closed, mean_score, repeated
 from monai_kd.study.results.scores import Scores
-from monai_kd.study.results.statistics import share_recovered
 
 __all__ = ["verdict"]
 
@@ -48,8 +47,7 @@ def _lead(scores: Mapping[str, Scores], row: str, student: str) -> float:
 
 
 def _gap(scores: Mapping[str, Scores], row: str, teacher: str, student: str) -> str:
-    groups = common(scores, row, student, teacher)
-    if not groups:
-        return ""
-    share = share_recovered(*(mean_score(scores, name, groups) for name in (row, student, teacher)))
-    return "" if share is None else f"; it closes {share:.0%} of the gap to {teacher}"
+    closed = gap_closed(scores, row, teacher, student)
+    if closed == NO_GAP:
+        return f"; {teacher} has no clear lead over {student}, so no share of it is given"
+    return closed and f"; it closes {closed} of the gap to {teacher}"
