@@ -60,8 +60,8 @@ def differences(name: str, data_set: str) -> dict[str, Difference]:
 
 
 def kinds_and_costs() -> dict[str, tuple[str, float]]:
-    """What each overlay compares, and its step in times the student's."""
-    return {row[0]: (row[2], float(row[4])) for row in table("methods.md", "Methods")[1:]}
+    """What each overlay compares, and its step in times the student's, if that has been measured."""
+    return {row[0]: (row[2], float(row[4])) for row in table("methods.md", "Methods")[1:] if row[4] != "–"}
 
 
 def draw(axes: Axes, place: float, what: Difference, color: str, **style: Any) -> None:
@@ -100,7 +100,7 @@ def methods() -> tuple[Figure, object]:
     panels[0].plot([], [], "o", color="black", label="three splits, one seed")
     panels[0].plot([], [], "o", color="black", markerfacecolor="white", label="one split, three seeds")
     figure.legend(*panels[0].get_legend_handles_labels(), **BELOW)
-    return figure, (rows, splits, seeds, of)
+    return figure, (rows, splits, seeds, {row: of[row] for row in rows if row in of})
 
 
 def pathways() -> tuple[Figure, object]:
