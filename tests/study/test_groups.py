@@ -110,6 +110,17 @@ def test_differences_are_paired_over_the_runs_of_both():
     assert table.rows == [["L", "+20.0 (+10.0 to +30.0)", "–"]]  # of a: 0.1, in the first run; of b: 0.3
 
 
+def test_intervals_of_differences_cover_other_trainings():
+    runs = {"0-0": 0.6, "1-0": 0.8}  # every image gains 0.1 in one training and 0.3 in the other
+    values = {
+        "L": {run: dict.fromkeys("ab", score) for run, score in runs.items()},
+        "Student": {run: dict.fromkeys("ab", 0.5) for run in runs},
+    }
+    groups = [ImageGroup("data set", "here", frozenset("ab"))]
+    table = difference_table({row: Scores("Dice", of_row) for row, of_row in values.items()}, groups, "Student")
+    assert table.rows == [["L", "+20.0 (+10.0 to +30.0)"]]
+
+
 def test_sizes_are_thirds_of_these_images():
     shares = {f"{i:02}": (i + 1) / 100 for i in range(9)}
     groups = image_groups(dict.fromkeys(shares, "benign"), shares)

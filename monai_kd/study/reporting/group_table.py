@@ -10,12 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from monai_kd.study.reporting.score_table import common
+from monai_kd.study.results.hierarchical_bootstrap import over_trainings
 from monai_kd.study.results.image_groups import ImageGroup
 from monai_kd.study.results.scores import SEGMENTATION, Scores, by_image
 from monai_kd.study.results.statistics import compare, interval
 from monai_kd.utils.tables import Table
 
 __all__ = ["GroupScore", "difference_table", "group_scores", "group_tables", "long_table"]
+
+RunScores = Mapping[str, Mapping[str, float]]
+"""Scores by run and image."""
 
 GroupScores = Mapping[str, Mapping[ImageGroup, "GroupScore"]]
 """Scores by model and group."""
@@ -106,21 +110,27 @@ def difference_table(scores: Mapping[str, Scores], groups: Sequence[ImageGroup],
     for row in scores:
         runs = common(scores, row, other)
         if row != other and runs:
-            own, others = (by_image(scores[name].values, runs) for name in (row, other))
-            rows.append([row, *(_difference(own, others, group) for group in groups)])
+            own, others = (scores[name].values for name in (row, other))
+            rows.append([row, *(_difference(own, others, runs, group) for group in groups)])
     notes = (
-        "Mean of the paired differences over images, in percentage points, with its 95 % bootstrap interval. Only runs "
-        "that both models have finished count. The intervals are not corrected for multiple comparisons: about one in "
-        "twenty excludes 0 by chance.",
+        "Mean of the paired differences over images, in percentage points. In brackets: its 95 % interval if the study "
+        "were repeated with other splits, seeds and images (hierarchical bootstrap); over the images alone if there is "
+        "one run, or a split without an image of the group. Only runs that both models have finished count. The "
+        "intervals are not corrected for multiple comparisons: about one in twenty excludes 0 by chance.",
     )
     return Table(f"Difference from {other}", ("model", *(group.name for group in groups)), rows, notes)
 
 
-def _difference(own: Mapping[str, float], others: Mapping[str, float], group: ImageGroup) -> str:
-    result = compare({name: value for name, value in own.items() if name in group.images}, others)
+def _difference(own: RunScores, others: RunScores, runs: Sequence[str], group: ImageGroup) -> str:
+    own, others = (
+        {run: {name: score for name, score in of[run].items() if name in group.images} for run in runs}
+        for of in (own, others)
+    )
+    result = compare(by_image(own, runs), by_image(others, runs))
     if result is None:
         return "–"
-    return f"{100 * result.difference:+.1f} ({100 * result.low:+.1f} to {100 * result.high:+.1f})"
+    spread = over_trainings(own, others, runs) or result
+    return f"{100 * result.difference:+.1f} ({100 * spread.low:+.1f} to {100 * spread.high:+.1f})"
 
 
 def long_table(scores: GroupScores, measure: str) -> Table:
