@@ -41,6 +41,7 @@ UNUSUAL = ("preexec_fn", "pass_fds", "executable", "startupinfo", "shell", "gid"
 LIBRARIES = ("torch", "monai.bundle", "ignite.engine")
 LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
 GPUS = ("/proc/driver/nvidia", "/dev/kfd")  # of NVIDIA and AMD
+SECONDS = 30  # for a process to be handed to who asked for it
 SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, an operation of Linux's prctl
 
 _usual = subprocess.Popen._execute_child  # type: ignore[attr-defined]
@@ -54,6 +55,13 @@ def install() -> None:
     is_new = subprocess.Popen._execute_child.__name__ != _start.__name__  # type: ignore[attr-defined]
     if is_new and sys.platform == "linux" and not any(Path(place).exists() for place in GPUS):
         subprocess.Popen._execute_child = _start  # type: ignore[attr-defined]
+        os.register_at_fork(after_in_child=_forget)
+
+
+def _forget() -> None:
+    """A fork has no server: that of its parent would make it a process which is not its child."""
+    global _server, _lock
+    _server, _lock = None, threading.Lock()  # another thread of the parent may have held the lock
 
 
 def _start(popen: Any, *values: Any) -> None:
@@ -153,16 +161,20 @@ def _serve(channel: socket.socket) -> NoReturn:
 def _become(request: dict[str, Any], files: list[int]) -> NoReturn:
     """Turn this fork of the server into the process that was asked for, and run it to its end."""
     global _server
+    end = time.monotonic() + SECONDS
     while os.getppid() != request["parent"]:
+        if time.monotonic() > end:  # who asked has been killed; this process would keep its pipes open
+            os._exit(1)
         time.sleep(0.001)
     if request["session"]:
         os.setsid()
-    _server, its = socket.socketpair()
+    ours, its = socket.socketpair()
     if os.fork() == 0:
-        for unused in (_server.detach(), *files):
+        for unused in (ours.detach(), *files):
             os.close(unused)
         _serve(its)
     its.close()
+    _server = ours
     for own, file in enumerate(files):
         os.dup2(file, own)
         os.close(file)

@@ -102,12 +102,12 @@ def save_fold(root: Path, fold: str, name: str, flat: bool, classes: int = 2) ->
     torch.save(content, root / f"fold_{fold}" / "checkpoint_final.pth")
 
 
-def make_raw(root: Path, flat: bool) -> list[str]:
-    """Four labelled cases and two for inference: a bright ball on noise; volumes in odd orientations."""
+def make_raw(root: Path, flat: bool, labelled: int = 4) -> list[str]:
+    """Labelled cases and two for inference: a bright ball on noise; volumes in odd orientations."""
     for name in ("imagesTr", "labelsTr", "imagesTs", "labelsTs"):
         (root / name).mkdir(parents=True)
-    for number in range(6):
-        part, case = "Tr" if number < 4 else "Ts", f"ball.{number}"  # nnU-Net takes a dot in a name
+    for number in range(labelled + 2):
+        part, case = "Tr" if number < labelled else "Ts", f"ball.{number}"  # nnU-Net takes a dot in a name
         image, mask = ball(number, 2 if flat else 3)
         for kind, array, suffix in (("images", image, "_0000"), ("labels", mask, "")):
             file = root / f"{kind}{part}" / f"{case}{suffix}"
@@ -115,7 +115,7 @@ def make_raw(root: Path, flat: bool) -> list[str]:
                 Image.fromarray(array).save(f"{file}.png")
             else:
                 nibabel.save(turned(array, number), f"{file}.nii.gz")
-    return [f"ball.{number}" for number in range(4)]
+    return [f"ball.{number}" for number in range(labelled)]
 
 
 def ball(number: int, dims: int) -> tuple[np.ndarray, np.ndarray]:

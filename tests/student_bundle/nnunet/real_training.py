@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-A training of nnU-Net v2 on a CPU in half a minute: plans, preprocessing, two folds, masks of the test images.
+A training of nnU-Net v2 on a CPU in half a minute: plans, preprocessing, folds, masks of the test images.
 
 Run as a program, with ``nnUNet_raw``, ``nnUNet_preprocessed``, ``nnUNet_results`` and ``nnUNet_extTrainer`` set:
-``python real_training.py 7 2d OUT``.
+``python real_training.py 7 2d OUT 0 1``, with the folds last.
 """
 
 import os
@@ -32,7 +32,7 @@ class nnUNetTrainerSeconds(nnUNetTrainer):
 """
 
 
-def main(dataset, configuration, out):
+def main(dataset, configuration, out, folds):
     import torch
     from nnunetv2.experiment_planning.plan_and_preprocess_api import (
         extract_fingerprints,
@@ -49,11 +49,11 @@ def main(dataset, configuration, out):
     smaller(configuration)
     preprocess([dataset], configurations=[configuration], num_processes=[1])
     os.environ[PROCESSES] = "0"  # no processes for augmentation; the planner takes it as its number of threads
-    for fold in (0, 1):
+    for fold in folds:
         run_training(str(dataset), configuration, fold, "nnUNetTrainerSeconds", device=torch.device("cpu"))
     predictor = nnUNetPredictor(device=torch.device("cpu"), allow_tqdm=False)
     folder = get_output_folder(dataset, "nnUNetTrainerSeconds", "nnUNetPlans", configuration)
-    predictor.initialize_from_trained_model_folder(folder, use_folds=(0, 1))
+    predictor.initialize_from_trained_model_folder(folder, use_folds=folds)
     from nnunetv2.paths import nnUNet_raw
 
     (images,) = Path(str(nnUNet_raw)).glob(f"Dataset{dataset:03}_*/imagesTs")
@@ -76,4 +76,4 @@ def smaller(configuration):
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], sys.argv[3])
+    main(int(sys.argv[1]), sys.argv[2], sys.argv[3], tuple(map(int, sys.argv[4:])))

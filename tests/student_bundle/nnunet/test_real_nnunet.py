@@ -27,6 +27,8 @@ from tests.student_bundle.nnunet.test_distill import distilled, run, same_grid
 
 HERE = Path(__file__).parent
 TESTS = HERE.parents[1]
+LABELLED = {True: 5, False: 4}
+FOLDS = {True: range(5), False: range(2)}
 pytestmark = pytest.mark.skipif(find_spec("nnunetv2") is None, reason="nnunetv2 is missing: pip install '.[nnunet]'")
 
 
@@ -36,17 +38,22 @@ def has_torchvision():
 
 
 def trained(folder, flat):
-    """nnU-Net's own training in a process of its own; the folders of the result and of its masks."""
+    """
+    nnU-Net's own training in a process of its own; the folders of the result and of its masks.
+
+    Slices: all five folds of the splits that nnU-Net draws. Volumes: two folds of the user's splits.
+    """
     trainers, out = folder / "trainers", folder / "masks_of_nnunet"
     for name in ("nnUNet_preprocessed", "nnUNet_results", "trainers"):
         (folder / name).mkdir()
     (trainers / "seconds.py").write_text(TRAINER)
     raw = folder / "nnUNet_raw" / "Dataset007_Balls"
-    cases = make_raw(raw, flat)
+    cases = make_raw(raw, flat, LABELLED[flat])
     (folder / "nnUNet_preprocessed" / raw.name).mkdir()
-    splits = [{"train": cases[:3], "val": cases[3:]}, {"train": cases[1:], "val": cases[:1]}]
-    (folder / "nnUNet_preprocessed" / raw.name / "splits_final.json").write_text(json.dumps(splits))
-    described = {"channel_names": {"0": "gray"}, "labels": {"background": 0, "ball": 1}, "numTraining": 4}
+    if not flat:
+        splits = [{"train": cases[:3], "val": cases[3:]}, {"train": cases[1:], "val": cases[:1]}]
+        (folder / "nnUNet_preprocessed" / raw.name / "splits_final.json").write_text(json.dumps(splits))
+    described = {"channel_names": {"0": "gray"}, "labels": {"background": 0, "ball": 1}, "numTraining": len(cases)}
     (raw / "dataset.json").write_text(json.dumps({**described, "file_ending": ".png" if flat else ".nii.gz"}))
     places = {name: str(folder / name) for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")}
     found = [str(TESTS / "without_timm")] if not has_torchvision() else []
@@ -59,7 +66,7 @@ def trained(folder, flat):
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": os.pathsep.join([*found, os.environ.get("PYTHONPATH", "")]),
     }
-    words = [sys.executable, HERE / "real_training.py", "7", "2d" if flat else "3d_fullres", out]
+    words = [sys.executable, HERE / "real_training.py", "7", "2d" if flat else "3d_fullres", out, *FOLDS[flat]]
     done = subprocess.run(list(map(str, words)), env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     return Path(done.stdout.split("RESULT ")[1].strip()), out
@@ -87,8 +94,8 @@ def test_the_teacher_is_nnunets_own_and_a_student_learns_from_it(tmp_path, flat,
     root, theirs = trained(tmp_path, flat)
     raw, ending = tmp_path / "nnUNet_raw" / "Dataset007_Balls", ".png" if flat else ".nii.gz"
     ours = masks_of_teacher(root, tmp_path / "teacher", raw)
-    scores = []
-    for number in (4, 5):
+    scores, tested = [], (LABELLED[flat], LABELLED[flat] + 1)
+    for number in tested:
         first, second = (read(folder / f"ball.{number}{ending}") for folder in (ours, theirs))
         assert first.shape == second.shape
         scores.append(2 * (first & second).sum() / (first.sum() + second.sum()))
@@ -97,10 +104,10 @@ def test_the_teacher_is_nnunets_own_and_a_student_learns_from_it(tmp_path, flat,
     assert min(scores) >= 0.999, scores
 
     output = distilled(tmp_path, root)
-    assert "folds 0, 1, the mean of their logits" in output
+    assert f"folds {', '.join(map(str, FOLDS[flat]))}, the mean of their logits" in output
     assert "runs on" in run(tmp_path, "train")
     run(tmp_path, "inference", "--output_dir", tmp_path / "masks")
-    for number in (4, 5):
+    for number in tested:
         file = tmp_path / "masks" / f"ball.{number}{ending}"
         assert read(file).shape == read(theirs / file.name).shape
         if not flat:
