@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 SECONDS = 120  # of CPU time, after which an attempt has hung
+WAIT = 600  # seconds, after which an attempt waits for what does not come
 LONGEST = 900  # characters of a message that is still read
 # A framework's own words, which tell a user nothing about the input.
 FOREIGN = re.compile(
@@ -93,6 +94,7 @@ def _tried(attempt: Attempt, folder: Path, work: Path) -> tuple[int, str, list[s
 
 def _child(attempt: Attempt, folder: Path, work: Path) -> int:
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    signal.alarm(WAIT)  # ends this process
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.chdir(folder)
     os.environ["COLUMNS"] = "400"

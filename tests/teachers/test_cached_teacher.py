@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 import multiprocessing
-import time
 
 import pytest
 import torch
@@ -255,22 +254,23 @@ def test_an_unwritable_folder_is_found_at_once(tmp_path):
         CachedTeacher(network(), LAYERS, folder=tmp_path / "file" / "cache")
 
 
-def _fill(folder, start):
+def _fill(folder, both):
     torch.set_num_threads(1)
-    time.sleep(max(0.0, start - time.time()))
+    both.wait(120)
     for _ in range(5):
         with CachedTeacher(network(), [""], folder=folder) as cached:
             cached(images())
 
 
 def test_processes_share_a_folder(tmp_path):
-    context = multiprocessing.get_context("fork")
-    start = time.time() + 0.5
-    processes = [context.Process(target=_fill, args=(tmp_path, start)) for _ in range(2)]
+    multiprocessing.set_forkserver_preload([_fill.__module__])
+    context = multiprocessing.get_context("forkserver")
+    both = context.Barrier(2)
+    processes = [context.Process(target=_fill, args=(tmp_path, both), daemon=True) for _ in range(2)]
     for process in processes:
         process.start()
     for process in processes:
-        process.join()
+        process.join(300)
     assert [process.exitcode for process in processes] == [0, 0]
     assert len(written(tmp_path)) == 6
 
