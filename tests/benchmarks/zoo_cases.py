@@ -102,6 +102,7 @@ CASES: dict[str, Case] = {
             "mednist_reg",
             "pathology_nuclei_classification",
             "pathology_tumor_detection",
+            "retinalOCT_RPD_segmentation",
             "valve_landmarks",
             "vista2d",
             "vista3d",
