@@ -121,6 +121,20 @@ def test_intervals_of_differences_cover_other_trainings():
     assert table.rows == [["L", "+20.0 (+10.0 to +30.0)"]]
 
 
+def test_differences_from_another_row(made):
+    make, _ = made
+    dice = {"Teacher": TEACHER, "Student": STUDENT, "Distilled": DISTILLED}
+    folder = make(**{row: {"0-0": of_row} for row, of_row in dice.items()})
+    expected = 100 * np.mean([DISTILLED[name] - TEACHER[name] for name in NAMES])
+    (table,) = [table for table in write_groups(folder, against="Teacher")[0] if "Difference" in table.title]
+    assert table.title == "Difference from Teacher" and [row[0] for row in table.rows] == ["Student", "Distilled"]
+    assert table.rows[1][1].startswith(f"{expected:+.1f} (")
+    told = CliRunner().invoke(command_line.app, ["study", "groups", str(folder), "--against", "Teacher"])
+    assert "Difference from Teacher" in told.output and "Difference from Student" not in told.output
+    with pytest.raises(ValueError, match=r"no finished run of a row 'Taecher'.*Closest: 'Teacher'"):
+        write_groups(folder, against="Taecher")
+
+
 def test_sizes_are_thirds_of_these_images():
     shares = {f"{i:02}": (i + 1) / 100 for i in range(9)}
     groups = image_groups(dict.fromkeys(shares, "benign"), shares)

@@ -15,10 +15,13 @@ from monai_kd.commands.settings import one_or_all
 Study = Annotated[Path, typer.Argument(help="The output folder of 'study run'.")]
 Data = Annotated[list[Path] | None, typer.Option(help="The data set's folder. Default: where it was.")]
 Row = Annotated[str | None, typer.Option(help="Row whose failures are drawn. Default: the last method.")]
+Against = Annotated[str | None, typer.Option(help="Row to compare all others with. Default: the student.")]
 Failures = Annotated[int, typer.Option(min=1, max=12, metavar=INT, help="Number of failures to draw.")]
 
 
-def groups(study_dir: Study, dataset_dir: Data = None, row: Row = None, failures: Failures = 6) -> None:
+def groups(
+    study_dir: Study, dataset_dir: Data = None, row: Row = None, against: Against = None, failures: Failures = 6
+) -> None:
     """
     Tell for which images each model is good.
 
@@ -32,6 +35,6 @@ def groups(study_dir: Study, dataset_dir: Data = None, row: Row = None, failures
     from monai_kd.study.reporting.group_report import write_groups
 
     folders = one_or_all(dataset_dir) if dataset_dir else None
-    tables, told = write_groups(study_dir, folders, row, failures)
+    tables, told = write_groups(study_dir, folders, row, failures, against)
     for part in [*(table.markdown() for table in tables), *told]:
         console.print(part, markup=False, highlight=False)

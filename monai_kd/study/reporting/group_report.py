@@ -14,14 +14,18 @@ from monai_kd.study.reporting.pages import Figure, write_markdown
 from monai_kd.study.results.image_groups import image_groups, lesion_share
 from monai_kd.study.results.scores import SEGMENTATION
 from monai_kd.study.results.study_folder import StoredStudy, read_study
-from monai_kd.utils.messages import closest, first_few
+from monai_kd.utils.messages import first_few
 from monai_kd.utils.tables import Table
 
 __all__ = ["write_groups"]
 
 
 def write_groups(
-    output_dir: Path, dataset_dir: Folders | None = None, row: str | None = None, count: int = 6
+    output_dir: Path,
+    dataset_dir: Folders | None = None,
+    row: str | None = None,
+    count: int = 6,
+    against: str | None = None,
 ) -> tuple[list[Table], list[str]]:
     """
     Write ``groups.md``, ``groups.csv`` and ``failures.png`` into a study's folder.
@@ -31,16 +35,19 @@ def write_groups(
         dataset_dir: where the images are now; None takes the folder that the study was run with.
         row: the model whose failures are shown; None takes the last row that is neither teacher nor student.
         count: number of failures, at most.
+        against: the row from which differences are taken; None takes the study's student, if it has scores.
 
     Returns:
         The tables, and sentences that say what was written.
 
     Raises:
         FileNotFoundError: When the study, the data set or a mask is missing.
-        ValueError: When no run has finished yet, the row does not exist, or the data set lacks test images.
+        ValueError: When no run has finished yet, a row does not exist, or the data set lacks test images.
     """
     study = read_study(output_dir)
-    row = _row(study, row)
+    for named in filter(None, (row, against)):
+        study.check_row(named)
+    row, against = row or _last_method(study), against or study.plan["student"]
     measure = study.scores[row].measure
     records = _tested(study, dataset_dir)
     shares = {name: lesion_share(record) for name, record in records.items()}
@@ -50,8 +57,8 @@ def write_groups(
     found = group_scores(study.scores, groups)
     long_table(found, measure).write_csv(output_dir / "groups.csv")
     tables, figures = group_tables(found, groups, measure), list[Figure]()
-    if len(study.scores) > 1 and study.plan["student"] in study.scores:
-        tables.insert(1, difference_table(study.scores, groups, study.plan["student"]))
+    if len(study.scores) > 1 and against in study.scores:
+        tables.insert(1, difference_table(study.scores, groups, against))
     facts = [f"{len(records)} test images with a score.", *_without_lesion(study)]
     failures = _failures(study, row, records, shares, count) if measure == SEGMENTATION else None
     if failures is None:
@@ -65,15 +72,9 @@ def write_groups(
     return tables, [*facts, f"In {output_dir}: {', '.join(written)}"]
 
 
-def _row(study: StoredStudy, row: str | None) -> str:
-    names = list(study.scores)
-    if row is not None and row not in names:
-        raise ValueError(
-            f"'{study.folder}' has no finished run of a row '{row}'. Closest: '{closest(row, names)}'. Rows with a "
-            f"finished run: {', '.join(names)}."
-        )
-    plain = (study.plan["teacher"], study.plan["student"])
-    return row or next((name for name in reversed(names) if name not in plain), names[-1])
+def _last_method(study: StoredStudy) -> str:
+    names, plain = list(study.scores), (study.plan["teacher"], study.plan["student"])
+    return next((name for name in reversed(names) if name not in plain), names[-1])
 
 
 def _tested(study: StoredStudy, dataset_dir: Folders | None) -> dict[str, Record]:

@@ -22,7 +22,6 @@ from monai_kd.study.reporting.verdict import verdict
 from monai_kd.study.results.scores import Scores
 from monai_kd.study.results.study_folder import StoredStudy, read_study
 from monai_kd.study.running.machine import describe_machines
-from monai_kd.utils.messages import closest
 from monai_kd.utils.tables import Table
 
 __all__ = ["Report", "write_report"]
@@ -49,8 +48,8 @@ def write_report(output_dir: Path, against: str | None = None) -> Report:
     stored = read_study(output_dir)
     study, splits, groups, scores = stored.plan, stored.splits, stored.groups, stored.scores
     folder = output_dir / "report"
-    if against is not None and against not in scores:
-        raise ValueError(f"No run of a row '{against}' has finished. Closest: '{closest(against, scores)}'.")
+    if against is not None:
+        stored.check_row(against)
     costs = measure(output_dir, scores)
     tables = {
         "scores": score_table(scores, study["teacher"], against or study["student"]),

@@ -12,6 +12,7 @@ from monai_kd.data import Record, read_dataset
 from monai_kd.data.records.several_folders import Folders, folders_of_data
 from monai_kd.study.results.scores import Scores, read_scores
 from monai_kd.utils.json_files import read_json
+from monai_kd.utils.messages import closest
 
 __all__ = ["StoredStudy", "read_study"]
 
@@ -35,6 +36,19 @@ class StoredStudy:
     splits: Sequence[Mapping[str, list[str]]]
     groups: Sequence[str]
     scores: Mapping[str, Scores]
+
+    def check_row(self, row: str) -> None:
+        """
+        Check that the study has scores of a row.
+
+        Raises:
+            ValueError: When no run of this row has finished.
+        """
+        if row not in self.scores:
+            raise ValueError(
+                f"'{self.folder}' has no finished run of a row '{row}'. Closest: '{closest(row, self.scores)}'. Rows "
+                f"with a finished run: {', '.join(self.scores)}."
+            )
 
     def records(self, dataset_dir: Folders | None = None) -> dict[str, Record]:
         """
