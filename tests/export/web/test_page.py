@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 from importlib.util import find_spec
 
@@ -276,3 +277,51 @@ def test_camera_part_and_keyboard(new_page, address):
     page.tab.fill("#width", str(width // 2))
     page.tab.keyboard.press("Tab")
     page.tab.locator(f"#canvas[width='{width // 2}']").wait_for()
+
+
+def test_a_shared_screen_that_ends_is_told(new_page, address):
+    """Its last frame would look as if it were live."""
+    page = new_page()
+    page.tab.add_init_script("""
+        const share = navigator.mediaDevices.getDisplayMedia.bind(navigator.mediaDevices);
+        navigator.mediaDevices.getDisplayMedia = async (wanted) => (window.shared = await share(wanted));
+    """)
+    page.start(address)
+    page.tab.click("#screen")
+    page.says("result", " ms")
+    page.tab.evaluate("shared.getTracks().forEach((track) => track.stop())")
+    page.says("problem", "The screen has ended")
+    page.tab.wait_for_selector("#stop", state="hidden")
+    assert page.tab.evaluate("document.getElementById('savemask').disabled")
+
+
+VIDEO = """async () => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 160, height: 120 });
+  const drawing = canvas.getContext("2d");
+  const recorder = new MediaRecorder(canvas.captureStream(25), { mimeType: "video/webm" });
+  const parts = [];
+  recorder.ondataavailable = (event) => parts.push(event.data);
+  const ended = new Promise((resolve) => (recorder.onstop = resolve));
+  recorder.start();
+  for (let count = 0; count < 20; count++) {
+    drawing.fillRect(0, 0, 160, 120);
+    drawing.clearRect(4 * count, 40, 30, 30);
+    await new Promise((resolve) => setTimeout(resolve, 40));
+  }
+  recorder.stop();
+  await ended;
+  const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+}"""
+
+
+def test_a_video_plays_until_it_is_stopped(page):
+    video = base64.b64decode(page.tab.evaluate(VIDEO))
+    page.tab.set_input_files("#files", {"name": "loop.webm", "mimeType": "video/webm", "buffer": video})
+    page.says("result", " ms")
+    page.tab.click("#stop")
+    page.wait()
+    assert page.tab.evaluate("[canvas.width, canvas.height]") == [160, 120]
+    cut = {"name": "cut.webm", "mimeType": "video/webm", "buffer": video[:200]}
+    page.tab.set_input_files("#files", cut)
+    page.says("problem", "cut.webm cannot be played by this browser")

@@ -21,9 +21,10 @@ async function playing(video, name) {
   return video;
 }
 
-function sourceOf(video, name, close) {
+function sourceOf(video, name, close, requireLife = () => {}) {
   const pixels = async () => {
     await nextFrame(video);
+    requireLife();
     const { videoWidth: width, videoHeight: height } = video;
     return { rgba: drawnPixels(video, width, height), width, height };
   };
@@ -56,8 +57,26 @@ export async function openLive(screen) {
   }
   const video = document.createElement("video");
   video.srcObject = stream;
-  const close = () => stream.getTracks().forEach((track) => track.stop());
-  return sourceOf(await playing(video, name), name, close);
+  let isClosed = false;
+  const close = () => {
+    isClosed = true;
+    stream.getTracks().forEach((track) => track.stop());
+  };
+  // Without this, the last frame of a camera that was unplugged would be shown as if it were live.
+  const requireLife = () => {
+    if (isClosed || stream.active) return;
+    throw new Problem(`${name} has ended: it was disconnected, or is not shared any more. Start it again.`);
+  };
+  return closedIfItFails(close, async () => sourceOf(await playing(video, name), name, close, requireLife));
+}
+
+async function closedIfItFails(close, open) {
+  try {
+    return await open();
+  } catch (error) {
+    close();
+    throw error;
+  }
 }
 
 /** A video file, which is repeated. */
@@ -71,10 +90,5 @@ export async function openVideo(file) {
   };
   video.src = address;
   video.loop = true;
-  try {
-    return sourceOf(await playing(video, file.name), file.name, close);
-  } catch (error) {
-    close();
-    throw error;
-  }
+  return closedIfItFails(close, async () => sourceOf(await playing(video, file.name), file.name, close));
 }
