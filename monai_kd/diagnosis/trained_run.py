@@ -54,7 +54,7 @@ class TrainedRun:
                     f"'{file}' has no id '{name}', so it cannot be set. Correct or remove --set {name}=… ."
                 )
             self.config[name] = value
-        root = Path(str(self.config["bundle_root"] if "bundle_root" in self.config else "."))
+        root = Path(str(self.config.get("bundle_root", ".")))
         if not find_path(root).is_dir():  # the package is now installed at another place, or the folder was moved
             self.config["bundle_root"] = str(find_path(root.name))
         absent = [name for name in NEEDED if name not in self.config]
