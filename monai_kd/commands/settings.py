@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,7 @@ def parse_settings(texts: Sequence[str] | None) -> dict[str, Any]:
     Return the values of ``--set`` by id.
 
     Args:
-        texts: each is ``id=value`` with a JSON value.
+        texts: each is ``id=value`` with a JSON value, or one of Python such as ``True``.
 
     Raises:
         ValueError: When a text is not ``id=value``, or an id is given twice.
@@ -35,6 +37,8 @@ def parse_settings(texts: Sequence[str] | None) -> dict[str, Any]:
     Example:
         >>> parse_settings(["spatial_size=[96,96]"])
         {'spatial_size': [96, 96]}
+        >>> parse_settings(["resume=False"])
+        {'resume': False}
     """
     found: dict[str, Any] = {}
     for text in texts or ():
@@ -46,8 +50,12 @@ def parse_settings(texts: Sequence[str] | None) -> dict[str, Any]:
 
 
 def _setting(text: str) -> tuple[str, Any]:
-    name, _, value = text.partition("=")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        raise ValueError(f"--set {text} is not id=value with a JSON value, such as max_epochs=20.") from None
+    name, equals, value = text.partition("=")
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            return name, parse(value)
+        except (ValueError, SyntaxError):
+            continue
+    quoted = shlex.quote(f"{name}={json.dumps(value)}")
+    remedy = f" If the value is text, keep its quotes from the shell: --set {quoted}." if equals and value else ""
+    raise ValueError(f"--set {text} is not id=value with a JSON value, such as max_epochs=20.{remedy}")

@@ -14,6 +14,7 @@ from monai.data import Dataset
 from torch import nn
 
 from monai_kd.bundle.config_files import read_file
+from monai_kd.bundle.finding import find_path
 from monai_kd.teachers import load_weights
 from monai_kd.utils.checkpoints import load_checkpoint
 
@@ -53,6 +54,9 @@ class TrainedRun:
                     f"'{file}' has no id '{name}', so it cannot be set. Correct or remove --set {name}=… ."
                 )
             self.config[name] = value
+        root = Path(str(self.config.get("bundle_root", ".")))
+        if not find_path(root).is_dir():  # the package is now installed at another place, or the folder was moved
+            self.config["bundle_root"] = str(find_path(root.name))
         absent = [name for name in NEEDED if name not in self.config]
         if absent:
             raise ValueError(

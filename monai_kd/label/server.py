@@ -10,6 +10,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -44,16 +45,11 @@ def serve(app: Path, studies: Path, port: int, most_megabytes: int = 256, conf: 
         conf: names and values for the app, alternating.
 
     Raises:
-        ImportError: When MONAI Label is not installed.
+        ImportError: When MONAI Label or a package of it is not installed, or is of a release that does not work.
         FileNotFoundError: When there is no app in the folder, or no folder of images.
         ValueError: When the port is in use, another server serves the app, or ``studies`` is an address or no study.
     """
-    if find_spec("monailabel") is None:
-        listed = Path(__file__).with_name("requirements.txt")
-        raise ImportError(
-            f"MONAI Label is not installed. pip install --requirement {listed}; then pip install --no-deps "
-            "monailabel==0.8.5 pydicom-seg==0.4.1"
-        )
+    _require_packages()
     if str(studies).startswith(("http:", "https:")):
         raise ValueError(f"--studies {studies} is an address. This server works on a folder of images.")
     if not (app / "main.py").is_file():
@@ -87,6 +83,20 @@ def serve(app: Path, studies: Path, port: int, most_megabytes: int = 256, conf: 
         Main().run()
     finally:
         stop_all()
+
+
+def _require_packages() -> None:
+    if find_spec("monailabel") is None or find_spec("pydicom_seg") is None:
+        listed = Path(__file__).with_name("requirements.txt")
+        raise ImportError(
+            f"MONAI Label is not installed. pip install --requirement {listed}; then pip install --no-deps "
+            "monailabel==0.8.5 pydicom-seg==0.4.1"
+        )
+    if int(version("pydicom").split(".")[0]) > 2:
+        raise ImportError(
+            f"MONAI Label does not start with pydicom {version('pydicom')}. Run: pip install 'pydicom<3' "
+            "'highdicom<0.23' (highdicom is for DICOM output; its later releases need pydicom 3)."
+        )
 
 
 def environment(app: Path) -> dict[str, str]:

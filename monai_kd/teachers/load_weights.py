@@ -77,6 +77,10 @@ def load_weights(network: nn.Module, path: str | PathLike[str], key: str = "mode
     """
     path = Path(path)
     inner = unwrap(network)
+    if path.is_dir():
+        there = sorted(str(file) for file in path.glob("*.pt") if file.name != "last.pt")
+        remedy = f"Name one of its files: {first_few(there, 3)}" if there else "Name a file, such as model.pt"
+        raise FileNotFoundError(f"No checkpoint at '{path}', which is a folder. {remedy}.")
     if not path.is_file():
         raise FileNotFoundError(f"No checkpoint at '{path}'. Train the network first, or correct the path.")
     checkpoint = load_checkpoint(path)

@@ -115,6 +115,7 @@ REFUSED = {
     "train --seed 1 --seed 2": "--seed is given twice",
     "train --max-epochs 3 --set max_epochs=2": "'max_epochs' is given twice: as --max-epochs and by --set",
     "train --set max_epochs": "is not id=value with a JSON value",
+    "train --set dataset_dir=data": """keep its quotes from the shell: --set 'dataset_dir="data"'.""",
     "--max_epochs 3 train": "The config must come first, got '--max_epochs'",
     "train --args_file none.json": "No file 'none.json'. Correct the path.",
     "train_teacher --dataset_dir nowhere --output_dir a --checkpoint a.pt": "nowhere",

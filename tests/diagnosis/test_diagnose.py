@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from monai_kd.__main__ import app
 from monai_kd.bundle.command_line import read_command
 from monai_kd.bundle.config_files import read_merged
+from monai_kd.bundle.finding import find_path
 from monai_kd.diagnosis import TrainedRun, measure
 from monai_kd.phantom import write_phantoms
 from tests.bundles.conftest import ROOT, run_bundle, run_classification
@@ -116,6 +118,16 @@ def test_other_images_are_refused(runs, tmp_path):
 def test_test_images_by_a_setting(runs):
     run = diagnose(runs / "distilled", "--student-run", runs / "student", "--set", 'validate#dataset#section="test"')
     assert run.exit_code == 0, run.output
+
+
+def test_a_bundle_that_was_installed_anew_elsewhere_is_found(runs, tmp_path):
+    config = json.loads((runs / "distilled" / "train_config.json").read_text())
+    moved = {**config, "bundle_root": f"/former/site-packages/monai_kd/bundles/{ROOT.name}"}
+    shutil.copytree(runs / "distilled", tmp_path / "run")
+    (tmp_path / "run" / "train_config.json").write_text(json.dumps(moved))
+    run = diagnose(tmp_path / "run", "--student-run", runs / "student")
+    assert run.exit_code == 0, run.output
+    assert f"--bundle {find_path(ROOT.name)} " in " ".join(run.output.split())
 
 
 def test_the_recipe_is_advised_by_a_command_that_the_bundle_has(runs):

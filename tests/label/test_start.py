@@ -54,6 +54,16 @@ def test_a_second_server_of_one_app(study, tmp_path):
     assert (tmp_path / "app" / "tmp" / "tmpupload").exists()
 
 
+def test_pydicom_3_is_named_before_the_app_is_touched(study, tmp_path, monkeypatch):
+    """``pip install 'monai_kd[dicom]'`` without constraints brings it."""
+    (tmp_path / "site" / "pydicom-3.0.2.dist-info").mkdir(parents=True)
+    (tmp_path / "site" / "pydicom-3.0.2.dist-info" / "METADATA").write_text("Name: pydicom\nVersion: 3.0.2\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    with pytest.raises(ImportError, match=r"does not start with pydicom 3.0.2. Run: pip install 'pydicom<3'"):
+        serve(tmp_path / "app", study, port=0)
+    assert not (tmp_path / "app").exists()
+
+
 @pytest.mark.parametrize("is_child", [True, False])
 def test_a_tasks_own_process_ends_with_the_cause(monkeypatch, is_child):
     monkeypatch.setattr(client_errors, "is_child", lambda: is_child)

@@ -45,6 +45,12 @@ def test_checkpoint_of_another_network_names_the_first_keys_that_differ(tmp_path
 def test_checkpoint_that_is_missing_damaged_or_code_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"No checkpoint at '.*none\.pt'"):
         load_weights(network(), tmp_path / "none.pt")
+    with pytest.raises(FileNotFoundError, match=r"which is a folder\. Name a file, such as model\.pt\."):
+        load_weights(network(), tmp_path)
+    for name in ("last.pt", "model.pt"):  # the former is what a training resumes from
+        torch.save(network().state_dict(), tmp_path / name)
+    with pytest.raises(FileNotFoundError, match=r"which is a folder\. Name one of its files: \S*model\.pt\."):
+        load_weights(network(), tmp_path)
     (tmp_path / "text.pt").write_text("not a checkpoint")
     with pytest.raises(ValueError, match=r"text\.pt' is not a checkpoint of plain tensors\. It is damaged"):
         load_weights(network(), tmp_path / "text.pt")

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+import sys
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,30 @@ def _itk(path: Path) -> Any:
         raise ImportError(f"{path} needs ITK. Run: pip install itk-io")
     import itk
 
+    _keep_working_folder()
     return itk
+
+
+@cache
+def _keep_working_folder() -> None:
+    """
+    Let ITK load its libraries from where the program is.
+
+    ITK enters its own folder while it loads a library. This moves the whole process: a relative path that another
+    thread opens meanwhile would be read or written there.
+    """
+    import itkConfig
+    from itk.support import base
+
+    class Loader(base.LibraryLoader):
+        def setup(self) -> None:
+            self.old_path = sys.path
+            sys.path = [itkConfig.swig_lib, itkConfig.swig_py, *sys.path]
+
+        def cleanup(self) -> None:
+            sys.path = self.old_path
+
+    base.LibraryLoader = Loader
 
 
 def _opened(path: Path, reader: str) -> tuple[Any, Any]:
