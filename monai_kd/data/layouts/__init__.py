@@ -75,7 +75,7 @@ def find_dataset(root: str | Path, layout: str | Layout | None = None) -> tuple[
     if not folder.is_dir():
         raise ValueError(f"{root} is a file. Set dataset_dir to the folder of the data set.")
     if not entries(folder):
-        raise ValueError(f"{root} is empty. Copy the data set into it, or set dataset_dir to another folder.")
+        raise ValueError(f"{root} is empty. Copy images into it, or name another folder.")
     tried = LAYOUTS if layout is None else (_layout(layout),)
     found = _search(folder, tried, SEARCH_DEPTH)
     if len(found) > 1:
