@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -83,6 +84,7 @@ class Distiller(nn.Module):
         self.teacher = as_teacher(teacher, routes.teacher_layers, trained)
         self._student_layers = routes.student_layers
         self._hooks: FeatureHooks | None = None
+        self._looked_at: set[str] = set()
 
     def forward(self, image: torch.Tensor, batch: Mapping[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """
@@ -106,7 +108,10 @@ class Distiller(nn.Module):
             hooks.listening = False
         features, batch = hooks.pop(), batch or {}
         teacher = self.teacher(batch.get("teacher_image", image))
-        return prediction, self.compare(self.student_features(prediction, features, image), teacher, image, batch)
+        student = self.student_features(prediction, features, image)
+        if self.training and torch.is_grad_enabled() and self._first("gradients"):
+            _warn_of_no_gradient(unwrap(self.pathways), student)
+        return prediction, self.compare(student, teacher, image, batch)
 
     def loss(self, image: torch.Tensor, label: Any, batch: Mapping[str, Any] | None = None) -> torch.Tensor:
         """
@@ -157,8 +162,17 @@ class Distiller(nn.Module):
             image: shape BNH[WD].
             batch: as for :meth:`forward`.
         """
+        if self._first("outputs"):
+            _warn_of_probabilities(unwrap(self.pathways), student, teacher)
         terms: dict[str, torch.Tensor] = self.pathways(student, teacher, {"image": image, **batch})
         return terms
+
+    def _first(self, check: str) -> bool:
+        """Whether a check is still to be made; a compiled forward makes none."""
+        if torch.compiler.is_compiling() or check in self._looked_at:
+            return False
+        self._looked_at.add(check)
+        return True
 
     def open(self) -> None:
         """Place the hooks; the first call does so."""
@@ -197,6 +211,51 @@ def _check_activation(loss_function: Any, pathways: Pathways) -> None:
                 f"{type(pathway.loss).__name__} of the pathway '{name}' takes them through one softmax. Use "
                 "LogitsKLLoss(sigmoid=True), LogitsBCELoss or LogitsMSELoss."
             )
+
+
+def _warn_of_no_gradient(pathways: Any, student: Mapping[str, torch.Tensor]) -> None:
+    for name, pathway in pathways.items():
+        dead = [
+            layer
+            for layer in dict.fromkeys(pathway.student_layers)
+            if not getattr(student.get(layer), "requires_grad", True)
+        ]
+        if pathway.weight and dead:
+            named = " and ".join(f"layer '{layer}'" if layer else "output" for layer in dead)
+            warnings.warn(
+                f"The pathway '{name}' teaches the student nothing at its {named}, which has no gradient: that part is "
+                "frozen (requires_grad=False), detached, or run without gradients. Name another student_layer, or "
+                "train that part.",
+                stacklevel=3,
+            )
+
+
+def _warn_of_probabilities(
+    pathways: Any, student: Mapping[str, torch.Tensor], teacher: Mapping[str, torch.Tensor]
+) -> None:
+    """Losses with a temperature take logits; a softmax of probabilities is nearly uniform, and teaches little."""
+    for name, pathway in pathways.items():
+        if getattr(pathway.loss, "temperature", None) is None or getattr(pathway.loss, "sigmoid", False):
+            continue
+        for side, layers, values in (
+            ("student", pathway.student_layers, student),
+            ("teacher", pathway.teacher_layers, teacher),
+        ):
+            if "" in layers and _are_probabilities(values.get("")):
+                warnings.warn(
+                    f"The {side} gives probabilities (0 to 1, with the sum 1 over the channels), but the "
+                    f"{type(pathway.loss).__name__} of the pathway '{name}' takes logits. Leave the network's softmax "
+                    "out.",
+                    stacklevel=3,
+                )
+
+
+def _are_probabilities(output: Any) -> bool:
+    if not isinstance(output, torch.Tensor) or output.ndim < 2 or output.shape[1] < 2 or not output.numel():
+        return False
+    values = plain(output).detach().float()
+    total = values.sum(dim=1)
+    return bool((values >= 0).all() and torch.isclose(total, torch.ones_like(total), atol=1e-2).all())
 
 
 def supervised_loss(loss_function: Callable[..., Any], prediction: Any, label: Any) -> torch.Tensor:

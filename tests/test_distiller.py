@@ -3,6 +3,7 @@
 
 import copy
 import pickle
+import warnings
 
 import pytest
 import torch
@@ -322,3 +323,39 @@ def test_in_accelerate():
         accelerator.backward(step_of(prepared, batch))
         optimizer.step()
     assert_same(trained_by_hand(), module)
+
+
+def pair(student_end=None, teacher_end=None):
+    ends = [[end] if end else [] for end in (student_end, teacher_end)]
+    torch.manual_seed(0)
+    return [nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 1), *end) for end in ends]
+
+
+@pytest.mark.parametrize("side", ["student", "teacher"])
+def test_probabilities_in_place_of_logits_are_told_once(side):
+    student, teacher = pair(**{f"{side}_end": nn.Softmax(dim=1)})
+    distiller = Distiller(student, teacher, Pathways(answer=Pathway(LogitsKLLoss(4.0))))
+    with pytest.warns(UserWarning, match=rf"The {side} gives probabilities .* LogitsKLLoss of the pathway 'answer'"):
+        distiller(torch.rand(2, 1, 8, 8))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        distiller(torch.rand(2, 1, 8, 8))
+
+
+def test_a_pathway_at_a_frozen_layer_is_told():
+    student, teacher = pair()
+    student[0].requires_grad_(False)
+    hidden = Pathway(nn.MSELoss(), "0", student_adapter=ChannelAdapter(2, 4, 4))
+    distiller = Distiller(student, teacher, Pathways(logits=Pathway(LogitsKLLoss()), hidden=hidden))
+    with torch.no_grad():  # a validation says nothing of gradients
+        distiller(torch.rand(2, 1, 8, 8))
+    with pytest.warns(UserWarning, match="The pathway 'hidden' teaches the student nothing at its layer '0'"):
+        distiller(torch.rand(2, 1, 8, 8))
+
+
+def test_sound_pathways_are_silent():
+    student, teacher = pair()
+    distiller = Distiller(student, teacher, Pathways(logits=Pathway(LogitsKLLoss()), hidden=Pathway(nn.MSELoss(), "0")))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        distiller(torch.rand(2, 1, 8, 8))

@@ -16,7 +16,7 @@ from monai.utils import fall_back_tuple
 from torch import nn
 
 from monai_kd.bundle.bundle import BundleFolder
-from monai_kd.bundle.config_files import CONFIGS, find_file, read_file, read_merged
+from monai_kd.bundle.config_files import CONFIGS, find_file, is_config_file, read_file, read_merged
 from monai_kd.bundle.config_ids import find, set_values
 from monai_kd.bundle.image_size import possible_size
 from monai_kd.bundle.record import recorded_settings
@@ -179,6 +179,8 @@ def open_bundle(path: Path, overlays: Sequence[str] = (), **settings: Any) -> Bu
     """
     path = path.resolve() if path.exists() else path
     remedy = "Name a bundle's folder or its inference config."
+    if path.is_file() and not is_config_file(path):
+        raise ValueError(f"'{path}' is not a config. {remedy} The option --checkpoint names a file of weights.")
     file = path if path.is_file() else BundleFolder(path).file("inference", remedy)
     files = [file]
     for name in overlays:

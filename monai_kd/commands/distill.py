@@ -74,7 +74,7 @@ def distill(
 
     given = parse_settings(setting)
     configs, weights, inference_dir = tuple(config or ()), teacher_checkpoint, inference_dataset_dir
-    with opened_teacher(find_path(teacher), dataset_dir) as (root, told):
+    with opened_teacher(find_path(teacher), dataset_dir, given.get("fold")) as (root, told):
         for line in told:
             console.print(line, markup=False, highlight=False)
         arguments = (

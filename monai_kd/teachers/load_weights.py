@@ -42,10 +42,10 @@ def _kind(tensor: torch.Tensor) -> str:
 
 
 def _prefix(network: Mapping[str, Any], checkpoint: Mapping[str, Any]) -> str:
-    """The prefix of every name in the file, if nothing else differs; else an empty string."""
+    """The prefix behind which the file has all names of the network, if there is one; else an empty string."""
     own, names = next(iter(network), ""), set(map(str, checkpoint))
     candidates = (name.removesuffix(own) for name in names if own and name.endswith(own))
-    return next((prefix for prefix in candidates if {prefix + key for key in network} == names), "")
+    return next((prefix for prefix in candidates if prefix and {prefix + key for key in network} <= names), "")
 
 
 def _recorded(path: Path) -> str:
@@ -100,7 +100,7 @@ def load_weights(network: nn.Module, path: str | PathLike[str], key: str = "mode
             f"'{path}' holds the weights of another network than this {type(inner).__name__}: {shown}. "
             + _recorded(path)
             + (
-                f"Its names are this network's behind '{prefix}': save them without it."
+                f"Its names are this network's behind '{prefix}': save them alone and without it."
                 if prefix
                 else "Build the network with the arguments of its training, or give the path of its own checkpoint."
             )

@@ -100,3 +100,9 @@ def test_a_step_that_cannot_be_in_the_graph(checkpoint, tmp_path):
 def test_a_network_that_cannot_be_exported(checkpoint, tmp_path, monkeypatch):
     monkeypatch.setattr(StudentUNet, "forward", lambda self, x: self.head(x) if bool(x.sum() > 0) else x)
     assert_refused(ValueError, "StudentUNet cannot be written as ONNX", student(), checkpoint, tmp_path, raw=True)
+
+
+def test_weights_in_place_of_a_bundle_are_refused(tmp_path):
+    (tmp_path / "model.pt").write_bytes(b"weights")
+    with pytest.raises(ValueError, match=r"model\.pt' is not a config\. Name a bundle's folder .* --checkpoint names"):
+        open_bundle(tmp_path / "model.pt")

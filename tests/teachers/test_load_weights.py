@@ -86,5 +86,14 @@ def test_a_prefix_is_found_where_names_end_alike(tmp_path):
 
 def test_names_behind_a_prefix_are_named(tmp_path):
     torch.save(nn.ModuleDict({"net": network()}).state_dict(), tmp_path / "wrapped.pt")
-    with pytest.raises(ValueError, match=r"Its names are this network's behind 'net\.': save them without"):
+    with pytest.raises(ValueError, match=r"Its names are this network's behind 'net\.': save them alone and without"):
         load_weights(network(), tmp_path / "wrapped.pt")
+
+
+def test_a_whole_distiller_names_where_its_student_is(tmp_path):
+    """Adapters stand beside the student in such a file."""
+    student = network()
+    parts = nn.ModuleDict({"student": student, "pathways": nn.Linear(1, 1)})
+    torch.save(parts.state_dict(), tmp_path / "distiller.pt")
+    with pytest.raises(ValueError, match=r"Its names are this network's behind 'student\.': save them alone"):
+        load_weights(network(), tmp_path / "distiller.pt")

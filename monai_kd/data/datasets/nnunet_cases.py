@@ -11,7 +11,7 @@ from monai.utils import ensure_tuple
 from monai_kd.utils.json_files import read_json
 from monai_kd.utils.messages import first_few
 
-__all__ = ["nnunet_cases"]
+__all__ = ["nnunet_cases", "read_fold"]
 
 PARTS = {"training": "train", "validation": "val"}
 
@@ -57,7 +57,7 @@ def nnunet_cases(
         raise FileNotFoundError(f"No data in '{root}': there is no such folder. Correct the path.")
     if part == "inference":
         return [{"case": case, "image": files} for case, files in _for_inference(root, ending).items()]
-    names, images = _fold(splits, fold)[PARTS[part]], _images(root / "imagesTr", ending)
+    names, images = read_fold(splits, fold)[PARTS[part]], _images(root / "imagesTr", ending)
     labels = {case: root / "labelsTr" / f"{case}{ending}" for case in names}
     for what, absent in (
         ("image in imagesTr", [case for case in names if case not in images]),
@@ -111,14 +111,26 @@ def _images(folder: Path, ending: str) -> dict[str, Any]:
     return {case: files[0] if len(files) == 1 else files for case, files in found.items()}
 
 
-def _fold(splits: str | PathLike[str] | None, fold: int) -> dict[str, list[str]]:
+def read_fold(splits: str | PathLike[str] | None, fold: int) -> dict[str, list[str]]:
+    """
+    The cases of one fold by "train" and "val".
+
+    Args:
+        splits: nnU-Net's ``splits_final.json``.
+        fold: its place there, from 0.
+
+    Raises:
+        ValueError: When there is no such fold, or a case is in both parts.
+    """
     if splits is None:
         raise ValueError("Training and validation need nnU-Net's splits_final.json. Give its path as splits.")
     folds = read_json(splits, "Copy it again from nnUNet_preprocessed/DatasetXXX_NAME.")
     if not isinstance(folds, list) or not all(isinstance(one, dict) and {"train", "val"} <= set(one) for one in folds):
         raise ValueError(f"'{splits}' is no list of folds with 'train' and 'val'. Give nnU-Net's splits_final.json.")
-    if not 0 <= fold < len(folds):
-        raise ValueError(f"'{splits}' has {len(folds)} folds, and fold {fold} is asked for. Folds begin with 0.")
+    if not isinstance(fold, int) or not 0 <= fold < len(folds):
+        raise ValueError(
+            f"'{splits}' has {len(folds)} folds, and fold {fold} is asked for. Give 0 to {len(folds) - 1}."
+        )
     both = sorted(set(folds[fold]["train"]) & set(folds[fold]["val"]))
     if both:
         raise ValueError(

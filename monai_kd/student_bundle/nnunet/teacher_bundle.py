@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from monai_kd.bundle.config_files import CONFIGS, write_config
+from monai_kd.data.datasets.nnunet_cases import read_fold
 from monai_kd.student_bundle.nnunet.folds import read_folds
 from monai_kd.student_bundle.nnunet.labels import read_classes
 from monai_kd.student_bundle.nnunet.network import network_definition, require_package, require_weights
@@ -23,13 +24,14 @@ __all__ = ["opened_teacher", "write_teacher"]
 
 
 @contextmanager
-def opened_teacher(root: Path, dataset_dir: str | Path) -> Iterator[tuple[Path, list[str]]]:
+def opened_teacher(root: Path, dataset_dir: str | Path, fold: int | None = None) -> Iterator[tuple[Path, list[str]]]:
     """
     The bundle of a teacher, for as long as it is read.
 
     Args:
         root: a bundle, or nnU-Net's ``TRAINER__PLANS__CONFIGURATION``, which is translated into a temporary folder.
         dataset_dir: nnU-Net's raw data, beside which its splits may lie.
+        fold: of nnU-Net's splits, for the student. Defaults to the first fold of the result.
 
     Yields:
         The bundle's folder, and what should be known of it.
@@ -43,10 +45,10 @@ def opened_teacher(root: Path, dataset_dir: str | Path) -> Iterator[tuple[Path, 
         return
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / root.resolve().name
-        yield folder, write_teacher(root, Path(dataset_dir), folder)
+        yield folder, write_teacher(root, Path(dataset_dir), folder, fold)
 
 
-def write_teacher(root: Path, dataset_dir: Path, folder: Path) -> list[str]:
+def write_teacher(root: Path, dataset_dir: Path, folder: Path, fold: int | None = None) -> list[str]:
     """
     Write a bundle whose network is that of nnU-Net's folds, and whose training is on nnU-Net's cases.
 
@@ -54,6 +56,7 @@ def write_teacher(root: Path, dataset_dir: Path, folder: Path) -> list[str]:
         root: nnU-Net's ``TRAINER__PLANS__CONFIGURATION``.
         dataset_dir: the raw data.
         folder: of the bundle.
+        fold: as for :func:`opened_teacher`.
 
     Returns:
         Which folds it is made of, which not, and whose splits.
@@ -71,6 +74,9 @@ def write_teacher(root: Path, dataset_dir: Path, folder: Path) -> list[str]:
     network = network_definition(results.configuration, len(results.channels), len(classes), len(results.folds))
     require_weights(network, folds.state, root)
     train = train_config(results, network, len(classes), folds.mirror_axes)
+    if fold is not None:
+        read_fold(splits, fold)  # refused by the name of nnU-Net's own file
+        train["fold"] = fold
     configs = {
         "train": train,
         "inference": inference_config(results, network),

@@ -101,6 +101,17 @@ def _exports(student):
         samples(bundle, module, [{"image": "nowhere.png"}])
 
 
+def test_the_fold_that_is_asked_for_is_told_or_refused(tmp_path):
+    root = make_results(tmp_path)
+    with pytest.raises(
+        ValueError, match=rf"'{tmp_path}.*splits_final.json' has \d folds, and fold 9 is asked for. Give 0 to"
+    ):
+        distilled(tmp_path, root, "--set", "fold=9", "--no-try")
+    assert not (tmp_path / "student").exists()
+    assert "The student trains on fold 1 of" in distilled(tmp_path, root, "--set", "fold=1", "--no-try")
+    assert json.loads((tmp_path / "student" / "configs" / "train.json").read_text())["fold"] == 1
+
+
 def test_a_few_classes(tmp_path):
     """The folds run once, and the stored answers are already those of the student's classes."""
     root = make_results(tmp_path, labels={"background": 0, "ball": 1, "cube": 2, "cone": 3})
