@@ -44,7 +44,7 @@ def _kind(tensor: torch.Tensor) -> str:
 def _prefix(network: Mapping[str, Any], checkpoint: Mapping[str, Any]) -> str:
     """The prefix behind which the file has all names of the network, if there is one; else an empty string."""
     own, names = next(iter(network), ""), set(map(str, checkpoint))
-    candidates = (name.removesuffix(own) for name in names if own and name.endswith(own))
+    candidates = (name.removesuffix(own) for name in sorted(names) if own and name.endswith(own))
     return next((prefix for prefix in candidates if prefix and {prefix + key for key in network} <= names), "")
 
 
