@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +15,7 @@ from monai_kd.outputs import inner_layers, resolve
 from monai_kd.pathways import Pathways
 from monai_kd.teachers import LiveTeacher, as_teacher
 from monai_kd.utils.loss_terms import require_weight
+from monai_kd.utils.pathway_warnings import warn_of_no_gradient, warn_of_probabilities
 from monai_kd.utils.plain_tensor import plain
 
 __all__ = ["Distiller", "supervised_loss"]
@@ -110,7 +110,7 @@ class Distiller(nn.Module):
         teacher = self.teacher(batch.get("teacher_image", image))
         student = self.student_features(prediction, features, image)
         if self.training and torch.is_grad_enabled() and self._first("gradients"):
-            _warn_of_no_gradient(unwrap(self.pathways), student)
+            warn_of_no_gradient(unwrap(self.pathways), student)
         return prediction, self.compare(student, teacher, image, batch)
 
     def loss(self, image: torch.Tensor, label: Any, batch: Mapping[str, Any] | None = None) -> torch.Tensor:
@@ -163,7 +163,7 @@ class Distiller(nn.Module):
             batch: as for :meth:`forward`.
         """
         if self._first("outputs"):
-            _warn_of_probabilities(unwrap(self.pathways), student, teacher)
+            warn_of_probabilities(unwrap(self.pathways), student, teacher)
         terms: dict[str, torch.Tensor] = self.pathways(student, teacher, {"image": image, **batch})
         return terms
 
@@ -211,51 +211,6 @@ def _check_activation(loss_function: Any, pathways: Pathways) -> None:
                 f"{type(pathway.loss).__name__} of the pathway '{name}' takes them through one softmax. Use "
                 "LogitsKLLoss(sigmoid=True), LogitsBCELoss or LogitsMSELoss."
             )
-
-
-def _warn_of_no_gradient(pathways: Any, student: Mapping[str, torch.Tensor]) -> None:
-    for name, pathway in pathways.items():
-        dead = [
-            layer
-            for layer in dict.fromkeys(pathway.student_layers)
-            if not getattr(student.get(layer), "requires_grad", True)
-        ]
-        if pathway.weight and dead:
-            named = " and ".join(f"layer '{layer}'" if layer else "output" for layer in dead)
-            warnings.warn(
-                f"The pathway '{name}' teaches the student nothing at its {named}, which has no gradient: that part is "
-                "frozen (requires_grad=False), detached, or run without gradients. Name another student_layer, or "
-                "train that part.",
-                stacklevel=3,
-            )
-
-
-def _warn_of_probabilities(
-    pathways: Any, student: Mapping[str, torch.Tensor], teacher: Mapping[str, torch.Tensor]
-) -> None:
-    """Losses with a temperature take logits; a softmax of probabilities is nearly uniform, and teaches little."""
-    for name, pathway in pathways.items():
-        if getattr(pathway.loss, "temperature", None) is None or getattr(pathway.loss, "sigmoid", False):
-            continue
-        for side, layers, values in (
-            ("student", pathway.student_layers, student),
-            ("teacher", pathway.teacher_layers, teacher),
-        ):
-            if "" in layers and _are_probabilities(values.get("")):
-                warnings.warn(
-                    f"The {side} gives probabilities (0 to 1, with the sum 1 over the channels), but the "
-                    f"{type(pathway.loss).__name__} of the pathway '{name}' takes logits. Leave the network's softmax "
-                    "out.",
-                    stacklevel=3,
-                )
-
-
-def _are_probabilities(output: Any) -> bool:
-    if not isinstance(output, torch.Tensor) or output.ndim < 2 or output.shape[1] < 2 or not output.numel():
-        return False
-    values = plain(output).detach().float()
-    total = values.sum(dim=1)
-    return bool((values >= 0).all() and torch.isclose(total, torch.ones_like(total), atol=1e-2).all())
 
 
 def supervised_loss(loss_function: Callable[..., Any], prediction: Any, label: Any) -> torch.Tensor:

@@ -337,9 +337,9 @@ def test_probabilities_in_place_of_logits_are_told_once(side):
     distiller = Distiller(student, teacher, Pathways(answer=Pathway(LogitsKLLoss(4.0))))
     with pytest.warns(UserWarning, match=rf"The {side} gives probabilities .* LogitsKLLoss of the pathway 'answer'"):
         distiller(torch.rand(2, 1, 8, 8))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with warnings.catch_warnings(record=True) as told:
         distiller(torch.rand(2, 1, 8, 8))
+    assert not told
 
 
 def test_a_pathway_at_a_frozen_layer_is_told():
@@ -356,6 +356,6 @@ def test_a_pathway_at_a_frozen_layer_is_told():
 def test_sound_pathways_are_silent():
     student, teacher = pair()
     distiller = Distiller(student, teacher, Pathways(logits=Pathway(LogitsKLLoss()), hidden=Pathway(nn.MSELoss(), "0")))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with warnings.catch_warnings(record=True) as told:
         distiller(torch.rand(2, 1, 8, 8))
+    assert not told
