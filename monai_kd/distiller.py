@@ -14,8 +14,7 @@ from monai_kd.features import FeatureHooks, unwrap
 from monai_kd.outputs import inner_layers, resolve
 from monai_kd.pathways import Pathways
 from monai_kd.teachers import LiveTeacher, as_teacher
-from monai_kd.utils.loss_terms import require_weight
-from monai_kd.utils.pathway_warnings import warn_of_no_gradient, warn_of_probabilities
+from monai_kd.utils.loss_terms import require_weight, warn_of_no_gradient, warn_of_probabilities
 from monai_kd.utils.plain_tensor import plain
 
 __all__ = ["Distiller", "supervised_loss"]
