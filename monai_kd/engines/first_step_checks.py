@@ -14,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from monai_kd.features import unwrap
 from monai_kd.pathways import Pathways
+from monai_kd.utils.loss_terms import tell_no_gradient
 
 __all__ = ["TermCheck", "check_all_learn", "reachable_leaves"]
 
@@ -85,7 +86,8 @@ class TermCheck:
         for name in [name for name in self.pending if pathways[name].weight]:
             dead = [layer for layer in dict.fromkeys(pathways[name].student_layers) if not _learns(student[layer])]
             if dead:
-                self._tell(name, dead)
+                del self.pending[name]
+                tell_no_gradient(name, dead)
                 continue
             self.pending[name] += 1
             if _moves(engine, terms[name], [student[layer] for layer in pathways[name].student_layers]):
@@ -97,16 +99,6 @@ class TermCheck:
         """Warn, at the end of the first epoch, about pathways that had no gradient until now."""
         for name in [name for name, steps in self.pending.items() if steps]:
             self._tell_zero(name)
-
-    def _tell(self, name: str, layers: list[str]) -> None:
-        del self.pending[name]
-        named = " and ".join(f"layer '{layer}'" if layer else "output" for layer in layers)
-        warnings.warn(
-            f"The pathway '{name}' teaches the student nothing at its {named}, which has no gradient: that part is "
-            "frozen (requires_grad=False), detached, or run without gradients (torch.no_grad, or "
-            "torch.utils.checkpoint with use_reentrant=True). Name another student_layer, or train that part.",
-            stacklevel=2,
-        )
 
     def _tell_zero(self, name: str) -> None:
         steps = self.pending.pop(name)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ __all__ = [
     "detached_terms",
     "loss_terms",
     "require_weight",
+    "tell_no_gradient",
     "warn_of_no_gradient",
     "warn_of_probabilities",
 ]
@@ -113,13 +114,24 @@ def warn_of_no_gradient(pathways: Any, student: Mapping[str, torch.Tensor]) -> N
             if not getattr(student.get(layer), "requires_grad", True)
         ]
         if pathway.weight and dead:
-            named = " and ".join(f"layer '{layer}'" if layer else "output" for layer in dead)
-            warnings.warn(
-                f"The pathway '{name}' teaches the student nothing at its {named}, which has no gradient: that part is "
-                "frozen (requires_grad=False), detached, or run without gradients. Name another student_layer, or "
-                "train that part.",
-                stacklevel=3,
-            )
+            tell_no_gradient(name, dead)
+
+
+def tell_no_gradient(name: str, layers: Sequence[str]) -> None:
+    """
+    Warn that a pathway ends at layers without a gradient.
+
+    Args:
+        name: the pathway's.
+        layers: of the student; the empty name is its output.
+    """
+    named = " and ".join(f"layer '{layer}'" if layer else "output" for layer in layers)
+    warnings.warn(
+        f"The pathway '{name}' teaches the student nothing at its {named}, which has no gradient: that part is frozen "
+        "(requires_grad=False), detached, or run without gradients (torch.no_grad, or torch.utils.checkpoint with "
+        "use_reentrant=True). Name another student_layer, or train that part.",
+        stacklevel=4,
+    )
 
 
 def warn_of_probabilities(
