@@ -12,6 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from monai_kd.__main__ import app
+from monai_kd.bundle.record.training_record import load_record
 from monai_kd.data import read_dataset
 from monai_kd.networks import StudentUNet
 from monai_kd.phantom import write_phantoms
@@ -84,6 +85,17 @@ def test_the_weights_that_came_along(network, phantoms, tmp_path):
         mask, lesion = pixels(one.mask) > 0, truth[one.mask.stem]
         dice.append(2 * (mask & lesion).sum() / (mask.sum() + lesion.sum()))
     assert max(dice) > 0.6
+
+
+def test_the_shipped_weights_say_how_they_were_trained(phantoms, tmp_path):
+    """The small student's file is enough: its record has the channels, so no overlay is needed."""
+    models = ROOT / "models"
+    for name, channels in (("model.pt", CHANNELS), ("model_small.pt", [8, 12, 16, 24, 32])):
+        record = load_record(models / name)
+        assert record["network_def"]["channels"] == channels and record["spatial_size"] == [224, 224]
+    alone = segment([phantoms], tmp_path / "alone", checkpoint=models / "model_small.pt").images
+    by_name = segment([phantoms], tmp_path / "by_name", network="small").images
+    assert all(np.array_equal(pixels(a.mask), pixels(b.mask)) for a, b in zip(alone, by_name, strict=True))
 
 
 def test_weights_that_a_training_wrote_are_told_from_the_shipped_ones(phantoms, weights, tmp_path):
