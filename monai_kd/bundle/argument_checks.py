@@ -14,6 +14,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow, create_workflow
 from monai.bundle.reference_resolver import ReferenceResolver
 from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS, merge_kv
 
+from monai_kd.bundle.component_arguments import require_components
 from monai_kd.bundle.config_files import list_files, read_file
 from monai_kd.bundle.known_ids import require_known, require_value, used_ids
 from monai_kd.bundle.running_config import Start, parser_at_work, start_at_work
@@ -123,6 +124,7 @@ def check_start(start: Start) -> None:
                 raise ValueError(f"{error}{_other_files(start, name)}") from None
         if not change.name.startswith("+"):
             require_value(change.where, name, change.value, state)
+        require_components(change.where, change.value, state.locator)
         _apply(state, {change.name: copy.deepcopy(change.value)})
 
 

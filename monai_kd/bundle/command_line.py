@@ -192,7 +192,8 @@ def _pairs(words: Sequence[str]) -> Iterator[tuple[str, Any]]:
     while rest:
         word = rest.pop(0)
         if not _is_flag(word):
-            raise ValueError(f"'{word}' belongs to no id. Write --id {word}, and put quotes around text with spaces.")
+            name = "--overlay" if is_config_file(Path(word)) else "--id"
+            raise ValueError(f"'{word}' belongs to no id. Write {name} {word}, and put quotes around text with spaces.")
         name, equals, text = word.lstrip("-").partition("=")
         name = name.replace("-", "_")
         if equals:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Mapping
 from pydoc import locate
@@ -10,7 +11,17 @@ from typing import Any
 
 from monai.bundle import ComponentLocator, ConfigComponent
 
-__all__ = ["component_arguments"]
+from monai_kd.bundle.config_ids import components
+from monai_kd.bundle.value_kinds import is_program
+from monai_kd.utils.messages import closest
+
+__all__ = ["component_arguments", "require_components"]
+
+PACKAGES = ("monai", "monai_kd")  # whose names are known before the run
+ROOMS = [
+    *(f"monai.{room}" for room in ("data", "engines", "handlers", "inferers", "losses", "networks.nets", "transforms")),
+    *(f"monai_kd.{room}" for room in ("data", "engines", "handlers", "losses", "networks", "teachers", "transforms")),
+]  # of short names
 
 
 def component_arguments(config: Mapping[str, Any], locator: ComponentLocator) -> dict[str, Any] | None:
@@ -50,3 +61,54 @@ def component_arguments(config: Mapping[str, Any], locator: ComponentLocator) ->
         if all(parameter.kind != parameter.VAR_KEYWORD for parameter in parameters):
             return {key: value for key, value in found.items() if key != "self"}
     return None
+
+
+def require_components(where: str, value: Any, locator: ComponentLocator) -> None:
+    """
+    Refuse a component whose class MONAI and this package do not have, or which does not take an argument.
+
+    A class of another package is left to MONAI: it may need the bundle's ``imports``.
+
+    Args:
+        where: the argument, or file and id, for the message.
+        value: anything that a config holds, with components in it.
+        locator: MONAI's table of short names.
+
+    Raises:
+        ValueError: The message names the closest class, or argument.
+
+    Example:
+        >>> require_components("--network-def", {"_target_": "monai_kd.networks.StudentUNett"}, ComponentLocator())
+        Traceback (most recent call last):
+        ...
+        ValueError: --network-def: no class 'monai_kd.networks.StudentUNett'. Closest: 'StudentUNet'.
+    """
+    for component in components(value):
+        name = component["_target_"]
+        if not isinstance(name, str) or is_program(name) or component.get("_disabled_"):
+            continue
+        _require_class(where, name, locator)
+        arguments = component_arguments(component, locator)
+        if arguments is None:
+            continue
+        for key in component:
+            if key not in arguments and key not in ConfigComponent.non_arg_keys:
+                near = f" Closest: '{closest(key, arguments)}'." if arguments else ""
+                raise ValueError(f"{where}: '{name}' takes no argument '{key}'.{near}")
+
+
+def _require_class(where: str, name: str, locator: ComponentLocator) -> None:
+    if locator.get_component_module_name(name) is not None:
+        return  # one of MONAI's short names
+    room, _, own = name.rpartition(".")
+    if room and room.partition(".")[0] not in PACKAGES:
+        return
+    try:
+        if locate(name) is not None:
+            return
+        places = [importlib.import_module(place) for place in ([room] if room else ROOMS)]
+    except Exception:  # a module that cannot be imported: MONAI will report it
+        return
+    names = [one for place in places for one in getattr(place, "__all__", dir(place))]
+    if own not in names:
+        raise ValueError(f"{where}: no class '{name}'. Closest: '{closest(own, names)}'.")

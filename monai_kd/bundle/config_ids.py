@@ -13,6 +13,7 @@ from monai_kd.utils.messages import closest
 __all__ = [
     "Config",
     "component_ids",
+    "components",
     "find",
     "has",
     "list_ids",
@@ -121,6 +122,20 @@ def component_ids(config: Config, name: str) -> list[str]:
         else:
             queue += references(node.get("module") if isinstance(node, Mapping) else node)
     return found
+
+
+def components(node: Any) -> Iterator[Mapping[str, Any]]:
+    """
+    The components in a config or in a part of one, also those that are arguments of another.
+
+    Example:
+        >>> [one["_target_"] for one in components({"a": [{"_target_": "A", "inner": {"_target_": "B"}}], "b": 1})]
+        ['A', 'B']
+    """
+    if isinstance(node, Mapping) and "_target_" in node:
+        yield node
+    for item in node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ():
+        yield from components(item)
 
 
 def list_ids(config: Config, name: str) -> list[str]:

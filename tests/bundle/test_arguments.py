@@ -56,6 +56,38 @@ def test_an_unknown_id_is_refused_with_the_closest(config, name, told):
     assert message.startswith(f"{option(name)}: ") and told in message and "\n" not in message
 
 
+STUDENT = {"_target_": "monai_kd.networks.StudentUNet", "spatial_dims": 2, "in_channels": 1, "out_channels": 2}
+NO_COMPONENT = [
+    ("network_def", {**STUDENT, "_target_": "monai_kd.networks.StudentUNett"}, "Closest: 'StudentUNet'."),
+    ("network_def", {**STUDENT, "chanels": [4, 8]}, "takes no argument 'chanels'. Closest: 'channels'."),
+    ("loss", {"_target_": "DiceLos"}, "Closest: 'DiceLoss'."),
+    ("loss", {"_target_": "monai.losses.DiceLoss", "_mode_": "callable", "softmx": True}, "Closest: 'softmax'."),
+    ("further_handlers", [{"_target_": "StatsHandler", "tagname": "x"}], "Closest: 'tag_name'."),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "told"), NO_COMPONENT)
+@pytest.mark.parametrize("by_overlay", [False, True])
+def test_a_misspelt_class_or_argument_is_refused_with_the_closest(name, value, told, by_overlay, tmp_path):
+    overlay = tmp_path / "mine.json"
+    overlay.write_text(json.dumps({name: value}))
+    with pytest.raises(ValueError) as caught:
+        check(f"train+{overlay}") if by_overlay else check("train", **{name: value})
+    message = str(caught.value)
+    assert message.startswith(f"{overlay}, '{name}': " if by_overlay else f"{option(name)}: ") and told in message
+
+
+@pytest.mark.parametrize(
+    "target", ["StudentUNet", "UNet", "other_package.Net", "scripts.net.Mine", "$@student", "list"]
+)
+def test_a_class_that_only_the_run_can_find_is_left_to_it(target):
+    check("train", network_def={"_target_": target})
+
+
+def test_a_disabled_component_is_not_looked_at():
+    check("train", loss={"_target_": "monai.losses.Gone", "_disabled_": True})
+
+
 WRONG = {
     **{f"max_epochs {value!r}": ("max_epochs", value) for value in ("abc", -1, 0, 1.5, True, [3], "3 ", None)},
     **{f"batch_size {value!r}": ("batch_size", value) for value in ("16x", 0, -4, 2.5)},

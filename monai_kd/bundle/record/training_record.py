@@ -6,7 +6,7 @@ from __future__ import annotations
 import importlib
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from monai.bundle import ComponentLocator
 from monai.bundle.config_item import ConfigComponent
 from torch import nn
 
-from monai_kd.bundle.config_ids import texts
+from monai_kd.bundle.config_ids import components, texts
 from monai_kd.bundle.record.definition import DOWNLOAD, plain
 from monai_kd.bundle.running_config import parser_at_work
 from monai_kd.bundle.value_kinds import is_program, require_kind
@@ -110,7 +110,7 @@ def require_network(definition: Mapping[str, Any], own: str | None, path: str | 
     Raises:
         ValueError: Naming what is no network of MONAI or of this package.
     """
-    for target in {str(one["_target_"]) for one in _components(definition)} - {own}:
+    for target in {str(one["_target_"]) for one in components(definition)} - {own}:
         component = ConfigComponent({"_target_": target}, locator=ComponentLocator())
         name = str(component.resolve_module_name())  # type: ignore[no-untyped-call]
         if not (name.startswith(ROOMS) and _is_network(*name.rsplit(".", 1))):
@@ -138,13 +138,6 @@ def _is_network(module: str, kind: str) -> bool:
     except ImportError:
         return False
     return isinstance(found, type) and issubclass(found, nn.Module)
-
-
-def _components(node: Any) -> Iterator[Mapping[str, Any]]:
-    if isinstance(node, Mapping) and "_target_" in node:
-        yield node
-    for item in node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ():
-        yield from _components(item)
 
 
 def _without_download(definition: Any) -> Any:
