@@ -12,7 +12,7 @@ from os import PathLike
 from pathlib import Path
 
 from monai_kd.utils.distinct_paths import PathOrPaths, require_distinct, require_not_installed, require_outside
-from monai_kd.utils.folder_lock import hold
+from monai_kd.utils.folder_lock import hold, remove_if_empty
 from monai_kd.utils.partial_names import reserved
 from monai_kd.utils.processes import is_distributed, rank
 
@@ -76,6 +76,7 @@ def claim_outputs(
         if Path(file).is_dir():
             raise ValueError(f"{name} '{file}' is a folder. Name a file.")
     for folder in dict.fromkeys([Path(output_dir), *(Path(file).absolute().parent for file in files.values())]):
+        remove_if_empty(folder)
         require_writable(folder)
     if (rank() if is_distributed() else int(os.environ.get("RANK", 0))) == 0:
         for path in (output_dir, *files.values()):

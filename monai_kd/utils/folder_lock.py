@@ -13,10 +13,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-__all__ = ["hold", "locked"]
+__all__ = ["hold", "locked", "remove_if_empty"]
 
 _HELD: dict[Path, FileLock] = {}
 _CLAIMS: set[Path] = set()  # locks taken by hold(), kept until this process ends
+_NEW: list[Path] = []  # folders that this process makes
 
 
 @contextmanager
@@ -70,6 +71,12 @@ def hold(path: Path) -> None:
     _CLAIMS.add(file)
 
 
+def remove_if_empty(folder: Path) -> None:
+    """When this process ends, remove a folder that does not exist yet, if nothing was written into it."""
+    whole = folder.resolve()
+    _NEW.extend(place for place in (whole, *whole.parents) if not place.exists())
+
+
 def _lock_file(path: Path) -> Path:
     whole = path.resolve()
     return whole / ".lock" if whole.is_dir() else whole.with_name(f".lock-{whole.name}")
@@ -106,6 +113,7 @@ def _forget() -> None:
     """Forget all locks in a forked process: they belong to its parent."""
     _HELD.clear()
     _CLAIMS.clear()
+    _NEW.clear()
 
 
 @atexit.register
@@ -116,6 +124,9 @@ def _clean() -> None:
     for file in _HELD:
         with suppress(OSError):
             file.unlink()
+    for folder in sorted(_NEW, key=lambda place: len(place.parts), reverse=True):  # the inner ones first
+        with suppress(OSError):  # it holds results
+            folder.rmdir()
 
 
 if hasattr(os, "register_at_fork"):

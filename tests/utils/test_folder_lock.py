@@ -70,3 +70,27 @@ def test_a_folder_that_is_locked_is_not_locked_twice(tmp_path):
     twice = pytest.raises(ValueError, match=rf"another process \(process {os.getpid()} on")
     with locked(tmp_path), twice, locked(tmp_path):
         pass
+
+
+CLAIM = """
+from pathlib import Path
+from monai_kd.utils.atomic_files import claim_outputs
+claim_outputs({folder!r}, {{"checkpoint": {folder!r} + "/models/model.pt"}})
+"""
+
+
+@pytest.mark.parametrize(("then", "left"), [("1 / 0", []), ("Path({folder!r}, 'log').touch(); 1 / 0", ["log"])])
+def test_a_run_that_wrote_nothing_leaves_no_folder(then, left, tmp_path):
+    """A folder that was there before stays."""
+    for place, is_old in ((tmp_path / "a" / "new", False), (tmp_path / "old", True)):
+        if is_old:
+            place.mkdir()
+        code = CLAIM.format(folder=str(place)) + then.format(folder=str(place))
+        env = {**os.environ, "PYTHONPATH": str(ROOT)}
+        assert (
+            "ZeroDivisionError"
+            in subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False).stderr
+        )
+        assert place.exists() == (is_old or bool(left))
+        assert [path.name for path in place.glob("*")] == left
+    assert (tmp_path / "a").exists() == bool(left)
