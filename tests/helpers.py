@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
+from filelock import FileLock
 
 
 def assert_identical(actual: Any, expected: Any, where: str = "") -> None:
@@ -52,3 +57,17 @@ def children_heed_ctrl_c() -> Iterator[None]:
 def heeds_ctrl_c() -> None:
     """In a new process: Ctrl+C stops it, also where the tests themselves run in the background, which does without."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that one of the test processes makes and all of them read; a fixture is made anew by each of them."""
+    base = factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, finished = base / name, base / f"{name}.finished"
+    with FileLock(base / f"{name}.lock"):
+        if not finished.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            finished.touch()
+    return folder

@@ -17,6 +17,7 @@ from PIL import Image
 import monai_kd
 from monai_kd.export.web.npm_packages import fetch_packages
 from tests.export.web.conftest import serve
+from tests.helpers import made_once
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -36,7 +37,7 @@ def made(command, target, elsewhere):
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """`make docs`, elsewhere."""
-    return made(r"sphinx .*", "docs/_build/html", tmp_path_factory.mktemp("site") / "html")
+    return made_once(tmp_path_factory, "site", lambda folder: made(r"sphinx .*", "docs/_build/html", folder))
 
 
 def test_every_page_is_in_it(site):
