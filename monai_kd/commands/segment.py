@@ -59,7 +59,8 @@ def segment(
         table = Table("image", "mask", "lesion")
         for one in result.images:
             share = f"{100 * one.share:.1f}" if one.share >= 0.001 else "below 0.1"
-            table.add_row(one.image.name, one.mask.name, f"{share} % of the image" if one.share else "none found")
+            name = one.image.name if one.frame is None else f"{one.image.name}, frame {one.frame}"
+            table.add_row(name, one.mask.name, f"{share} % of the image" if one.share else "none found")
         console.print(table)
         count = f"{len(result.images)} image{'s' if len(result.images) > 1 else ''}"
         whose = "as shipped" if result.is_shipped else "not the shipped ones"

@@ -28,12 +28,17 @@ __all__ = ["Segmentation", "Segmented", "segment"]
 
 @dataclass(frozen=True)
 class Segmented:
-    """An image, its mask, a picture of both, and the lesion's share of the image's area (0 to 1)."""
+    """
+    An image, its mask, a picture of both, and the lesion's share of the image's area (0 to 1).
+
+    ``frame`` is the number of a loop's frame, from 0 as in the names of the files; None for other images.
+    """
 
     image: Path
     mask: Path
     picture: Path
     share: float
+    frame: int | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,9 @@ def segment(
             mask = output["pred"]
             share = float((mask > 0).float().mean())
             image = Path(mask.meta["filename_or_obj"])
-            found.append(Segmented(image, outputs.mask_file(mask), outputs.picture_file(mask), share))
+            frame = int(mask.meta.get("frame", -1))
+            files = outputs.mask_file(mask), outputs.picture_file(mask)
+            found.append(Segmented(image, *files, share, frame if frame >= 0 else None))
         if progress is not None:
             progress(engine.state.iteration, len(records))
 

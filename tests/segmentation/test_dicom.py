@@ -61,6 +61,7 @@ def test_masks_and_pictures_are_those_without_dicom(images, weights, tmp_path):
     assert run(images, plain, weights).exit_code == 0
     result = run(images, dicom, weights, "--mask-format", "dicom-seg", "--picture-format", "dicom-sc")
     assert result.exit_code == 0, told(result)
+    assert [f"loop.dcm, frame {number}" in told(result) for number in range(7)] == [True] * 6 + [False]
     assert sorted(path.name for path in dicom.glob("*.*") if path.name[0] != ".") == ["loop.dcm", "still.dcm"]
     for name, frame in [("still", None), *(("loop", number) for number in range(6))]:
         image = name if frame is None else f"{name}_frame{frame:03}"
@@ -82,7 +83,8 @@ def test_smoothing_is_that_of_the_inferer_and_is_written_down(images, weights, t
         [images / "loop.dcm"], tmp_path / "a", network="small", checkpoint=weights, mask_format="dicom-seg",
         smooth_frames=3,
     )  # fmt: skip
-    assert {one.mask for one in found.images} == {tmp_path / "a" / "loop.dcm"} and len(found.images) == 6
+    assert {one.mask for one in found.images} == {tmp_path / "a" / "loop.dcm"}
+    assert [one.frame for one in found.images] == [*range(6)]
     (segmented,) = pydicom.dcmread(tmp_path / "a" / "loop.dcm").SegmentSequence
     assert "smooth_frames=3" in segmented.SegmentationAlgorithmIdentificationSequence[0].AlgorithmParameters
     run_bundle(
