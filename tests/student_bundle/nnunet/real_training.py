@@ -6,6 +6,7 @@ Run as a program, with ``nnUNet_raw``, ``nnUNet_preprocessed``, ``nnUNet_results
 ``python real_training.py 7 2d OUT 0 1``, with the folds last.
 """
 
+import multiprocessing
 import os
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ class nnUNetTrainerSeconds(nnUNetTrainer):
         torch.set_num_threads(1)
         torch.manual_seed(fold)
         self.num_epochs, self.num_iterations_per_epoch, self.num_val_iterations_per_epoch = 2, 12, 1
+        self.logger.plot_progress_png = lambda folder: None  # half of the time
 
     def configure_optimizers(self):
         optimizer = torch.optim.AdamW(self.network.parameters(), 3e-3)
@@ -44,6 +46,9 @@ def main(dataset, configuration, out, folds):
     from nnunetv2.utilities.file_path_utilities import get_output_folder
 
     torch.set_num_threads(1)
+    # nnU-Net's processes are forked, for a new one imports everything again.
+    usual = multiprocessing.get_context
+    multiprocessing.get_context = lambda method=None: usual("fork")
     extract_fingerprints([dataset], num_processes=1, check_dataset_integrity=False)
     plan_experiments([dataset])
     smaller(configuration)
