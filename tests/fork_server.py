@@ -38,7 +38,8 @@ AT_START = ("PYTHONHASHSEED", "PYTHONWARNINGS", "PYTHONUTF8", "PYTHONHOME", "MPL
 STAND_INS = ("torchvision", "timm")  # packages of the tests on the PYTHONPATH of some processes
 ENDS = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
 UNUSUAL = ("preexec_fn", "pass_fds", "executable", "startupinfo", "shell", "gid", "gids", "uid")
-LIBRARIES = ("torch", "monai.bundle", "ignite.engine")
+# An optimizer imports torch._dynamo, an export onnxscript; onnxruntime would start a thread, which no fork has.
+LIBRARIES = ("torch", "monai.bundle", "ignite.engine", "torch._dynamo", "onnxscript", "openpyxl", "typer")
 LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
 GPUS = ("/proc/driver/nvidia", "/dev/kfd")  # of NVIDIA and AMD
 SECONDS = 30  # for a process to be handed to who asked for it
