@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ITK loads its libraries in a reader's thread: the program stays in its working folder meanwhile."""
+"""MONAI's reader loads ITK's libraries in a thread: the program stays in its working folder meanwhile, as with ours."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ pytest.importorskip("itk")
 
 WATCHED = """
 import os, threading
-from pathlib import Path
-from monai_kd.data.image_files.reading import read_image
+import monai_kd.data
+from monai.data import ITKReader
 
-reader = threading.Thread(target=read_image, args=(Path("image.dcm"),))
+reader = threading.Thread(target=ITKReader().read, args=("image.dcm",))
 reader.start()
 seen = []
 while reader.is_alive():

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import sys
-from functools import cache, lru_cache
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -106,11 +106,9 @@ def _itk(path: Path) -> Any:
         raise ImportError(f"{path} needs ITK. Run: pip install itk-io")
     import itk
 
-    _keep_working_folder()
     return itk
 
 
-@cache
 def _keep_working_folder() -> None:
     """
     Let ITK load its libraries from where the program is.
@@ -121,6 +119,9 @@ def _keep_working_folder() -> None:
     import itkConfig
     from itk.support import base
 
+    if not hasattr(base, "LibraryLoader"):
+        return  # another release of ITK, which loads in another way
+
     class Loader(base.LibraryLoader):
         def setup(self) -> None:
             self.old_path = sys.path
@@ -130,6 +131,10 @@ def _keep_working_folder() -> None:
             sys.path = self.old_path
 
     base.LibraryLoader = Loader
+
+
+if find_spec("itk") is not None:
+    _keep_working_folder()  # for MONAI's own ITKReader, too
 
 
 def _opened(path: Path, reader: str) -> tuple[Any, Any]:
