@@ -39,7 +39,7 @@ def test_a_folds_cases_have_all_channels_and_their_label(raw):
 
 def test_inference_takes_test_images_or_any_folder(raw):
     assert nnunet_cases(raw, ".nii.gz", "inference") == [
-        {"case": "t1", "image": str(raw / "imagesTs" / "t1_0000.nii.gz")}
+        {"id": "t1", "case": "t1", "image": str(raw / "imagesTs" / "t1_0000.nii.gz")}
     ]
     assert len(nnunet_cases(raw / "imagesTr", ".nii.gz", "inference")) == 4
     (raw / "imagesTs" / "t1_0000.nii.gz").rename(raw / "imagesTs" / "t1.nii.gz")

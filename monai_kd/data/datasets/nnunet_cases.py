@@ -35,8 +35,8 @@ def nnunet_cases(
         fold: one of the splits, from 0.
 
     Returns:
-        For each case "case", its name; "image", the file, or the files of several channels; and "label", but for
-        inference.
+        For each case "case" and "id", its name; "image", the file, or the files of several channels; and "label", but
+        for inference.
 
     Raises:
         FileNotFoundError: When there is no such folder.
@@ -56,7 +56,7 @@ def nnunet_cases(
     if not root.is_dir():
         raise FileNotFoundError(f"No data in '{root}': there is no such folder. Correct the path.")
     if part == "inference":
-        return [{"case": case, "image": files} for case, files in _for_inference(root, ending).items()]
+        return [{"id": case, "case": case, "image": files} for case, files in _for_inference(root, ending).items()]
     names, images = read_fold(splits, fold)[PARTS[part]], _images(root / "imagesTr", ending)
     labels = {case: root / "labelsTr" / f"{case}{ending}" for case in names}
     for what, absent in (
@@ -69,7 +69,7 @@ def nnunet_cases(
                 f"{ending}: {first_few(absent)}. Name the folder that nnU-Net was trained from: "
                 "nnUNet_raw/DatasetXXX_NAME."
             )
-    return [{"case": case, "image": images[case], "label": str(labels[case])} for case in names]
+    return [{"id": case, "case": case, "image": images[case], "label": str(labels[case])} for case in names]
 
 
 def _for_inference(root: Path, ending: str) -> dict[str, Any]:

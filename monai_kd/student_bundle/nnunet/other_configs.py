@@ -23,7 +23,7 @@ PAPER = (
 
 def inference_config(results: Results, network: dict[str, Any]) -> Config:
     """
-    Masks of raw files, on the grid of each file.
+    Masks of raw files, on the grid of each file; a file that cannot be read does not stop the others.
 
     Args:
         results: of nnU-Net.
@@ -44,18 +44,24 @@ def inference_config(results: Results, network: dict[str, Any]) -> Config:
             "transforms": [loading(results, ["image"]), preprocessing(results, ["image"])],
         },
         "dataset": {
-            "_target_": "Dataset",
+            "_target_": "monai_kd.data.TolerantDataset",
             "data": "$monai_kd.data.nnunet_cases(@dataset_dir, @file_ending, 'inference')",
             "transform": "@preprocessing",
         },
-        "dataloader": {"_target_": "DataLoader", "dataset": "@dataset", "batch_size": 1, "num_workers": 0},
+        "dataloader": {
+            "_target_": "DataLoader",
+            "dataset": "@dataset",
+            "batch_size": 1,
+            "num_workers": 0,
+            "collate_fn": "$monai_kd.data.collate_tolerant",
+        },
         "inferer": inferer(results),
         "postprocessing": {
             "_target_": "Compose",
             "transforms": [postprocessing("preprocessing"), largest, saving(results)],
         },
         "handlers": [{"_target_": "StatsHandler", "iteration_log": False}],
-        "evaluator": evaluator(),
+        "evaluator": {**evaluator(), "_target_": "monai_kd.engines.InferenceEvaluator"},
         "checkpointloader": {
             "_target_": "CheckpointLoader",
             "load_path": "$@bundle_root + '/models/model.pt'",

@@ -72,7 +72,7 @@ def _stages(root: Path) -> dict[str, Sequence[str]]:
     return {**stages, "inference": ["inference"]}
 
 
-def _step(config: Config, root: Path, data: str, what: str) -> tuple[Exception | None, bool]:
+def _step(config: Config, root: Path, data: str, what: str) -> tuple[BaseException | None, bool]:
     """Run one step; return its error, if any, and whether there was no image for it."""
     output_dir = root.with_name(f"{root.name}_output")
     config |= {"bundle_root": str(root), "dataset_dir": data, "output_dir": str(output_dir)}
@@ -87,16 +87,16 @@ def _step(config: Config, root: Path, data: str, what: str) -> tuple[Exception |
             workflow.initialize()
             workflow.run()
             workflow.finalize()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return error, False
     finally:
         shutil.rmtree(output_dir, ignore_errors=True)
     return None, False
 
 
-def _told(error: Exception, what: str, bundle: TeacherBundle, data: str, scratch: Path, settings: Config) -> str:
+def _told(error: BaseException, what: str, bundle: TeacherBundle, data: str, scratch: Path, settings: Config) -> str:
     stock = stock_config(bundle, what)
-    its: Exception | None = None
+    its: BaseException | None = None
     if stock is not None:
         for name, value in settings.items():  # of the same sizes
             if find(stock, name) is not None:
@@ -123,8 +123,10 @@ def _of_classes(steps: Sequence[str]) -> str:
     )
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     cause = first_cause(error)
+    if isinstance(cause, SystemExit):  # of a list of images
+        return " ".join(str(cause).split()).rstrip(".")
     return f"{type(cause).__name__}: {first_line(cause)}".rstrip(".")
 
 

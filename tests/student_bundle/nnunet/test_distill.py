@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -86,6 +87,25 @@ def test_an_ensemble_of_folds_distils(tmp_path, flat):
             }
         else:
             same_grid(tmp_path / "masks" / f"ball.{number}.nii.gz", raw / f"ball.{number}_0000.nii.gz")
+
+
+def test_an_image_that_does_not_fit_costs_itself_alone(tmp_path):
+    root = make_results(tmp_path, folds=("0",))
+    distilled(tmp_path, root, "--no-try")
+    run(tmp_path, "train")
+    images = tmp_path / "nnUNet_raw" / "Dataset007_Balls" / "imagesTs"
+    Image.open(images / "ball.4_0000.png").convert("RGB").save(images / "ball.4_0000.png")
+    with pytest.raises(AssertionError) as caught:
+        run(tmp_path, "inference", "--output_dir", tmp_path / "masks")
+    told = str(caught.value)
+    assert "1 of 2 images has no result; all others are done" in told and "Traceback" not in told
+    assert "ball.4_0000.png' has 3 channels, and nnU-Net's plans are for 1. Give the files" in told
+    assert [file.name for file in (tmp_path / "masks").glob("*.png")] == ["ball.5.png"]
+
+    shutil.rmtree(tmp_path / "student")
+    with pytest.raises(ValueError, match=r"fails in its first step: 1 of 1 images.*ball\.4_0000\.png' has 3 channels"):
+        distilled(tmp_path, root)
+    assert not (tmp_path / "student").exists()
 
 
 def _exports(student):
