@@ -133,7 +133,7 @@ def main() -> None:
             done = torch.load(former, weights_only=True)["epoch"] if former.is_file() else 0
             status, _ = timed(run, arguments.epochs)
             left = [path.name for path in run.rglob(".partial-*")]
-            assert status == 0 and not left, f"status {status}, left {left}: {(home / 'log.txt').read_text()[-2000:]}"
+            assert status == 0 and not left, f"status {status}, left {left}: {(home / 'log.txt').read_text()[-12000:]}"
             try:
                 assert_identical(result(run), expected)
                 exact += 1
