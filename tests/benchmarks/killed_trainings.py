@@ -41,6 +41,7 @@ def start(folder: Path, epochs: int) -> int:
     process = os.fork()
     if process:
         return process
+    torch.set_num_threads(1)  # or torch makes its pool anew in the first threads of the fork, which may do so at once
     sys.stdout = sys.stderr = (folder.parent / "log.txt").open("a")
     os.dup2(sys.stdout.fileno(), 1)
     os.dup2(sys.stdout.fileno(), 2)

@@ -28,6 +28,7 @@ from steps import STEPS, iteration_times, logits, of_trainer
 from monai_kd import DistillationTrainer
 from monai_kd.engines import distribute
 
+METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 BARRIER: list[Any] = []  # of a process that is measured
 
 
@@ -59,7 +60,8 @@ def images_per_second(rank: int, processes: int, store: str, arguments: argparse
 
 def together(processes: int, arguments: argparse.Namespace, talking: bool) -> float:
     """Throughput of all processes together, in images per second."""
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context(METHOD)
+    context.set_forkserver_preload(["__main__", "torch._dynamo"])  # all that they import
     started = (remember, (context.Barrier(processes),))
     with tempfile.TemporaryDirectory() as folder, context.Pool(processes, *started) as pool:
         tasks = [(rank, processes, f"{folder}/store", arguments, talking) for rank in range(processes)]
