@@ -72,7 +72,7 @@ def hold(path: Path) -> None:
 
 
 def remove_if_empty(folder: Path) -> None:
-    """When this process ends, remove a folder that does not exist yet, if nothing was written into it."""
+    """Called before a folder is made: if it is empty when this process ends, it is removed, with its new parents."""
     whole = folder.resolve()
     _NEW.extend(place for place in (whole, *whole.parents) if not place.exists())
 

@@ -23,7 +23,7 @@ class nnUNetTrainerSeconds(nnUNetTrainer):
         torch.set_num_threads(1)
         torch.manual_seed(fold)
         self.num_epochs, self.num_iterations_per_epoch, self.num_val_iterations_per_epoch = 2, 12, 1
-        self.logger.plot_progress_png = lambda folder: None  # half of the time
+        self.logger.plot_progress_png = lambda folder: None  # a third of the time
 
     def configure_optimizers(self):
         optimizer = torch.optim.AdamW(self.network.parameters(), 3e-3)
