@@ -21,7 +21,7 @@ test: export PYTHONDONTWRITEBYTECODE =
 test: $(LABEL)
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-lint: $(LABEL)
+lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

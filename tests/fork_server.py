@@ -31,11 +31,21 @@ import types
 from pathlib import Path
 from typing import Any, NoReturn
 
-MODULES = ("monai_kd", "monai.bundle", "torch.distributed.run", "tests.", "pytest", "sphinx", "typer")
+MODULES = (
+    "monai_kd",
+    "monai.bundle",
+    "monailabel.interfaces",
+    "torch.distributed.run",
+    "tests.",
+    "pytest",
+    "sphinx",
+    "typer",
+)
 SCRIPTS = Path(__file__).parent
 # What acts at the start of Python or of a library must be as it was at the start of the server.
 AT_START = ("PYTHONHASHSEED", "PYTHONWARNINGS", "PYTHONUTF8", "PYTHONHOME", "MPLBACKEND", "MPLCONFIGDIR", "LC_ALL")
 STAND_INS = ("torchvision", "timm")  # packages of the tests on the PYTHONPATH of some processes
+LABEL = (["monai_kd", "label"], ["monailabel.interfaces.utils.app"])  # only MONAI Label asks for a stand-in, later on
 ENDS = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
 UNUSUAL = ("preexec_fn", "pass_fds", "executable", "startupinfo", "shell", "gid", "gids", "uid")
 # An optimizer imports torch._dynamo, an export onnxscript; onnxruntime would start a thread, which no fork has.
@@ -92,7 +102,8 @@ def _request(given: dict[str, Any]) -> dict[str, Any] | None:
     alike = all(environment.get(name) == os.environ.get(name) for name in AT_START)
     alike = alike and environment.get("OMP_NUM_THREADS", "").isdigit()
     stands_in = any(Path(part, name).exists() for part in path for name in STAND_INS)
-    if not (is_module or is_script) or not folder.is_dir() or not alike or stands_in:
+    is_label = is_module and any(words[2 : 2 + len(one)] == one for one in LABEL)
+    if not (is_module or is_script) or not folder.is_dir() or not alike or (stands_in and not is_label):
         return None
     return {
         "words": words[1:],

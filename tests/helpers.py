@@ -54,11 +54,6 @@ def children_heed_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGINT, former)
 
 
-def heeds_ctrl_c() -> None:
-    """In a new process: Ctrl+C stops it, also where the tests themselves run in the background, which does without."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
     """A folder that one of the test processes makes and all of them read; a fixture is made anew by each of them."""
     base = factory.getbasetemp()

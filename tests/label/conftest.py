@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 import monai_kd
-from tests.helpers import heeds_ctrl_c
+from tests.helpers import children_heed_ctrl_c
 
 ROOT = Path(monai_kd.__file__).parents[1]
 WITHOUT_TORCHVISION = ROOT / "monai_kd" / "label" / "without_torchvision"
@@ -71,10 +71,10 @@ def served(
     arguments = [part.format(app=app, studies=studies, port=port) for part in (*command, *extra_args)]
     log, tmpdir = app.with_name(f"{app.name}.log"), app.with_name(f"{app.name}.tmp")
     tmpdir.mkdir(exist_ok=True)
-    with log.open("w") as file:
+    with log.open("w") as file, children_heed_ctrl_c():
         process = subprocess.Popen(
             arguments, stdout=file, stderr=subprocess.STDOUT, env=environment(tmpdir, **(env or {})),
-            cwd=app.parent, start_new_session=True, preexec_fn=heeds_ctrl_c,
+            cwd=app.parent, start_new_session=True,
         )  # fmt: skip
     try:
         _wait(process, port, seconds)

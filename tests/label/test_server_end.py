@@ -20,7 +20,20 @@ from monai_kd.phantom import write_phantoms
 from tests.label.apps import tiny_app
 from tests.label.conftest import served
 
-START = (sys.executable, "-m", "monai_kd", "label", "start", "{app}", "--studies", "{studies}", "--port", "{port}")
+# With -s it is not forked by tests/fork_server.py, nor are its trainings: they are found by their commands.
+START = (
+    sys.executable,
+    "-s",
+    "-m",
+    "monai_kd",
+    "label",
+    "start",
+    "{app}",
+    "--studies",
+    "{studies}",
+    "--port",
+    "{port}",
+)
 LONG = {"max_epochs": 1000, "learning_rate": 1e-6}
 
 
