@@ -5,9 +5,10 @@ import gc
 
 import pytest
 
-from tests import fork_server
+from tests import fork_server, monai_components
 
 fork_server.install()
+monai_components.remember()
 
 
 @pytest.hookimpl(trylast=True)

@@ -31,16 +31,8 @@ import types
 from pathlib import Path
 from typing import Any, NoReturn
 
-MODULES = (
-    "monai_kd",
-    "monai.bundle",
-    "monailabel.interfaces",
-    "torch.distributed.run",
-    "tests.",
-    "pytest",
-    "sphinx",
-    "typer",
-)
+MODULES = ("monai_kd", "monai.bundle", "monailabel.interfaces", "torch.distributed.run", "tests.", "pytest")
+TOOLS = ("sphinx", "typer")
 SCRIPTS = Path(__file__).parent
 # What acts at the start of Python or of a library must be as it was at the start of the server.
 AT_START = ("PYTHONHASHSEED", "PYTHONWARNINGS", "PYTHONUTF8", "PYTHONHOME", "MPLBACKEND", "MPLCONFIGDIR", "LC_ALL")
@@ -94,7 +86,7 @@ def _request(given: dict[str, Any]) -> dict[str, Any] | None:
     options, words = (["-u"], [words[0], *words[2:]]) if words[1:2] == ["-u"] else ([], words)
     if words[0] != sys.executable or any(given[name] not in (None, (), False) for name in UNUSUAL):
         return None
-    is_module = words[1:2] == ["-m"] and words[2].startswith(MODULES)
+    is_module = words[1:2] == ["-m"] and words[2].startswith((*MODULES, *TOOLS))
     is_script = words[1:2] != [] and words[1].endswith(".py") and SCRIPTS in Path(words[1]).parents
     environment = dict(os.environ if given["env"] is None else given["env"])
     folder = Path(given["cwd"] or ".").resolve()
@@ -244,6 +236,7 @@ def _import_libraries() -> None:
     for name in LIBRARIES:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    importlib.import_module("monai_components").remember()  # beside this script
     gc.collect()
     gc.freeze()  # the memory of these objects stays shared
 
