@@ -130,7 +130,7 @@ def test_a_further_metric_of_the_evaluation_is_reported(tmp_path):
         folder.mkdir(parents=True)
         (folder / "scores.csv").write_text("id,dice,iou,hd95,surface_distance\na,0.5,0.4,3.0,\n")
         (folder / "summary.json").write_text(json.dumps({**known, "surface_distance": {"mean": value, "images": 1}}))
-    table = metrics_table(read_scores(tmp_path, ["L"], ["0-0", "1-0", "2-0"]))
+    table = metrics_table(read_scores(tmp_path, ["L"], ["0-0", "1-0", "2-0"]), "Student")
     assert table.columns == ["model", "surface_distance"]
     assert table.rows == [["L", f"0.500 ± {np.std([0.75, 0.25], ddof=1):.3f}"]]  # counts where it is defined
 
@@ -146,7 +146,7 @@ def test_classified_images_are_right_or_wrong(tmp_path):
         (folder / "summary.json").write_text(json.dumps(summary))
     scores = read_scores(tmp_path, ["L"], list(summaries))
     assert scores["L"].measure == "Accuracy" and scores["L"].values["1-0"] == {"a": 0.0, "b": 1.0}
-    table = metrics_table(scores)
+    table = metrics_table(scores, "Student")
     spread = np.std([0.75, 0.25], ddof=1)
     assert table.columns == ["model", "roc_auc", "ece"]
     assert table.rows == [["L", f"0.500 ± {spread:.3f}", "0.500"]]  # a metric counts where it is defined
@@ -162,4 +162,4 @@ def test_rows_of_two_tasks_are_not_compared(tmp_path):
         (folder / "summary.json").write_text("{}")
     with pytest.raises(ValueError, match="has rows of different tasks"):
         read_scores(tmp_path, ["A", "B"], ["0-0"])
-    assert metrics_table(read_scores(tmp_path, ["B"], ["0-0"])) is None
+    assert metrics_table(read_scores(tmp_path, ["B"], ["0-0"]), "A") is None

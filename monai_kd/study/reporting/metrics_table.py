@@ -7,25 +7,59 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from monai_kd.study.results.roc_auc import AucDifference, auc_difference
 from monai_kd.study.results.scores import Scores
+from monai_kd.study.results.statistics import holm
 from monai_kd.utils.tables import Table
 
 __all__ = ["metrics_table"]
 
+AUC_COLUMNS = ("roc_auc − {student}", "if repeated, 95 %", "p if repeated")
+NOTE = "Mean ± standard deviation over the runs (splits and seeds) in which the metric is defined."
+AUC_NOTE = (
+    "roc_auc − {student}: mean difference over the runs. If repeated: its 95 % interval and p value if the study were "
+    "repeated with other splits, seeds and images (hierarchical bootstrap). In brackets: p after Holm's correction."
+)
 
-def metrics_table(scores: Mapping[str, Scores]) -> Table | None:
+
+def metrics_table(scores: Mapping[str, Scores], student: str) -> Table | None:
     """
     The mean and standard deviation of every such metric over the runs of each row.
+
+    Classifiers also have the difference of their ROC AUC from the student's.
 
     Returns:
         None if no row has such a metric.
     """
     names = list(dict.fromkeys(name for of_row in scores.values() for name in of_row.whole))
+    if not names:
+        return None
+    against = _auc_differences(scores, student)
     rows = [
-        [row, *(_mean(list(of_row.whole.get(name, {}).values())) for name in names)] for row, of_row in scores.items()
+        [row, *(_mean(list(of_row.whole.get(name, {}).values())) for name in names)]
+        + (against.get(row, ["–"] * len(AUC_COLUMNS)) if against else [])
+        for row, of_row in scores.items()
     ]
-    note = "Mean ± standard deviation over the runs (splits and seeds) in which the metric is defined."
-    return Table("Metrics of all test images", ["model", *names], rows, (note,)) if names else None
+    columns = [column.format(student=student) for column in AUC_COLUMNS] if against else []
+    notes = (NOTE, AUC_NOTE.format(student=student)) if against else (NOTE,)
+    return Table("Metrics of all test images", ["model", *names, *columns], rows, notes)
+
+
+def _auc_differences(scores: Mapping[str, Scores], student: str) -> dict[str, list[str]]:
+    """By row, the cells of ``AUC_COLUMNS``."""
+    found: dict[str, AucDifference] = {}
+    for row, of_row in scores.items():
+        if row != student and student in scores:
+            other = scores[student].answers
+            result = auc_difference(of_row.answers, other, sorted(set(of_row.answers) & set(other)))
+            if result is not None:
+                found[row] = result
+    tested = {row: result.repeated for row, result in found.items() if result.repeated is not None}
+    corrected = dict(zip(tested, holm([result.p for result in tested.values()]), strict=True))
+    cells = {row: [f"{result.mean:+.3f}", "–", "–"] for row, result in found.items()}
+    for row, again in tested.items():
+        cells[row][1:] = [f"{again.low:+.3f} to {again.high:+.3f}", f"{again.p:.4f} ({corrected[row]:.4f})"]
+    return cells
 
 
 def _mean(values: list[float]) -> str:

@@ -50,12 +50,16 @@ def write_report(output_dir: Path, against: str | None = None) -> Report:
     folder = output_dir / "report"
     if against is not None:
         stored.check_row(against)
+    compared = against or study["student"]
     costs = measure(output_dir, scores)
     tables = {
-        "scores": score_table(scores, study["teacher"], against or study["student"]),
+        "scores": score_table(scores, study["teacher"], compared),
         "costs": cost_table(costs, scores, study["teacher"]),
     }
-    further = {"metrics": metrics_table(scores), "grids": grid_table(output_dir, study["rows"], groups, scores)}
+    further = {
+        "metrics": metrics_table(scores, compared),
+        "grids": grid_table(output_dir, study["rows"], groups, scores),
+    }
     tables |= {name: table for name, table in further.items() if table is not None}
     for name, table in tables.items():
         table.write_csv(folder / f"{name}.csv")
@@ -67,7 +71,7 @@ def write_report(output_dir: Path, against: str | None = None) -> Report:
         *_contours(stored, folder),
         Figure(f"{name} against parameters", chart, note),
     ]
-    found = verdict(scores, study["teacher"], against or study["student"])
+    found = verdict(scores, study["teacher"], compared)
     facts = [found, *_facts(study, scores, splits, len(groups), output_dir)]
     for write, suffix in ((write_markdown, "md"), (write_html, "html")):
         write(folder / f"report.{suffix}", study["name"], facts, list(tables.values()), figures)

@@ -14,6 +14,7 @@ from statistics import fmean
 import numpy as np
 import numpy.typing as npt
 
+from monai_kd.study.results.roc_auc import Answer, Answers
 from monai_kd.utils.json_files import read_json
 
 __all__ = ["Scores", "by_image", "read_scores"]
@@ -37,12 +38,14 @@ class Scores:
         hd95: of segmentation, in pixels, by group and image; NaN where it is undefined.
         whole: by name and group, NaN where undefined: of classification the metrics of all test images together; of
             segmentation the mean over the images of each metric that the bundle's evaluation was given in addition.
+        answers: of classification, by group and image.
     """
 
     measure: str
     values: Values
     hd95: Values = field(default_factory=dict)
     whole: Values = field(default_factory=dict)
+    answers: Answers = field(default_factory=dict)
 
 
 def read_scores(output_dir: Path, rows: Sequence[str], groups: Sequence[str]) -> dict[str, Scores]:
@@ -91,12 +94,25 @@ def _scores(tables: Mapping[str, Path]) -> Scores:
             group: {name: float(row["prediction"] == row["label"]) for name, row in of_group.items()}
             for group, of_group in rows.items()
         }
-        return Scores(CLASSIFICATION, right, whole=_whole(tables))
+        return Scores(CLASSIFICATION, right, whole=_whole(tables), answers=_answers(rows, tables))
     dice, hd95 = (
         {group: _column(of_group, name, tables[group]) for group, of_group in rows.items()} for name in ("dice", "hd95")
     )
     values = {group: _defined(of_group, tables[group]) for group, of_group in dice.items()}
     return Scores(SEGMENTATION, values, hd95, _whole(tables))
+
+
+def _answers(rows: Mapping[str, Mapping[str, Mapping[str, str]]], tables: Mapping[str, Path]) -> Answers:
+    found = {}
+    for group, path in tables.items():
+        classes = list(read_json(path.with_name("summary.json")).get("images", ()))
+        if len(classes) != 2:  # a summary of another evaluation, without the classes' names
+            return {}
+        probability = _column(rows[group], "probability", path)
+        found[group] = {
+            name: Answer(probability[name], row["label"] == classes[1]) for name, row in rows[group].items()
+        }
+    return found
 
 
 def _whole(tables: Mapping[str, Path]) -> dict[str, dict[str, float]]:
