@@ -236,7 +236,7 @@ def _import_libraries() -> None:
     for name in LIBRARIES:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    importlib.import_module("monai_components").remember()  # beside this script
+    importlib.import_module("remembered").remember_components()  # beside this script
     gc.collect()
     gc.freeze()  # the memory of these objects stays shared
 

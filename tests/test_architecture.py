@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -38,10 +39,15 @@ def room_of(name):
     return monai_kd._HOMES.get(name, name)
 
 
+@cache
+def tree(path):
+    return ast.parse(path.read_text())
+
+
 def imports():
     for path in sorted(PACKAGE.rglob("*.py")):
         room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        for node in ast.walk(ast.parse(path.read_text())) if room != "__init__" else ():
+        for node in ast.walk(tree(path)) if room != "__init__" else ():
             if isinstance(node, ast.ImportFrom) and node.module == "monai_kd":
                 yield from ((path, room, room_of(alias.name)) for alias in node.names)
                 continue
@@ -89,7 +95,7 @@ def test_groups_of_one_room_import_no_circle():
     folders = {path.parent for path in PACKAGE.rglob("*.py")} - {PACKAGE}
     edges = set()
     for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree(path)):
             module = node.module if isinstance(node, ast.ImportFrom) and node.module else ""
             place = PACKAGE.joinpath(*module.split(".")[1:]) if module.startswith("monai_kd.") else path.parent
             other = place if place in folders else place.parent
@@ -105,7 +111,7 @@ def test_what_is_imported_at_once_is_installed_along():
     installed = {re.split("[<>=]", text)[0] for text in ast.literal_eval(required)}
     distributions = packages_distributions()
     for path in PACKAGE.rglob("*.py"):
-        for node in [] if "label" in path.relative_to(PACKAGE).parts[:1] else ast.parse(path.read_text()).body:
+        for node in [] if "label" in path.relative_to(PACKAGE).parts[:1] else tree(path).body:
             names = [node.module] if isinstance(node, ast.ImportFrom) else []
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             for top in {name.split(".")[0] for name in names} - {"monai_kd", *sys.stdlib_module_names}:

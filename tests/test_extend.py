@@ -25,6 +25,8 @@ DEMANDING = (
     "tests/test_architecture.py",
     "tests/test_public_names.py",
 )
+# They start Python to import the package as it is: seconds, and nothing about a part.
+OF_THE_PACKAGE = "not at_import and not when_they_are_asked_for"
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +75,7 @@ def test_the_pages_tests_pass_and_so_do_those_that_look_at_every_part(copy):
     done = run(copy, "tests/benchmarks/catalogue.py", "docs/methods.md")
     assert done.returncode == 0, done.stderr
     tests = [name for name in FILES if name.startswith("tests/")]
-    done = run(copy, "-m", "pytest", "-q", "-p", "no:xdist", *tests, *DEMANDING)
+    done = run(copy, "-m", "pytest", "-q", "-p", "no:xdist", *tests, *DEMANDING, "-k", OF_THE_PACKAGE)
     assert done.returncode == 0, done.stdout[-3000:]
     assert "`cosine`" in (copy / "docs" / "methods.md").read_text()
 

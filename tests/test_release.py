@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import monai_kd
+from monai_kd.phantom import write_phantoms
 from tests.test_docs import ROOT, blocks
 
 BUNDLE = "bundles/breast_ultrasound_segmentation"
@@ -155,7 +156,7 @@ def test_another_environment_has_the_bundles_and_their_weights(python, tmp_path)
 
     former = content()
     assert BUNDLE.name in command("run")
-    command("data", "phantom", "--output-dir", "data", "--count", "12")
+    write_phantoms(tmp_path / "data", 12)
     image = next((tmp_path / "data" / "original").glob("*.png"))
     assert "as shipped" in command("segment", image, "--output-dir", "masks")
     assert (tmp_path / "masks" / image.name).is_file() and not (tmp_path / "bundles").exists()

@@ -122,7 +122,8 @@ class BundleFolder:
             >>> folder.overlay_folder("method"), folder.overlay_folder("views"), folder.overlay_folder("seed")
             ('methods', 'views', None)
         """
-        return next((name for name in self.overlay_names() if name and option in (name, name.removesuffix("s"))), None)
+        folders = [self.root / CONFIGS / name for name in (option, f"{option}s")]
+        return next((folder.name for folder in folders if folder.is_dir() and _files(folder)), None)
 
     def find_config(self, name: str) -> Path:
         """

@@ -53,10 +53,15 @@ def packed(source, request, tmp_path_factory):
 
 @pytest.fixture
 def forget_scripts():
-    """Modules of a bundle's scripts are not those of the next bundle."""
+    """Modules of a bundle's scripts are not those of the next bundle; MONAI's own commands leave them behind."""
+
+    def forget():
+        for name in [name for name in sys.modules if name.split(".")[0] == "scripts"]:
+            del sys.modules[name]
+
+    forget()
     yield
-    for name in [name for name in sys.modules if name.split(".")[0] == "scripts"]:
-        del sys.modules[name]
+    forget()
 
 
 @pytest.fixture
