@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Callable, Mapping
 from pydoc import locate
 from typing import Any
 
@@ -28,7 +30,7 @@ def component_arguments(config: Mapping[str, Any], locator: ComponentLocator) ->
     """
     The arguments of a component by name, with their defaults (None for those without a default).
 
-    If a class passes further arguments on (``**kwargs``), its base classes' arguments count too.
+    If a class gives further arguments (``**kwargs``) to its base class, that one's arguments count too.
 
     Returns:
         None if the component takes any argument, or cannot be found.
@@ -58,9 +60,38 @@ def component_arguments(config: Mapping[str, Any], locator: ComponentLocator) ->
         for parameter in parameters:
             if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
                 found.setdefault(parameter.name, None if parameter.default is parameter.empty else parameter.default)
-        if all(parameter.kind != parameter.VAR_KEYWORD for parameter in parameters):
+        further = [parameter.name for parameter in parameters if parameter.kind == parameter.VAR_KEYWORD]
+        if not further:
             return {key: value for key, value in found.items() if key != "self"}
+        own = _taken_from(function, further[0])
+        if own is None:
+            return None
+        found = {**dict.fromkeys(own), **found}
     return None
+
+
+def _taken_from(function: Callable[..., Any], name: str) -> set[str] | None:
+    """
+    The names that a constructor itself looks up in its ``**name``, as in ``name.pop("depth")``.
+
+    Returns:
+        None if others than a base class's constructor may be given the rest.
+    """
+    try:
+        nodes = list(ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))))
+    except (OSError, TypeError, SyntaxError):  # written in C, or made while Python runs
+        return None
+    calls = [(call, keyword.value) for call in nodes if isinstance(call, ast.Call) for keyword in call.keywords]
+    given_to = [call.func for call, value in calls if isinstance(value, ast.Name) and value.id == name]
+    if not given_to or not all(isinstance(to, ast.Attribute) and to.attr == "__init__" for to in given_to):
+        return None
+    looked_up = [node for node in nodes if isinstance(node, (ast.Call, ast.Compare, ast.Subscript))]
+    inside = [part for node in looked_up if name in _names(node) for part in ast.walk(node)]
+    return {part.value for part in inside if isinstance(part, ast.Constant) and isinstance(part.value, str)}
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
 
 
 def require_components(where: str, value: Any, locator: ComponentLocator) -> None:

@@ -4,6 +4,7 @@
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow, create_workflow
 
 from monai_kd.bundle.argument_checks import check_start
 from monai_kd.bundle.running_config import Start
+from monai_kd.networks import StudentUNet
 from monai_kd.utils.messages import option
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
@@ -82,6 +84,32 @@ def test_a_misspelt_class_or_argument_is_refused_with_the_closest(name, value, t
 )
 def test_a_class_that_only_the_run_can_find_is_left_to_it(target):
     check("train", network_def={"_target_": target})
+
+
+class Passes(StudentUNet):
+    def __init__(self, depth=1, **further):
+        super().__init__(**further)
+
+
+class Takes(StudentUNet):
+    def __init__(self, **further):
+        self.depth = further.pop("depth", 1)
+        super().__init__(**further)
+
+
+class Helps(StudentUNet):
+    def __init__(self, **further):
+        self.help = dict(**further)
+        super().__init__(2, 1, 2)
+
+
+@pytest.mark.parametrize(("kind", "is_refused"), [(Passes, True), (Takes, True), (Helps, False)])
+def test_what_a_constructor_does_with_its_further_arguments_is_its_own(kind, is_refused):
+    """Known are those that it looks up, and those of the base class if nothing else is given the rest."""
+    network = {"_target_": f"{__name__}.{kind.__name__}", "depth": 2}
+    check("train", network_def=network)
+    with pytest.raises(ValueError, match="Closest: 'depth'") if is_refused else nullcontext():
+        check("train", network_def={**network, "depht": 2})
 
 
 def test_a_disabled_component_is_not_looked_at():
