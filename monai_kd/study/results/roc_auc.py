@@ -47,8 +47,8 @@ def auc_difference(model: Answers, other: Answers, groups: Sequence[str]) -> Auc
     Radiology 1982.
 
     Args:
-        model: its answers.
-        other: answers of the other classifier.
+        model: the classifier whose difference is told.
+        other: the one that it is compared with.
         groups: that both have finished.
 
     Returns:
