@@ -122,8 +122,9 @@ class BundleFolder:
             >>> folder.overlay_folder("method"), folder.overlay_folder("views"), folder.overlay_folder("seed")
             ('methods', 'views', None)
         """
-        folders = [self.root / CONFIGS / name for name in (option, f"{option}s")]
-        return next((folder.name for folder in folders if folder.is_dir() and _files(folder)), None)
+        folders = sorted(path for path in (self.root / CONFIGS).iterdir() if path.is_dir())
+        named = (folder for folder in folders if option in (folder.name, folder.name.removesuffix("s")))
+        return next((folder.name for folder in named if _files(folder)), None)
 
     def find_config(self, name: str) -> Path:
         """

@@ -75,7 +75,7 @@ def _taken_from(function: Callable[..., Any], name: str) -> set[str] | None:
     The names that a constructor itself looks up in its ``**name``, as in ``name.pop("depth")``.
 
     Returns:
-        None if others than a base class's constructor may be given the rest.
+        None if something other than a base class's constructor may receive the rest.
     """
     try:
         nodes = list(ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))))

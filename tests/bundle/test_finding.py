@@ -3,6 +3,7 @@
 
 import pytest
 
+from monai_kd.bundle.bundle import BundleFolder
 from monai_kd.bundle.finding import bundles, find_bundle, find_path
 from monai_kd.bundle.shipped_bundles import copy_bundle, shipped_bundles
 from monai_kd.utils import claim_outputs
@@ -46,3 +47,10 @@ def test_an_installed_package_is_not_written_into(tmp_path):
     with pytest.raises(ValueError, match=r"checkpoint '.*' lies in the installed package"):
         claim_outputs(tmp_path / "out", {"checkpoint": PACKAGE / "bundles" / NAME / "models" / "model.pt"})
     assert not (PACKAGE / "bundles").exists() or not places["output_dir"].exists()
+
+
+@pytest.mark.parametrize("option", ["", ".", "..", "../configs", "configs", "a" * 300, "method#a", "s"])
+def test_an_option_that_names_no_folder_of_overlays_is_an_id(option):
+    folder = BundleFolder(find_bundle(NAME))
+    assert folder.overlay_folder("method") == folder.overlay_folder("methods") == "methods"
+    assert folder.overlay_folder(option) is None
