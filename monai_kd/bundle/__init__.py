@@ -5,7 +5,14 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["check_arguments", "training_record", "use_records"]
+__all__ = [
+    "check_arguments",
+    "require_out_of_fold",
+    "require_unseen",
+    "seen_images",
+    "training_record",
+    "use_records",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -84,6 +84,7 @@ PATHS = Kind(
 TEXT = Kind("text", lambda value: isinstance(value, str), "text")
 SIDES = Kind("a list of whole numbers from 1", _are(COUNT.fits), [224, 224])
 NAMES = Kind("a list of texts", _are(TEXT.fits), ["benign", "malignant"])
+ACTION = Kind("refuse or warn", lambda value: value in ("refuse", "warn"), "warn")
 PART = Kind("training, validation or test", lambda value: value in ("training", "validation", "test"), "test")
 
 # Ids that have the same meaning in all bundles of this package.
@@ -104,6 +105,7 @@ KINDS: dict[str, Kind] = {
     **dict.fromkeys(("overlays", "imagenet"), BOOLEAN),
     "quiet": _or_none(BOOLEAN),
     "section": PART,
+    "seen_images": ACTION,
     **dict.fromkeys(("bundle_root", "output_dir", "checkpoint", "initial_checkpoint"), PATH),
     **dict.fromkeys(("autoencoder_checkpoint", "target_dir", "mlflow_uri"), PATH),
     "unlabelled_dir": _or_none(PATHS),

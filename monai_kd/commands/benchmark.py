@@ -55,6 +55,7 @@ def benchmark(
     from monai_kd.benchmark.latency_report import Settings
     from monai_kd.benchmark.latency_report import benchmark as measure
     from monai_kd.bundle.finding import find_path
+    from monai_kd.bundle.record import require_unseen
     from monai_kd.export.sample_images import DataSet
     from monai_kd.utils.atomic_files import atomic_write
 
@@ -69,6 +70,9 @@ def benchmark(
         raw = bool(next(iter(opened.values())).report["raw"])
         candidates.append(teacher_of(find_path(bundle), teacher_checkpoint, parse_settings(setting), raw))
     data = None if dataset_dir is None else DataSet(dataset_dir, layout, split_file, fold)
+    if data is not None:
+        weights = [*(student.checkpoint for student in opened.values()), teacher_checkpoint]
+        require_unseen(weights, data.parts()["test"], way_out="Without --dataset-dir, times alone are measured.")
     with Progress(console=console, transient=True) as progress:
         tasks: dict[str, TaskID] = {}
 

@@ -142,6 +142,7 @@ class DistilTask(TrainTask):
             "checkpoint": str(folder / "model.pt"), "teacher_checkpoint": str(self.bundle.teacher), "device": device,
             "max_epochs": options.max_epochs, "supervised_weight": options.supervised_weight, "quiet": True,
             "learning_rate": options.learning_rate, "resume": False, "use_tensorboard": False,
+            "seen_images": "warn",  # the teacher may know this study, and its annotator wants a student all the same
         }  # fmt: skip
         if cached:
             names.append("cached_teacher")

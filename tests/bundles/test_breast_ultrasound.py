@@ -215,7 +215,7 @@ def test_what_a_user_can_get_wrong_is_one_clear_error(arguments, cause, phantoms
 )
 def test_another_run_never_takes_this_ones_result_for_its_own(other, phantoms, teacher, tmp_path):
     paths = {"output_dir": str(tmp_path), "checkpoint": str(tmp_path / "model.pt")}
-    common = {"dataset_dir": phantoms, "teacher_checkpoint": teacher, **paths}
+    common = {"dataset_dir": phantoms, "teacher_checkpoint": teacher, "seen_images": "warn", **paths}
     run_bundle("train", **common)
     with pytest.raises(RuntimeError) as caught:
         run_bundle("train", **{**common, **other})

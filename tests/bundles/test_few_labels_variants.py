@@ -126,6 +126,12 @@ def test_a_teacher_for_each_fold_is_named(folds, distilled):
     assert re.search(r"2 teachers for 3 folds.*a checkpoint for each fold", " ".join(causes(caught.value)))
 
 
+def test_teachers_in_another_order_are_refused(folds, distilled):
+    with pytest.raises(RuntimeError) as caught:
+        out_of_fold(distilled, [folds[0][place] for place in (1, 0, 2)])
+    assert re.search("is the teacher of fold 0, but saw .* of its images", " ".join(causes(caught.value)))
+
+
 def test_a_training_without_another_fold_is_another_run(phantoms, tmp_path):
     configs = ["train_teacher", "recipes/patient", "recipes/leave_out"]
     train(configs, phantoms, tmp_path / "run", labels=6, leave_out=[0, 3])

@@ -27,6 +27,7 @@ def train(config, folder, teacher, training, validation, **arguments):
         config,
         dataset_dir="no/such/folder",
         output_dir=str(folder),
+        seen_images="warn",  # by the teacher, whose split is another
         checkpoint=str(folder / "models" / "model.pt"),
         **{"train#dataset#data": training, "validate#dataset#data": validation, **further, **arguments},
     )

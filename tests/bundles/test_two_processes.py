@@ -35,6 +35,7 @@ def test_two_processes_equal_one_on_the_same_batches(device, phantoms, teacher, 
     training, validation = records(phantoms)
     common = {
         "teacher_checkpoint": teacher,
+        "seen_images": "warn",
         "train#dataset#data": training,
         "validate#dataset#data": validation,
         "train#random_transforms": [],

@@ -4,6 +4,7 @@ import json
 import pickle
 import shutil
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from monai_kd import __main__ as command_line
 from monai_kd import export
 from monai_kd.benchmark import latency_report as report
 from monai_kd.benchmark.memory import peak_memory
+from monai_kd.bundle.record import load_record, seen_images
+from monai_kd.data import read_dataset
 from monai_kd.export import Options, export_student, open_bundle
 from monai_kd.export.graph import RawNetwork
 from monai_kd.networks import StudentUNet
@@ -124,6 +127,18 @@ def test_benchmark(tmp_path, exported, images, monkeypatch):
     text = (out / "latency.md").read_text()
     assert "Every class except the background counts as lesion" in text
     assert "48×48" in text and "3 rounds" in text and "onnxruntime" in text and "| tiny, INT8 |" in text
+
+
+def test_a_student_is_not_scored_on_images_of_its_training(tmp_path, recorded, images):
+    known = {**load_record(recorded), "seen_images": seen_images(SimpleNamespace(data=read_dataset(images)))}
+    save_checkpoint(torch.load(recorded, weights_only=True), tmp_path / "model.pt", known)
+    assert run("export", ROOT, "--checkpoint", tmp_path / "model.pt", "--output-dir", tmp_path / "out").exit_code == 0
+    given = ["benchmark", tmp_path / "out", "--rounds", 1, "--no-peers", "--output-dir", tmp_path / "report"]
+    with pytest.raises(
+        ValueError, match=r"saw \d+ of these \d+ images in its training: .*Without --dataset-dir, times"
+    ):
+        run(*given, "--dataset-dir", images)
+    assert not (tmp_path / "report").exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")

@@ -33,7 +33,7 @@ TEACHERS = {
         "teacher_def": pretrained_unet(True),
         **parts.NO_TEACHER_CHECKPOINT,
         "settings#teacher": "$'ImageNet weights of ' + @teacher_def#backbone",
-        "run": [parts.RUN],
+        "run": [*parts.CHECK_IMAGES, parts.RUN],
     },
     "teachers/ensemble": {
         **several_teachers(2),
@@ -50,6 +50,7 @@ TEACHERS = {
         **SETTINGS,
         "initialize#7": "$monai_kd.networks.check_network(@teacher_def, @spatial_size, in_channels=2)",
         **LOAD_MEMBERS,
+        "run#1": "$monai_kd.bundle.require_out_of_fold(@teacher_files, @train#dataset.data, @views#fold_of)",
     },
 }
 
@@ -122,7 +123,7 @@ BOXES = {
     **parts.NO_TEACHER_CHECKPOINT,
     "settings#teacher": "$repr([@teacher_def.jitter, type(@teacher_def.network).__name__])",
     "initialize": [*parts.BEGIN, "$@network_def", "$monai_kd.networks.check_network(@network_def, @spatial_size)"],
-    "run": [parts.RUN],
+    "run": [*parts.CHECK_IMAGES, parts.RUN],
     **patient(**WHOLE, **ALIGNED, prompt=True),
 }
 

@@ -10,6 +10,8 @@ from bundles.source.shared.task import NOTHING, Config, Task
 NETWORK = {"network": "$@network_def.to(@device)"}
 QUIET = {"quiet": None}
 INPUTS = {"checkpoint": "@checkpoint", "dataset_dir": "@dataset_dir"}
+LOAD = "$monai_kd.load_weights(@network_def, @checkpoint)"
+UNSEEN = parts.require_unseen("@checkpoint", "() if @section == 'training' else @dataset.data")
 
 
 def evaluate(
@@ -30,6 +32,7 @@ def evaluate(
         **task.classes,
         **parts.CROP_MARGINS,
         "section": "test",
+        **parts.SEEN_IMAGES,
         **parts.DEVICE,
         **QUIET,
         **values,
@@ -60,6 +63,7 @@ def evaluate(
             "SupervisedEvaluator", key_val_metric="@key_metric", **{name: f"@{name}" for name in further_metrics}
         ),
         **start(task, **INPUTS, split_file="@split_file"),
+        "run": [LOAD, UNSEEN, "$@evaluator.run()"],
     }
 
 
@@ -180,5 +184,5 @@ def start(task: Task, **inputs: str) -> Config:
             parts.USE_RECORDS,
             task.check.format("@network_def"),
         ],
-        "run": ["$monai_kd.load_weights(@network_def, @checkpoint)", "$@evaluator.run()"],
+        "run": [LOAD, "$@evaluator.run()"],
     }

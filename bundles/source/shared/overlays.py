@@ -12,7 +12,7 @@ OF_BOTH = {
         "rounds": 10,
         "resume": False,
         "lr_scheduler#total_steps": "$@rounds * @train#trainer#max_epochs * len(@train#dataloader)",
-        "+initialize": [parts.LOAD_TEACHER],
+        "+initialize": [parts.LOAD_TEACHER, *parts.CHECK_IMAGES],
     },
     "teachers/self_ema": {
         "average": {
@@ -25,7 +25,7 @@ OF_BOTH = {
         **parts.NO_TEACHER_CHECKPOINT,
         "resumed#teacher": "@teacher_def",
         "settings#teacher": "$'moving average of the student, momentum ' + str(@average#momentum)",
-        "run": ["$@average.attach(@train#trainer)", parts.RUN],
+        "run": [*parts.CHECK_IMAGES, "$@average.attach(@train#trainer)", parts.RUN],
     },
 }
 

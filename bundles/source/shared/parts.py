@@ -21,7 +21,17 @@ PREDICTED = {"output_transform": "$monai.handlers.from_engine(['pred', 'label'])
 LOAD_TEACHER = "$monai_kd.load_weights(@teacher_def, @teacher_checkpoint)"
 NO_TEACHER_CHECKPOINT = {"inputs#teacher_checkpoint": None, "recorded#teacher_def": None}
 RUN = "$@train#trainer.run()"
+SEEN_IMAGES = {"seen_images": "refuse"}
 USE_RECORDS = "$monai_kd.bundle.use_records(@recorded)"
+
+
+def require_unseen(checkpoints: str, images: str) -> str:
+    """A line of ``run``: the images of a score must be new to the networks of these checkpoints."""
+    return f"$monai_kd.bundle.require_unseen({checkpoints}, {images}, @seen_images)"
+
+
+# Not in "initialize", because that also runs where no images are (`monai.bundle.load`). Faults of training images come first.
+CHECK_IMAGES = ["$@train#dataset", require_unseen("@recorded", "@validate#dataset.data")]
 BEGIN = [
     "$monai_kd.bundle.check_arguments()",
     "$@processes",
@@ -70,6 +80,7 @@ def copy_of_config(name: str) -> Config:
 def record_of(network: str, *values: str) -> str:
     """The record of a training, in which the id ``network`` is trained, for its checkpoint saver."""
     given = "".join(f", {name}=@{name}" for name in ("spatial_size", "crop_margins", *values))
+    given += ", seen_images=monai_kd.bundle.seen_images(@train#dataset, @recorded)"
     return f"$monai_kd.bundle.training_record('{network}'{given})"
 
 

@@ -16,6 +16,7 @@ def training(task: Task, stage: Stage) -> Config:
         **parts.DATASET_DIR,
         **parts.SPLIT,
         "labels": None,
+        **parts.SEEN_IMAGES,
         **task.classes,
         **task.values,
         **parts.CROP_MARGINS,
@@ -190,5 +191,5 @@ def start(task: Task, stage: Stage) -> Config:
             f"${stage.trained}",
             *(task.check.format(network) for network in stage.checked),
         ],
-        "run": [*stage.before, parts.RUN],
+        "run": [*stage.before, *parts.CHECK_IMAGES, parts.RUN],
     }

@@ -17,6 +17,7 @@ from torch import nn
 
 from monai_kd.bundle.config_ids import components, texts
 from monai_kd.bundle.record.definition import DOWNLOAD, plain
+from monai_kd.bundle.record.seen_images import SEEN, digests
 from monai_kd.bundle.running_config import parser_at_work
 from monai_kd.bundle.value_kinds import is_program, require_kind
 from monai_kd.utils.checkpoints import MARK, RECORD, load_checkpoint
@@ -24,7 +25,7 @@ from monai_kd.utils.checkpoints import MARK, RECORD, load_checkpoint
 __all__ = ["NETWORK", "VALUES", "load_record", "require_network", "training_record"]
 
 NETWORK = "network_def"
-MOST = 2**20  # bytes
+MOST = 2**25  # bytes, with the digests of three million images
 VALUES = ("spatial_size", "crop_margins", "classes")
 ROOMS = ("monai.networks.", "monai_kd.networks.")  # of the networks that a record may name besides the config's own
 
@@ -35,7 +36,8 @@ def training_record(network: str = NETWORK, **values: Any) -> dict[str, Any] | N
 
     Args:
         network: the id of the network that is trained.
-        values: ``spatial_size``, ``crop_margins`` and ``classes``, as far as the config has them.
+        values: ``spatial_size``, ``crop_margins`` and ``classes``, as far as the config has them, and ``seen_images``
+            of :func:`seen_images`.
 
     Returns:
         Plain values; the network's are under ``network_def``. None if JSON cannot hold them.
@@ -95,6 +97,10 @@ def load_record(path: str | PathLike[str]) -> dict[str, Any] | None:
     for key in VALUES:
         if key in record:
             require_kind(f"In the record of '{path}', '{key}'", key, record[key])
+    try:
+        digests(record.get(SEEN, ""))
+    except ValueError as error:
+        raise ValueError(f"In the record of '{path}', {error} Train anew.") from None
     return record
 
 

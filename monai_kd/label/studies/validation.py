@@ -93,6 +93,7 @@ def scores(bundle: AppBundle, weights: Path, study: Path, split: Split, folder: 
     values = {
         "dataset_dir": str(study), "split": split, "section": "validation", "checkpoint": str(weights),
         "output_dir": str(folder), "overlays": False, "quiet": True, "device": device,
+        "seen_images": "warn",  # the student in service may have been trained on this very study
     }  # fmt: skip
     run_config(bundle, bundle.parser("evaluate", **values), folder / "evaluate.json")
     with (folder / "scores.csv").open(encoding="utf-8", newline="") as file:
