@@ -75,7 +75,7 @@ def test_a_warning_on_request(records, tmp_path, caplog):
     student = trained(tmp_path / "student.pt", records)
     require_unseen(student, records[:2], "warn")
     assert "saw 2 of these 2 images" in caplog.text
-    with pytest.raises(ValueError, match="seen_images is 'ignore'. Choose 'refuse' or 'warn'"):
+    with pytest.raises(ValueError, match=r"seen_images is 'ignore'\. Choose 'refuse' or 'warn'"):
         require_unseen(student, records, "ignore")
 
 

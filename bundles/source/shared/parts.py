@@ -30,7 +30,7 @@ def require_unseen(checkpoints: str, images: str) -> str:
     return f"$monai_kd.bundle.require_unseen({checkpoints}, {images}, @seen_images)"
 
 
-# Not in "initialize", because that also runs where no images are (`monai.bundle.load`). Faults of training images come first.
+# Not in "initialize", which also runs where no images are (`monai.bundle.load`). Faults of training images come first.
 CHECK_IMAGES = ["$@train#dataset", require_unseen("@recorded", "@validate#dataset.data")]
 BEGIN = [
     "$monai_kd.bundle.check_arguments()",

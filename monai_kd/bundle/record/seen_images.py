@@ -32,8 +32,8 @@ def seen_images(dataset: Any, checkpoints: Checkpoints = None) -> str:
     Digests of the images that a training sees, for its record: of the content of their files, not of their names.
 
     Args:
-        dataset: of the training, as MONAI's data sets: its ``data`` are dictionaries with the path ``image`` (or several
-            paths) and, of a cine loop, ``frame``. Images that are no files are left out.
+        dataset: of the training, as MONAI's data sets: its ``data`` are dictionaries with the path ``image`` (or
+            several paths) and, of a cine loop, ``frame``. Images that are no files are left out.
         checkpoints: of the teachers, or of the weights to start from, as in :func:`require_unseen`. What they saw
             counts, because the new network learns from it.
 
@@ -98,8 +98,8 @@ def require_unseen(
         if not names:
             continue
         text = (
-            f"'{path}' saw {len(names)} of these {len(images)} images in its training: {first_few(names)}. Their scores "
-            "would say nothing about new images."
+            f"'{path}' saw {len(names)} of these {len(images)} images in its training: {first_few(names)}. Their "
+            "scores would say nothing about new images."
         )
         if action == "refuse":
             raise ValueError(
