@@ -96,7 +96,15 @@ class Distiller(nn.Module):
 
         Returns:
             What the student returned, and the weighted term of each pathway, a scalar, by name.
+
+        Raises:
+            ValueError: When ``image`` is the whole batch.
         """
+        if isinstance(image, Mapping):
+            raise ValueError(
+                f"The image is a dictionary of {', '.join(map(repr, image))}. Give its tensor first, as in "
+                "distiller(batch['image'], batch)."
+            )
         self.open()
         hooks: Any = self._hooks
         hooks.clear()

@@ -163,6 +163,10 @@ def test_what_is_missing_is_told():
     module = Distiller(unet(4, 1), unet(8, 2), pathways())
     with pytest.raises(ValueError, match=r"needs the supervised loss. Give Distiller\(..., loss_function=...\)"):
         module.loss(**batches()[0])
+    with pytest.raises(
+        ValueError, match=r"The image is a dictionary of 'image', 'label'. .* distiller\(batch\['image'\]"
+    ):
+        module(batches()[0])
     with pytest.raises(ValueError, match="Wrap it: Pathways"):
         Distiller(unet(4, 1), unet(8, 2), LogitsKLLoss())
     with pytest.raises(ValueError, match="supervised_weight must be a number from 0, got -1"):

@@ -8,6 +8,7 @@ import pytest
 from monai_kd.study.reporting.pages import write_html
 from monai_kd.study.reporting.score_table import score_table
 from monai_kd.study.reporting.verdict import verdict
+from monai_kd.study.results.roc_auc import Answer
 from monai_kd.study.results.scores import Scores
 from monai_kd.utils.tables import Table
 
@@ -47,6 +48,31 @@ def test_where_the_teacher_has_no_lead_no_share_of_it_is_given(lead):
     table = score_table(found, "Teacher", "Student")
     shown = {row[0]: row[table.columns.index("gap recovered")] for row in table.rows}
     assert shown == {"Teacher": "–", "Student": "–", "Distilled": "no gap"}
+
+
+def classifier(wrong, accuracy):
+    """Three splits of ten images of each class; ``wrong`` of the ten positive ones get the lowest probability."""
+    answers = {
+        f"{split}-0": {
+            f"{split}/{positive}/{image}": Answer(0.5 if not positive else 0.9 if image >= wrong else 0.1, positive)
+            for positive in (False, True)
+            for image in range(10)
+        }
+        for split in range(3)
+    }
+    right = {group: dict.fromkeys(images, accuracy) for group, images in answers.items()}
+    return Scores("Accuracy", right, answers=answers)
+
+
+def test_classifiers_are_judged_by_roc_auc():
+    rows = {"Teacher": classifier(0, 0.5), "Student": classifier(8, 0.5), "Distilled": classifier(2, 0.5)}
+    said = verdict(rows, "Teacher", "Student")  # ROC AUC 1.0, 0.2 and 0.8; one accuracy
+    assert said.startswith("Distilled is better than Student: +0.600 in ROC AUC (95 % interval +0.")
+    assert said.endswith("; it closes 75 % of the gap to Teacher.")
+    same = verdict({**rows, "Distilled": classifier(8, 1.0)}, "Teacher", "Student")
+    assert same.startswith("No row is shown to be better than Student. The highest is Distilled: +0.000 in ROC AUC")
+    weak = verdict({**rows, "Teacher": classifier(8, 1.0)}, "Teacher", "Student")
+    assert weak.endswith("; Teacher has no clear lead over Student, so no share of it is given.")
 
 
 def test_the_verdict_and_the_table_give_one_difference():

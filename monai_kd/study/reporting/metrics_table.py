@@ -12,7 +12,7 @@ from monai_kd.study.results.scores import Scores
 from monai_kd.study.results.statistics import holm
 from monai_kd.utils.tables import Table
 
-__all__ = ["metrics_table"]
+__all__ = ["auc_differences", "metrics_table"]
 
 AUC_COLUMNS = ("roc_auc − {student}", "if repeated, 95 %", "p if repeated")
 NOTE = "Mean ± standard deviation over the runs (splits and seeds) in which the metric is defined."
@@ -34,7 +34,7 @@ def metrics_table(scores: Mapping[str, Scores], student: str) -> Table | None:
     names = list(dict.fromkeys(name for of_row in scores.values() for name in of_row.whole))
     if not names:
         return None
-    against = _auc_differences(scores, student)
+    against = {row: _cells(*found) for row, found in auc_differences(scores, student).items()}
     rows = [
         [row, *(_mean(list(of_row.whole.get(name, {}).values())) for name in names)]
         + (against.get(row, ["–"] * len(AUC_COLUMNS)) if against else [])
@@ -45,8 +45,14 @@ def metrics_table(scores: Mapping[str, Scores], student: str) -> Table | None:
     return Table("Metrics of all test images", ["model", *names, *columns], rows, notes)
 
 
-def _auc_differences(scores: Mapping[str, Scores], student: str) -> dict[str, list[str]]:
-    """By row, the cells of ``AUC_COLUMNS``."""
+def auc_differences(scores: Mapping[str, Scores], student: str) -> dict[str, tuple[AucDifference, float | None]]:
+    """
+    How much higher each classifier's ROC AUC is than the student's; and p after Holm's correction, if there is a p.
+
+    Args:
+        scores: of each row; rows that are no classifiers of two classes are left out.
+        student: the row that all others are compared with.
+    """
     found: dict[str, AucDifference] = {}
     for row, of_row in scores.items():
         if row != student and student in scores:
@@ -56,10 +62,15 @@ def _auc_differences(scores: Mapping[str, Scores], student: str) -> dict[str, li
                 found[row] = result
     tested = {row: result.repeated for row, result in found.items() if result.repeated is not None}
     corrected = dict(zip(tested, holm([result.p for result in tested.values()]), strict=True))
-    cells = {row: [f"{result.mean:+.3f}", "–", "–"] for row, result in found.items()}
-    for row, again in tested.items():
-        cells[row][1:] = [f"{again.low:+.3f} to {again.high:+.3f}", f"{again.p:.4f} ({corrected[row]:.4f})"]
-    return cells
+    return {row: (result, corrected.get(row)) for row, result in found.items()}
+
+
+def _cells(difference: AucDifference, corrected: float | None) -> list[str]:
+    """Of ``AUC_COLUMNS``."""
+    mean, again = f"{difference.mean:+.3f}", difference.repeated
+    if again is None:
+        return [mean, "–", "–"]
+    return [mean, f"{again.low:+.3f} to {again.high:+.3f}", f"{again.p:.4f} ({corrected:.4f})"]
 
 
 def _mean(values: list[float]) -> str:
