@@ -33,6 +33,7 @@ SMALL = {
     "time_to_dice": (*TINY, "--teacher-epochs", "1", "--seeds", "0", "--threads", "1", "--only", "hand"),
     "distillation_step": STEP,
     "cached_teacher": STEP,
+    "step_levers": (*STEP, "--only", "bfloat16", "seeds"),
     "epoch": (*ONCE, "--images", "6", "--side", "64"),
     "views": STEP,
     "hooks": STEP,

@@ -2,7 +2,7 @@
 """
 A student's step, and a teacher's answer, in other kinds of arithmetic: what would make a training shorter?
 
-    python tests/benchmarks/step_levers.py [--student small default] [--rounds 20]
+    python tests/benchmarks/step_levers.py [--student small default] [--only bfloat16] [--rounds 20]
 
 A step is the forward and backward pass and the optimizer's. Bfloat16 is by ``torch.autocast``; it is fast on processors
 that have AMX or AVX512-BF16 (``lscpu``). "Three seeds" are three networks whose weights are stacked, so that
@@ -11,6 +11,7 @@ that have AMX or AVX512-BF16 (``lscpu``). "Three seeds" are three networks whose
 
 from __future__ import annotations
 
+import argparse
 import statistics
 from collections.abc import Callable
 
@@ -24,6 +25,7 @@ from monai_kd.networks import FlipAverage, PretrainedUNet, StudentUNet
 
 CHANNELS = {"small": (8, 12, 16, 24, 32), "default": (16, 32, 48, 80, 128)}
 FLOAT, SEEDS = "float32", 3
+KINDS = ["channels-last", "bfloat16", "compile", "seeds"]
 Step = Callable[[], object]
 Batch = dict[str, Tensor]
 
@@ -99,13 +101,15 @@ def teachers_answers(batch: Batch) -> dict[str, Step]:
     return {FLOAT: answer(False), "bfloat16": answer(True)}
 
 
-def print_table(steps: dict[str, Step], batch: Batch, rounds: int, what: str) -> None:
-    """All of them in turns."""
+def print_table(made: dict[str, Step], batch: Batch, arguments: argparse.Namespace, what: str) -> None:
+    """Those of the chosen kinds, in turns."""
+    chosen = (FLOAT, *(arguments.only or KINDS))
+    steps = {name: step for name, step in made.items() if any(kind in name for kind in chosen)}
     share = {name: SEEDS if name.startswith(str(SEEDS)) else 1 for name in steps}
     timed = {name: step_times(step, batch["image"].device) for name, step in steps.items()}
     for one in timed.values():
         one()  # compiles, and makes room
-    found = [{name: one() / share[name] for name, one in timed.items()} for _ in range(rounds)]
+    found = [{name: one() / share[name] for name, one in timed.items()} for _ in range(arguments.rounds)]
     print(f"| {what} | ms: median (p10–p90) | this / {FLOAT} |\n| --- | --- | --- |")
     for name in steps:
         ratio = statistics.median(times[name] / times[FLOAT] for times in found)
@@ -113,15 +117,13 @@ def print_table(steps: dict[str, Step], batch: Batch, rounds: int, what: str) ->
 
 
 def main() -> None:
-    arguments = read_arguments(str(__doc__), side=96, student=list(CHANNELS))
+    arguments = read_arguments(str(__doc__), side=96, student=list(CHANNELS), only=KINDS)
     batch = random_batch(arguments)
     for name in arguments.student or CHANNELS:
         size = sum(weight.numel() for weight in StudentUNet(2, 1, 2, channels=CHANNELS[name]).parameters())
-        print_table(
-            students_steps(CHANNELS[name], batch), batch, arguments.rounds, f"student of {size / 1e6:.2g} M: a step"
-        )
+        print_table(students_steps(CHANNELS[name], batch), batch, arguments, f"student of {size / 1e6:.2g} M: a step")
         print()
-    print_table(teachers_answers(batch), batch, arguments.rounds, "averaged teacher's answers")
+    print_table(teachers_answers(batch), batch, arguments, "averaged teacher's answers")
 
 
 if __name__ == "__main__":
