@@ -47,7 +47,7 @@ def seen_images(dataset: Any, checkpoints: Checkpoints = None) -> str:
         ...     image = Path(folder, "1.png")
         ...     _ = image.write_bytes(b"an image")
         ...     seen_images(SimpleNamespace(data=[{"image": str(image)}]))
-        'EAWpOGuK5IA='
+        'nsHn7j+/8HE='
     """
     found = {one for record in getattr(dataset, "data", ()) if (one := _digest(record)) is not None}
     for path in filter(Path.is_file, files_of(checkpoints)):
