@@ -16,6 +16,7 @@ from monai_kd.commands.options import BUNDLE, INT, Bundle, Fold, Layout, Setting
 from monai_kd.commands.settings import parse_settings
 
 if TYPE_CHECKING:
+    from monai_kd.export.sample_images import DataSet
     from monai_kd.utils.tables import Table
 
 Students = Annotated[list[Path], typer.Argument(help="Folders that 'export' wrote, or files in them.")]
@@ -55,7 +56,6 @@ def benchmark(
     from monai_kd.benchmark.latency_report import Settings
     from monai_kd.benchmark.latency_report import benchmark as measure
     from monai_kd.bundle.finding import find_path
-    from monai_kd.bundle.record import require_unseen
     from monai_kd.export.sample_images import DataSet
     from monai_kd.utils.atomic_files import atomic_write
 
@@ -71,8 +71,7 @@ def benchmark(
         candidates.append(teacher_of(find_path(bundle), teacher_checkpoint, parse_settings(setting), raw))
     data = None if dataset_dir is None else DataSet(dataset_dir, layout, split_file, fold)
     if data is not None:
-        weights = [*(student.checkpoint for student in opened.values()), teacher_checkpoint]
-        require_unseen(weights, data.parts()["test"], way_out="Without --dataset-dir, times alone are measured.")
+        _require_unseen(data, [*(student.checkpoint for student in opened.values()), teacher_checkpoint])
     with Progress(console=console, transient=True) as progress:
         tasks: dict[str, TaskID] = {}
 
@@ -90,6 +89,13 @@ def benchmark(
     with atomic_write(output_dir / "latency.md") as temporary:
         temporary.write_text(table.markdown(), encoding="utf-8")
     console.print(f"Written to {output_dir}: latency.md, latency.csv.", markup=False, highlight=False)
+
+
+def _require_unseen(data: DataSet, checkpoints: list[Path | None]) -> None:
+    """The test images must be new to these networks."""
+    from monai_kd.bundle.record import require_unseen
+
+    require_unseen(checkpoints, data.parts()["test"], way_out="Without --dataset-dir, times alone are measured.")
 
 
 def _shown(table: Table) -> Shown:

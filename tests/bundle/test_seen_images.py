@@ -79,10 +79,11 @@ def test_a_warning_on_request(records, tmp_path, caplog):
         require_unseen(student, records, "ignore")
 
 
-def test_checkpoints_that_say_nothing_are_skipped(records, tmp_path):
+def test_checkpoints_that_say_nothing_are_skipped(records, tmp_path, caplog):
     torch.save({"weight": torch.ones(1)}, tmp_path / "plain.pt")
     save_checkpoint({"weight": torch.ones(1)}, tmp_path / "recorded.pt", NETWORK)
-    require_unseen([tmp_path / "plain.pt", tmp_path / "recorded.pt", tmp_path / "none.pt", None], records)
+    require_unseen([tmp_path / "plain.pt", tmp_path / "recorded.pt", tmp_path / "none.pt", None], records, "warn")
+    assert not caplog.records
 
 
 def test_teachers_in_the_order_of_other_folds(records, tmp_path):
